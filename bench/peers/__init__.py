@@ -1,0 +1,34 @@
+"""The contenders. Each module has `NAME`, `VERSION` and a class `Contender(case, X, y, threads, rows=...)`:
+
+    run(steps)   that many training steps on shuffled batches, going on from where the last call left off
+    loss()       the loss on the first batch at the parameters reached
+    multiple     run's steps are a multiple of it (1, or the steps one compiled call holds)
+
+A contender does what a good programmer of that library writes for speed, in float32, and no less than one whole step:
+gather, forward, the loss's value, backward, update. Each runs in a process of its own (bench/worker.py), because the
+number of threads is fixed when these libraries are imported.
+"""
+import importlib
+
+MODULES = {name: f"bench.peers.{name}" for name in ("fastbp", "numpy", "torch", "torch_compile", "jax", "sklearn")}
+
+
+def load(name):
+    """The contender's module. Raises ImportError where its library is not installed."""
+    return importlib.import_module(MODULES[name])
+
+
+class Batches:
+    """Row indices of shuffled batches, a new permutation each epoch; the rows left over at its end are dropped."""
+
+    def __init__(self, rows, batch, rng, dtype="int64"):
+        self.rows, self.batch, self.rng, self.dtype = rows, batch, rng, dtype
+        self.order, self.next = None, rows
+
+    def take(self, count=1):
+        """The indices (count * batch,) of the next `count` batches of one epoch."""
+        size = count * self.batch
+        if self.next + size > self.rows:
+            self.order, self.next = self.rng.permutation(self.rows).astype(self.dtype, copy=False), 0
+        self.next += size
+        return self.order[self.next - size:self.next]

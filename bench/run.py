@@ -1,0 +1,151 @@
+"""python -m bench.run: the nine workloads, fastbp and its peers by turns, in one run.
+
+For each workload every contender makes the same data and the same initial parameters; after a few updates on one batch
+the losses must agree, or the contender is not timed and the exit status is 1. Then, in rounds, each runs a chunk of
+steps, so that a machine that grows slower or hotter does so for all; a figure is the median over the rounds, with the
+least and the greatest. Peers run with 1 thread and with --threads; a ratio is to the better of the two.
+"""
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from bench import machine, peak, report
+from bench.cases import CASES
+from bench.peers import MODULES
+from bench.worker import Worker
+
+RESULTS = Path(__file__).with_name("results")
+TOLERANCE = 1e-3   # of the loss, relative, after the same few updates
+PAUSE = 0.02       # seconds between chunks: the last contender's threads stop spinning
+
+
+def arguments(argv):
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Time fastbp beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="about a minute: three rounds of short chunks")
+    parser.add_argument("--only", type=names_of(CASES), default=list(CASES), metavar="CASES",
+                        help=f"workloads, separated by commas: {', '.join(CASES)}")
+    others = [name for name in MODULES if name != "fastbp"]
+    parser.add_argument("--peers", type=names_of(others), default=[p for p in others if p != "torch_compile"],
+                        help=f"separated by commas, of {', '.join(others)}; the default is all but torch_compile; "
+                             "one that is not installed is left out")
+    parser.add_argument("--threads", type=positive, default=min(2, machine.usable_cpus()), help="default: %(default)s")
+    parser.add_argument("--rounds", type=positive, help="chunks of each contender (default: 9, with --quick 3)")
+    parser.add_argument("--json", type=Path, metavar="PATH",
+                        help="where the result goes (default: bench/results/<date>-<cpu>.json)")
+    return parser.parse_args(argv)
+
+
+def names_of(known):
+    def parse(text):
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return names
+    return parse
+
+
+def positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def main(argv=None):
+    """Runs what the command line asks for; prints and stores the result. Returns the exit status."""
+    options = arguments(argv)
+    teams = sorted({1, options.threads})
+    result = {"machine": machine.describe(options.threads), "versions": {}, "peak": {}, "cases": {},
+              "settings": {"quick": options.quick, "rounds": options.rounds or (3 if options.quick else 9),
+                           "chunk_seconds": 0.05 if options.quick else 0.2}}
+    for threads in teams:
+        result["peak"][str(threads)] = peak.measure(threads, 0.05 if options.quick else 0.2)
+    workers = []
+    try:
+        for name in ["fastbp", *options.peers]:
+            workers += start(name, teams, result["versions"])
+        print(report.header(result), flush=True)
+        faults = []
+        for name in options.only:
+            result["cases"][name] = measure(name, workers, result["settings"], faults)
+    finally:
+        for worker in workers:
+            worker.close()
+    print("\n" + report.table(result))
+    print("\nus: microseconds a step, median over the rounds (a peer's at its better number of threads);"
+          " ratio: the peer's time over fastbp's")
+    for fault in faults:
+        print("WRONG:", fault, file=sys.stderr)
+    store(result, options)
+    return 1 if faults else 0
+
+
+def start(name, teams, versions):
+    """Its workers, one for each number of threads; none where it is not installed."""
+    workers = []
+    for threads in teams:
+        worker = Worker(name, threads)
+        if "missing" in worker.about:
+            print(f"{name} is left out: {worker.about['missing']}", file=sys.stderr)
+            worker.close()
+            break
+        versions[name] = worker.about["version"]
+        workers.append(worker)
+    return workers
+
+
+def measure(name, workers, settings, faults):
+    """{"flop", "contenders": [...]} of one workload. Wrong results are added to faults."""
+    ready, truth = [], None
+    for worker in sorted(workers, key=lambda worker: worker.name != "numpy"):  # the baseline says what is right
+        try:
+            loss = worker.ask("load", case=name).get("loss", "missing")
+        except RuntimeError as why:
+            faults.append(f"{name}: {why}")
+            continue
+        if loss == "missing":
+            continue
+        truth = loss if truth is None else truth
+        if loss is not None and not abs(loss - truth) <= TOLERANCE * abs(truth):
+            faults.append(f"{name}: {worker.name} with {worker.threads} threads reaches the loss {loss}, not {truth}")
+            continue
+        ready.append((worker, loss))
+    ready.sort(key=lambda pair: workers.index(pair[0]))
+    steps = [worker.ask("pace", seconds=settings["chunk_seconds"])["steps"] for worker, _ in ready]
+    samples = [[] for _ in ready]
+    for round_ in range(settings["rounds"]):
+        for i in rotated(len(ready), round_):
+            time.sleep(PAUSE)
+            samples[i].append(1e6 * ready[i][0].ask("run", steps=steps[i])["seconds"] / steps[i])
+    for worker in workers:
+        worker.ask("drop")
+    contenders = [{"name": worker.name, "threads": worker.threads, "median": statistics.median(taken),
+                   "min": min(taken), "max": max(taken), "samples": taken, "steps": count, "loss": loss}
+                  for (worker, loss), taken, count in zip(ready, samples, steps, strict=True)]
+    print(f"\n{name}")
+    for c in contenders:
+        print(f"  {c['name']:14}{c['threads']} thread(s) {report.number(c['median']):>9} us  "
+              f"({report.number(c['min'])} - {report.number(c['max'])})  "
+              f"{report.number(CASES[name].flop / c['median'] / 1e3)} GFLOP/s", flush=True)
+    return {"flop": CASES[name].flop, "contenders": contenders}
+
+
+def rotated(count, by):
+    """0 ... count-1 beginning elsewhere each round, so that nobody always follows the same neighbour's first chunk."""
+    return [i % count for i in range(count)]
+
+
+def store(result, options):
+    whole = options.only == list(CASES)
+    path = options.json or RESULTS / machine.file_name(result["machine"], "quick" if options.quick else
+                                                       "" if whole else "part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print("stored in", path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

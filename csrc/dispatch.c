@@ -1,0 +1,129 @@
+/* dispatch.c - the tables of this machine, and the few functions that are not vector code. */
+#include <sched.h>
+#include <string.h>
+#include "fastbp.h"
+
+extern const fbp_table fbp_scalar_f32, fbp_scalar_f64, fbp_avx2_f32, fbp_avx2_f64, fbp_avx512_f32, fbp_avx512_f64,
+    fbp_neon_f32, fbp_neon_f64;
+
+/* ---- tables ------------------------------------------------------------------------------------------------ */
+
+static int always(void) { return 1; }
+#if defined __x86_64__ || defined __i386__
+/* The builtin asks the operating system too: a register it does not save counts as one the CPU does not have. */
+static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static int has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#else
+static int has_avx2(void) { return 0; }
+static int has_avx512(void) { return 0; }
+#endif
+
+/* Best first. A table of another architecture has a count of 0, so `always` is enough for neon and scalar. */
+static const struct {
+    const fbp_table *f32, *f64;
+    int (*on_this_machine)(void);
+} known[] = {
+    {&fbp_avx512_f32, &fbp_avx512_f64, has_avx512},
+    {&fbp_avx2_f32, &fbp_avx2_f64, has_avx2},
+    {&fbp_neon_f32, &fbp_neon_f64, always},
+    {&fbp_scalar_f32, &fbp_scalar_f64, always},
+};
+enum { KNOWN = sizeof known / sizeof *known };
+
+const char *fbp_known_isa(int i) { return i >= 0 && i < KNOWN ? known[i].f32->isa : NULL; }
+
+const fbp_table *fbp_find_table(const char *isa, int itemsize)
+{
+    if (isa == NULL || (itemsize != 4 && itemsize != 8)) return NULL;
+    for (int i = 0; i < KNOWN; i++) {
+        const fbp_table *table = itemsize == 4 ? known[i].f32 : known[i].f64;
+        if (strcmp(table->isa, isa) == 0) return table->count > 0 && known[i].on_this_machine() ? table : NULL;
+    }
+    return NULL;
+}
+
+const char *fbp_best_isa(void)
+{
+    for (int i = 0; i < KNOWN; i++) {
+        const char *isa = fbp_known_isa(i);
+        if (fbp_find_table(isa, 4) && fbp_find_table(isa, 8)) return isa;
+    }
+    return NULL;
+}
+
+fbp_any *fbp_find_kernel(const fbp_table *table, const char *name)
+{
+    for (int i = 0; i < table->count; i++)
+        if (strcmp(table->kernels[i].name, name) == 0) return table->kernels[i].function;
+    return NULL;
+}
+
+/* ---- random numbers ------------------------------------------------------------------------------------------ */
+
+static uint32_t rotate(uint32_t x, int bits) { return x << bits | x >> (32 - bits); }
+
+uint64_t fbp_threefry(uint64_t key, uint64_t counter)
+{
+    static const int rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    uint32_t keys[3] = {(uint32_t)key, (uint32_t)(key >> 32), 0};
+    keys[2] = 0x1BD11BDA ^ keys[0] ^ keys[1];
+    uint32_t a = (uint32_t)counter + keys[0], b = (uint32_t)(counter >> 32) + keys[1];
+    for (int round = 0; round < 20; round++) {
+        a += b;
+        b = rotate(b, rotations[round % 8]) ^ a;
+        if (round % 4 == 3) {
+            int i = round / 4 + 1;
+            a += keys[i % 3];
+            b += keys[(i + 1) % 3] + (uint32_t)i;
+        }
+    }
+    return (uint64_t)b << 32 | a;
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------------- */
+
+void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
+                ptrdiff_t m, ptrdiff_t row_bytes)
+{
+    enum { AHEAD = 4 };
+    for (ptrdiff_t i = 0; i < m; i++) {
+        if (i + AHEAD < m) __builtin_prefetch((const char *)source + index[i + AHEAD] * source_stride);
+        memcpy((char *)out + i * out_stride, (const char *)source + index[i] * source_stride, (size_t)row_bytes);
+    }
+}
+
+/* ---- barrier ------------------------------------------------------------------------------------------------- */
+
+static void relax(void)
+{
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#elif defined __aarch64__
+    __asm__ volatile("yield");
+#endif
+}
+
+void fbp_wait(fbp_barrier *barrier, int team)
+{
+    enum { SPINS = 4000 };
+    /* Read before arriving: after the last arrival the generation may move at any time. */
+    int generation = __atomic_load_n(&barrier->generation, __ATOMIC_RELAXED);
+    if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == team) {
+        /* The count is zero before anybody is let go, so the next wait may begin at once. */
+        __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&barrier->generation, 1, __ATOMIC_RELEASE);
+        return;
+    }
+    for (int spins = 0; __atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE) == generation;) {
+        if (spins < SPINS) {
+            spins++;
+            relax();
+        } else {
+            sched_yield();
+        }
+    }
+}

@@ -1,0 +1,114 @@
+/* fastbp.h - the only header Cython includes: what floor 0 offers to the floors above.
+ *
+ * A kernel is a C function without threads, allocation or Python. Every kernel exists once for each
+ * (ISA, real) pair: real is float or double, an ISA is scalar, avx2, avx512 or neon. Kernels of one
+ * (ISA, real) pair form a table, in which a plan looks them up by name when it is made.
+ *
+ * Pointers to reals are void * here, so that one signature serves both reals (as in BLIS). The bodies, in the
+ * .inc files, name the real. Outputs come first, then inputs, then sizes. `ld` is the distance in elements
+ * from one row to the next. Nothing needs to be aligned. Unless a comment says otherwise, sizes may be zero,
+ * an output may be the same array as an input of the same shape, and arrays do not overlap otherwise.
+ */
+#ifndef FASTBP_H
+#define FASTBP_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- signatures: one line for each shape a kernel can have ------------------------------------------------ */
+
+/* C (m, n) = A (m, k) B (k, n), or += where accumulate. Element (i, p) of A is A[i * rsa + p * csa], one of the
+ * strides being 1. m <= the table's mr, n <= its nr. Each element of C is one chain of fused multiply-adds over
+ * p = 0 .. k-1 (beginning with C where accumulate), so its bits do not depend on how m, n or k were cut. */
+typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, const void *B,
+                      ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int accumulate);
+
+/* P (ceil(n / nr), k, nr) = B (k, n) cut into panels of nr columns, the last one filled up with zeros.
+ * pack reads B[p * ldb + j]; pack_transposed reads its transpose, B[j * ldb + p]. */
+typedef void fbp_pack(void *P, const void *B, ptrdiff_t ldb, ptrdiff_t k, ptrdiff_t n);
+
+/* Y (m, n) = activation(Y + b), b (n) or NULL. Where Z is not NULL, Z (m, n) = Y + b is kept for backward. */
+typedef void fbp_forward(void *Y, ptrdiff_t ldy, void *Z, ptrdiff_t ldz, const void *b, ptrdiff_t m, ptrdiff_t n);
+
+/* dZ (m, n) = dY (m, n) * activation'(.), from V (m, n): the output Y or the input Z, as the list says. */
+typedef void fbp_backward(void *dZ, ptrdiff_t lddz, const void *dY, ptrdiff_t lddy, const void *V, ptrdiff_t ldv,
+                          ptrdiff_t m, ptrdiff_t n);
+
+/* Returns sum_i w_i * scale * loss(Y_i, T_i); dY (m, n) = its gradient, unless dY is NULL. w (m) or NULL for ones.
+ * Y (m, n). T (m, n) of reals; for cross_entropy_labels T (m) of int32 and ldt is not used. param is the loss's own number. */
+typedef double fbp_loss(void *dY, ptrdiff_t lddy, const void *Y, ptrdiff_t ldy, const void *T, ptrdiff_t ldt,
+                        const void *w, ptrdiff_t m, ptrdiff_t n, double scale, double param);
+
+/* p (n) and its state s0 (n), s1 (n) (NULL where the update has none) move by one step against g (n).
+ * h is indexed by enum fbp_hyper. Returns 1 if every new p is finite, else 0. g is not changed. */
+typedef int fbp_update(void *p, void *s0, void *s1, const void *g, ptrdiff_t n, const double *h);
+
+/* s (n) = sum over the m rows of A (m, n), in the order of the rows, or += where accumulate. */
+typedef void fbp_column_sum(void *s, const void *A, ptrdiff_t lda, ptrdiff_t m, ptrdiff_t n, int accumulate);
+
+/* g (n) = the sum of `slices` vectors of n, `stride` elements apart, in order 0, 1, 2 ... */
+typedef void fbp_combine(void *g, const void *partials, ptrdiff_t stride, ptrdiff_t slices, ptrdiff_t n);
+
+/* One number of x (n): sum_squares, accumulated in double; all_finite, 1.0 or 0.0. */
+typedef double fbp_reduce(const void *x, ptrdiff_t n);
+
+/* Returns l1 * sum |W| + l2 * sum W^2 and adds its gradient to g (n), unless g is NULL. W (n). sign(0) is 0. */
+typedef double fbp_penalty(void *g, const void *W, ptrdiff_t n, double l1, double l2);
+
+/* Y (m, n) = X (m, n) * keep / (1 - rate): element (i, j) is kept when the first word of
+ * threefry2x32(key, counter = (row + i, j)) is at least rate * 2^32. */
+typedef void fbp_dropout(void *Y, ptrdiff_t ldy, const void *X, ptrdiff_t ldx, ptrdiff_t m, ptrdiff_t n,
+                         uint64_t row, uint64_t key, double rate);
+
+/* Places in the array of hyperparameters that every update reads. */
+enum fbp_hyper { H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT };
+/* H_BETA1 is also SGD's momentum and RMSprop's rho. H_CORRECTION1 = 1 - beta1^t, H_CORRECTION2 = 1 - beta2^t, t = 1, 2 ...
+ * The gradient an update sees is clamp(g * H_SCALE, -H_LIMIT, H_LIMIT): clipping by norm, then by value. */
+
+/* ---- tables ------------------------------------------------------------------------------------------------ */
+
+typedef void fbp_any(void);
+typedef struct {
+    const char *name;       /* as in kernels.def, with _forward / _backward for an activation's pair */
+    const char *signature;  /* the name of its type above, without fbp_ */
+    const char *reads;      /* of an activation's backward: "OUTPUT" or "INPUT"; else "" */
+    fbp_any *function;
+} fbp_kernel;
+
+typedef struct {
+    const char *isa;    /* "scalar", "avx2", "avx512", "neon" */
+    int itemsize;       /* 4: float, 8: double */
+    int lanes;          /* reals in a vector */
+    int mr, nr;         /* the largest tile of gemm */
+    int count;
+    const fbp_kernel *kernels;
+} fbp_table;
+
+/* The table, or NULL where this machine or this build does not have the ISA. itemsize is 4 or 8. */
+const fbp_table *fbp_find_table(const char *isa, int itemsize);
+/* The best ISA of this machine that this build has; the i-th ISA known (best first), or NULL at the end. */
+const char *fbp_best_isa(void);
+const char *fbp_known_isa(int i);
+/* A kernel by name, or NULL. */
+fbp_any *fbp_find_kernel(const fbp_table *table, const char *name);
+
+/* ---- what is not vector code ------------------------------------------------------------------------------- */
+
+/* Threefry-2x32, 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): 64 bits for a
+ * key and a counter; the first word is the low half. The low half of key and counter is their first word. */
+uint64_t fbp_threefry(uint64_t key, uint64_t counter);
+
+/* out (m rows of row_bytes, out_stride bytes apart) = rows index[0 .. m-1] of source, source_stride bytes apart. */
+void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
+                ptrdiff_t m, ptrdiff_t row_bytes);
+
+/* A barrier for a team that is already running. Zero it before use; all `team` threads call fbp_wait. It spins, and
+ * yields the processor when the others are long in coming, so it works on a machine that has fewer cores than threads. */
+typedef struct {
+    int arrived;
+    char pad[60];
+    int generation;
+    char pad2[60];
+} fbp_barrier;
+void fbp_wait(fbp_barrier *barrier, int team);
+
+#endif

@@ -1,0 +1,7 @@
+#define ISA avx2
+#define ISA_avx2
+#define REAL_IS_DOUBLE 1
+#if defined __AVX2__ && defined __FMA__
+#define ISA_COMPILED 1
+#endif
+#include "isa.inc"

@@ -1,0 +1,238 @@
+/* simd.h - the vector vocabulary of one (ISA, real) pair: the only file that says an intrinsic.
+ *
+ * A file that includes it has said ISA_<isa> and REAL_IS_DOUBLE. It offers
+ *   real, vec (V reals), ivec (V signed integers as wide as a real), mask (V truths)
+ *   + - * / on vec, + - & | ^ << >> on ivec: C's own operators, which GCC's and Clang's vector types have
+ *   vset1, iset1, vload, vstore (any alignment), vload_n, vstore_n (the first n lanes, 1 <= n <= V: nothing beyond
+ *   is touched, other lanes read as zero), vfma(a, b, c) = a * b + c, vmin, vmax (of a NaN: the second argument),
+ *   vabs, vsqrt, vround (to nearest, ties to even), vlt, vle, veq, vselect(mask, if_true, if_false),
+ *   as_int, as_real (the same bits), to_int (of an integral vec with |x| < 2^31), to_real, ishl, ishr (of bits: zeros
+ *   come in), vsum (lanes in a fixed order), vlargest (of the lanes), vfirst(n) (the mask of the first n lanes),
+ *   vscale(x, n) = x * 2^n, n integral, |x * 2^n| of any size, and vscale_normal, cheaper on most ISAs: n from SCALE_MIN,
+ *   where it gives 0, to SCALE_MAX, where it gives infinity, and both may come a binade earlier than they must.
+ * Scalar is an ISA of one lane. */
+#ifndef SIMD_H
+#define SIMD_H
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#if REAL_IS_DOUBLE
+typedef double real;
+typedef int64_t lane_int;
+typedef uint64_t lane_uint;
+#define BY_REAL(f32, f64) f64
+#else
+typedef float real;
+typedef int32_t lane_int;
+typedef uint32_t lane_uint;
+#define BY_REAL(f32, f64) f32
+#endif
+
+#if defined ISA_avx512
+#define VECTOR_BYTES 64
+#elif defined ISA_avx2
+#define VECTOR_BYTES 32
+#elif defined ISA_neon
+#define VECTOR_BYTES 16
+#else
+#define VECTOR_BYTES ((int)sizeof(real))
+#endif
+enum { V = VECTOR_BYTES / sizeof(real) };
+
+#if defined ISA_scalar
+typedef real vec;
+typedef lane_int ivec;
+typedef lane_uint uvec;
+#else
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef lane_int ivec __attribute__((vector_size(VECTOR_BYTES)));
+typedef lane_uint uvec __attribute__((vector_size(VECTOR_BYTES)));
+#endif
+typedef struct __attribute__((packed, may_alias)) { vec v; } unaligned_vec;
+
+INLINE vec vload(const real *p) { return ((const unaligned_vec *)p)->v; }
+INLINE void vstore(real *p, vec v) { ((unaligned_vec *)p)->v = v; }
+INLINE ivec as_int(vec v) { ivec i; memcpy(&i, &v, sizeof i); return i; }
+INLINE vec as_real(ivec i) { vec v; memcpy(&v, &i, sizeof v); return v; }
+INLINE ivec ishl(ivec i, int k) { return (ivec)((uvec)i << k); }
+INLINE ivec ishr(ivec i, int k) { return (ivec)((uvec)i >> k); }
+
+/* ---- scalar -------------------------------------------------------------------------------------------------- */
+#if defined ISA_scalar
+typedef int mask;
+INLINE vec vset1(real x) { return x; }
+INLINE ivec iset1(lane_int x) { return x; }
+INLINE vec vload_n(const real *p, ptrdiff_t n) { (void)n; return *p; }
+INLINE void vstore_n(real *p, vec v, ptrdiff_t n) { (void)n; *p = v; }
+INLINE vec vfma(vec a, vec b, vec c) { return a * b + c; }
+INLINE vec vmin(vec a, vec b) { return a < b ? a : b; }
+INLINE vec vmax(vec a, vec b) { return a > b ? a : b; }
+INLINE vec vabs(vec a) { return BY_REAL(fabsf, fabs)(a); }
+INLINE vec vsqrt(vec a) { return BY_REAL(sqrtf, sqrt)(a); }
+INLINE vec vround(vec a) { return BY_REAL(rintf, rint)(a); }
+INLINE mask vlt(vec a, vec b) { return a < b; }
+INLINE mask vle(vec a, vec b) { return a <= b; }
+INLINE mask veq(vec a, vec b) { return a == b; }
+INLINE vec vselect(mask m, vec a, vec b) { return m ? a : b; }
+INLINE ivec to_int(vec a) { return (ivec)a; }
+INLINE vec to_real(ivec a) { return (vec)a; }
+INLINE real vsum(vec a) { return a; }
+INLINE real vlargest(vec a) { return a; }
+INLINE mask vfirst(ptrdiff_t n) { return n > 0; }
+#else
+
+INLINE vec vset1(real x) { return x - (vec){0}; }   /* `x - zeros` folds into a broadcast; `x + zeros` does not: -0.0 */
+INLINE ivec iset1(lane_int x) { return x - (ivec){0}; }
+/* Halves folded onto each other, so that the order is the same for every compiler: (0 + V/2), (1 + V/2 + 1) ... */
+INLINE real vsum(vec a)
+{
+    real lane[V];
+    memcpy(lane, &a, sizeof a);
+    for (int half = V / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lane[i] += lane[i + half];
+    return lane[0];
+}
+INLINE real vlargest(vec a)
+{
+    real lane[V];
+    memcpy(lane, &a, sizeof a);
+    for (int half = V / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+    return lane[0];
+}
+#endif
+
+/* ---- AVX-512: F, BW, DQ, VL --------------------------------------------------------------------------------- */
+#if defined ISA_avx512
+#include <immintrin.h>
+typedef BY_REAL(__mmask16, __mmask8) mask;
+#define OP(name) BY_REAL(_mm512_##name##_ps, _mm512_##name##_pd)
+INLINE mask first(ptrdiff_t n) { return (mask)((1u << n) - 1u); }
+INLINE mask vfirst(ptrdiff_t n) { return first(n); }
+INLINE vec vload_n(const real *p, ptrdiff_t n) { return (vec)OP(maskz_loadu)(first(n), p); }
+INLINE void vstore_n(real *p, vec v, ptrdiff_t n) { OP(mask_storeu)(p, first(n), v); }
+INLINE vec vfma(vec a, vec b, vec c) { return (vec)OP(fmadd)(a, b, c); }
+INLINE vec vmin(vec a, vec b) { return (vec)OP(min)(a, b); }
+INLINE vec vmax(vec a, vec b) { return (vec)OP(max)(a, b); }
+INLINE vec vabs(vec a) { return (vec)OP(abs)(a); }
+INLINE vec vsqrt(vec a) { return (vec)OP(sqrt)(a); }
+INLINE vec vround(vec a) { return (vec)OP(roundscale)(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+#define COMPARE(a, b, how) BY_REAL(_mm512_cmp_ps_mask, _mm512_cmp_pd_mask)(a, b, how)
+INLINE mask vlt(vec a, vec b) { return COMPARE(a, b, _CMP_LT_OQ); }
+INLINE mask vle(vec a, vec b) { return COMPARE(a, b, _CMP_LE_OQ); }
+INLINE mask veq(vec a, vec b) { return COMPARE(a, b, _CMP_EQ_OQ); }
+INLINE vec vselect(mask m, vec a, vec b) { return (vec)OP(mask_blend)(m, b, a); }
+INLINE ivec to_int(vec a) { return (ivec)BY_REAL(_mm512_cvtps_epi32, _mm512_cvtpd_epi64)(a); }
+INLINE vec to_real(ivec a) { return (vec)BY_REAL(_mm512_cvtepi32_ps, _mm512_cvtepi64_pd)((__m512i)a); }
+enum { SCALE_MIN = BY_REAL(-151, -1076), SCALE_MAX = BY_REAL(128, 1024) };
+INLINE vec vscale(vec x, vec n) { return (vec)OP(scalef)(x, n); }
+INLINE vec vscale_normal(vec x, vec n) { return vscale(x, n); }
+#endif
+
+/* ---- AVX2 and FMA -------------------------------------------------------------------------------------------- */
+#if defined ISA_avx2
+#include <immintrin.h>
+typedef vec mask; /* all bits of a lane set, or none */
+#define OP(name) BY_REAL(_mm256_##name##_ps, _mm256_##name##_pd)
+INLINE __m256i first(ptrdiff_t n)
+{
+    static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+    return _mm256_loadu_si256((const __m256i *)(ones + (V - n) * (8 / V)));
+}
+INLINE mask vfirst(ptrdiff_t n) { return (mask)first(n); }
+INLINE vec vload_n(const real *p, ptrdiff_t n) { return (vec)OP(maskload)(p, first(n)); }
+INLINE void vstore_n(real *p, vec v, ptrdiff_t n) { OP(maskstore)(p, first(n), v); }
+INLINE vec vfma(vec a, vec b, vec c) { return (vec)OP(fmadd)(a, b, c); }
+INLINE vec vmin(vec a, vec b) { return (vec)OP(min)(a, b); }
+INLINE vec vmax(vec a, vec b) { return (vec)OP(max)(a, b); }
+INLINE vec vabs(vec a) { return (vec)OP(andnot)(vset1((real)-0.0), a); }
+INLINE vec vsqrt(vec a) { return (vec)OP(sqrt)(a); }
+INLINE vec vround(vec a) { return (vec)OP(round)(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE mask vlt(vec a, vec b) { return (mask)OP(cmp)(a, b, _CMP_LT_OQ); }
+INLINE mask vle(vec a, vec b) { return (mask)OP(cmp)(a, b, _CMP_LE_OQ); }
+INLINE mask veq(vec a, vec b) { return (mask)OP(cmp)(a, b, _CMP_EQ_OQ); }
+INLINE vec vselect(mask m, vec a, vec b) { return (vec)OP(blendv)(b, a, m); }
+#if REAL_IS_DOUBLE
+/* AVX2 has no conversion between double and int64. 1.5 * 2^52 + x has the integer x in its low bits, |x| < 2^51. */
+INLINE ivec to_int(vec a) { return as_int(a + vset1(0x1.8p52)) - as_int(vset1(0x1.8p52)); }
+INLINE vec to_real(ivec a) { return as_real(a + as_int(vset1(0x1.8p52))) - vset1(0x1.8p52); }
+#else
+INLINE ivec to_int(vec a) { return (ivec)_mm256_cvtps_epi32(a); }
+INLINE vec to_real(ivec a) { return (vec)_mm256_cvtepi32_ps((__m256i)a); }
+#endif
+#endif
+
+/* ---- NEON (AArch64) ------------------------------------------------------------------------------------------ */
+#if defined ISA_neon
+#include <arm_neon.h>
+typedef ivec mask; /* all bits of a lane set, or none */
+typedef BY_REAL(uint32x4_t, uint64x2_t) neon_mask;
+#define OP(name) BY_REAL(name##q_f32, name##q_f64)
+INLINE vec vload_n(const real *p, ptrdiff_t n)
+{
+    if (n == V) return vload(p);
+    vec v = {0};
+    for (int i = 0; i < V - 1; i++)
+        if (i < n) v[i] = p[i];
+    return v;
+}
+INLINE void vstore_n(real *p, vec v, ptrdiff_t n)
+{
+    if (n == V) { vstore(p, v); return; }
+    for (int i = 0; i < V - 1; i++)
+        if (i < n) p[i] = v[i];
+}
+INLINE vec vfma(vec a, vec b, vec c) { return (vec)OP(vfma)(c, a, b); }
+INLINE mask vfirst(ptrdiff_t n)
+{
+    static const lane_int ones[2 * V] = {-1, -1, BY_REAL(-1, 0), BY_REAL(-1, 0)};
+    mask m;
+    memcpy(&m, ones + V - n, sizeof m);
+    return m;
+}
+/* not vminq and vmaxq, which return NaN if either is one: the vocabulary's order is that of x86 */
+INLINE vec vabs(vec a) { return (vec)OP(vabs)(a); }
+INLINE vec vsqrt(vec a) { return (vec)OP(vsqrt)(a); }
+INLINE vec vround(vec a) { return (vec)OP(vrndn)(a); }
+INLINE mask vlt(vec a, vec b) { return (mask)OP(vclt)(a, b); }
+INLINE mask vle(vec a, vec b) { return (mask)OP(vcle)(a, b); }
+INLINE mask veq(vec a, vec b) { return (mask)OP(vceq)(a, b); }
+INLINE vec vselect(mask m, vec a, vec b) { return (vec)OP(vbsl)((neon_mask)m, a, b); }
+INLINE vec vmin(vec a, vec b) { return vselect(vlt(a, b), a, b); }
+INLINE vec vmax(vec a, vec b) { return vselect(vlt(b, a), a, b); }
+INLINE ivec to_int(vec a) { return (ivec)BY_REAL(vcvtnq_s32_f32, vcvtnq_s64_f64)(a); }
+INLINE vec to_real(ivec a) { return (vec)BY_REAL(vcvtq_f32_s32, vcvtq_f64_s64)(a); }
+#endif
+#undef OP
+
+/* ---- powers of two, where the ISA has no instruction for them ------------------------------------------------ */
+#if !defined ISA_avx512
+enum { MANTISSA_BITS = BY_REAL(23, 52), BIAS = BY_REAL(127, 1023), SCALE_MIN = -BIAS, SCALE_MAX = BIAS + 1 };
+/* 1.5 * 2^MANTISSA_BITS + i has the integer i in its low bits; shifted up, they are the exponent of 2^(i - BIAS). */
+INLINE vec integral_shift(void) { return vset1(BY_REAL(0x1.8p23f, 0x1.8p52) + BIAS); }
+INLINE vec vscale_normal(vec x, vec n) { return x * as_real(ishl(as_int(n + integral_shift()), MANTISSA_BITS)); }
+/* In two halves, since 2^n itself may be too large or too small: what overflows or is denormal is rounded once. */
+INLINE vec vscale(vec x, vec n)
+{
+    vec half = vfma(n, vset1((real)0.5), integral_shift());
+    vec rest = n - (half - integral_shift());
+    return vscale_normal(x * as_real(ishl(as_int(half), MANTISSA_BITS)), rest);
+}
+#endif
+
+/* The largest tile of gemm: mr rows by two vectors of columns, so that the accumulators, two vectors of B and a
+ * broadcast fill the registers (32 of AVX-512 and NEON, 16 of AVX2) and none is spilled. */
+#if defined ISA_avx512
+enum { MR = 14, NR = 2 * V };
+#elif defined ISA_neon
+enum { MR = 12, NR = 2 * V };
+#elif defined ISA_avx2
+enum { MR = 6, NR = 2 * V };
+#else
+enum { MR = 4, NR = 2 * V };
+#endif
+#endif

@@ -1,0 +1,234 @@
+"""What this machine is: the ISA in use, the kernels it offers, and how many threads to use and why.
+
+`FASTBP_ISA` forces an ISA at import; `use` changes it for what is made afterwards (a network already compiled for
+a batch size is compiled again). Nothing else in fastbp says OpenMP or reads a kernel table.
+"""
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.string cimport strcmp
+from fastbp._core.kernels cimport fbp_any, fbp_barrier, fbp_forward, fbp_reduce, fbp_table, itemsize_of, real
+
+import os
+import platform
+
+from . import threads as _threads
+
+cdef extern from "fastbp.h" nogil:
+    const fbp_table *fbp_find_table(const char *isa, int itemsize)
+    const char *fbp_best_isa()
+    const char *fbp_known_isa(int i)
+    fbp_any *fbp_find_kernel(const fbp_table *table, const char *name)
+    uint64_t fbp_threefry(uint64_t key, uint64_t counter)
+    void fbp_gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
+                    const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes)
+    void fbp_wait(fbp_barrier *barrier, int team)
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #include <omp.h>
+    #define FASTBP_OPENMP _OPENMP
+    #else
+    #define FASTBP_OPENMP 0
+    static int omp_get_num_threads(void) { return 1; }
+    static int omp_get_thread_num(void) { return 0; }
+    #endif
+    """
+    int FASTBP_OPENMP
+    int omp_get_num_threads() nogil
+    int omp_get_thread_num() nogil
+    const char *FASTBP_BUILD_FLAGS
+    const char *__VERSION__
+
+cdef const fbp_table *_tables[2]    # of the ISA in use: float, double
+cdef bint _team_has_run = False     # whether this process has started a team of more than one thread
+cdef bint _forked_from_team = False
+_default_threads, _reason = 1, ""
+
+
+# ---- the choice of ISA ----------------------------------------------------------------------------------------------
+
+def known():
+    """Names of all ISAs fastbp has kernels for, best first."""
+    names = []
+    while fbp_known_isa(<int>len(names)) is not NULL:
+        names.append(fbp_known_isa(<int>len(names)).decode())
+    return tuple(names)
+
+
+def available():
+    """Names of the ISAs that this machine and this build have, best first."""
+    return tuple(name for name in known() if fbp_find_table(name.encode(), sizeof(float)) is not NULL)
+
+
+def selected():
+    """The name of the ISA in use."""
+    return _tables[0].isa.decode()
+
+
+def use(isa):
+    """Use `isa` from now on. Raises ValueError, with the choices, for one that is unknown or not available here."""
+    if isa not in available():
+        why = "is not available on this machine" if isa in known() else "is unknown"
+        raise ValueError(f"FASTBP_ISA: {isa!r} {why}; choose one of {', '.join(available())}")
+    _tables[0] = fbp_find_table(isa.encode(), sizeof(float))
+    _tables[1] = fbp_find_table(isa.encode(), sizeof(double))
+
+
+cdef const fbp_table *table_for(int itemsize) except NULL:
+    return _tables[0] if itemsize == sizeof(float) else _tables[1]
+
+
+cdef fbp_any *find(const fbp_table *table, str name) except NULL:
+    cdef fbp_any *function = fbp_find_kernel(table, name.encode())
+    if function is NULL:
+        raise ValueError(f"there is no kernel {name!r}")
+    return function
+
+
+# ---- what the table holds --------------------------------------------------------------------------------------------
+
+cdef const fbp_table *_table_named(isa, dtype) except NULL:
+    cdef const fbp_table *table = fbp_find_table(isa.encode(), itemsize_of(dtype))
+    if table is NULL:
+        raise ValueError(f"isa must be one of {', '.join(available())}, got {isa!r}")
+    return table
+
+
+def kernels(isa, dtype):
+    """Every kernel of one table as (name, signature, reads, address); csrc/kernels.def says what these are."""
+    cdef const fbp_table *table = _table_named(isa, dtype)
+    cdef int i
+    return [(table.kernels[i].name.decode(), table.kernels[i].signature.decode(), table.kernels[i].reads.decode(),
+             <uintptr_t>table.kernels[i].function) for i in range(table.count)]
+
+
+def tile(isa, dtype):
+    """(reals in a vector, rows, columns) of the matrix product's largest tile."""
+    cdef const fbp_table *table = _table_named(isa, dtype)
+    return table.lanes, table.mr, table.nr
+
+
+def _names(suffix):
+    return tuple(name[:-len(suffix)] for name, *_ in kernels(selected(), "float32") if name.endswith(suffix))
+
+
+def activations():
+    """{name: "OUTPUT" or "INPUT"}, what the derivative of each activation is computed from."""
+    return {name[:-len("_backward")]: reads for name, _, reads, _ in kernels(selected(), "float32") if reads}
+
+
+def losses():
+    """Names of the compiled losses."""
+    return _names("_loss")
+
+
+def updates():
+    """Names of the compiled updates."""
+    return _names("_update")
+
+
+def all_finite(array):
+    """True if no element of a C-contiguous float32 or float64 array is NaN or infinite."""
+    flat = array.reshape(-1)
+    if flat.dtype == "float32":
+        return _all_finite[float](flat)
+    return _all_finite[double](flat)
+
+
+cdef bint _all_finite(const real[::1] x):  # (n,)
+    cdef const fbp_table *table = table_for(sizeof(real))
+    cdef fbp_reduce *kernel = <fbp_reduce *>find(table, "all_finite")
+    cdef double finite = 1
+    if x.shape[0] > 0:
+        with nogil:
+            finite = kernel(&x[0], x.shape[0])
+    return finite != 0
+
+
+def activate(name, Y):
+    """Applies an activation to a C-contiguous (n, units) float32 or float64 array in place."""
+    cdef const fbp_table *table = table_for(itemsize_of(Y.dtype))
+    cdef fbp_forward *kernel = <fbp_forward *>find(table, f"{name}_forward")
+    cdef Py_ssize_t n = Y.shape[0], units = Y.shape[1]
+    cdef uintptr_t address = Y.ctypes.data
+    with nogil:
+        kernel(<void *>address, units, NULL, 0, NULL, n, units)
+
+
+def update_address(name, dtype):
+    """The address of an update's kernel in the table in use, for the executor."""
+    return <uintptr_t>find(table_for(itemsize_of(dtype)), f"{name}_update")
+
+
+# ---- threads ---------------------------------------------------------------------------------------------------------
+
+def threads():
+    """The number of threads used where a call does not say."""
+    return 1 if _forked_from_team else _default_threads
+
+
+def set_threads(count):
+    """Use `count` threads (1 or more) by default from now on. None goes back to what the machine and its limits say."""
+    global _default_threads, _reason
+    if count is None:
+        _default_threads, _reason = _threads.default_count(bool(FASTBP_OPENMP))
+    else:
+        _default_threads, _reason = _threads.checked("threads", count), "set by fastbp.cpu.set_threads"
+
+
+def thread_reason():
+    """Why `threads()` is what it is, in words."""
+    if _forked_from_team:
+        return "1 in a process forked after training: OpenMP's threads do not survive a fork"
+    return _reason
+
+
+def build():
+    """How the core was built: compiler, flags, and whether it has OpenMP."""
+    return {"compiler": __VERSION__.decode(), "flags": FASTBP_BUILD_FLAGS.decode(), "openmp": bool(FASTBP_OPENMP),
+            "machine": platform.machine()}
+
+
+cdef int team_limit(int wanted) noexcept:
+    """How many threads a call that wants `wanted` may have."""
+    global _team_has_run
+    if FASTBP_OPENMP == 0 or _forked_from_team or wanted < 1:
+        return 1
+    if wanted > 1:
+        _team_has_run = True
+    return wanted
+
+
+cdef int team_size() noexcept nogil:
+    return omp_get_num_threads()
+
+
+cdef int team_member() noexcept nogil:
+    return omp_get_thread_num()
+
+
+cdef void wait(fbp_barrier *barrier, int team) noexcept nogil:
+    fbp_wait(barrier, team)
+
+
+def _after_fork():
+    # libgomp's pool of threads is gone in the child, and a region of several threads would wait for it forever.
+    global _forked_from_team
+    _forked_from_team = _forked_from_team or _team_has_run
+
+
+# ---- what is not vector code -------------------------------------------------------------------------------------------
+
+cdef void gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride, const int64_t *index,
+                 Py_ssize_t m, Py_ssize_t row_bytes) noexcept nogil:
+    fbp_gather(out, out_stride, source, source_stride, index, m, row_bytes)
+
+
+cdef uint64_t threefry(uint64_t key, uint64_t counter) noexcept nogil:
+    return fbp_threefry(key, counter)
+
+
+use(os.environ.get("FASTBP_ISA") or fbp_best_isa().decode())
+set_threads(None)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

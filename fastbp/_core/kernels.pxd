@@ -1,0 +1,57 @@
+# What csrc/fastbp.h offers, and the one place that knows which C type a NumPy dtype is. Shapes and meanings of the
+# arguments stand in that header.
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from "fastbp.h" nogil:
+    ctypedef void fbp_gemm(void *C, Py_ssize_t ldc, const void *A, Py_ssize_t rsa, Py_ssize_t csa, const void *B,
+                           Py_ssize_t ldb, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, int accumulate) noexcept
+    ctypedef void fbp_pack(void *P, const void *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t n) noexcept
+    ctypedef void fbp_forward(void *Y, Py_ssize_t ldy, void *Z, Py_ssize_t ldz, const void *b, Py_ssize_t m,
+                              Py_ssize_t n) noexcept
+    ctypedef void fbp_backward(void *dZ, Py_ssize_t lddz, const void *dY, Py_ssize_t lddy, const void *V,
+                               Py_ssize_t ldv, Py_ssize_t m, Py_ssize_t n) noexcept
+    ctypedef double fbp_loss(void *dY, Py_ssize_t lddy, const void *Y, Py_ssize_t ldy, const void *T, Py_ssize_t ldt,
+                             const void *w, Py_ssize_t m, Py_ssize_t n, double scale, double param) noexcept
+    ctypedef int fbp_update(void *p, void *s0, void *s1, const void *g, Py_ssize_t n, const double *h) noexcept
+    ctypedef void fbp_column_sum(void *s, const void *A, Py_ssize_t lda, Py_ssize_t m, Py_ssize_t n,
+                                 int accumulate) noexcept
+    ctypedef void fbp_combine(void *g, const void *partials, Py_ssize_t stride, Py_ssize_t slices,
+                              Py_ssize_t n) noexcept
+    ctypedef double fbp_reduce(const void *x, Py_ssize_t n) noexcept
+    ctypedef double fbp_penalty(void *g, const void *W, Py_ssize_t n, double l1, double l2) noexcept
+    ctypedef void fbp_dropout(void *Y, Py_ssize_t ldy, const void *X, Py_ssize_t ldx, Py_ssize_t m, Py_ssize_t n,
+                              uint64_t row, uint64_t key, double rate) noexcept
+
+    enum:
+        H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT
+
+    ctypedef void fbp_any() noexcept
+    ctypedef struct fbp_kernel:
+        const char *name
+        const char *signature
+        const char *reads
+        fbp_any *function
+    ctypedef struct fbp_table:
+        const char *isa
+        int itemsize
+        int lanes
+        int mr
+        int nr
+        int count
+        const fbp_kernel *kernels
+    ctypedef struct fbp_barrier:
+        int arrived
+        int generation
+
+ctypedef fused real:
+    float
+    double
+
+
+cdef inline int itemsize_of(dtype) except -1:
+    """4 for float32, 8 for float64, in the machine's byte order; nothing else is computed with."""
+    if dtype == "float32":
+        return sizeof(float)
+    if dtype == "float64":
+        return sizeof(double)
+    raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

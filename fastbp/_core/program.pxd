@@ -1,0 +1,114 @@
+# What a plan is once compiled: flat C structs that drivers and the executor read, without the GIL and without asking
+# what dtype they hold. A step has two phases with a barrier after each: rows (slices of the batch go through all the
+# row operations) and parameters (ranges of the parameter vector get their gradient and their update).
+from libc.stdint cimport int64_t, uint64_t
+from fastbp._core.kernels cimport (fbp_any, fbp_barrier, fbp_combine, fbp_gemm, fbp_pack, fbp_penalty, fbp_reduce,
+                                   fbp_update)
+
+cdef enum Mode:
+    LOCAL       # one block of rows, each thread has its own; forgotten when the block is done
+    SHARED      # all rows of the batch
+    DIRECT      # the caller's array, all rows of the data
+
+# The rows of one node. Row r is at base + ... of `row_bytes`; `ld` is the same distance in elements.
+cdef struct Value:
+    char *base
+    Py_ssize_t ld
+    Py_ssize_t row_bytes
+    Py_ssize_t thread_bytes     # from one thread's block to the next one's (LOCAL)
+    Mode mode
+
+# Where a thread is: a block of rows of one slice of the batch, in one step.
+cdef struct Place:
+    Py_ssize_t first            # the batch's first row in the caller's data (or in `order`)
+    Py_ssize_t row              # the block's first row in the batch
+    Py_ssize_t rows
+    int slice_
+    int thread
+    bint opens_slice            # the block is the first of its slice: sums start here
+    bint opens_step             # the block is this thread's first of the step: copies of the weights are stale
+    uint64_t key                # of the step's dropout masks
+    const int64_t *order        # (n,) the caller's rows in the order of training, or NULL
+
+ctypedef void (*Driver)(const Op *op, const Place *at) noexcept nogil
+
+# One operation over rows. Which fields mean something depends on the driver.
+cdef struct Op:
+    Driver drive
+    fbp_any *kernel
+    fbp_gemm *gemm
+    fbp_pack *pack
+    Py_ssize_t mr, nr           # the largest tile of gemm
+    Py_ssize_t item             # bytes of a real
+    Value *out
+    Value *kept                 # what backward will read beside the output, or NULL
+    Value *x
+    Value *y
+    Value *w
+    char *W                     # (n_in, n_out), in the parameter vector
+    char *b                     # (n_out,), in the parameter vector
+    char *panels                # W or its transpose in panels, or NULL
+    Py_ssize_t panels_bytes     # from one thread's panels to the next one's; 0: shared, packed in the parameter phase
+    char *partial               # this operation's part of slice 0's gradient vector
+    Py_ssize_t slice_bytes      # from one slice's gradient vector to the next one's
+    Py_ssize_t n_in, n_out
+    double scale, param         # of a loss; param is also dropout's rate
+    double *sums                # (slices,) of a loss
+    uint64_t number             # of a dropout layer
+
+ctypedef void (*TaskDriver)(const Task *task, const Program *program, const Place *at) noexcept nogil
+
+# One range [begin, begin + count) of the parameter vector: its gradient, and what follows from it.
+cdef struct Task:
+    TaskDriver gradient
+    Py_ssize_t begin, count
+    const Op *op                # where the gradient comes from, if it is computed here
+    Py_ssize_t row, rows        # the range as rows of W, or columns of b
+    double l1, l2
+
+# Copies of weights in panels that are refreshed after every update.
+cdef struct Packing:
+    const Op *op
+    Py_ssize_t panel            # the panel's first column
+
+cdef struct Program:
+    Py_ssize_t batch, slice_rows, block_rows
+    int slices
+    Op *ops
+    int n_ops
+    Task *tasks
+    int n_tasks
+    Packing *packings
+    int n_packings
+    Py_ssize_t item
+    # parameters and their gradients, and the slices' partial gradients
+    char *params
+    char *grads
+    char *partials
+    Py_ssize_t slice_bytes
+    fbp_combine *combine
+    fbp_penalty *penalty
+    fbp_reduce *sum_squares
+    fbp_reduce *all_finite
+    double *sums                # (slices,) losses
+    double *penalties           # (n_tasks,)
+    double *squares             # (n_tasks,) squared norms of the gradient's ranges
+    char *scratch               # each thread's workspace for packing
+    Py_ssize_t scratch_bytes
+    bint penalised
+    # the update, set for each call
+    fbp_update *update          # NULL: the gradient only
+    char *s0
+    char *s1
+    double clip_norm            # 0: none
+    bint broken                 # a parameter or gradient stopped being finite
+    fbp_barrier barrier
+
+
+cdef inline char *rows_of(const Value *value, const Place *at) noexcept nogil:
+    """The first row of the block at hand."""
+    if value.mode == LOCAL:
+        return value.base + at.thread * value.thread_bytes
+    if value.mode == SHARED:
+        return value.base + at.row * value.row_bytes
+    return value.base + (at.first + at.row) * value.row_bytes

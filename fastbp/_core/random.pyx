@@ -1,0 +1,61 @@
+"""The counter-based random generator: Threefry-2x32-20, stream version 1.
+
+A number depends on (key, counter) alone, so any thread can make any part of a stream. Every function below and the
+dropout kernel draw from it; changing what a seed gives is a new stream version.
+"""
+from libc.stdint cimport int64_t, uint64_t
+from fastbp._core.cpu cimport threefry
+
+import math
+
+import numpy as np
+
+STREAM_VERSION = 1
+
+
+def fold(key, counter):
+    """A new 64-bit key from a 64-bit key and a counter."""
+    return threefry(<uint64_t>(key & 0xFFFFFFFFFFFFFFFF), <uint64_t>(counter & 0xFFFFFFFFFFFFFFFF))
+
+
+def bits(count, key):
+    """(count,) uint64: the words of counters 0, 1, 2 ..."""
+    words = np.empty(count, np.uint64)
+    cdef uint64_t[::1] out = words
+    cdef uint64_t seed = <uint64_t>(key & 0xFFFFFFFFFFFFFFFF)
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(out.shape[0]):
+            out[i] = threefry(seed, <uint64_t>i)
+    return words
+
+
+def uniform(shape, key):
+    """float64 numbers in [0, 1), of 53 random bits each."""
+    return (bits(math.prod(shape), key) >> np.uint64(11)).reshape(shape) * 2.0**-53
+
+
+def normal(shape, key):
+    """Standard normal float64 numbers (Box and Muller, 1958): the cosine half of each pair."""
+    count = math.prod(shape)
+    radius, angle = uniform((2, count), key)
+    return (np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2.0 * np.pi * angle)).reshape(shape)
+
+
+def permutation(n, key):
+    """(n,) int64: 0 .. n-1 in random order (Fisher and Yates, with Lemire's multiply-shift for the choice)."""
+    order = np.arange(n, dtype=np.int64)
+    cdef int64_t[::1] out = order
+    cdef uint64_t seed = fold(key, 0x7065726D), word   # "perm": apart from the streams of the same key
+    cdef uint64_t low = 0xFFFFFFFF
+    cdef int64_t i, j, swap
+    with nogil:
+        for i in range(out.shape[0] - 1, 0, -1):
+            # 32 random bits for a choice among i + 1: biased by less than (i + 1) / 2^32
+            word = threefry(seed, <uint64_t>(i // 2))
+            word = word >> 32 if i % 2 else word & low
+            j = <int64_t>((word * <uint64_t>(i + 1)) >> 32)
+            swap = out[i]
+            out[i] = out[j]
+            out[j] = swap
+    return order

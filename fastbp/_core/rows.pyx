@@ -1,0 +1,33 @@
+"""Operations that need nothing but their own rows: gather, activation's derivative, dropout, loss."""
+from libc.stdint cimport uint64_t
+from fastbp._core cimport cpu
+from fastbp._core.kernels cimport fbp_backward, fbp_dropout, fbp_loss
+from fastbp._core.program cimport Op, Place, rows_of
+
+
+cdef void gather(const Op *op, const Place *at) noexcept nogil:
+    """out (rows, width) = the rows of x, the caller's array, that `order` names."""
+    cpu.gather(rows_of(op.out, at), op.out.row_bytes, op.x.base, op.x.row_bytes, at.order + at.first + at.row,
+               at.rows, op.n_out * op.item)
+
+
+cdef void activation_gradient(const Op *op, const Place *at) noexcept nogil:
+    """out (rows, n_out) = y (rows, n_out) * activation'(x), x being the output or the input of the activation."""
+    (<fbp_backward *>op.kernel)(rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, rows_of(op.x, at), op.x.ld,
+                                at.rows, op.n_out)
+
+
+cdef void dropout(const Op *op, const Place *at) noexcept nogil:
+    """out (rows, n_out) = x kept or zeroed by the step's mask; the same operation is its own derivative."""
+    cdef uint64_t key = cpu.threefry(at.key, op.number)
+    (<fbp_dropout *>op.kernel)(rows_of(op.out, at), op.out.ld, rows_of(op.x, at), op.x.ld, at.rows, op.n_out,
+                               <uint64_t>at.row, key, op.param)
+
+
+cdef void loss(const Op *op, const Place *at) noexcept nogil:
+    """Adds the block's loss to the slice's sum; out (rows, n_out) = its gradient for the outputs x, unless NULL."""
+    cdef double value = (<fbp_loss *>op.kernel)(
+        rows_of(op.out, at) if op.out is not NULL else NULL, op.out.ld if op.out is not NULL else 0,
+        rows_of(op.x, at), op.x.ld, rows_of(op.y, at), op.y.ld, rows_of(op.w, at) if op.w is not NULL else NULL,
+        at.rows, op.n_out, op.scale, op.param)
+    op.sums[at.slice_] = value if at.opens_slice else op.sums[at.slice_] + value

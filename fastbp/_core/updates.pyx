@@ -1,0 +1,42 @@
+"""What happens to one range of the parameter vector: gradient, penalty, norm, update."""
+from libc.math cimport sqrt
+from fastbp._core.program cimport Place, Program, Task
+
+
+cdef void combine(const Task *task, const Program *program, const Place *at) noexcept nogil:
+    """The range's gradient: the slices' partial gradients added up in the order of the slices."""
+    cdef Py_ssize_t offset = task.begin * program.item
+    program.combine(program.grads + offset, program.partials + offset, program.slice_bytes // program.item,
+                    program.slices, task.count)
+
+
+cdef void finish_gradient(int index, Program *program) noexcept nogil:
+    """Adds the penalty's gradient, and notes the penalty and, for clipping, the squared norm."""
+    cdef const Task *task = &program.tasks[index]
+    cdef char *g = program.grads + task.begin * program.item
+    if program.penalised:
+        program.penalties[index] = 0
+        if task.l1 != 0 or task.l2 != 0:
+            program.penalties[index] = program.penalty(g, program.params + task.begin * program.item, task.count,
+                                                       task.l1, task.l2)
+    if program.clip_norm > 0:
+        program.squares[index] = program.sum_squares(g, task.count)
+
+
+cdef double norm(const Program *program) noexcept nogil:
+    """The norm of the whole gradient: every thread adds the same numbers in the same order."""
+    cdef double total = 0
+    cdef int i
+    for i in range(program.n_tasks):
+        total += program.squares[i]
+    return sqrt(total)
+
+
+cdef void update(int index, Program *program, const double *hyper) noexcept nogil:
+    """Moves the range's parameters by one step. hyper (H_COUNT,)."""
+    cdef const Task *task = &program.tasks[index]
+    cdef Py_ssize_t offset = task.begin * program.item
+    if not program.update(program.params + offset, program.s0 + offset if program.s0 is not NULL else NULL,
+                          program.s1 + offset if program.s1 is not NULL else NULL, program.grads + offset, task.count,
+                          hyper):
+        program.broken = True

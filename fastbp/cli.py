@@ -1,0 +1,240 @@
+"""The command `fastbp`: train a network, predict with it, and show what this machine and build are.
+
+Errors of the user are one line on stderr and exit code 2; an interruption is exit code 130. `main` returns the code.
+"""
+
+import argparse
+import os
+import platform
+import sys
+
+import numpy as np
+
+from fastbp import check, schedules
+from fastbp._core import cpu
+from fastbp.losses import LOSSES
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad")
+
+_TRAIN = """\
+Train a network, print a line per epoch, and save the model and pictures of it.
+
+Without options: 64-32-16-10 sigmoid on scikit-learn's 1,797 handwritten digits, a few seconds, about 97 %% of the
+digits it has not seen. With --data mnist: the classic 784-16-16-10. A CSV file may hold classes or quantities: text or
+a few repeating whole numbers in the target column are classes; what was decided, and why, is printed.
+"""
+_TRAIN_EXAMPLES = """\
+examples:
+  fastbp train
+  fastbp train --data mnist --threads 2
+  fastbp train --data mnist --layers 784,512,512,10 --activation relu --loss cross_entropy \\
+               --optimizer adam --lr 1e-3 --batch-size 128 --epochs 5
+  fastbp train --csv houses.csv --target price
+  fastbp train --csv flowers.csv --target species --layers 4,16,3 --out flowers
+
+where MNIST comes from: --data-dir, or $FASTBP_DATA/mnist, or the user's cache, or else a download into the cache.
+what is written to --out: model.safetensors, curves.png, and for images weights.png and mistakes.png.
+"""
+_PREDICT = """\
+Predict with a saved model: one line for each row of FILE, as CSV on standard output.
+
+FILE is a CSV file with the columns the model was trained on (others are ignored), a NumPy .npy array with a row or an
+image for each sample, or an IDX file of images, gzipped or not. Values are in the units of the training file, and
+pixels whole numbers as in an image file, or fractions from 0 to 1; the model knows its own scaling.
+"""
+_PREDICT_EXAMPLES = """\
+examples:
+  fastbp predict fastbp-digits/model.safetensors images.npy
+  fastbp predict fastbp-mnist/model.safetensors t10k-images-idx3-ubyte.gz | head
+  fastbp predict fastbp-houses/model.safetensors new-houses.csv > prices.csv
+"""
+_INFO = """\
+Show the version, the instruction set (ISA) in use and those available, the number of threads and why that many, the
+build, Python and NumPy. Paste it into a bug report.
+
+environment variables: FASTBP_ISA forces an ISA, FASTBP_NUM_THREADS or OMP_NUM_THREADS the number of threads,
+FASTBP_DATA names the folder above mnist/.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse prints its usage before an error; one line that says what is wrong is easier to read."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {_one_line(message)} (see {self.prog} --help)\n")
+
+
+def main(argv=None):
+    """Run the command line `argv` (sys.argv[1:] by default) and return the exit code: 0, 2 for an error, 130 for
+    an interruption."""
+    try:
+        options = _parser().parse_args(argv)
+    except SystemExit as ended:                                  # --help and errors of argparse, already printed
+        return ended.code or 0
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:
+        print("fastbp: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) has left; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
+        message = _one_line(str(error)) or type(error).__name__
+        print(f"fastbp {options.command}: error: {message}", file=sys.stderr)
+        return 2
+
+
+def _one_line(message):
+    return " ".join(str(message).split())
+
+
+def _parser():
+    parser = _Parser(prog="fastbp", description="Neural networks trained by backpropagation at compiled speed.",
+                     epilog="Start with: fastbp train", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"fastbp {version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train | predict | info")
+    _train_parser(commands)
+    predict = _command(commands, "predict", "predict with a saved model", _PREDICT, _PREDICT_EXAMPLES, _run_predict)
+    predict.add_argument("model", metavar="MODEL", help="a model saved by fastbp train or net.save")
+    predict.add_argument("file", metavar="FILE", help="a .csv, .npy or IDX file")
+    predict.add_argument("--threads", type=_whole(1), help="number of threads (default: see fastbp info)")
+    _command(commands, "info", "show the machine, the build and the choices made", _INFO, None, _run_info)
+    return parser
+
+
+def _command(commands, name, summary, description, epilog, run):
+    parser = commands.add_parser(name, help=summary, description=description, epilog=epilog, allow_abbrev=False,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _train_parser(commands):
+    parser = _command(commands, "train", "train a network on digits, MNIST or a CSV file", _TRAIN, _TRAIN_EXAMPLES,
+                      _run_train)
+    data = parser.add_argument_group("data")
+    data.add_argument("--data", type=_name("data", ("digits", "mnist")), metavar="NAME",
+                      help="digits (the default) or mnist")
+    data.add_argument("--data-dir", metavar="DIR", help="folder with MNIST's four IDX files, gzipped or not")
+    data.add_argument("--csv", metavar="FILE", help="a CSV file with a header row, all columns but the target numbers")
+    data.add_argument("--target", metavar="COLUMN", help="the column of --csv to predict")
+    data.add_argument("--task", type=_name("task", ("classification", "regression")), metavar="TASK",
+                      help="classification or regression, where the target column does not tell by itself")
+    net = parser.add_argument_group("network")
+    net.add_argument("--layers", type=_layers, metavar="N,N,...",
+                     help="widths from the inputs to the outputs, such as 784,512,512,10")
+    net.add_argument("--activation", type=_name("activation", cpu.activations()), metavar="NAME",
+                     help="of the hidden layers: " + ", ".join(sorted(cpu.activations())))
+    net.add_argument("--output", type=_name("output", cpu.activations()), metavar="NAME",
+                     help="activation of the last layer (default: what the loss wants)")
+    net.add_argument("--loss", type=_name("loss", LOSSES), metavar="NAME", help=", ".join(LOSSES))
+    net.add_argument("--dropout", type=_real(0, 1), default=0.0, metavar="RATE",
+                     help="share of hidden units left out of each training step (default: 0)")
+    net.add_argument("--l1", type=_real(0), default=0.0, metavar="FACTOR", help="L1 penalty of weights (default: 0)")
+    net.add_argument("--l2", type=_real(0), default=0.0, metavar="FACTOR", help="L2 penalty of weights (default: 0)")
+    net.add_argument("--dtype", type=_name("dtype", ("float32", "float64")), default="float32", metavar="TYPE",
+                     help="float32 (the default) or float64")
+    fit = parser.add_argument_group("training")
+    fit.add_argument("--optimizer", type=_name("optimizer", OPTIMIZERS), metavar="NAME", help=", ".join(OPTIMIZERS))
+    fit.add_argument("--lr", type=_real(0), metavar="RATE", help="learning rate (default: goes with the optimizer)")
+    fit.add_argument("--schedule", type=_name("schedule", schedules.SCHEDULES), default="constant", metavar="NAME",
+                     help="how the learning rate changes until the end: " + ", ".join(schedules.SCHEDULES))
+    fit.add_argument("--momentum", type=_real(0, 1), default=0.9, metavar="SHARE",
+                     help="of momentum and nesterov (default: 0.9)")
+    fit.add_argument("--weight-decay", type=_real(0), metavar="FACTOR", help="weight decay (default: the optimizer's)")
+    fit.add_argument("--epochs", type=_whole(1), metavar="N", help="passes over the training data")
+    fit.add_argument("--batch-size", type=_whole(1), metavar="N", help="samples a step")
+    fit.add_argument("--seed", type=_whole(0, 2**63 - 1), default=0, metavar="N",
+                     help="of the initial weights, shuffling and dropout (default: 0)")
+    fit.add_argument("--threads", type=_whole(1), metavar="N",
+                     help="number of threads (default: see fastbp info); changes the time, never the result")
+    out = parser.add_argument_group("results")
+    out.add_argument("--out", metavar="DIR", help="folder for the model and pictures (default: ./fastbp-NAME)")
+    out.add_argument("--no-plots", action="store_true", help="write no pictures")
+    out.add_argument("--quiet", action="store_true", help="no progress bar and no line per epoch; the summary only")
+
+
+def _run_train(options):
+    from fastbp import cli_train
+    return cli_train.run(options)
+
+
+def _run_predict(options):
+    from fastbp import cli_predict
+    return cli_predict.run(options)
+
+
+def _run_info(options):
+    build = cpu.build()
+    rows = [
+        ("fastbp", version()),
+        ("ISA in use", f"{cpu.selected()} (available here: {', '.join(cpu.available())}; FASTBP_ISA chooses)"),
+        ("threads", f"{cpu.threads()} ({cpu.thread_reason()})"),
+        ("OpenMP", "yes" if build["openmp"] else "no: built without it, so everything runs on one thread"),
+        *((name, str(value)) for name, value in build.items() if name not in ("openmp", "version")),
+        ("Python", f"{platform.python_version()} ({platform.python_implementation()}) on {platform.platform()}"),
+        ("NumPy", np.__version__),
+        ("installed in", os.path.dirname(os.path.abspath(__file__))),
+    ]
+    for name, value in rows:
+        print(f"{name:<13} {value}")
+    return 0
+
+
+def version():
+    """The installed version, or "unknown" when the package is imported from a folder that was never installed."""
+    from importlib import metadata
+    try:
+        return metadata.version("fastbp")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+# ---- types of options: each takes the text and returns the value, or says what was expected --------------------------
+
+def _whole(low, high=None):
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < low or (high is not None and value > high):
+            most = f" and at most {high}" if high is not None else ""
+            raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, at least {low}{most}")
+        return value
+    return parse
+
+
+def _real(low, below=None):
+    def parse(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not np.isfinite(value) or value < low or (below is not None and value >= below):
+            most = f" and below {below}" if below is not None else ""
+            raise argparse.ArgumentTypeError(f"{text!r}; expected a finite number, at least {low}{most}")
+        return value
+    return parse
+
+
+def _name(what, choices):
+    def parse(text):
+        try:
+            return check.choice(what, text, choices)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+    return parse
+
+
+def _layers(text):
+    try:
+        widths = [int(part) for part in text.split(",")]
+    except ValueError:
+        widths = []
+    if len(widths) < 2 or min(widths) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected two or more widths, from inputs to outputs, "
+                                         f"such as 784,16,16,10")
+    return widths

@@ -1,0 +1,263 @@
+"""`fastbp train`: data, a network that fits it, training with a line per epoch, and what is left at the end."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+import fastbp as fb
+from fastbp import callbacks, datasets, files, losses, optimizers, schedules
+from fastbp._core import cpu
+
+# What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
+_CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
+_RECIPES = {
+    "digits": {**_CLASSIC, "hidden": [32, 16], "lr": 1.0, "batch_size": 10, "epochs": 40},
+    "mnist": {**_CLASSIC, "hidden": [16, 16], "lr": 3.0, "batch_size": 100, "epochs": 30},
+    "classification": {"activation": "relu", "loss": "cross_entropy", "optimizer": "adam", "hidden": [64, 64],
+                       "lr": 1e-3, "batch_size": 32, "epochs": 50},
+    "regression": {"activation": "relu", "loss": "mse", "optimizer": "adam", "hidden": [64, 64],
+                   "lr": 1e-3, "batch_size": 32, "epochs": 50},
+}
+_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
+_UNLIMITED = ("poisson", "cross_entropy", "binary_cross_entropy")  # losses that fix the scale of their targets
+
+
+def run(options):
+    """Train as `options` say; returns the exit code."""
+    data, task, recipe = _load(options)
+    plan = _choose(options, recipe)
+    net = _network(options, plan, data, task)
+    net.data_spec = data.data_spec
+    steps = -(-len(data.X_train) // plan["batch_size"])
+    optimizer = _optimizer(options, plan, steps * plan["epochs"])
+    folder = options.out or f"fastbp-{data.name}"
+    made = _prepare(folder)
+    try:
+        _announce(data, net, plan, steps, options)
+        history, seconds, scale = _fit(options, plan, net, data, optimizer)
+        model = os.path.join(folder, "model.safetensors")
+        files.save(net, model)
+    except BaseException:
+        if made:
+            _remove(folder)
+        raise
+    _summary(net, data, history, seconds, steps, scale, model)
+    if not options.no_plots and history.history["loss"]:
+        _pictures(net, data, history, folder)
+    _row("try it", f"fastbp predict {model} FILE")
+    return 130 if history.interrupted else 0
+
+
+def _load(options):
+    """Dataset, task, and the recipe of defaults."""
+    if options.csv is None:
+        for name in ("target", "task"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"--{name} goes with --csv FILE, which is missing")
+        name = options.data or "digits"
+        if name == "mnist":
+            return datasets.load_mnist(options.data_dir), "classification", _RECIPES[name]
+        if options.data_dir is not None:
+            raise ValueError("--data-dir goes with --data mnist; the digits come with scikit-learn")
+        return datasets.load_digits(), "classification", _RECIPES[name]
+    if options.data is not None or options.data_dir is not None:
+        raise ValueError(f"--csv and --data{'' if options.data else '-dir'} exclude each other; choose one")
+    if options.target is None:
+        raise ValueError("--csv needs --target COLUMN, the column to predict")
+    table = datasets.load_csv(options.csv, options.target, options.task)
+    print(f"{options.csv}: {len(table.y)} rows, {len(table.features)} features; {table.task}: {table.reason}")
+    return table.split(), table.task, _RECIPES[table.task]
+
+
+def _choose(options, recipe):
+    """The recipe with what was asked for in place of it."""
+    plan = {key: getattr(options, key, None) for key in recipe}
+    asked = [key for key in ("activation", "loss", "optimizer") if plan[key] not in (None, recipe[key])]
+    plan = {key: recipe[key] if value is None else value for key, value in plan.items()}
+    if options.lr is None and asked:
+        # The recipe's rate was found for its own loss and optimizer; with others it may well diverge.
+        plan["lr"] = _RATES[plan["optimizer"]]
+    return plan
+
+
+def _network(options, plan, data, task):
+    loss = losses.get(plan["loss"])
+    inputs = data.X_train.shape[1]
+    classes = len(data.classes) if task == "classification" else 1
+    outputs = {classes}
+    if classes == 2 and loss.link == "sigmoid":
+        outputs = {1, 2}
+    widths = options.layers or [inputs, *plan["hidden"], min(outputs)]
+    if widths[0] != inputs:
+        raise ValueError(f"--layers begins with {widths[0]}; {data.name} has {inputs} inputs")
+    if widths[-1] not in outputs:
+        what = f"{classes} classes" if task == "classification" else "one quantity to predict"
+        raise ValueError(f"--layers ends with {widths[-1]}; {data.name} has {what}, so the last width is "
+                         f"{' or '.join(map(str, sorted(outputs)))}")
+    output = options.output or ("sigmoid" if task == "classification" and loss.link is None else "linear")
+    return fb.mlp(*widths, activation=plan["activation"], output=output, loss=plan["loss"], dropout=options.dropout,
+                  l1=options.l1, l2=options.l2, dtype=options.dtype, seed=options.seed)
+
+
+def _optimizer(options, plan, total):
+    """The optimizer, its rate on a schedule that ends after `total` steps."""
+    lr = plan["lr"]
+    lr = {
+        "constant": lambda: lr,
+        "step": lambda: schedules.Step(lr, max(total // 3, 1), 0.1),
+        "exponential": lambda: schedules.Exponential(lr, 0.01, total),
+        "cosine": lambda: schedules.Cosine(lr, total),
+        "linear": lambda: schedules.Linear(lr, total),
+        "one_cycle": lambda: schedules.OneCycle(lr, total),
+        "warm_up": lambda: schedules.WarmUp(lr, max(total // 10, 1)),
+        # The test part must not steer the training: the plateau watched is the training loss's.
+        "reduce_on_plateau": lambda: schedules.ReduceOnPlateau(lr, factor=0.3, patience=3, monitor="loss"),
+    }[options.schedule]()
+    settings = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
+    name = plan["optimizer"]
+    if name in ("momentum", "nesterov"):
+        return optimizers.SGD(lr=lr, momentum=options.momentum, nesterov=name == "nesterov", **settings)
+    return optimizers.get(name, lr=lr, **settings)
+
+
+def _prepare(folder):
+    """Make the output folder and try it, before minutes are spent on training; whether it was made."""
+    made = not os.path.isdir(folder)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except FileExistsError:
+        raise FileExistsError(f"--out {folder}: a file of this name exists; choose another folder") from None
+    except OSError as error:
+        why = error.strerror or error
+        raise OSError(f"--out {folder}: cannot write there ({why}); choose another folder") from None
+    return made
+
+
+def _remove(folder):
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)                                           # only if nothing was written into it
+
+
+def _announce(data, net, plan, steps, options):
+    what = f"images of {'x'.join(map(str, data.image_shape))}" if data.image_shape else f"rows of {net.inputs} features"
+    threads = f"{options.threads} threads (--threads)" if options.threads else f"{cpu.threads()} threads " \
+                                                                               f"({cpu.thread_reason()})"
+    _row("data", f"{data.name}: {len(data.X_train):,} training and {len(data.X_test):,} test {what}")
+    _row("network", f"{_widths(net)} {plan['activation']}, output {net.layers[-1].activation}, {net.loss.name}, "
+                    f"{options.dtype}: {net.params.size:,} parameters")
+    _row("training", f"{plan['optimizer']}, lr {plan['lr']:g} {options.schedule}, batch {plan['batch_size']}, "
+                     f"{plan['epochs']} epochs of {steps} steps, seed {options.seed}")
+    _row("machine", f"{cpu.selected()}, {threads}")
+
+
+def _widths(net):
+    dense = [layer for layer in net.layers if hasattr(layer, "W")]
+    return "-".join(str(width) for width in [dense[0].inputs, *(layer.units for layer in dense)])
+
+
+def _fit(options, plan, net, data, optimizer):
+    """History, seconds, and the (mean, scale) by which the targets were standardised."""
+    y_train, y_test, scale = data.y_train, data.y_test, (0.0, 1.0)
+    if data.classes is None and net.loss.name not in _UNLIMITED and net.layers[-1].activation == "linear":
+        # A quantity in the hundred thousands would need rates of its own: train on the standardised target and put
+        # mean and scale into the last layer afterwards, so that the model saved speaks the file's units.
+        deviation = float(y_train.std())
+        scale = (float(y_train.mean()), deviation if deviation > 0 else 1.0)
+        y_train, y_test = (y_train - scale[0]) / scale[1], (y_test - scale[0]) / scale[1]
+    line = _Lines(plan["epochs"], data.classes is not None)
+    started = time.perf_counter()
+    history = net.fit(data.X_train, y_train, epochs=plan["epochs"], batch_size=plan["batch_size"], optimizer=optimizer,
+                      validation_data=(data.X_test, y_test), seed=options.seed, threads=options.threads,
+                      callbacks=() if options.quiet else (line,), progress=False if options.quiet else None)
+    seconds = time.perf_counter() - started
+    if scale != (0.0, 1.0):
+        last = net.layers[-1]
+        last.W[:] *= scale[1]
+        last.b[:] = last.b * scale[1] + scale[0]
+    return history, seconds, scale
+
+
+class _Lines(callbacks.Callback):
+    """A line for each epoch, written around the progress bar where there is one."""
+
+    def __init__(self, epochs, classes):
+        self.epochs, self.classes = epochs, classes
+
+    def on_train_begin(self, net):
+        columns = "train acc  test acc" if self.classes else "test loss"
+        self._write(f"\n{'epoch':>9}  {'loss':>9}  {columns}  samples/s")
+
+    def on_epoch_end(self, net, epoch, logs):
+        if self.classes:
+            columns = f"{100 * logs['accuracy']:>7.2f} %  {100 * logs['val_accuracy']:>6.2f} %"
+        else:
+            columns = f"{logs['val_loss']:>9.4g}"
+        self._write(f"{f'{epoch + 1}/{self.epochs}':>9}  {logs['loss']:>9.4g}  {columns}  "
+                    f"{logs['samples_per_second']:>9,.0f}")
+
+    def _write(self, line):
+        if sys.stderr is not None and sys.stderr.isatty():
+            from tqdm import tqdm
+            tqdm.write(line, file=sys.stdout)
+        else:
+            print(line, flush=True)
+
+
+def _summary(net, data, history, seconds, steps, scale, model):
+    epochs = len(history.epoch)
+    print()
+    if history.interrupted:
+        _row("interrupted", f"in epoch {epochs + 1}; what was trained so far is kept")
+    if data.classes is not None:
+        right = _right(net.predict(data.X_test), data.y_test)
+        _row("test accuracy", f"{100 * right / len(data.y_test):.2f} % ({right} of {len(data.y_test)})")
+    else:
+        y = np.asarray(data.y_test, dtype=np.float64)
+        errors = net.predict(data.X_test)[:, 0].astype(np.float64) - y
+        spread = float(((y - y.mean()) ** 2).sum())
+        _row("test error", f"{np.sqrt((errors ** 2).mean()):.6g} root mean square, "
+                           f"{np.abs(errors).mean():.6g} mean absolute, in the units of the target")
+        if spread > 0:
+            _row("R squared", f"{1 - float((errors ** 2).sum()) / spread:.4f} (1 is perfect, 0 is always the mean)")
+        if scale != (0.0, 1.0):
+            _row("losses above", f"of the target standardised: (target - {scale[0]:.6g}) / {scale[1]:.6g}")
+    # The steps' own time: validation and printing between the epochs are not training.
+    busy = sum(history.history.get("seconds", ()))
+    speed = f", {epochs * steps / busy:,.0f} steps per second" if busy > 0 else ""
+    _row("time", f"{seconds:.2f} s in all, {epochs * steps:,} steps{speed}")
+    _row("model", model)
+
+
+def _right(outputs, labels):
+    """How many rows' largest output, or for one output its being above a half, is that of the label."""
+    given = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
+    return int((given == labels).sum())
+
+
+def _pictures(net, data, history, folder):
+    try:
+        from matplotlib import __version__ as _  # noqa: F401  (fails here, before half of the pictures are drawn)
+
+        from fastbp import plot
+    except ImportError:
+        print('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
+        return
+    wanted = [("curves", lambda path: plot.history(history, path, f"{data.name}: {_widths(net)}, {net.loss.name}",
+                                                   validation="test"))]
+    if data.image_shape is not None:
+        wanted += [("weights", lambda path: plot.weights(net, path)),
+                   ("mistakes", lambda path: plot.mistakes(net, data.X_test, data.y_test, path))]
+    for name, draw in wanted:
+        path = os.path.join(folder, f"{name}.png")
+        draw(path)
+        _row(name, path)
+
+
+def _row(name, text):
+    print(f"{name:<13}  {text}")

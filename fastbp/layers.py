@@ -1,0 +1,136 @@
+"""Layers: what a network is made of. A layer made by a user only stores and checks what it was given;
+`Sequential` keeps copies of them whose W, b, dW and db are views of the network's vectors `params` and `grads`."""
+
+from fastbp import check, initializers
+from fastbp._core import cpu, random
+
+
+class Layer:
+    """What layers have in common. `kind` names the class in files; `size` is the number of parameters."""
+
+    kind = None
+    size = 0
+
+    def copy(self):
+        """A layer with the same settings, bound to nothing."""
+        return type(self)(**self._settings())
+
+    def config(self):
+        """JSON-able dict of what a file keeps: the kind and the settings, without initial values."""
+        return {"kind": self.kind, **{k: v for k, v in self._settings().items() if k not in ("init", "bias_init")}}
+
+    def bind(self, params, grads):
+        """Nothing to bind where there are no parameters."""
+
+    def initialise(self, W, b, key):
+        """Nothing to initialise where there are no parameters."""
+
+
+class Dense(Layer):
+    """A fully connected layer: Y = activation(X W + b), X (n, inputs), W (inputs, units), b (units,), Y (n, units).
+
+    inputs, units: positive ints.
+    activation: a name of `fastbp._core.cpu.activations()`; "softmax" only in the last layer of a network.
+    init, bias_init: a name of `fastbp.initializers.NAMES` or an array of the shape of W, or b. None chooses by the
+        activation: he_normal for rectifiers, lecun_normal for selu, otherwise glorot_uniform.
+    l1, l2: non-negative factors; the loss grows by l1 sum |W| + l2 sum W^2 (biases are left alone).
+
+    W, b, dW and db are None until a network binds them. Raises TypeError and ValueError at construction.
+    """
+
+    kind = "dense"
+
+    def __init__(self, inputs, units, activation="linear", *, init=None, bias_init="zeros", l1=0.0, l2=0.0):
+        self.inputs = check.integer("inputs", inputs, minimum=1)
+        self.units = check.integer("units", units, minimum=1)
+        self.activation = check.choice("activation", activation, cpu.activations())
+        self.init = None if init is None else initializers.get("init", init, (self.inputs, self.units))
+        self.bias_init = initializers.get("bias_init", bias_init, (self.units,))
+        self.l1 = check.number("l1", l1, minimum=0.0)
+        self.l2 = check.number("l2", l2, minimum=0.0)
+        self.W = self.b = self.dW = self.db = None
+
+    @property
+    def size(self):
+        """The number of parameters: inputs * units + units."""
+        return (self.inputs + 1) * self.units
+
+    @property
+    def output_only(self):
+        """Whether this layer may only be the last one: softmax ties the outputs of a sample together."""
+        return self.activation == "softmax"
+
+    def bind(self, params, grads):
+        """Makes W, b, dW, db views of this layer's part, (size,), of the network's two vectors: W, then b."""
+        edge = self.inputs * self.units
+        self.W, self.b = params[:edge].reshape(self.inputs, self.units), params[edge:]
+        self.dW, self.db = grads[:edge].reshape(self.inputs, self.units), grads[edge:]
+
+    def initialise(self, W, b, key):
+        """Writes initial values into W (inputs, units) and b (units,), drawn from the stream of `key`, an int."""
+        fans = (self.inputs, self.units)
+        init = initializers.default(self.activation) if self.init is None else self.init
+        first = initializers.values(init, W.shape, fans, random.fold(key, 0))
+        second = initializers.values(self.bias_init, b.shape, fans, random.fold(key, 1))
+        first, second = check.array("init", first, W.shape, W.dtype), check.array("bias_init", second, b.shape, b.dtype)
+        W[...] = first
+        b[...] = second
+
+    def _settings(self):
+        return {
+            "inputs": self.inputs,
+            "units": self.units,
+            "activation": self.activation,
+            "init": self.init,
+            "bias_init": self.bias_init,
+            "l1": self.l1,
+            "l2": self.l2,
+        }
+
+    def __repr__(self):
+        text = f"Dense({self.inputs}, {self.units}, {self.activation!r}"
+        for name, usual in (("init", None), ("bias_init", "zeros")):
+            value = getattr(self, name)
+            if not isinstance(value, (str, type(None))):
+                text += f", {name}=<array {value.shape}>"
+            elif value != usual:
+                text += f", {name}={value!r}"
+        return text + "".join(f", {name}={value}" for name in ("l1", "l2") if (value := getattr(self, name))) + ")"
+
+
+class Dropout(Layer):
+    """Inverted dropout: while training, each input is zero with probability `rate` and otherwise multiplied by
+    1 / (1 - rate), so that nothing changes when predicting. 0 <= rate < 1.
+
+    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014.
+    """
+
+    kind = "dropout"
+    inputs = units = None
+    output_only = False
+
+    def __init__(self, rate):
+        self.rate = check.fraction("rate", rate)
+
+    def _settings(self):
+        return {"rate": self.rate}
+
+    def __repr__(self):
+        return f"Dropout({self.rate})"
+
+
+KINDS = {cls.kind: cls for cls in (Dense, Dropout)}
+
+
+def from_config(config):
+    """The layer that `config()` described. Raises ValueError or TypeError where the dict is not such a one."""
+    if not isinstance(config, dict) or "kind" not in config:
+        raise TypeError(f"layer is {config!r}, expected a dict with a 'kind'; pass what Layer.config() gives")
+    settings = dict(config)
+    cls = KINDS[check.choice("layer kind", settings.pop("kind"), KINDS)]
+    try:
+        return cls(**settings)
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise ValueError(f"layer {config!r} has wrong settings ({error}); pass what Layer.config() gives") from None

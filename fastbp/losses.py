@@ -1,0 +1,205 @@
+"""Losses: what training makes small. y are the network's outputs (n, units), t the targets, w the sample weights.
+
+A loss object names the kernel that computes it and says how to scale it; the arithmetic is compiled. Every loss is a
+mean over the n samples of a batch (weights are factors and are not normalised); the ones that also take the mean over
+the units say so. Three losses hold their link (softmax, sigmoid, exponential) inside, where it costs nothing and
+cannot overflow: the network's last layer is then "linear", and `predict` applies the link.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from fastbp import check
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What losses have in common; the class attributes are the facts of a kind of loss."""
+
+    name: ClassVar[str]  # as users write it
+    row: ClassVar[str]  # of csrc/kernels.def, the same as name but for mse
+    link: ClassVar[str | None] = None  # applied to the outputs by predict
+    classification: ClassVar[bool] = False
+    over_units: ClassVar[bool] = True  # the mean is over samples and units; False: a sum over the units
+    takes_labels: ClassVar[bool] = False  # integer labels go to a kernel of their own
+    one_hot: ClassVar[bool] = False  # integer labels on several units become one-hot targets
+    target_range: ClassVar[tuple | None] = None  # (low, high) of the targets
+    target_remedy: ClassVar[str] = ""
+
+    @property
+    def param(self):
+        """The loss's own number, as the kernel takes it: a float, 0.0 where there is none."""
+        return 0.0
+
+    def kernel(self, labels=False):
+        """The kernel's row in the compiled table. labels: whether the targets are int32 class labels."""
+        return self.row + "_labels" if labels and self.takes_labels else self.row
+
+    def scale(self, batch, units):
+        """The factor of the sum over `batch` samples and `units` outputs that makes it this loss."""
+        return 1.0 / (batch * units) if self.over_units else 1.0 / batch
+
+    def config(self):
+        """JSON-able dict: the name and the settings."""
+        return {"name": self.name, **asdict(self)}
+
+    @classmethod
+    def settings(cls):
+        """{name: default, or dataclasses.MISSING} of the arguments."""
+        return check.settings_of(cls)
+
+    def check_output(self, activation, units):
+        """Raises ValueError where an output layer of this activation and width makes no sense with this loss."""
+        if self.link is not None and activation != "linear":
+            raise ValueError(
+                f"output activation {activation!r} does not go with loss {self.name!r}, expected 'linear': the loss "
+                f"applies {self.link} itself, and predict does too; make the last layer 'linear'"
+            )
+        if activation == "softmax" and units == 1:
+            raise ValueError(
+                "output activation 'softmax' on 1 unit is always 1, expected 2 units or more; "
+                "make the last layer wider, or use 'sigmoid'"
+            )
+
+
+class SquaredError(Loss):
+    """The classic cost: sum over units of (y - t)^2, mean over samples."""
+
+    name = row = "squared_error"
+    over_units = False
+    one_hot = True
+
+
+class HalfSquaredError(Loss):
+    """Half of squared_error, whose gradient is y - t (Nielsen, "Neural networks and deep learning", eq. 6)."""
+
+    name = row = "half_squared_error"
+    over_units = False
+    one_hot = True
+
+
+class MSE(Loss):
+    """(y - t)^2, mean over samples and units."""
+
+    name = "mse"
+    row = "squared_error"
+    one_hot = True
+
+
+class MAE(Loss):
+    """|y - t|, mean over samples and units; the gradient is 0 where y = t."""
+
+    name = row = "mae"
+    one_hot = True
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """d^2 / 2 where |d| = |y - t| <= delta, else delta (|d| - delta / 2); mean over samples and units. delta > 0.
+
+    Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+    """
+
+    name = row = "huber"
+    one_hot = True
+    delta: float = 1.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "delta", check.number("delta", self.delta, above=0.0))
+
+    @property
+    def param(self):
+        return self.delta
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """log sum_j exp(y_j) - sum_j t_j y_j, mean over samples: softmax and cross-entropy in one, for two units or more.
+
+    Targets: integer labels (n,), or non-negative rows (n, units) that need not sum to one.
+    label_smoothing = e in [0, 1) mixes the targets with the uniform distribution, (1 - e) t + e / units
+    (Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7).
+    """
+
+    name = row = "cross_entropy"
+    link = "softmax"
+    classification = True
+    over_units = False
+    takes_labels = True
+    target_range = (0.0, math.inf)
+    target_remedy = "pass integer labels, or probabilities"
+    label_smoothing: float = 0.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "label_smoothing", check.fraction("label_smoothing", self.label_smoothing))
+
+    @property
+    def param(self):
+        return self.label_smoothing
+
+    def check_output(self, activation, units):
+        super().check_output(activation, units)
+        if units == 1:
+            raise ValueError(
+                "loss 'cross_entropy' on 1 unit is always 0, expected 2 units or more; "
+                "use 'binary_cross_entropy', or one unit for each class"
+            )
+
+
+class BinaryCrossEntropy(Loss):
+    """max(y, 0) - y t + log(1 + exp(-|y|)), mean over samples and units: sigmoid and cross-entropy in one.
+
+    Targets in [0, 1], one yes-or-no question for each unit.
+    """
+
+    name = row = "binary_cross_entropy"
+    link = "sigmoid"
+    classification = True
+    one_hot = True
+    target_range = (0.0, 1.0)
+    target_remedy = "make the two classes 0 and 1"
+
+
+class Poisson(Loss):
+    """exp(y) - t y, mean over samples and units: the deviance of counts t whose rate is exp(y), up to what does not
+    depend on y. Targets >= 0. (McCullagh and Nelder, "Generalized linear models", chapter 6.)"""
+
+    name = row = "poisson"
+    link = "exponential"
+    target_range = (0.0, math.inf)
+    target_remedy = "pass counts, or choose a loss that takes negative targets, such as 'mse'"
+
+
+@dataclass(frozen=True)
+class Quantile(Loss):
+    """max(q (t - y), (q - 1) (t - y)), mean over samples and units: the pinball loss, least at the q-quantile.
+
+    0 < q < 1. Koenker and Bassett, "Regression quantiles", Econometrica 46, 1978.
+    """
+
+    name = row = "quantile"
+    q: float = 0.5
+
+    def __post_init__(self):
+        object.__setattr__(self, "q", check.number("q", self.q, above=0.0, below=1.0))
+
+    @property
+    def param(self):
+        return self.q
+
+
+LOSSES = {
+    cls.name: cls
+    for cls in (SquaredError, HalfSquaredError, MSE, MAE, Huber, CrossEntropy, BinaryCrossEntropy, Poisson, Quantile)
+}
+
+
+def get(loss):
+    """A Loss from a name (with default settings) or a Loss."""
+    return loss if isinstance(loss, Loss) else LOSSES[check.choice("loss", loss, LOSSES)]()
+
+
+def from_config(config):
+    """The Loss that `config()` described; ValueError or TypeError where it did not."""
+    return check.build("loss", LOSSES, config)

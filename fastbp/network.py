@@ -1,0 +1,330 @@
+"""Networks: layers in a row over one vector of parameters, compiled where they are used."""
+
+import copy
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+
+from . import check, graph, layers, losses, plans
+from ._core import cpu, random
+from ._core import train as core
+
+PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
+
+
+class Sequential:
+    """A network of layers in a row.
+
+    layers: Dense and Dropout objects, each Dense as wide as the one before it gives out; kept as copies in `layers`.
+    loss: a name or a fastbp.losses object. dtype: "float32" or "float64", of parameters and arithmetic. seed: of the
+    initial parameters, the order of training and the dropout masks.
+
+    params, grads: (P,), one contiguous vector each, never moved; `layers[i].W`, `.b`, `.dW`, `.db` are views of them.
+    A user may write into them between calls.
+
+    Raises ValueError or TypeError, naming the argument, for layers that do not fit each other or the loss.
+    """
+
+    def __init__(self, *layers, loss="squared_error", dtype="float32", seed=0):
+        self.dtype = check.dtype(dtype)
+        self.loss = losses.get(loss)
+        self.seed = check.integer("seed", seed, minimum=0)
+        self.layers = _checked(layers, self.loss)
+        dense = [layer for layer in self.layers if layer.size]
+        self.inputs, self.units = dense[0].inputs, dense[-1].units
+        self.data_spec = None
+        self._allocate()
+        for number, layer in enumerate(dense):
+            layer.initialise(layer.W, layer.b, random.fold(self.seed, number))
+
+    def _allocate(self):
+        self.params = np.zeros(sum(layer.size for layer in self.layers), self.dtype)
+        self.grads = np.zeros_like(self.params)
+        begin = 0
+        for layer in self.layers:
+            layer.bind(self.params[begin:begin + layer.size], self.grads[begin:begin + layer.size])
+            begin += layer.size
+        self._lock = threading.Lock()
+        self._plans = plans.Cache(self)
+        self._last = self._kept = None  # the plan whose gradients stand in grads; what forward kept for backward
+        self._draws = 0  # steps that have drawn dropout masks
+        self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
+
+    # ---- one pass -------------------------------------------------------------------------------------------------------
+
+    def forward(self, X):
+        """The outputs (n, units) for X (n, inputs), before the loss's link; keeps what `backward` needs.
+
+        This is a pass of training: dropout is active. `predict` is for using the network. X itself is kept, not a copy
+        of it, so it must not change before `backward`.
+        """
+        with self._alone():
+            X = check.data(X, self.inputs, self.dtype)
+            plan = self._plans.get("keep", len(X))
+            Y = np.empty((len(X), self.units), self.dtype)
+            dropout = self._dropout()
+            core.run(plan.compiled, plan.arrays(X=X, Y=Y), 0, plan.forward, False, 0, np.empty(1), dropout,
+                     cpu.threads())
+            self._kept = (plan, X, Y, dropout)
+            return Y.copy()  # backward reads Y; the caller may write into what it gets
+
+    def backward(self, dY):
+        """Fills `grads` from dY (n, units), the gradient for the outputs of the last `forward`; returns dX (n, inputs)."""
+        with self._alone():
+            if self._kept is None:
+                raise RuntimeError("backward needs what forward keeps; call forward(X) first")
+            plan, X, Y, dropout = self._kept
+            dY = check.data(dY, self.units, self.dtype, name="dY")
+            if len(dY) != plan.batch:
+                raise ValueError(f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
+                                 "call forward with the same rows first")
+            dX = np.empty_like(X)
+            core.run(plan.compiled, plan.arrays(X=X, Y=Y, dY=dY, dX=dX), plan.forward, -1, True, 0, np.empty(1),
+                     dropout, cpu.threads())
+            self._last = plan
+            return dX
+
+    def loss_and_grad(self, X, y, sample_weight=None, class_weight=None):
+        """The loss (a float) of this batch, penalties included; fills `grads`. X (n, inputs), y as for `fit`.
+
+        Raises FloatingPointError, naming the layer, if the loss is not finite.
+        """
+        with self._alone():
+            X = check.data(X, self.inputs, self.dtype)
+            y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
+            weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
+            plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None)
+            value = np.empty(1)
+            core.run(plan.compiled, plan.arrays(X=X, targets=y, weights=weights), 0, -1, True, 0, value,
+                     self._dropout(), cpu.threads())
+            self._last = plan
+        if not np.isfinite(value[0]):
+            raise FloatingPointError(f"the loss is {value[0]} {self.where_not_finite(X)}; "
+                                     "use a smaller lr or clip_norm, or scale X and y")
+        return float(value[0])
+
+    def _apply(self, optimizer):
+        """One update by the gradients in `grads`: what Optimizer.step calls."""
+        with self._alone():
+            plan = self._last or self._plans.get("train", 1)
+            failed = core.apply_update(plan.compiled, optimizer, cpu.update_address(optimizer.kernel, self.dtype),
+                                       optimizer.rate())
+            if failed:
+                where = self._layer_of(self.grads if failed == "gradient" else self.params)
+                kept = "; nothing was changed" if failed == "gradient" else ""
+                raise FloatingPointError(f"step {optimizer.steps}: a {failed} of {where} is not finite{kept}; "
+                                         "use a smaller lr, or clip_norm")
+            optimizer.steps += 1
+
+    # ---- use ------------------------------------------------------------------------------------------------------------
+
+    def predict(self, X):
+        """What the network says of X (n, inputs): (n, units), probabilities where the loss is a classification's.
+
+        The outputs through the loss's link: softmax for cross_entropy, sigmoid for binary_cross_entropy, exp for
+        poisson, nothing for the others. Dropout is off. May be called from several threads at once.
+        """
+        Y, _ = self._outputs(check.data(X, self.inputs, self.dtype))
+        if self.loss.link is not None:
+            cpu.activate(self.loss.link, Y)
+        return Y
+
+    def evaluate(self, X, y, sample_weight=None, class_weight=None):
+        """{"loss": mean over the samples, with penalties} and, for a classification, {"accuracy": share right}.
+
+        Dropout is off. An accuracy is given for cross_entropy and binary_cross_entropy, and for integer labels.
+        """
+        X = check.data(X, self.inputs, self.dtype)
+        targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
+        weights = check.weights(sample_weight, class_weight, targets, len(X), self.loss, self.dtype, self.classes)
+        return self._evaluated(X, targets, labels, weights, self.loss.classification or
+                               check.is_labels(np.asarray(y), self.loss, self.units))
+
+    def _evaluated(self, X, targets, labels, weights, classify):
+        """evaluate, of checked arrays."""
+        Y, loss = self._outputs(X, targets, labels, weights)
+        result = {"loss": loss + self._penalty()}
+        if classify:
+            result["accuracy"] = self._accuracy(Y, targets, labels)
+        return result
+
+    def _outputs(self, X, targets=None, labels=False, weights=None):
+        """(Y, mean loss) of checked arrays: whole chunks in one compiled call, the rest in another."""
+        n = len(X)
+        Y = np.empty((n, self.units), self.dtype)
+        kind = "predict" if targets is None else "evaluate"
+        total = 0.0
+        for batch, first, steps in plans.chunks(n, PREDICT_ROWS):
+            with self._plans.borrowed(kind, batch, labels=labels, weighted=weights is not None) as plan:
+                values = np.empty(steps)
+                core.run(plan.compiled, plan.arrays(X=X, Y=Y, targets=targets, weights=weights), 0, -1, False, first,
+                         values, (0, 0), cpu.threads())
+            total += values.sum() * (batch / n)
+        return Y, total
+
+    def _accuracy(self, Y, targets, labels):
+        if self.units == 1:
+            # logits for binary_cross_entropy, otherwise numbers to be compared with 0 and 1
+            threshold = 0.0 if self.loss.link == "sigmoid" else 0.5
+            return float(np.mean((Y > threshold) == (targets > 0.5)))
+        if self.loss.link == "sigmoid":
+            return float(np.mean((Y > 0) == (targets > 0.5)))  # every output a question of its own
+        return float(np.mean(Y.argmax(1) == (targets if labels else targets.argmax(1))))
+
+    def _penalty(self):
+        return sum(layer.l1 * float(np.abs(layer.W).sum(dtype=np.float64)) +
+                   layer.l2 * float(np.square(layer.W, dtype=np.float64).sum())
+                   for layer in self.layers if layer.size and (layer.l1 or layer.l2))
+
+    # ---- training: see fastbp.train -------------------------------------------------------------------------------------
+
+    def fit(self, X, y, **options):
+        """Trains the network; see fastbp.train.fit, which says all the options. Returns a History."""
+        from . import train
+
+        return train.fit(self, X, y, **options)
+
+    # ---- files ----------------------------------------------------------------------------------------------------------
+
+    def save(self, path):
+        """Writes the network to one safetensors file; `fastbp.load(path)` reads it."""
+        from . import files
+
+        files.save(self, path)
+
+    def config(self):
+        """The architecture as a JSON-able dict: everything but the parameters' values."""
+        return {"dtype": self.dtype.name, "seed": self.seed, "layers": [layer.config() for layer in self.layers],
+                "loss": self.loss.config(), "data_spec": self.data_spec}
+
+    @classmethod
+    def from_config(cls, config):
+        """A network of this architecture, its parameters zero."""
+        made = [layers.from_config(item) for item in config["layers"]]
+        for layer in made:
+            if layer.size:
+                layer.init = "zeros"
+        net = cls(*made, loss=losses.from_config(config["loss"]), dtype=config["dtype"], seed=config["seed"])
+        for layer in net.layers:
+            if layer.size:
+                layer.init = None
+        net.data_spec = config.get("data_spec")
+        return net
+
+    def __getstate__(self):
+        return {"config": self.config(), "params": self.params.copy(), "draws": self._draws}
+
+    def __setstate__(self, state):
+        self.__dict__.update(Sequential.from_config(state["config"]).__dict__)
+        self._plans = plans.Cache(self)
+        self.params[:] = state["params"]
+        self._draws = state["draws"]
+
+    # ---- how it is done ---------------------------------------------------------------------------------------------------
+
+    @property
+    def classes(self):
+        """The number of classes a class_weight may speak of: two for a single output."""
+        return max(2, self.units)
+
+    @contextmanager
+    def _alone(self):
+        """One thread of Python trains a network at a time."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError("another thread is training this network; wait for it, or give each thread a network of "
+                               "its own (copy.deepcopy(net))")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _dropout(self):
+        """(key, draws before) of the next step's masks."""
+        self._draws += 1
+        return self._dropout_key, self._draws - 1
+
+    def _graph(self, training):
+        """(input node, output node, [parameter nodes]) of the layers as they are."""
+        node = first = graph.data("X", self.inputs)
+        parameters, begin = [], 0
+        for number, layer in enumerate(self.layers):
+            if layer.kind == "dropout":
+                if training and layer.rate > 0:
+                    node = graph.dropout(node, layer.rate, number)
+                continue
+            W = graph.parameter(begin, (layer.inputs, layer.units))
+            b = graph.parameter(begin + layer.W.size, (layer.units,))
+            node = graph.dense(node, W, b, layer.activation)
+            parameters.append((W, b, layer))
+            begin += layer.size
+        return first, node, parameters
+
+    def _layer_of(self, vector):
+        """The name of the first layer whose part of a (P,) vector has an element that is not finite."""
+        begin = 0
+        for i, layer in enumerate(self.layers):
+            if not np.isfinite(vector[begin:begin + layer.size]).all():
+                return f"layer {i} ({layer!r})"
+            begin += layer.size
+        return "no layer"
+
+    def where_not_finite(self, X):
+        """In words, the first layer whose output for X is not finite."""
+        for i, layer in enumerate(self.layers):
+            if not layer.size:
+                continue
+            head = copy.copy(self)
+            head.layers = self.layers[:i + 1]
+            head.units = layer.units
+            head._plans = plans.Cache(head)
+            if not np.isfinite(head._outputs(X)[0]).all():
+                return f"at the output of layer {i} ({layer!r})"
+        return "although every layer's output is finite"
+
+    def __repr__(self):
+        parts = ", ".join(repr(layer) for layer in self.layers)
+        return f"Sequential({parts}, loss={self.loss!r}, dtype={self.dtype.name!r}, seed={self.seed})"
+
+
+def _checked(given, loss):
+    """Copies of the layers, if they make a network."""
+    made = []
+    width = None
+    for i, layer in enumerate(given):
+        if not isinstance(layer, layers.Layer):
+            raise TypeError(f"layers[{i}] is {layer!r}, expected a Dense or Dropout layer; pass fb.Dense(inputs, units)")
+        if layer.size:
+            if width is not None and layer.inputs != width:
+                raise ValueError(f"layers[{i}] takes {layer.inputs} inputs, expected {width}, the units of the layer "
+                                 f"before it; make it Dense({width}, {layer.units})")
+            width = layer.units
+        made.append(layer.copy())
+    if not made or not made[-1].size:
+        last = repr(made[-1]) if made else "nothing"
+        raise ValueError(f"the last layer is {last}, expected a Dense layer; a network ends with its outputs")
+    for i, layer in enumerate(made[:-1]):
+        if layer.output_only:
+            raise ValueError(f"layers[{i}] has activation {layer.activation!r}, expected it in the last layer only; "
+                             "choose another one, such as 'relu' or 'tanh'")
+    loss.check_output(made[-1].activation, made[-1].units)
+    return made
+
+
+def mlp(*widths, activation="relu", output="linear", loss="squared_error", dropout=0.0, l1=0.0, l2=0.0,
+        dtype="float32", seed=0):
+    """A dense network of these widths: mlp(784, 16, 16, 10) has 784 inputs, two hidden layers of 16 and 10 outputs.
+
+    activation: of the hidden layers; output: of the last one. dropout: rate after each hidden layer; l1, l2: penalties
+    of every weight matrix. loss, dtype, seed: as for Sequential.
+    """
+    if len(widths) < 2:
+        raise ValueError(f"widths is {widths}, expected at least two; pass inputs and outputs, as in mlp(784, 10)")
+    rate = check.fraction("dropout", dropout)
+    made = []
+    for i, (inputs, units) in enumerate(zip(widths, widths[1:], strict=False)):
+        last = i == len(widths) - 2
+        made.append(layers.Dense(inputs, units, output if last else activation, l1=l1, l2=l2))
+        if rate > 0 and not last:
+            made.append(layers.Dropout(rate))
+    return Sequential(*made, loss=loss, dtype=dtype, seed=seed)

@@ -1,0 +1,297 @@
+"""Optimizers: how parameters move against their gradients. An optimizer object holds the settings, the state and the
+count of steps of one network; the arithmetic is compiled (csrc/updates.inc), one kernel for each rule.
+
+g is the gradient after clipping, p a parameter, wd the weight decay. All but AdamW couple the decay: g += wd p.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from fastbp import check, schedules
+from fastbp._core import cpu
+
+_BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
+
+
+@dataclass(eq=False)
+class Optimizer:
+    """What optimizers have in common.
+
+    lr: a number >= 0 or a schedule (fastbp.schedules); it may be changed between steps, the other settings may not.
+    clip_norm: the gradient of all parameters together is scaled down to at most this Euclidean norm (Pascanu et al.,
+        "On the difficulty of training recurrent neural networks", ICML 2013). clip_value: each element is then cut off
+        at +- this value.
+    steps: the steps taken so far. state: None, or (slots, P) of the network's dtype.
+    """
+
+    name: ClassVar[str]
+    slots: ClassVar[int] = 0  # vectors of state
+    _fixed: ClassVar[tuple] = ()
+
+    def __post_init__(self):
+        self._check()
+        self._number("weight_decay", minimum=0.0)
+        for name in ("clip_norm", "clip_value"):
+            if getattr(self, name) is not None:
+                self._number(name, above=0.0)
+        self.reset()
+        self._fixed = frozenset(self.settings()) - {"lr"}
+
+    def __setattr__(self, name, value):
+        if name == "lr":
+            value = value if isinstance(value, schedules.Schedule) else _rate(value)
+            object.__setattr__(self, "_ahead", None)
+        elif name in self._fixed:
+            raise AttributeError(
+                f"{name} of an optimizer cannot change (to {value!r}), expected only lr to; make a new optimizer"
+            )
+        object.__setattr__(self, name, value)
+
+    # ---- what the compiled steps ask -------------------------------------------------------------------------
+
+    @property
+    def kernel(self):
+        """The update's row in the compiled table."""
+        return self.name
+
+    def hyper(self):
+        """float64 (9,) in the order of enum fbp_hyper. The rate is that of the next step; the corrections and the
+        scale, which a compiled step fills in, are 1."""
+        beta1, beta2, eps = self._betas()
+        limit = math.inf if self.clip_value is None else self.clip_value
+        return np.array([self.rate(), self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
+
+    def learning_rates(self, count):
+        """float64 (count,): the rates of the next `count` steps."""
+        if isinstance(self.lr, float):
+            return np.full(count, self.lr)
+        rates = np.ascontiguousarray(self.lr(np.arange(self.steps, self.steps + count)), dtype=np.float64)
+        if rates.shape != (count,) or not cpu.all_finite(rates) or (count and rates.min() < 0):
+            raise ValueError(
+                f"lr = {self.lr!r} gives {rates} for steps {self.steps} .. {self.steps + count - 1}, expected finite "
+                "rates >= 0, one for each step; correct the schedule"
+            )
+        return rates
+
+    def rate(self):
+        """The rate of the next step, a float; the same bits as learning_rates(1)[0]."""
+        if type(self.lr) is float:
+            return self.lr
+        if self.lr.stateful:
+            return float(self.learning_rates(1)[0])
+        ahead = self._ahead
+        if ahead is None or not 0 <= self.steps - ahead[0] < _BLOCK:
+            self._ahead = ahead = (self.steps, self.learning_rates(_BLOCK).tolist())
+        return ahead[1][self.steps - ahead[0]]
+
+    def bind(self, params):
+        """Makes this the optimizer of the vector `params` (P,), with state of zeros. A second call with the same vector
+        does nothing; with another it raises ValueError, because state and count of steps belong to one network."""
+        if params is self._params:
+            return
+        if self._params is not None:
+            same = params.shape == self._params.shape and params.dtype == self._params.dtype
+            if not (same and params.ctypes.data == self._params.ctypes.data):
+                raise ValueError(
+                    f"optimizer {self!r} already trains another network ({self._params.size} parameters, {self.steps} "
+                    "steps), expected one optimizer for each network; pass optimizer.fresh()"
+                )
+            return
+        if self.slots:
+            self.state = np.zeros((self.slots, params.size), params.dtype)
+        self._params = params
+
+    def step(self, net):
+        """One step: reads net.grads, writes net.params."""
+        self.bind(net.params)
+        net._apply(self)
+
+    # ---- what users and fit ask ------------------------------------------------------------------------------
+
+    def observe(self, logs):
+        """Tells a schedule that waits for a plateau of an epoch's values, a dict such as {"loss": 0.1}."""
+        schedule = self.lr
+        if isinstance(schedule, float) or not schedule.stateful:
+            return
+        monitor = schedule.monitor or ("val_loss" if "val_loss" in logs else "loss")
+        if monitor not in logs:
+            raise ValueError(
+                f"schedule monitors {monitor!r}, expected one of: {', '.join(logs)}; "
+                "choose one of these, or pass validation data"
+            )
+        schedule.observe(logs[monitor])
+
+    def fresh(self):
+        """An optimizer with the same settings that has trained nothing."""
+        settings = {name: getattr(self, name) for name in self.settings()}
+        if not isinstance(self.lr, float):
+            settings["lr"] = copy.deepcopy(self.lr)
+            settings["lr"].reset()
+        return type(self)(**settings)
+
+    def reset(self):
+        """Forgets the network, the state, the steps taken and what the schedule has observed."""
+        self.steps, self.state, self._params, self._ahead = 0, None, None, None
+        if not isinstance(self.lr, float):
+            self.lr.reset()
+
+    def config(self):
+        """JSON-able dict: the name and the settings."""
+        values = {name: getattr(self, name) for name in self.settings()}
+        if not isinstance(self.lr, float):
+            values["lr"] = self.lr.config()
+        return {"name": self.name, **values}
+
+    @classmethod
+    def settings(cls):
+        """{name: default, or dataclasses.MISSING} of the arguments."""
+        return check.settings_of(cls)
+
+    def _number(self, name, **bounds):
+        setattr(self, name, check.number(name, getattr(self, name), **bounds))
+
+    def _check(self):
+        """Checks the settings of one rule."""
+
+    def _betas(self):
+        """(beta1, beta2, eps) in the places of enum fbp_hyper."""
+        return 0.0, 0.0, 0.0
+
+
+@dataclass(eq=False)
+class SGD(Optimizer):
+    """Stochastic gradient descent: p -= lr g.
+
+    With momentum, in [0, 1): s = momentum s + g; p -= lr s (Polyak 1964, in the form of Sutskever et al., "On the
+    importance of initialization and momentum in deep learning", ICML 2013). With nesterov: p -= lr (g + momentum s).
+    """
+
+    name = "sgd"
+    lr: float | schedules.Schedule = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+
+    def _check(self):
+        self._number("momentum", minimum=0.0, below=1.0)
+        self.nesterov = check.flag("nesterov", self.nesterov)
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov is True with momentum 0.0, expected momentum > 0; pass momentum=0.9, say")
+
+    @property
+    def kernel(self):
+        return "nesterov" if self.nesterov else "momentum" if self.momentum else "sgd"
+
+    @property
+    def slots(self):
+        return 1 if self.momentum else 0
+
+    def _betas(self):
+        return self.momentum, 0.0, 0.0
+
+
+@dataclass(eq=False)
+class Adam(Optimizer):
+    """Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1:
+    s0 and s1 are running means of g and g^2, corrected for their beginning at 0; p -= lr s0 / (sqrt(s1) + eps)."""
+
+    name = "adam"
+    slots = 2
+    lr: float | schedules.Schedule = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+
+    def _check(self):
+        self._number("beta1", minimum=0.0, below=1.0)
+        self._number("beta2", minimum=0.0, below=1.0)
+        self._number("eps", above=0.0)
+
+    def _betas(self):
+        return self.beta1, self.beta2, self.eps
+
+
+@dataclass(eq=False)
+class AdamW(Adam):
+    """Adam with the decay apart from the gradient: p -= lr wd p first.
+
+    Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+    """
+
+    name = "adamw"
+    weight_decay: float = 0.01
+
+
+@dataclass(eq=False)
+class RMSprop(Optimizer):
+    """s = rho s + (1 - rho) g^2; p -= lr g / (sqrt(s) + eps).
+
+    Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012.
+    """
+
+    name = "rmsprop"
+    slots = 1
+    lr: float | schedules.Schedule = 1e-3
+    rho: float = 0.9
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+
+    def _check(self):
+        self._number("rho", minimum=0.0, below=1.0)
+        self._number("eps", above=0.0)
+
+    def _betas(self):
+        return self.rho, 0.0, self.eps
+
+
+@dataclass(eq=False)
+class Adagrad(Optimizer):
+    """s += g^2; p -= lr g / (sqrt(s) + eps).
+
+    Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning", JMLR 12, 2011.
+    """
+
+    name = "adagrad"
+    slots = 1
+    lr: float | schedules.Schedule = 1e-2
+    eps: float = 1e-10
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+
+    def _check(self):
+        self._number("eps", above=0.0)
+
+    def _betas(self):
+        return 0.0, 0.0, self.eps
+
+
+OPTIMIZERS = {cls.name: cls for cls in (SGD, Adam, AdamW, RMSprop, Adagrad)}
+
+
+def get(optimizer, **settings):
+    """An Optimizer from an Optimizer, or from a name and settings."""
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    return check.build("optimizer", OPTIMIZERS, {"name": optimizer, **settings})
+
+
+def from_config(config):
+    """The Optimizer that `config()` described, with nothing trained yet; ValueError or TypeError where it did not."""
+    return check.build("optimizer", OPTIMIZERS, config)
+
+
+def _rate(value):
+    """lr as a float, or the schedule that a config describes."""
+    return schedules.from_config(value) if isinstance(value, dict) else check.number("lr", value, minimum=0.0)

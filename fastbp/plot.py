@@ -1,0 +1,165 @@
+"""Pictures of a training run: its curves, the first layer's weights, the images most confidently mistaken.
+
+Each function returns a matplotlib Figure; with `path` it is also written there (PNG, PDF, SVG by the name's ending) and
+no window or backend is touched. Without `path` the figure is pyplot's, for `plt.show()` or a notebook.
+matplotlib is imported at the first call; ImportError names the extra to install if it is missing.
+"""
+
+import math
+
+import numpy as np
+
+__all__ = ["history", "mistakes", "weights"]
+
+_TRAIN, _TEST = "#1f77b4", "#d95f02"
+
+
+def history(history, path=None, title="Training", validation="validation"):
+    """Curves over the epochs: the loss, and the accuracy where there is one; with `validation`'s beside the training's.
+
+    history: a History, or its dict of lists "loss", "val_loss", "accuracy", "val_accuracy". Raises ValueError if empty.
+    """
+    curves = getattr(history, "history", history)
+    if not curves.get("loss"):
+        raise ValueError("the history is empty: no epoch was finished; train for at least one")
+    names = [name for name in ("loss", "accuracy") if curves.get(name)]
+    figure = _figure(path, (5.2 * len(names) + 0.4, 4.0))
+    figure.suptitle(title, fontsize=13)
+    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+        for key, label, color in ((name, "training", _TRAIN), ("val_" + name, validation, _TEST)):
+            if not curves.get(key):
+                continue
+            values = np.array(curves[key], dtype=float)
+            if name == "accuracy":
+                values = 100 * values
+                label = f"{label}: {values[-1]:.1f} % at the end"
+            else:
+                label = f"{label}: {values[-1]:.3g} at the end"
+            epochs = np.arange(1, len(values) + 1)
+            axes.plot(epochs, values, color=color, label=label, linewidth=1.8, marker="o",
+                      markersize=3 if len(values) > 1 else 6)
+        _style_curves(axes, name, len(curves["loss"]))
+    return _finish(figure, path)
+
+
+def _style_curves(axes, name, epochs):
+    from matplotlib.ticker import MaxNLocator
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("accuracy (%)" if name == "accuracy" else "loss")
+    axes.set_title("Accuracy" if name == "accuracy" else "Loss", fontsize=11)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
+    if name == "accuracy":
+        axes.set_ylim(top=min(100.5, axes.get_ylim()[1]))
+    else:
+        values = np.concatenate([line.get_ydata() for line in axes.lines])
+        # A loss that falls by a factor of a hundred is a hook in the corner on a linear axis.
+        if values.min() > 0 and values.max() > 50 * values.min():
+            axes.set_yscale("log")
+        elif values.min() >= 0:
+            axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="best", fontsize=9)
+
+
+def weights(net, path=None, image_shape=None, title=None, most=64):
+    """The first dense layer's weights, one picture for each unit: red pushes the unit up, blue down.
+
+    image_shape (h, w): of the inputs; by default net.data_spec's, or the square of as many pixels. At most `most` units
+    are drawn, the first ones. Raises ValueError if the inputs are not an image of that shape.
+    """
+    W = np.asarray(next(layer for layer in net.layers if hasattr(layer, "W")).W)
+    inputs, units = W.shape
+    if image_shape is None:
+        image_shape = (net.data_spec or {}).get("image_shape") or (math.isqrt(inputs),) * 2
+    height, width = image_shape
+    if height * width != inputs:
+        raise ValueError(f"image_shape is {tuple(image_shape)}; the network has {inputs} inputs; "
+                         f"give (height, width) with that many pixels")
+    shown = min(units, most)
+    columns = min(shown, 8)
+    rows = math.ceil(shown / columns)
+    figure = _figure(path, (max(1.02 * columns + 1.3, 4.5), 1.02 * rows * height / width + 0.9))
+    grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    limit = float(np.percentile(np.abs(W[:, :shown]), 99.5)) or 1.0   # one wild weight must not pale all others
+    for axes in grid[shown:]:
+        axes.remove()
+    for unit, axes in enumerate(grid[:shown]):
+        drawn = axes.imshow(W[:, unit].reshape(height, width), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        _bare(axes)
+    figure.suptitle(title or f"First layer: the weights of {_part(shown, units)} units", fontsize=12)
+    bar = figure.colorbar(drawn, ax=list(grid[:shown]), fraction=0.04, pad=0.02, aspect=25)
+    bar.set_label("weight", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    return _finish(figure, path)
+
+
+def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, most=24):
+    """The images of X (n, h*w) whose wrong class got the largest output, surest first, with true and given class.
+
+    y (n,) integer labels; classes: their names, by default net.data_spec's or the numbers. Without a mistake the figure
+    says so. Raises ValueError if the network has one output or the inputs are not an image of image_shape.
+    """
+    spec = net.data_spec or {}
+    image_shape = image_shape or spec.get("image_shape") or (math.isqrt(net.inputs),) * 2
+    if math.prod(image_shape) != net.inputs:
+        raise ValueError(f"image_shape is {tuple(image_shape)}; the network has {net.inputs} inputs; "
+                         f"give (height, width) with that many pixels")
+    if net.units < 2:
+        raise ValueError("the network has one output; mistaken images need one output for each class")
+    X, y = np.asarray(X), np.asarray(y)
+    outputs = net.predict(X)
+    given = outputs.argmax(axis=1)
+    names = classes or spec.get("classes") or range(net.units)
+    wrong = np.flatnonzero(given != y)
+    sure = outputs[wrong, given[wrong]]
+    shown = wrong[np.argsort(-sure, kind="stable")[:most]]
+    columns = min(max(len(shown), 1), 8)
+    rows = max(math.ceil(len(shown) / columns), 1)
+    figure = _figure(path, (max(1.3 * columns, 4.5), 1.55 * rows + 0.7))
+    said = "probability" if net.loss.link in ("softmax", "sigmoid") else "output"
+    if not len(shown):
+        figure.text(0.5, 0.4, f"All {len(y)} images were recognised.", ha="center", fontsize=12)
+        figure.suptitle(title or "No mistakes", fontsize=12)
+        return _finish(figure, path)
+    grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes in grid[len(shown):]:
+        axes.remove()
+    for axes, place in zip(grid, shown, strict=False):
+        axes.imshow(X[place].reshape(image_shape), cmap="gray_r", vmin=0, vmax=max(float(X[place].max()), 1e-12))
+        axes.set_title(f"{names[y[place]]} read as {names[given[place]]}", fontsize=9, pad=3)
+        axes.set_xlabel(f"{said} {outputs[place, given[place]]:.2f}", fontsize=8, labelpad=2)
+        _bare(axes)
+    what = f"Mistakes, the most confident first: {_part(len(shown), len(wrong))}, in {len(y)} images"
+    figure.suptitle(title or what, fontsize=12)
+    return _finish(figure, path)
+
+
+def _part(shown, total):
+    return f"all {total}" if shown == total else f"{shown} of {total}"
+
+
+def _bare(axes):
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_color("0.75")
+
+
+def _figure(path, size):
+    try:
+        if path is None:
+            from matplotlib import pyplot
+            return pyplot.figure(figsize=size, layout="constrained")
+        # Not pyplot's: no backend is chosen, no window opened, nothing kept after the file is written.
+        from matplotlib.figure import Figure
+        return Figure(figsize=size, layout="constrained")
+    except ImportError:
+        raise ImportError('pictures need matplotlib, which is not installed; pip install "fastbp[plot]"') from None
+
+
+def _finish(figure, path):
+    if path is not None:
+        figure.savefig(path, dpi=130)
+    return figure

@@ -1,0 +1,286 @@
+"""Schedules: the learning rate as a function of the optimizer's steps taken so far, 0, 1, 2 ...
+
+A schedule is called with an int, giving a float, or with an array of ints, giving a float64 array of its shape. The two
+ways give the same bits, so a loop written by hand trains as `fit` does. To write one, subclass Schedule as a dataclass
+with `name` and `rates(t)`.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from fastbp import check
+
+
+@dataclass
+class Schedule:
+    """What schedules have in common."""
+
+    name: ClassVar[str]
+    stateful: ClassVar[bool] = False  # whether observe changes the rates
+    monitor = None  # (a str) which of an epoch's values observe wants; None: val_loss, or else loss
+
+    def __call__(self, step):
+        # Always the array loops of NumPy, also for one step: its scalar arithmetic may round otherwise.
+        t = np.array(step, dtype=np.float64, ndmin=1, order="C")
+        rates = self.rates(t)
+        return float(rates[0]) if np.ndim(step) == 0 else rates
+
+    def rates(self, t):
+        """float64 (...) rates of the steps t, float64 (...)."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method rates(t)")
+
+    def observe(self, value):
+        """Told once an epoch of the monitored value; most schedules do not care."""
+
+    def reset(self):
+        """Forgets what was observed."""
+
+    def config(self):
+        """JSON-able dict: the name and the settings."""
+        values = {name: getattr(self, name) for name in self.settings()}
+        return {"name": self.name, **{k: v.config() if isinstance(v, Schedule) else v for k, v in values.items()}}
+
+    @classmethod
+    def settings(cls):
+        """{name: default, or dataclasses.MISSING} of the arguments."""
+        return check.settings_of(cls)
+
+    def _number(self, name, **bounds):
+        setattr(self, name, check.number(name, getattr(self, name), **bounds))
+
+    def _steps(self, name, minimum=1):
+        setattr(self, name, check.integer(name, getattr(self, name), minimum=minimum))
+
+
+@dataclass
+class Constant(Schedule):
+    """lr at every step; lr >= 0."""
+
+    name = "constant"
+    lr: float
+
+    def __post_init__(self):
+        self._number("lr", minimum=0.0)
+
+    def rates(self, t):
+        return np.full_like(t, self.lr)
+
+
+@dataclass
+class Step(Schedule):
+    """lr * factor^floor(t / every): a fall by `factor`, in (0, 1], every so many steps."""
+
+    name = "step"
+    lr: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self):
+        self._number("lr", minimum=0.0)
+        self._steps("every")
+        self._number("factor", above=0.0, maximum=1.0)
+
+    def rates(self, t):
+        return self.lr * np.power(self.factor, np.floor(t / self.every))
+
+
+@dataclass
+class Exponential(Schedule):
+    """lr * decay^(t / every): a smooth fall by `decay`, in (0, 1], in every so many steps."""
+
+    name = "exponential"
+    lr: float
+    decay: float
+    every: int = 1
+
+    def __post_init__(self):
+        self._number("lr", minimum=0.0)
+        self._number("decay", above=0.0, maximum=1.0)
+        self._steps("every")
+
+    def rates(self, t):
+        return self.lr * np.power(self.decay, t / self.every)
+
+
+@dataclass
+class Cosine(Schedule):
+    """Half a cosine from lr at step 0 to `final` at step `steps`, and `final` from there on.
+
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, equation 5.
+    """
+
+    name = "cosine"
+    lr: float
+    steps: int
+    final: float = 0.0
+
+    def __post_init__(self):
+        self._number("lr", minimum=0.0)
+        self._steps("steps")
+        self._number("final", minimum=0.0)
+
+    def rates(self, t):
+        return _half_cosine(self.lr, self.final, t / self.steps)
+
+
+@dataclass
+class Linear(Schedule):
+    """A straight line from lr at step 0 to `final` at step `steps`, and `final` from there on."""
+
+    name = "linear"
+    lr: float
+    steps: int
+    final: float = 0.0
+
+    def __post_init__(self):
+        self._number("lr", minimum=0.0)
+        self._steps("steps")
+        self._number("final", minimum=0.0)
+
+    def rates(self, t):
+        done = np.minimum(t / self.steps, 1.0)
+        return self.lr * (1.0 - done) + self.final * done
+
+
+@dataclass
+class OneCycle(Schedule):
+    """Up half a cosine from peak / start_factor to peak in the first warm_fraction of `steps`, then down half a cosine
+    to peak / start_factor / final_factor at the last of them, and that from there on.
+
+    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018.
+    """
+
+    name = "one_cycle"
+    peak: float
+    steps: int
+    warm_fraction: float = 0.3
+    start_factor: float = 25.0
+    final_factor: float = 1e4
+
+    def __post_init__(self):
+        self._number("peak", minimum=0.0)
+        self._steps("steps")
+        self._number("warm_fraction", above=0.0, below=1.0)
+        self._number("start_factor", minimum=1.0)
+        self._number("final_factor", minimum=1.0)
+
+    def rates(self, t):
+        top, last = self.warm_fraction * self.steps, max(self.steps - 1, 1)
+        start = self.peak / self.start_factor
+        up = _half_cosine(start, self.peak, t / top)
+        down = _half_cosine(self.peak, start / self.final_factor, (t - top) / max(last - top, 1.0))
+        return np.where(t < top, up, down)
+
+
+@dataclass
+class WarmUp(Schedule):
+    """A straight rise over `steps` steps, then another schedule (or a constant rate) from its beginning.
+
+    Step t < steps has (t + 1) / (steps + 1) of the schedule's first rate. Goyal et al., "Accurate, large minibatch
+    SGD: training ImageNet in 1 hour", 2017, section 2.2.
+    """
+
+    name = "warm_up"
+    schedule: Schedule | float
+    steps: int
+
+    def __post_init__(self):
+        self.schedule = get("schedule", self.schedule)
+        self._steps("steps")
+
+    @property
+    def stateful(self):
+        return self.schedule.stateful
+
+    @property
+    def monitor(self):
+        return self.schedule.monitor
+
+    def observe(self, value):
+        self.schedule.observe(value)
+
+    def reset(self):
+        self.schedule.reset()
+
+    def rates(self, t):
+        after = self.schedule.rates(np.maximum(t - self.steps, 0.0))
+        return after * np.minimum((t + 1.0) / (self.steps + 1.0), 1.0)
+
+
+@dataclass
+class ReduceOnPlateau(Schedule):
+    """lr, multiplied by `factor`, in (0, 1), whenever a value has not improved for more than `patience` epochs.
+
+    `fit` tells it of the value after each epoch; a loop written by hand calls observe(value). Better means less by
+    more than min_delta (mode "min") or more by more than min_delta ("max"). After a fall, `cooldown` epochs are not
+    counted. The rate never falls below min_lr. monitor: a key of History; None is val_loss, or loss without
+    validation data.
+    """
+
+    name = "reduce_on_plateau"
+    stateful = True
+    lr: float
+    factor: float = 0.1
+    patience: int = 10
+    min_delta: float = 1e-4
+    mode: str = "min"
+    cooldown: int = 0
+    min_lr: float = 0.0
+    monitor: str | None = None
+    current: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        self._number("lr", minimum=0.0)
+        self._number("factor", above=0.0, below=1.0)
+        self._steps("patience", minimum=0)
+        self._number("min_delta", minimum=0.0)
+        check.choice("mode", self.mode, ("min", "max"))
+        self._steps("cooldown", minimum=0)
+        self._number("min_lr", minimum=0.0)
+        if not isinstance(self.monitor, (str, type(None))):
+            raise TypeError(f"monitor is {self.monitor!r}, expected a key of History or None; pass 'loss', say")
+        self.reset()
+
+    def reset(self):
+        self.current, self._best, self._waited, self._cooling = self.lr, math.inf, 0, 0
+
+    def observe(self, value):
+        value = float(value) if self.mode == "min" else -float(value)
+        if value < self._best - self.min_delta:
+            self._best, self._waited = value, 0
+        elif self._cooling:
+            self._waited = 0
+        else:
+            self._waited += 1
+        self._cooling = max(self._cooling - 1, 0)
+        if self._waited > self.patience:
+            self.current = max(self.current * self.factor, min(self.min_lr, self.current))
+            self._waited, self._cooling = 0, self.cooldown
+
+    def rates(self, t):
+        return np.full_like(t, self.current)
+
+
+def _half_cosine(first, last, done):
+    """From `first` where done = 0 to `last` where done >= 1, along half a cosine."""
+    return last + (first - last) * 0.5 * (1.0 + np.cos(np.pi * np.minimum(done, 1.0)))
+
+
+SCHEDULES = {
+    cls.name: cls for cls in (Constant, Step, Exponential, Cosine, Linear, OneCycle, WarmUp, ReduceOnPlateau)
+}
+
+
+def get(name, value):
+    """A Schedule from a Schedule, its config, or a number (Constant); `name` is the argument's name for messages."""
+    if isinstance(value, Schedule):
+        return value
+    return from_config(value) if isinstance(value, dict) else Constant(check.number(name, value, minimum=0.0))
+
+
+def from_config(config):
+    """The Schedule that `config()` described; ValueError or TypeError where it did not."""
+    return check.build("schedule", SCHEDULES, config)

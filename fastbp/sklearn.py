@@ -1,0 +1,188 @@
+"""scikit-learn estimators: a multilayer perceptron to classify and one for quantities, for pipelines and searches.
+
+    from fastbp.sklearn import MLPClassifier
+    make_pipeline(StandardScaler(), MLPClassifier(hidden=(64, 64))).fit(X, y).score(X_test, y_test)
+
+Constructors only store; `fit` checks everything and returns the estimator. Networks learn best from features, and for
+MLPRegressor from targets, that are about standardised: use StandardScaler and TransformedTargetRegressor.
+"""
+
+import numpy as np
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+except ImportError:
+    raise ImportError('fastbp.sklearn needs scikit-learn 1.6 or newer; pip install "fastbp[sklearn]"') from None
+
+from fastbp import check, optimizers
+from fastbp.network import Sequential, mlp
+
+__all__ = ["MLPClassifier", "MLPRegressor"]
+
+
+class _MLP(BaseEstimator):
+    def __init__(self, hidden=(64,), activation="relu", *, optimizer="adam", lr=None, epochs=100, batch_size=32,
+                 dropout=0.0, l2=0.0, early_stopping=None, validation_split=0.0, dtype="float32", threads=None,
+                 random_state=None):
+        self.hidden = hidden
+        self.activation = activation
+        self.optimizer = optimizer
+        self.lr = lr
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.dropout = dropout
+        self.l2 = l2
+        self.early_stopping = early_stopping
+        self.validation_split = validation_split
+        self.dtype = dtype
+        self.threads = threads
+        self.random_state = random_state
+
+    def _data(self, X, **rest):
+        return validate_data(self, X, dtype=[np.float32, np.float64], order="C", **rest)
+
+    def _start(self, units, loss):
+        """A fresh network and optimizer for the n_features_in_ of the data."""
+        widths = [check.integer("hidden", width, minimum=1) for width in np.atleast_1d(self.hidden).tolist()]
+        if isinstance(self.optimizer, str):
+            rate = {} if self.lr is None else {"lr": self.lr}
+            self.optimizer_ = optimizers.get(self.optimizer, **rate)
+        else:
+            if self.lr is not None:
+                raise ValueError(f"lr is {self.lr!r} and optimizer an object with its own lr; give lr=None")
+            self.optimizer_ = self.optimizer.fresh()
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self.net_ = mlp(self.n_features_in_, *widths, units, activation=self.activation, loss=loss,
+                        dropout=self.dropout, l2=self.l2, dtype=self.dtype, seed=seed)
+        self.n_iter_ = 0
+
+    def _train(self, X, y, sample_weight, epochs):
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        self.history_ = self.net_.fit(
+            X, y, epochs=epochs, batch_size=self.batch_size, optimizer=self.optimizer_, sample_weight=sample_weight,
+            validation_split=self.validation_split, early_stopping=self.early_stopping, progress=False,
+            seed=self.net_.seed + self.n_iter_, threads=self.threads)
+        self.n_iter_ += len(self.history_.epoch)
+        return self
+
+    def _outputs(self, X):
+        check_is_fitted(self)
+        return self.net_.predict(self._data(X, reset=False))
+
+    def __getstate__(self):
+        # A network is compiled for this process; what makes it again is its description and its parameters.
+        state = super().__getstate__()
+        if "net_" in state:
+            net = state["net_"]
+            state = {**state, "net_": (net.config(), net.params.copy())}
+            state.pop("optimizer_")
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        if "net_" in state:
+            config, params = state["net_"]
+            net = Sequential.from_config(config)
+            net.params[:] = params
+            state["net_"] = net
+        super().__setstate__(state)
+
+
+class MLPClassifier(ClassifierMixin, _MLP):
+    """A multilayer perceptron that tells classes apart by softmax and cross-entropy.
+
+    hidden: widths of the hidden layers. activation: theirs. optimizer: a name or an object of fastbp.optimizers;
+    lr: its learning rate, None for the name's default or the object's own. epochs, batch_size, dropout, l2,
+    early_stopping (a fastbp.EarlyStopping, which wants validation_split > 0), dtype ("float32" or "float64"),
+    threads (None: fastbp's default) as in Sequential.fit and mlp. random_state: an int makes `fit` repeatable.
+
+    After fit: classes_, n_features_in_, net_ (the Sequential), history_ (its History), n_iter_ (epochs trained).
+    """
+
+    def fit(self, X, y, sample_weight=None):
+        """Train from scratch on X (n, features) and labels y (n,) of any kind; returns self."""
+        X, y = self._data(X, y=y)
+        self.classes_, y = self._labels(y, None)
+        self._start(len(self.classes_), "cross_entropy")
+        return self._train(X, y, sample_weight, self.epochs)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """One more epoch, on X (n, features) and y (n,); the first call needs all classes that will ever come."""
+        first = not hasattr(self, "net_")
+        X, y = self._data(X, y=y, reset=first)
+        if first:
+            self.classes_, _ = self._labels(y if classes is None else classes, None)
+            self._start(len(self.classes_), "cross_entropy")
+        _, y = self._labels(y, self.classes_)
+        return self._train(X, y, sample_weight, 1)
+
+    @staticmethod
+    def _labels(y, classes):
+        """The classes, and each label's place among them, int64 (n,)."""
+        check_classification_targets(y)
+        if classes is None:
+            classes, places = np.unique(y, return_inverse=True)
+            if len(classes) < 2:
+                raise ValueError(f"y has one class only ({classes[0]!r}); a classifier needs two or more")
+            return classes, places.astype(np.int64)
+        places = np.searchsorted(classes, y).clip(max=len(classes) - 1)
+        if not (classes[places] == y).all():
+            raise ValueError(f"y has the class {y[classes[places] != y][0]!r}, which is not one of {classes}")
+        return classes, places.astype(np.int64)
+
+    def predict_proba(self, X):
+        """Probability of each class for X (n, features): (n, classes), in the order of classes_."""
+        return self._outputs(X)
+
+    def predict(self, X):
+        """The most probable class for each row of X (n, features): (n,)."""
+        outputs = self._outputs(X)
+        return self.classes_[outputs.argmax(axis=1)]
+
+
+class MLPRegressor(RegressorMixin, _MLP):
+    """A multilayer perceptron that predicts one or several quantities.
+
+    loss: "mse", "mae", "huber", "quantile", "poisson" or an object of fastbp.losses; the other arguments are those of
+    MLPClassifier. y may be (n,) or (n, outputs). After fit: n_features_in_, n_outputs_, net_, history_, n_iter_.
+    """
+
+    def __init__(self, hidden=(64,), activation="relu", *, loss="mse", optimizer="adam", lr=None, epochs=100,
+                 batch_size=32, dropout=0.0, l2=0.0, early_stopping=None, validation_split=0.0, dtype="float32",
+                 threads=None, random_state=None):
+        super().__init__(hidden, activation, optimizer=optimizer, lr=lr, epochs=epochs, batch_size=batch_size,
+                         dropout=dropout, l2=l2, early_stopping=early_stopping, validation_split=validation_split,
+                         dtype=dtype, threads=threads, random_state=random_state)
+        self.loss = loss
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X, y, sample_weight=None):
+        """Train from scratch on X (n, features) and y (n,) or (n, outputs); returns self."""
+        X, y = self._data(X, y=y, multi_output=True, y_numeric=True)
+        self._flat = y.ndim == 1
+        self.n_outputs_ = 1 if self._flat else y.shape[1]
+        self._start(self.n_outputs_, self.loss)
+        return self._train(X, y.astype(self.dtype), sample_weight, self.epochs)
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """One more epoch, on X (n, features) and y as in fit; returns self."""
+        first = not hasattr(self, "net_")
+        X, y = self._data(X, y=y, reset=first, multi_output=True, y_numeric=True)
+        if first:
+            self._flat = y.ndim == 1
+            self.n_outputs_ = 1 if self._flat else y.shape[1]
+            self._start(self.n_outputs_, self.loss)
+        return self._train(X, y.astype(self.dtype), sample_weight, 1)
+
+    def predict(self, X):
+        """The quantities for X (n, features): (n,), or (n, outputs) if y was so in fit."""
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self._flat else outputs

@@ -1,0 +1,79 @@
+"""Builds the compiled core: the SIMD kernels of csrc/, one object per (ISA, real), and the Cython modules above them.
+
+Every file of csrc is compiled once, into the module that owns the kernel table (fastbp._core.cpu); the other modules
+reach it through Cython's cimport. OpenMP is used where the compiler has it; without it the same code runs serially.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, LinkError
+
+MODULES = ["cpu", "random", "plan", "dense", "rows", "updates", "train"]
+# -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
+C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+ISA_FLAGS = {
+    "isa_avx2": ["-mavx2", "-mfma"],
+    "isa_avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
+}
+OPENMP_FLAGS = (["-Xpreprocessor", "-fopenmp"], ["-lomp"]) if sys.platform == "darwin" else (["-fopenmp"], ["-fopenmp"])
+OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
+
+
+class BuildCore(build_ext):
+    """build_ext with flags of its own for each ISA's file, and OpenMP where a small program with it links."""
+
+    def build_extensions(self):
+        compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], [])
+        description = " ".join(C_FLAGS + compile_flags)
+        for extension in self.extensions:
+            extension.extra_compile_args = C_FLAGS + compile_flags
+            extension.extra_link_args = link_flags
+            extension.define_macros = [("FASTBP_BUILD_FLAGS", f'"{description}"'),
+                                       ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
+        compile_one = self.compiler._compile
+
+        def compile_with_isa_flags(obj, src, ext, cc_args, extra_postargs, pp_opts):
+            isa = Path(src).stem.rpartition("_")[0]
+            flags = ISA_FLAGS.get(isa, []) if IS_X86_64 else []
+            compile_one(obj, src, ext, cc_args, extra_postargs + flags, pp_opts)
+
+        self.compiler._compile = compile_with_isa_flags
+        super().build_extensions()
+
+    def openmp_works(self):
+        """True if a program with OpenMP compiles and links. FASTBP_NO_OPENMP=1 builds a serial core."""
+        if os.environ.get("FASTBP_NO_OPENMP", "0") != "0":
+            return False
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(OPENMP_PROBE)
+            try:
+                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=OPENMP_FLAGS[0])
+                self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=OPENMP_FLAGS[1])
+            except (CompileError, LinkError):
+                return False
+        return True
+
+
+def extension(name):
+    """The Extension of fastbp/_core/<name>.pyx; cpu holds the C sources as well."""
+    headers = [str(path) for path in Path("csrc").glob("*") if path.suffix in (".h", ".inc", ".def")]
+    sources = sorted(str(path) for path in Path("csrc").glob("*.c")) if name == "cpu" else []
+    return Extension(f"fastbp._core.{name}", [f"fastbp/_core/{name}.pyx", *sources], depends=headers,
+                     include_dirs=["csrc", numpy.get_include()])
+
+
+DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
+              "initializedcheck": False}
+
+setup(ext_modules=cythonize([extension(name) for name in MODULES], compiler_directives=DIRECTIVES),
+      cmdclass={"build_ext": BuildCore})

@@ -1,0 +1,39 @@
+"""Fixtures of all tests: every ISA of this machine, both dtypes, one and several threads."""
+
+import numpy as np
+import pytest
+
+from fastbp._core import cpu
+
+
+@pytest.fixture(params=cpu.available())
+def isa(request):
+    """Each ISA of this machine in turn; it is in use during the test."""
+    before = cpu.selected()
+    cpu.use(request.param)
+    yield request.param
+    cpu.use(before)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request):
+    """The default number of threads during the test."""
+    cpu.set_threads(request.param)
+    yield request.param
+    cpu.set_threads(None)
+
+
+@pytest.fixture
+def tolerance(dtype):
+    """How far compiled results may be from the reference, relative to their size."""
+    return {"float32": 1e-5, "float64": 1e-12}[dtype]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

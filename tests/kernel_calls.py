@@ -1,0 +1,205 @@
+"""The kernels of one table as Python functions of NumPy arrays, for the tests.
+
+Every argument is copied into guarded memory: canaries before it, after it and between its rows, a leading dimension
+and an alignment chosen by the layout. After the call the canaries and every input must be as they were.
+"""
+
+import ctypes
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp._core import cpu
+
+POINTER, SIZE, INT, DOUBLE, WORD = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_double, ctypes.c_uint64
+MATRIX = [POINTER, SIZE]
+SIGNATURES = {  # of fastbp.h: result, arguments
+    "gemm": (None, [*MATRIX, POINTER, SIZE, SIZE, *MATRIX, SIZE, SIZE, SIZE, INT]),
+    "pack": (None, [POINTER, *MATRIX, SIZE, SIZE]),
+    "forward": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
+    "backward": (None, [*MATRIX, *MATRIX, *MATRIX, SIZE, SIZE]),
+    "loss": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
+    "update": (INT, [POINTER, POINTER, POINTER, POINTER, SIZE, POINTER]),
+    "column_sum": (None, [POINTER, *MATRIX, SIZE, SIZE, INT]),
+    "combine": (None, [POINTER, *MATRIX, SIZE, SIZE]),
+    "reduce": (DOUBLE, [POINTER, SIZE]),
+    "penalty": (DOUBLE, [POINTER, POINTER, SIZE, DOUBLE, DOUBLE]),
+    "dropout": (None, [*MATRIX, *MATRIX, SIZE, SIZE, WORD, WORD, DOUBLE]),
+}
+
+
+class Layout(NamedTuple):
+    """pad: elements between rows. offset: elements by which every array is moved off its alignment."""
+
+    pad: int = 0
+    offset: int = 0
+
+
+PACKED, PADDED = Layout(), Layout(pad=3, offset=1)
+CANARY, MARGIN = 0xFF, 64  # all bits set is a NaN: what is read from outside shows in the result
+
+
+class Guarded:
+    """values (n,) or (m, n) in the middle of canaries; `transposed` lays the columns out as rows."""
+
+    def __init__(self, values, layout, output=False, transposed=False):
+        rows = np.atleast_2d(values.T if transposed else values)
+        self.ld = rows.shape[1] + layout.pad
+        self.start = MARGIN + layout.offset
+        self.rows, self.shape, self.output = rows.shape, values.shape, output
+        self.memory = np.full(self.start + rows.shape[0] * self.ld + MARGIN, 0, rows.dtype)
+        self.memory.view(np.uint8)[:] = CANARY
+        self.inside(self.memory)[...] = rows
+        self.pointer = self.memory[self.start:].ctypes.data
+        self.before = self.memory.copy()
+
+    def inside(self, memory):
+        """The view of `memory` where the values lie."""
+        strides = (self.ld * memory.itemsize, memory.itemsize)
+        return np.lib.stride_tricks.as_strided(memory[self.start:], self.rows, strides)
+
+    @property
+    def values(self):
+        return self.inside(self.memory).reshape(self.shape).copy()
+
+    def check(self):
+        now, before = self.memory.copy(), self.before
+        if self.output:
+            self.inside(now)[...] = 0
+            self.inside(before)[...] = 0
+        assert now.tobytes() == before.tobytes(), f"the kernel wrote outside its {'output' if self.output else 'rows'}"
+
+
+class Call:
+    """Wraps the arguments of one call of a kernel, and checks all of them after it."""
+
+    def __init__(self, layout):
+        self.layout, self.arrays = layout, []
+
+    def input(self, values, **how):
+        self.arrays.append(Guarded(values, self.layout, **how))
+        return self.arrays[-1]
+
+    def output(self, values):
+        return self.input(values, output=True)
+
+    def check(self):
+        for array in self.arrays:
+            array.check()
+
+
+class Kernel:
+    """One row of a table. Its call is the method named after its signature."""
+
+    def __init__(self, isa, dtype, name, layout=PACKED):
+        row = next(row for row in cpu.kernels(isa, dtype) if row[0] == name)
+        self.name, self.signature, self.reads, address = row
+        self.dtype, self.layout = np.dtype(dtype), layout
+        self.lanes, self.mr, self.nr = cpu.tile(isa, dtype)
+        result, arguments = SIGNATURES[self.signature]
+        self.function = ctypes.CFUNCTYPE(result, *arguments)(address)
+
+    def __call__(self, *arguments, **how):
+        return getattr(self, self.signature)(*arguments, **how)
+
+    def empty(self, *shape):
+        """An output before the call: NaN, so that an element which is not written is seen."""
+        return np.full(shape, np.nan, self.dtype)
+
+    def gemm(self, A, B, C=None, by_columns=False):
+        """A (m, k), B (k, n), C (m, n) to accumulate in; by_columns: A lies transposed in memory."""
+        (m, k), n = A.shape, B.shape[1]
+        call = Call(self.layout)
+        out = call.output(self.empty(m, n) if C is None else C)
+        a, b = call.input(A, transposed=by_columns), call.input(B)
+        strides = (1, a.ld) if by_columns else (a.ld, 1)
+        self.function(out.pointer, out.ld, a.pointer, *strides, b.pointer, b.ld, m, n, k, C is not None)
+        call.check()
+        return out.values
+
+    def pack(self, B):
+        """B (k, n), or (n, k) for pack_transposed."""
+        k, n = B.shape[::-1] if self.name == "pack_transposed" else B.shape
+        call = Call(self.layout)
+        out, b = call.output(self.empty(-(-n // self.nr) * k * self.nr)), call.input(B)
+        self.function(out.pointer, b.pointer, b.ld, k, n)
+        call.check()
+        return out.values.reshape(-(-n // self.nr), k, self.nr)
+
+    def forward(self, Y, b=None, keep=True):
+        """Y (m, n), b (n,) or None; returns (Y, Z), Z being None unless `keep`."""
+        call = Call(self.layout)
+        y = call.output(Y)
+        z = call.output(self.empty(*Y.shape)) if keep else None
+        bias = None if b is None else call.input(b).pointer
+        self.function(y.pointer, y.ld, z.pointer if keep else None, z.ld if keep else 0, bias, *Y.shape)
+        call.check()
+        return y.values, z.values if keep else None
+
+    def backward(self, dY, V, place=None):
+        """dY, V (m, n); place: "dY" or "V" to overwrite that one. Returns dZ."""
+        call = Call(self.layout)
+        dy, v = call.input(dY, output=place == "dY"), call.input(V, output=place == "V")
+        out = {"dY": dy, "V": v}.get(place) or call.output(self.empty(*dY.shape))
+        self.function(out.pointer, out.ld, dy.pointer, dy.ld, v.pointer, v.ld, *dY.shape)
+        call.check()
+        return out.values
+
+    def loss(self, Y, T, w=None, scale=1.0, param=0.0, place=None, gradient=True):
+        """Y (m, n), T (m, n) or labels (m,), w (m,) or None; place: "Y" or "T" to overwrite. Returns (value, dY)."""
+        call = Call(self.layout)
+        y, t = call.input(Y, output=place == "Y"), call.input(T, output=place == "T")
+        out = {"Y": y, "T": t}.get(place) or (call.output(self.empty(*Y.shape)) if gradient else None)
+        weights = None if w is None else call.input(w).pointer
+        value = self.function(out and out.pointer, out.ld if out else 0, y.pointer, y.ld, t.pointer, t.ld, weights,
+                              *Y.shape, scale, param)
+        call.check()
+        return value, out and out.values
+
+    def update(self, p, s0, s1, g, h):
+        """p, g (n,), s0, s1 (n,) or None, h a Hyper. Returns (finite, p, s0, s1)."""
+        call = Call(self.layout)
+        moved = [None if x is None else call.output(x) for x in (p, s0, s1)]
+        h = np.array(h, dtype=np.float64)
+        finite = self.function(*(x and x.pointer for x in moved), call.input(g).pointer, len(p), h.ctypes.data)
+        call.check()
+        return finite, *(x and x.values for x in moved)
+
+    def column_sum(self, A, s=None):
+        """A (m, n), s (n,) to accumulate in."""
+        call = Call(self.layout)
+        out, a = call.output(self.empty(A.shape[1]) if s is None else s), call.input(A)
+        self.function(out.pointer, a.pointer, a.ld, *A.shape, s is not None)
+        call.check()
+        return out.values
+
+    def combine(self, partials):
+        """partials (slices, n)."""
+        call = Call(self.layout)
+        out, a = call.output(self.empty(partials.shape[1])), call.input(partials)
+        self.function(out.pointer, a.pointer, a.ld, *partials.shape)
+        call.check()
+        return out.values
+
+    def reduce(self, x):
+        call = Call(self.layout)
+        value = self.function(call.input(x).pointer, len(x))
+        call.check()
+        return value
+
+    def penalty(self, W, l1, l2, g=None):
+        """W (n,), g (n,) to add the gradient to, or None. Returns (value, g)."""
+        call = Call(self.layout)
+        out = None if g is None else call.output(g)
+        value = self.function(out and out.pointer, call.input(W).pointer, len(W), l1, l2)
+        call.check()
+        return value, out and out.values
+
+    def dropout(self, X, row, key, rate, place=None):
+        """X (m, n); place "X" to overwrite it."""
+        call = Call(self.layout)
+        x = call.input(X, output=place == "X")
+        out = x if place == "X" else call.output(self.empty(*X.shape))
+        self.function(out.pointer, out.ld, x.pointer, x.ld, *X.shape, row, key, rate)
+        call.check()
+        return out.values

@@ -1,0 +1,341 @@
+/* kernels_check.c - every kernel of every table this machine has against the scalar table (or a plain loop), as a
+ * program without Python: it also runs a cross-compiled build under qemu (neon.sh).
+ *
+ *     kernels_check [isa]      a line per kernel; exit 1 where one is wrong, 2 where `isa` is not available
+ *
+ * Arrays end at a page that may not be touched, so a read beyond the end is a crash, which names its kernel; they
+ * begin, and their rows are apart, by canaries. Two copies of all arrays go through two kernels and must stay alike. */
+#define _DEFAULT_SOURCE
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "fastbp.h"
+
+enum { ARRAYS = 5, REGION = 1 << 20, MARGIN = 256, CANARY = 0xFF, CASE_SIZES = 7 };
+
+/* ---- arrays ---------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char *end;              /* of the region: the next byte belongs to the forbidden page */
+    char *data;             /* (m, n), rows ld apart */
+    ptrdiff_t m, n, ld;
+} array;
+static array set[2][ARRAYS]; /* [0]: what is expected, [1]: what the kernel under test does */
+static int itemsize;
+static char doing[200];
+
+static void allocate(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (int s = 0; s < 2; s++)
+        for (int a = 0; a < ARRAYS; a++) {
+            char *region = mmap(NULL, REGION + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (region == MAP_FAILED || mprotect(region + REGION, page, PROT_NONE) != 0) {
+                perror("kernels_check: memory");
+                exit(2);
+            }
+            set[s][a].end = region + REGION;
+        }
+}
+
+static double get(const char *p) { return itemsize == 4 ? *(const float *)p : *(const double *)p; }
+static void put(char *p, double x)
+{
+    if (itemsize == 4) *(float *)p = (float)x;
+    else *(double *)p = x;
+}
+
+static double uniform(void)
+{
+    static uint64_t counter;
+    return (double)(fbp_threefry(7, counter++) >> 11) * 0x1p-53;
+}
+
+/* Array a of both sets becomes (m, n) random numbers between low and high, `pad` elements between the rows. */
+static void fill(int a, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad, double low, double high)
+{
+    ptrdiff_t ld = n + pad, bytes = (m > 0 ? (m - 1) * ld + n : 0) * itemsize;
+    for (int s = 0; s < 2; s++) {
+        array *x = &set[s][a];
+        x->m = m, x->n = n, x->ld = ld, x->data = x->end - bytes;
+        memset(x->data - MARGIN, CANARY, (size_t)(bytes + MARGIN));
+    }
+    for (ptrdiff_t i = 0; i < m; i++)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            double x = low + (high - low) * uniform();
+            for (int s = 0; s < 2; s++) put(set[s][a].data + (i * ld + j) * itemsize, x);
+        }
+}
+
+static int canary(const char *p, const char *end)
+{
+    for (; p < end; p++)
+        if ((unsigned char)*p != CANARY) return 0;
+    return 1;
+}
+
+/* The `count` arrays of both sets agree to `tolerance`, and nothing around them was written. */
+static int alike(int count, double tolerance)
+{
+    for (int a = 0; a < count; a++) {
+        array *want = &set[0][a], *got = &set[1][a];
+        int clean = canary(got->data - MARGIN, got->data);
+        for (ptrdiff_t i = 0; i < got->m; i++) {
+            char *row = got->data + i * got->ld * itemsize;
+            for (ptrdiff_t j = 0; j < got->n; j++) {
+                double x = get(want->data + (i * want->ld + j) * itemsize), y = get(row + j * itemsize);
+                if (!(fabs(x - y) <= tolerance * (1 + fabs(x)))) {
+                    printf("%s: array %d (%td, %td) is %.17g, expected %.17g\n", doing, a, i, j, y, x);
+                    return 0;
+                }
+            }
+            if (i + 1 < got->m) clean &= canary(row + got->n * itemsize, row + got->ld * itemsize);
+        }
+        if (!clean) {
+            printf("%s: array %d was written outside its rows\n", doing, a);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* ---- calls: the arrays of one set through one kernel -------------------------------------------------------------- */
+
+static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
+static int contains(const char *a, const char *b) { return strstr(a, b) != NULL; }
+
+static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n, int place)
+{
+    static const double h[H_COUNT] = {0.1, 0.01, 0.9, 0.99, 1e-8, 0.19, 0.02, 0.5, 0.3};
+    const char *as = kernel->signature;
+    array *out = place ? &x[place] : &x[0];
+    if (is(as, "forward"))
+        ((fbp_forward *)kernel->function)(x[0].data, x[0].ld, place ? NULL : x[1].data, x[1].ld,
+                                          place ? NULL : x[2].data, m, n);
+    else if (is(as, "backward"))
+        ((fbp_backward *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, x[2].data, x[2].ld, m, n);
+    else if (is(as, "loss"))
+        return ((fbp_loss *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, x[2].data, x[2].ld,
+                                              place ? NULL : x[3].data, m, n, 0.7, 0.3);
+    else if (is(as, "update"))
+        return ((fbp_update *)kernel->function)(x[0].data, x[1].data, x[2].data, x[3].data, n, h);
+    else if (is(as, "column_sum"))
+        ((fbp_column_sum *)kernel->function)(x[0].data, x[1].data, x[1].ld, m, n, place);
+    else if (is(as, "combine"))
+        ((fbp_combine *)kernel->function)(x[0].data, x[1].data, x[1].ld, m, n);
+    else if (is(as, "reduce"))
+        return ((fbp_reduce *)kernel->function)(x[0].data, n);
+    else if (is(as, "penalty"))
+        return ((fbp_penalty *)kernel->function)(place ? NULL : x[0].data, x[1].data, n, 0.3, 0.7);
+    else if (is(as, "dropout"))
+        ((fbp_dropout *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, m, n, 0xFFFFFFFE,
+                                          0xFEDCBA9876543210, 0.3);
+    else {
+        printf("%s: kernels_check.c cannot call signature %s\n", doing, as);
+        exit(1);
+    }
+    return 0;
+}
+
+/* Random numbers in the ranges the kernel is meant for. */
+static void draw(const fbp_kernel *kernel, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad)
+{
+    const char *as = kernel->signature;
+    int vectors = is(as, "update") || is(as, "reduce") || is(as, "penalty"), positive = is(as, "update");
+    fill(0, vectors || is(as, "column_sum") || is(as, "combine") ? 1 : m, n, pad, -3, 3);
+    fill(1, vectors ? 1 : m, n, pad, positive ? 0.1 : is(as, "backward") ? -1 : -3, 3);
+    fill(2, positive || is(as, "forward") ? 1 : m, n, pad, is(as, "backward") ? -0.95 : 0.1, 0.95);
+    fill(3, 1, is(as, "loss") ? m : n, 0, 0.1, 2);
+    if (contains(kernel->name, "labels")) {
+        fill(2, 1, (m * 4 + itemsize - 1) / itemsize, 0, 0, 0);
+        for (int s = 0; s < 2; s++)
+            for (ptrdiff_t i = 0; i < m; i++) ((int32_t *)set[s][2].data)[i] = (int32_t)((i * 7) % n);
+    }
+}
+
+/* Forward and backward: each element alone gives the bits it has in its row. */
+static int placeless(const fbp_kernel *kernel, ptrdiff_t n)
+{
+    draw(kernel, 1, n, 0);
+    call(kernel, set[1], 1, n, 0);
+    for (ptrdiff_t j = 0; j < n; j++) {
+        array one[ARRAYS];
+        for (int a = 0; a < ARRAYS; a++) {
+            one[a] = set[0][a];
+            one[a].data += j * itemsize;
+        }
+        call(kernel, one, 1, 1, 0);
+        if (memcmp(one[0].data, set[1][0].data + j * itemsize, (size_t)itemsize) != 0) {
+            printf("%s: element %td of %td has other bits alone\n", doing, j, n);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Returns the number of cases, or 0 where one is wrong. */
+static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_kernel *expected)
+{
+    const int V = table->lanes, sizes[CASE_SIZES] = {0, 1, V - 1, V, V + 1, 4 * V + 3, 9 * V + 1};
+    const double tolerance = itemsize == 4 ? 1e-5 : 1e-12;
+    const int rowwise = contains(kernel->name, "softmax"), has_classes = rowwise || contains(kernel->name, "cross_e");
+    const int places = is(kernel->signature, "backward") || is(kernel->signature, "loss") ? 3 : 2;
+    long cases = 0;
+    for (int im = 0; im < CASE_SIZES; im++)
+        for (int in = 0; in < CASE_SIZES; in++)
+            for (int place = 0; place < places; place++)
+                for (int pad = 0; pad < 4; pad += 3) {
+                    ptrdiff_t m = sizes[im], n = sizes[in];
+                    if ((has_classes && n == 0) || (place == 2 && contains(kernel->name, "labels"))) continue;
+                    sprintf(doing, "%s %s %s m=%td n=%td place=%d pad=%d", table->isa, itemsize == 4 ? "f32" : "f64",
+                            kernel->name, m, n, place, pad);
+                    draw(kernel, m, n, pad);
+                    double want = call(expected, set[0], m, n, place), got = call(kernel, set[1], m, n, place);
+                    if (!(fabs(want - got) <= tolerance * (1 + fabs(want) + (double)(m * n)))) {
+                        printf("%s: returned %.17g, expected %.17g\n", doing, got, want);
+                        return 0;
+                    }
+                    if (!alike(4, tolerance)) return 0;
+                    cases++;
+                }
+    if ((is(kernel->signature, "forward") || is(kernel->signature, "backward")) && !rowwise)
+        for (int in = 0; in < CASE_SIZES; in++)
+            if (!placeless(kernel, sizes[in])) return 0;
+    return cases;
+}
+
+/* ---- gemm and pack: their tiles differ from table to table, so plain loops say what is right ------------------------- */
+
+static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
+{
+    const int V = table->lanes, depths[] = {0, 1, V, 4 * V + 3};
+    fbp_gemm *gemm = (fbp_gemm *)kernel->function;
+    long cases = 0;
+    for (ptrdiff_t m = 1; m <= table->mr; m++)
+        for (ptrdiff_t n = 1; n <= table->nr; n++)
+            for (int variant = 0; variant < 4 * 4; variant++) {
+                ptrdiff_t k = depths[variant / 4], pad = n % 3;
+                int accumulate = variant & 1, by_columns = variant >> 1 & 1;
+                sprintf(doing, "%s %s gemm m=%td n=%td k=%td accumulate=%d by_columns=%d", table->isa,
+                        itemsize == 4 ? "f32" : "f64", m, n, k, accumulate, by_columns);
+                fill(0, m, n, pad, -1, 1);
+                fill(1, by_columns ? k : m, by_columns ? m : k, pad, -1, 1);
+                fill(2, k, n, pad, -1, 1);
+                array *C = &set[1][0], *A = &set[1][1], *B = &set[1][2], *want = &set[0][0];
+                ptrdiff_t rsa = by_columns ? 1 : A->ld, csa = by_columns ? A->ld : 1;
+                for (ptrdiff_t i = 0; i < m; i++)
+                    for (ptrdiff_t j = 0; j < n; j++) {
+                        char *c = want->data + (i * want->ld + j) * itemsize;
+                        gemm(c, want->ld, A->data + i * rsa * itemsize, rsa, csa, B->data + j * itemsize, B->ld, 1, 1,
+                             k, accumulate);
+                        double sum = accumulate ? get(C->data + (i * C->ld + j) * itemsize) : 0;
+                        for (ptrdiff_t p = 0; p < k; p++)
+                            sum += get(A->data + (i * rsa + p * csa) * itemsize) * get(B->data + (p * B->ld + j) * itemsize);
+                        if (!(fabs(sum - get(c)) <= (itemsize == 4 ? 1e-5 : 1e-12) * (double)(k + 1))) {
+                            printf("%s: (%td, %td) is %.17g, expected %.17g\n", doing, i, j, get(c), sum);
+                            return 0;
+                        }
+                    }
+                gemm(C->data, C->ld, A->data, rsa, csa, B->data, B->ld, m, n, k, accumulate);
+                if (!alike(3, 0)) return 0;
+                cases++;
+            }
+    return cases;
+}
+
+static long check_pack(const fbp_table *table, const fbp_kernel *kernel)
+{
+    const int V = table->lanes, sizes[CASE_SIZES] = {0, 1, V - 1, V, V + 1, 4 * V + 3, 9 * V + 1};
+    const int transposed = is(kernel->name, "pack_transposed");
+    long cases = 0;
+    for (int variant = 0; variant < CASE_SIZES * CASE_SIZES * 2; variant++) {
+        ptrdiff_t k = sizes[variant / 2 % CASE_SIZES], n = sizes[variant / 2 / CASE_SIZES], nr = table->nr;
+        sprintf(doing, "%s %s %s k=%td n=%td", table->isa, itemsize == 4 ? "f32" : "f64", kernel->name, k, n);
+        fill(0, 1, (n + nr - 1) / nr * k * nr, 0, -1, 1);
+        fill(1, transposed ? n : k, transposed ? k : n, variant % 2 * 3, -1, 1);
+        array *P = &set[0][0], *B = &set[1][1];
+        for (ptrdiff_t at = 0; at < P->n; at++) {
+            ptrdiff_t p = k ? at / nr % k : 0, j = k ? at / nr / k * nr + at % nr : 0;
+            put(P->data + at * itemsize, j < n ? get(B->data + (transposed ? j * B->ld + p : p * B->ld + j) * itemsize) : 0);
+        }
+        ((fbp_pack *)kernel->function)(set[1][0].data, B->data, B->ld, k, n);
+        if (!alike(2, 0)) return 0;
+        cases++;
+    }
+    return cases;
+}
+
+/* ---- the rest --------------------------------------------------------------------------------------------------------- */
+
+static fbp_barrier barrier;
+static int turns[3];
+
+static void *take_turns(void *member)
+{
+    long wrong = 0;
+    for (int turn = 1; turn <= 2000; turn++) {
+        __atomic_store_n(&turns[(size_t)member], turn, __ATOMIC_RELAXED);
+        fbp_wait(&barrier, 3);
+        for (int other = 0; other < 3; other++) wrong += __atomic_load_n(&turns[other], __ATOMIC_RELAXED) < turn;
+        fbp_wait(&barrier, 3);
+    }
+    return (void *)wrong;
+}
+
+static int check_dispatch(void)
+{
+    pthread_t thread[3];
+    long wrong = fbp_threefry(0x0370734413198A2E, 0x85A308D3243F6A88) != 0x483DF7A0C4923A9C;
+    for (size_t i = 0; i < 3; i++) pthread_create(&thread[i], NULL, take_turns, (void *)i);
+    for (size_t i = 0; i < 3; i++) {
+        void *early;
+        pthread_join(thread[i], &early);
+        wrong += (long)early;
+    }
+    printf("%-6s     %-30s %s\n", "", "threefry, barrier", wrong ? "WRONG" : "ok");
+    return wrong == 0;
+}
+
+static void crashed(int number)
+{
+    (void)!write(1, doing, strlen(doing));
+    (void)!write(1, ": crashed\n", 10);
+    (void)number;
+    _exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    int right = 1, found = 0;
+    allocate();
+    signal(SIGSEGV, crashed);
+    signal(SIGBUS, crashed);
+    signal(SIGILL, crashed);
+    right &= check_dispatch();
+    for (int i = 0; fbp_known_isa(i) != NULL; i++)
+        for (itemsize = 4; itemsize <= 8; itemsize += 4) {
+            const fbp_table *table = fbp_find_table(fbp_known_isa(i), itemsize), *scalar = fbp_find_table("scalar", itemsize);
+            if (table == NULL || (argc > 1 && !is(argv[1], table->isa))) continue;
+            found++;
+            for (int k = 0; k < table->count; k++) {
+                const fbp_kernel *kernel = &table->kernels[k];
+                long cases = is(kernel->signature, "gemm")   ? check_gemm(table, kernel)
+                             : is(kernel->signature, "pack") ? check_pack(table, kernel)
+                                                             : check(table, kernel, &scalar->kernels[k]);
+                printf("%-6s %s %-30s %s (%ld cases)\n", table->isa, itemsize == 4 ? "f32" : "f64", kernel->name,
+                       cases ? "ok" : "WRONG", cases);
+                fflush(stdout);
+                right &= cases > 0;
+            }
+        }
+    if (!found) {
+        printf("kernels_check: there is no table for %s on this machine\n", argc > 1 ? argv[1] : "any ISA");
+        return 2;
+    }
+    return right ? 0 : 1;
+}

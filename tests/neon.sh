@@ -1,0 +1,45 @@
+#!/bin/sh
+# neon.sh - compiles csrc and kernels_check.c and runs the check: for AArch64, under qemu unless this machine is one,
+# or for this machine with `neon.sh native`. Skips, with a reason and exit 0, where the tools are missing
+# (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static).
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+csrc=$here/../csrc
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+flags="-O3 -std=gnu99 -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Werror -I $csrc"
+
+if [ "${1:-}" = native ] || [ "$(uname -m)" = aarch64 ]; then
+    compiler=${CC:-cc} emulator= isa=
+else
+    compiler=${NEON_CC:-aarch64-linux-gnu-gcc} emulator=${NEON_QEMU:-qemu-aarch64-static} isa=neon
+fi
+for tool in $compiler $emulator; do
+    if ! command -v "$tool" > /dev/null; then
+        echo "neon.sh: skipped: $tool is not installed"
+        exit 0
+    fi
+done
+if ! printf '#include <arm_neon.h>\n#include <stdio.h>\n' | "$compiler" -E - > /dev/null 2>&1 && [ "$isa" = neon ]; then
+    echo "neon.sh: skipped: $compiler has no C library for AArch64 (libc6-dev-arm64-cross)"
+    exit 0
+fi
+
+objects=
+for source in "$csrc"/*.c "$here/kernels_check.c"; do
+    object=$work/$(basename "$source" .c).o
+    extra=
+    if [ "$("$compiler" -dumpmachine | cut -d- -f1)" = x86_64 ]; then
+        case $source in
+            */isa_avx2_*) extra="-mavx2 -mfma" ;;
+            */isa_avx512_*) extra="-mavx512f -mavx512bw -mavx512dq -mavx512vl" ;;
+        esac
+    fi
+    # shellcheck disable=SC2086
+    "$compiler" $flags $extra -c "$source" -o "$object"
+    objects="$objects $object"
+done
+# shellcheck disable=SC2086
+"$compiler" -static $objects -o "$work/kernels_check" -lm -lpthread
+# shellcheck disable=SC2086
+$emulator "$work/kernels_check" $isa

@@ -1,0 +1,208 @@
+"""The benchmark's harness: what it times is the same work for all, and its figures mean what they say."""
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastbp.reference.network import Dense, Network, Optimizer
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from bench import peak, peers, report, run, worker
+from bench.cases import CASES, matrix_exponential
+from bench.peers import numpy as baseline
+
+UPDATES = {"sgd": ("sgd", {}), "momentum": ("momentum", {"beta1": 0.9}),
+           "adam": ("adam", {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8})}
+
+
+def small(case):
+    """The same kind of workload on few rows and narrow layers, in three batches where it gathers."""
+    batch = min(case.batch, 8)
+    return replace(case, widths=tuple(min(width, 20) for width in case.widths), batch=batch,
+                   rows=3 * batch if case.shuffled else batch)
+
+
+def on_reference(case, batches):
+    """The losses of fastbp.reference on these batches, each followed by an update; and the last gradient."""
+    layers = [Dense(*shape, activation) for shape, activation in zip(case.shapes, case.activations, strict=True)]
+    net = Network(layers, case.loss)
+    net.params[:] = case.initial_parameters("float64")
+    update, hyper = UPDATES.get(case.update, (None, {}))
+    optimizer = update and Optimizer(update, lr=case.lr, **hyper)
+    losses = []
+    for X, y in batches:
+        losses.append(net.loss_and_grad(X, y))
+        if optimizer:
+            optimizer.step(net)
+    return losses, net
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_numpy_baseline_is_the_reference(name):
+    """The hand-written baseline in float64: loss, gradient and three updates on gathered batches, to 1e-12."""
+    case = small(CASES[name])
+    X, y = case.data()
+    X, y = X.astype(np.float64), y if case.classes else y.astype(np.float64)
+    contender = baseline.Contender(case, X, y, dtype="float64")
+    order = np.random.default_rng(0).permutation(case.rows)
+    if not case.shuffled:
+        order = np.tile(order, 3)
+    batches = [(X[rows], y[rows]) for rows in order.reshape(3, case.batch)]
+    _, net = on_reference(case, batches)
+    contender.run(3)
+    np.testing.assert_allclose(contender.grads, net.grads, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(contender.params, net.params, rtol=1e-11, atol=1e-13)
+    first = X[:case.batch], y[:case.batch]
+    assert contender.loss() == pytest.approx(net.loss_and_grad(*first), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_engine_reaches_the_baselines_loss(name):
+    """What the benchmark asks before it times anything: the same loss after the same updates on one batch."""
+    case = CASES[name].one_batch()
+    X, y = case.data()
+    losses = [worker.Served(peers.load(contender), 1).check(case, X, y) for contender in ("numpy", "fastbp")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["digits16", "policy64"])
+def test_engine_gathers_what_the_baseline_gathers(name):
+    """Both shuffle in their own way, so after a few epochs their losses are near, not equal; rows that came with other
+    rows' targets would leave them far apart."""
+    case = replace(CASES[name], rows=5 * CASES[name].batch)
+    X, y = case.data()
+    losses = []
+    for contender in ("numpy", "fastbp"):
+        trained = peers.load(contender).Contender(case, X, y)
+        trained.run(500)
+        losses.append(trained.loss())
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_flop_and_parameters_of_the_workloads():
+    """digits16 by hand: 13,002 parameters, 5.27 MFLOP; the others from the table the benchmark was specified by."""
+    assert CASES["digits16"].parameters == 784 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10 == 13002
+    assert CASES["digits16"].flop == 2 * 100 * (2 * 784 * 16 + 3 * 16 * 16 + 3 * 16 * 10)
+    expected = {"nielsen30": 0.96, "mlp512": 411, "wide2048": 30100, "matexp": 39.7, "tabular": 109, "policy64": 2.0,
+                "chain24": 0.17}
+    for name, mflop in expected.items():
+        assert CASES[name].flop / 1e6 == pytest.approx(mflop, rel=0.03), name
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_data_have_the_workloads_shapes(name):
+    case = replace(CASES[name], rows=min(CASES[name].rows, 300))
+    X, y = case.data()
+    assert X.shape == (case.rows, case.widths[0]) and X.dtype == np.float32
+    assert y.shape == ((case.rows,) if case.classes else (case.rows, case.widths[-1]))
+    np.testing.assert_array_equal(X, case.data()[0])
+    if case.output == "sigmoid":
+        assert set(y.sum(axis=1)) == {1.0}
+
+
+def test_matrix_exponential_of_a_rotation():
+    turn = matrix_exponential(np.array([[[0.0, -1.0], [1.0, 0.0]]]))
+    np.testing.assert_allclose(turn, [[[np.cos(1), -np.sin(1)], [np.sin(1), np.cos(1)]]], rtol=1e-6)
+
+
+def test_batches_take_every_row_once_an_epoch():
+    batches = peers.Batches(10, 3, np.random.default_rng(0))
+    epochs = [np.concatenate([batches.take() for _ in range(3)]) for _ in range(2)]
+    for epoch in epochs:
+        assert len(set(epoch.tolist())) == 9
+    assert epochs[0].tolist() != epochs[1].tolist()
+
+
+def result_of(contenders):
+    return {"machine": {"threads": 2, "date": "2026-01-02T03:04:05+00:00", "cpu": "Some CPU", "cpus": 2, "isa": "avx2",
+                        "python": "3.12"}, "versions": {"fastbp": "1", "numpy": "2", "jax": "3"},
+            "peak": {"2": {"gflops": 100.0, "gbytes": 20.0, "gemm_gflops": None}},
+            "cases": {"digits16": {"contenders": contenders}}}
+
+
+def contender_of(name, threads, median):
+    return {"name": name, "threads": threads, "median": median, "min": median / 2, "max": 2 * median}
+
+
+def test_table_takes_peers_at_their_best_and_fastbp_as_asked():
+    result = result_of([contender_of("fastbp", 1, 50.0), contender_of("fastbp", 2, 100.0),
+                        contender_of("numpy", 1, 300.0), contender_of("numpy", 2, 400.0)])
+    columns, _, row = (line.strip("| ").split("|") for line in report.table(result).splitlines())
+    cells = dict(zip((c.strip() for c in columns), (c.strip() for c in row), strict=True))
+    assert cells["fastbp us"] == "100" and cells["min - max"] == "50.0 - 200" and cells["1 thread"] == "50.0"
+    assert cells["numpy us"] == "300 (1t)" and cells["ratio"] == "-" and cells["jax us"] == "-"  # jax has no figure
+    assert report.table(result).count("3.00x") == 2  # numpy's, and the best's
+    assert cells["GFLOP/s"] == "52.7" and cells["% peak"] == "53"  # 5.27 MFLOP in 100 us
+    assert "Some CPU" in report.header(result) and "jax 3" in report.header(result)
+
+
+class Scripted:
+    """A worker whose steps take 2 us and whose loss is given."""
+
+    def __init__(self, name, loss):
+        self.name, self.threads, self.loss = name, 1, loss
+
+    def ask(self, do, **details):
+        if self.loss == "missing":
+            return {"missing": "cannot do this one"}
+        return {"load": {"loss": self.loss}, "pace": {"steps": 50}, "run": {"seconds": 1e-4}, "drop": {}}[do]
+
+
+@pytest.mark.parametrize("wrong", [1.01, float("nan")])
+def test_a_wrong_contender_is_not_timed(wrong, capsys):
+    faults = []
+    workers = [Scripted("fastbp", wrong), Scripted("numpy", 1.0), Scripted("jax", 1.0001), Scripted("sklearn", None),
+               Scripted("torch", "missing")]
+    measured = run.measure("xor", workers, {"rounds": 3, "chunk_seconds": 0.0}, faults)
+    assert [c["name"] for c in measured["contenders"]] == ["numpy", "jax", "sklearn"]
+    assert measured["contenders"][0]["median"] == pytest.approx(2.0)
+    assert len(faults) == 1 and "fastbp" in faults[0]
+
+
+def test_rounds_begin_with_another_contender_each():
+    assert [run.rotated(3, by) for by in range(3)] == [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
+
+
+def test_one_command_prints_and_stores(tmp_path, capsys):
+    path = tmp_path / "result.json"
+    status = run.main(["--quick", "--only", "xor,chain24", "--peers", "numpy", "--rounds", "1", "--threads", "1",
+                       "--json", str(path)])
+    assert status == 0
+    printed = capsys.readouterr().out
+    assert "| xor " in printed and "| chain24 " in printed
+    stored = json.loads(path.read_text())
+    assert set(stored["versions"]) == {"fastbp", "numpy"}
+    assert set(stored["cases"]) == {"xor", "chain24"}
+    for contender in stored["cases"]["xor"]["contenders"]:
+        assert 0 < contender["min"] <= contender["median"] <= contender["max"] < 1e6
+    assert stored["machine"]["isa"] and stored["machine"]["date"]
+
+
+@pytest.mark.parametrize("argv", [["--only", "digits17"], ["--peers", "caffe"], ["--threads", "0"], ["--rounds", "x"]])
+def test_unknown_names_and_numbers_are_refused(argv, capsys):
+    with pytest.raises(SystemExit):
+        run.main(argv)
+    assert argv[1] in capsys.readouterr().err
+
+
+def test_a_peer_that_is_not_installed_is_left_out(monkeypatch, capsys):
+    class Absent:
+        def __init__(self, name, threads):
+            self.about = {"missing": "No module named 'torch'"}
+
+        def close(self):
+            pass
+    monkeypatch.setattr(run, "Worker", Absent)
+    assert run.start("torch", [1, 2], {}) == []
+    assert "No module named 'torch'" in capsys.readouterr().err
+
+
+def test_peak_is_above_the_gemm_kernel():
+    figures = peak.measure(1, seconds=0.005)
+    assert figures["gemm_gflops"] > 0
+    if figures["gflops"] is not None:  # None without a compiler
+        assert figures["gemm_gflops"] < 1.3 * figures["gflops"]
+        assert figures["gbytes"] > 0

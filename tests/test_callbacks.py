@@ -1,0 +1,232 @@
+"""What happens around epochs: history, callbacks in their order, early stopping, the progress bar."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fastbp.callbacks import Callback, Callbacks, EarlyStopping, History, Progress, StopTraining
+
+
+def train(callbacks, values, monitor="val_loss"):
+    """A stand-in for fit: params are the epoch's number. Returns the net and the number of epochs run."""
+    net = SimpleNamespace(params=np.full(3, -1.0))
+    vector = net.params
+    done = 0
+    if not callbacks.on_train_begin(net):
+        for epoch, value in enumerate(values):
+            if callbacks.on_epoch_begin(net, epoch):
+                break
+            net.params[:] = epoch
+            done += 1
+            if callbacks.on_epoch_end(net, epoch, {monitor: value}):
+                break
+    callbacks.on_train_end(net, History())
+    assert net.params is vector
+    return net, done
+
+
+# ---- history ----------------------------------------------------------------------------------------------------
+
+
+def test_history_is_as_in_keras():
+    history = History({"epochs": 2})
+    history.append(0, {"loss": 1.0, "accuracy": 0.5})
+    history.append(1, {"loss": 0.5, "accuracy": 0.75})
+    assert history.history == {"loss": [1.0, 0.5], "accuracy": [0.5, 0.75]} and history.epoch == [0, 1]
+    assert history.params == {"epochs": 2} and history.interrupted is False
+    assert repr(history) == "History(2 epochs: loss=0.5, accuracy=0.75)"
+    history.interrupted = True
+    assert repr(history).endswith("interrupted)") and repr(History()) == "History(0 epochs)"
+
+
+def test_plot_is_the_plot_modules(monkeypatch):
+    import fastbp
+
+    plot = SimpleNamespace(history=lambda history, path: (history, path))
+    monkeypatch.setitem(sys.modules, "fastbp.plot", plot)
+    monkeypatch.setattr(fastbp, "plot", plot, raising=False)
+    history = History()
+    assert history.plot("curves.png") == (history, "curves.png") and history.plot() == (history, None)
+
+
+# ---- callbacks --------------------------------------------------------------------------------------------------
+
+
+class Recorder(Callback):
+    def __init__(self, log, name, answer=None):
+        self.log, self.name, self.answer = log, name, answer
+
+    def on_train_begin(self, net):
+        self.log.append((self.name, "train_begin"))
+
+    def on_epoch_begin(self, net, epoch):
+        self.log.append((self.name, "epoch_begin", epoch))
+
+    def on_epoch_end(self, net, epoch, logs):
+        self.log.append((self.name, "epoch_end", epoch, logs))
+        return self.answer
+
+    def on_train_end(self, net, history):
+        self.log.append((self.name, "train_end"))
+
+
+def test_events_come_in_order():
+    log = []
+    assert train(Callbacks([Recorder(log, "a"), Recorder(log, "b")]), [5])[1] == 1
+    events = [("train_begin",), ("epoch_begin", 0), ("epoch_end", 0, {"val_loss": 5}), ("train_end",)]
+    assert log == [(name, *event) for event in events for name in "ab"]
+
+
+def test_functions_are_callbacks():
+    seen = []
+
+    def watch(net, epoch, logs):
+        seen.append((epoch, logs["val_loss"], net.params[0]))
+
+    train(Callbacks([watch]), [5, 6])
+    train(Callbacks(watch), [7])
+    assert seen == [(0, 5, 0.0), (1, 6, 1.0), (0, 7, 0.0)]
+
+
+@pytest.mark.parametrize("answer, epochs", [(True, 1), (None, 3), (False, 3), (1, 3), ("yes", 3), ([1], 3)])
+def test_only_true_stops(answer, epochs):
+    assert train(Callbacks([lambda net, epoch, logs: answer]), [1, 2, 3])[1] == epochs
+
+
+@pytest.mark.parametrize("event, epochs", [("on_train_begin", 0), ("on_epoch_begin", 0), ("on_epoch_end", 1)])
+def test_stop_training_stops(event, epochs):
+    def stop(*arguments):
+        raise StopTraining
+
+    log, callback = [], Callback()
+    setattr(callback, event, stop)
+    assert train(Callbacks([callback, Recorder(log, "b")]), [1, 2, 3])[1] == epochs
+    assert ("b", event[3:]) in [entry[:2] for entry in log], "those after the one that stops hear of it too"
+
+
+def test_other_exceptions_pass():
+    def fail(net, epoch, logs):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(Callbacks([fail]), [1])
+
+
+@pytest.mark.parametrize(
+    "kind, arguments, message",
+    [
+        (TypeError, (5,), r"callbacks is 5, expected a sequence of callbacks; pass a list"),
+        (TypeError, ([print, 5],), r"callbacks\[1\] is 5, expected a Callback object or a function .*; pass one"),
+        (TypeError, ([EarlyStopping],), r"callbacks\[0\] is <class .*, expected a Callback object"),
+        (TypeError, ((), True), r"early_stopping is True, expected None or an EarlyStopping; pass fb.EarlyStopping"),
+        (
+            ValueError,
+            ((), EarlyStopping(), ["loss", "lr"]),
+            r"EarlyStopping\(.*\) monitors 'val_loss', expected one of: loss, lr; .* pass validation_data or",
+        ),
+    ],
+)
+def test_callbacks_refuse(kind, arguments, message):
+    with pytest.raises(kind, match=message):
+        Callbacks(*arguments)
+
+
+# ---- early stopping ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings, values, epochs, best_epoch",
+    [
+        ({"patience": 2}, [5, 4, 4, 6, 1], 4, 1),
+        ({"patience": 2}, [5, 4, 6, 3, 3, 3, 1], 6, 3),
+        ({"patience": 1}, [5, 5, 1], 2, 0),
+        ({"patience": 0}, [5, 5, 1], 2, 0),
+        ({"patience": 5}, [5, 4, 3], 3, 2),
+        ({"patience": 2, "min_delta": 0.5}, [5, 4.6, 4.5, 1], 3, 0),
+        ({"patience": 2, "mode": "max"}, [1, 2, 2, 2, 9], 4, 1),
+        ({"patience": 2, "monitor": "val_accuracy"}, [1, 2, 2, 2, 9], 4, 1),
+        ({"patience": 2, "monitor": "val_accuracy", "mode": "min"}, [3, 2, 2, 2, 9], 4, 1),
+        ({"patience": 2, "mode": "max", "min_delta": 1}, [1, 2, 2, 9], 3, 0),
+        ({"patience": 2}, [float("nan"), 4, float("nan"), float("nan"), 1], 4, 1),
+    ],
+)
+def test_early_stopping(settings, values, epochs, best_epoch):
+    stopper = EarlyStopping(**settings)
+    net, done = train(Callbacks((), stopper), values, stopper.monitor)
+    assert done == epochs
+    assert stopper.best_epoch == best_epoch and stopper.best == values[best_epoch]
+    assert stopper.stopped_epoch == (epochs - 1 if epochs < len(values) else None)
+    assert (net.params == best_epoch).all(), "the best parameters are back"
+
+
+def test_early_stopping_may_leave_the_last_parameters():
+    net, done = train(Callbacks((), EarlyStopping(patience=1, restore_best=False)), [1, 2, 3])
+    assert done == 2 and (net.params == 1).all()
+
+
+def test_early_stopping_starts_anew():
+    stopper = EarlyStopping(patience=1)
+    train(Callbacks((), stopper), [1, 2])
+    net, done = train(Callbacks([stopper]), [9, 8, 8])
+    assert done == 3 and stopper.best == 8 and (net.params == 1).all()
+    net, done = train(Callbacks([stopper]), [])
+    assert stopper.best is None and (net.params == -1).all()
+
+
+@pytest.mark.parametrize(
+    "kind, settings, message",
+    [
+        (TypeError, {"monitor": None}, r"monitor is None, expected a key of History; pass 'val_loss'"),
+        (ValueError, {"patience": -1}, r"patience is -1, expected an integer >= 0; choose patience"),
+        (TypeError, {"patience": 1.5}, r"patience is 1.5 \(float\), expected an integer"),
+        (ValueError, {"min_delta": -1}, r"min_delta is -1, expected a finite number >= 0"),
+        (ValueError, {"mode": "mx"}, r"unknown mode 'mx'; did you mean 'max'\? Choices: auto, min, max"),
+        (TypeError, {"restore_best": 1}, r"restore_best is 1 \(int\), expected True or False"),
+    ],
+)
+def test_early_stopping_refuses(kind, settings, message):
+    with pytest.raises(kind, match=message):
+        EarlyStopping(**settings)
+
+
+# ---- progress ---------------------------------------------------------------------------------------------------
+
+
+def show(progress):
+    with Progress(2, 10, progress) as bar:
+        for epoch in range(2):
+            bar.begin(epoch)
+            bar.advance(4)
+            bar.advance(6)
+            bar.end({"loss": 0.25, "val_accuracy": 0.5, "seconds": 1.0})
+
+
+def test_progress_is_silent_without_a_terminal_or_when_asked(capsys, monkeypatch):
+    show(None)
+    show(False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show(False)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys, "stderr", None)
+    show(None)
+
+
+def test_progress_shows_on_a_terminal_and_when_asked(capsys, monkeypatch):
+    def shown(progress):
+        show(progress)
+        out, err = capsys.readouterr()
+        assert out == ""
+        last = err.rstrip().split("\r")[-1]
+        assert "epoch 2/2" in last and "20/20" in last and "loss=0.25" in last and "val_accuracy=0.5" in last
+        assert "seconds" not in err
+
+    shown(True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    shown(None)
+
+
+def test_progress_refuses_what_is_not_a_flag():
+    with pytest.raises(TypeError, match=r"progress is 'yes', expected True or False"):
+        Progress(1, 1, "yes")

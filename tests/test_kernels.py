@@ -1,0 +1,333 @@
+"""Every kernel of every table against fastbp.reference.kernels, at sizes around the vector's width.
+
+A comparison is named after the kernel's signature; a new row of kernels.def needs a reference of its name, and one of
+a new signature a comparison and a method of kernel_calls.Kernel: test_nothing_is_left_out is red until they exist.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from kernel_calls import PACKED, PADDED, Kernel
+
+from fastbp._core import cpu
+from fastbp.reference import kernels as reference
+
+ROWS = cpu.kernels(cpu.selected(), "float64")
+NAMES = [name for name, *_ in ROWS]
+LAYOUTS = (PACKED, PADDED)
+PARAMS = {"huber_loss": 0.7, "quantile_loss": 0.3, "cross_entropy_loss": 0.1, "cross_entropy_labels_loss": 0.1}
+SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adagrad": 1, "adam": 2, "adamw": 2}
+
+
+def names(signature):
+    return [name for name, of, *_ in ROWS if of == signature]
+
+
+def sizes(lanes, least=0):
+    """Around one vector, around the unrolled loops of vectors (4 and 8), and never a multiple by chance."""
+    return sorted({n for n in (0, 1, lanes - 1, lanes, lanes + 1, 4 * lanes + 3, 9 * lanes + 1) if n >= least})
+
+
+def draw(dtype, *shape, scale=2.0, seed=0):
+    """Normal numbers among which there are zeros of both signs."""
+    values = np.random.default_rng((seed, *shape)).normal(0, scale, shape)
+    values.flat[2::7], values.flat[5::11] = 0.0, -0.0
+    return values.astype(dtype)
+
+
+def exact(*arrays):
+    return [np.asarray(a, dtype=np.float64) if np.asarray(a).dtype.kind == "f" else a for a in arrays]
+
+
+def close(got, want, tolerance, magnitude=0.0):
+    """magnitude: of the terms that `want` is a sum of, where they may cancel."""
+    np.testing.assert_array_less(np.abs(got - want), tolerance * (np.abs(want) + magnitude) + 1e-37)
+
+
+def same(got, want):
+    """Bit for bit, zeros' signs apart."""
+    np.testing.assert_array_equal(got, want)
+
+
+def loss_case(name, dtype, m, n):
+    """Y, T, w for a loss: targets of the kind it takes."""
+    Y, rng = draw(dtype, m, n), np.random.default_rng((m, n))
+    T = draw(dtype, m, n, seed=1)
+    if name == "cross_entropy_labels_loss":
+        T = rng.integers(0, n, m).astype(np.int32)
+    elif name == "cross_entropy_loss":
+        T = np.abs(T) / np.abs(T).sum(axis=1, keepdims=True).clip(1e-6)
+    elif name == "binary_cross_entropy_loss":
+        T = rng.random((m, n)).round(1).astype(dtype)
+    elif name == "poisson_loss":
+        T = rng.integers(0, 5, (m, n)).astype(dtype)
+    return Y, T, rng.random(m).astype(dtype)
+
+
+def update_case(name, dtype, n, scale=1.0):
+    p, g = draw(dtype, n), draw(dtype, n, seed=1, scale=scale)
+    state = [np.abs(draw(dtype, n, seed=2 + i)) + dtype_one(dtype) / 100 for i in range(SLOTS[name[:-7]])]
+    if name != "rmsprop_update" and name != "adagrad_update" and state:
+        state[0] *= np.sign(draw(dtype, n, seed=4))  # a momentum has both signs, a mean square has not
+    return p, *[*state, None, None][:2], g
+
+
+def dtype_one(dtype):
+    return np.dtype(dtype).type(1)
+
+
+# ---- comparisons -----------------------------------------------------------------------------------------------------
+
+
+def compare_gemm(kernel, ref, tolerance):
+    columns = sorted({1, kernel.lanes - 1, kernel.lanes, kernel.lanes + 1, kernel.nr - 1, kernel.nr} - {0})
+    for m, n, k in itertools.product(range(1, kernel.mr + 1), columns, sizes(kernel.lanes)):
+        A, B, C = draw(kernel.dtype, m, k), draw(kernel.dtype, k, n), draw(kernel.dtype, m, n)
+        for start, by_columns in itertools.product((None, C), (False, True)):
+            want = ref(*exact(A, B), start)
+            close(kernel(A, B, start, by_columns), want, tolerance, np.abs(A) @ np.abs(B) + 1)
+
+
+def compare_pack(kernel, ref, tolerance):
+    for k, n in itertools.product(sizes(kernel.lanes), [*sizes(kernel.lanes), 2 * kernel.nr]):
+        B = draw(kernel.dtype, *((n, k) if kernel.name == "pack_transposed" else (k, n)))
+        same(kernel(B), ref(B, kernel.nr))
+
+
+def compare_forward(kernel, ref, tolerance):
+    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes, least=1 if "softmax" in kernel.name else 0)):
+        Y, b = draw(kernel.dtype, m, n, scale=4), draw(kernel.dtype, n, seed=1)
+        got, Z = kernel(Y, b)
+        same(Z, Y + b)
+        close(got, ref(exact(Z)[0]) if m else Z, tolerance, np.minimum(np.abs(Z), 1))
+        same(kernel(Y, b, keep=False)[0], got)
+        same(kernel(Y)[0], kernel(Y, b * 0)[0])
+
+
+def compare_backward(kernel, ref, tolerance):
+    forward = getattr(reference, kernel.name.replace("backward", "forward"))
+    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes, least=1 if "softmax" in kernel.name else 0)):
+        dY, V = draw(kernel.dtype, m, n, seed=1), draw(kernel.dtype, m, n, scale=4)
+        if kernel.reads == "OUTPUT" and m:
+            V = forward(exact(V)[0]).astype(kernel.dtype)
+        got = kernel(dY, V)
+        close(got, ref(*exact(dY, V)), tolerance, np.abs(dY))
+        same(kernel(dY, V, place="dY"), got)
+        same(kernel(dY, V, place="V"), got)
+
+
+def compare_loss(kernel, ref, tolerance):
+    param, least = PARAMS.get(kernel.name, 0.0), 1 if "cross_entropy_l" in kernel.name else 0
+    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes, least)):
+        Y, T, w = loss_case(kernel.name, kernel.dtype, m, n)
+        value, dY = kernel(Y, T, w, 0.7, param)
+        want, dwant = ref(*exact(Y, T, w), 0.7, param)
+        close(value, want, tolerance, np.abs(Y).sum() + 1)
+        close(dY, dwant, tolerance, w[:, None])
+        assert kernel(Y, T, w, 0.7, param, gradient=False)[0] == value
+        ones, (unweighted, dunweighted) = np.ones(m, kernel.dtype), kernel(Y, T, None, 0.7, param)
+        close(unweighted, kernel(Y, T, ones, 0.7, param)[0], tolerance, np.abs(Y).sum() + 1)
+        same(dunweighted, kernel(Y, T, ones, 0.7, param)[1])
+        for place in ("Y",) if T.ndim == 1 else ("Y", "T"):
+            again, placed = kernel(Y, T, w, 0.7, param, place=place)
+            assert again == value
+            same(placed, dY)
+
+
+def compare_update(kernel, ref, tolerance):
+    plain = reference.Hyper(correction1=0.19, correction2=0.01)
+    clipping = plain._replace(scale=0.5, limit=0.8, weight_decay=0.03, lr=0.7)
+    for n, h in itertools.product(sizes(kernel.lanes), (plain, clipping)):
+        p, s0, s1, g = update_case(kernel.name, kernel.dtype, n)
+        finite, *got = kernel(p, s0, s1, g, h)
+        assert finite == 1
+        want = ref(*(None if x is None else exact(x)[0] for x in (p, s0, s1, g)), h)
+        for moved, expected in zip(got, want, strict=True):
+            if expected is not None:
+                close(moved, expected, tolerance, np.abs(g) + np.abs(p))
+
+
+def compare_column_sum(kernel, ref, tolerance):
+    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes)):
+        A, s = draw(kernel.dtype, m, n), draw(kernel.dtype, n)
+        close(kernel(A), ref(exact(A)[0]), tolerance, np.abs(A).sum(axis=0))
+        close(kernel(A, s), ref(*exact(A, s)), tolerance, np.abs(A).sum(axis=0))
+        in_order, from_s = np.zeros(n, kernel.dtype), s.copy()
+        for row in A:
+            in_order += row
+            from_s += row
+        same(kernel(A), in_order)
+        same(kernel(A, s), from_s)
+
+
+def compare_combine(kernel, ref, tolerance):
+    for slices, n in itertools.product((0, 1, 2, 3, 8, 13), sizes(kernel.lanes)):
+        partials = draw(kernel.dtype, slices, n)
+        close(kernel(partials), ref(exact(partials)[0]), tolerance, np.abs(partials).sum(axis=0))
+        in_order = np.zeros(n, kernel.dtype)
+        for row in partials:
+            in_order += row
+        same(kernel(partials), in_order)
+
+
+def compare_reduce(kernel, ref, tolerance):
+    for n in [*sizes(kernel.lanes), 70]:
+        x = draw(kernel.dtype, n, scale=100)
+        close(kernel(x), ref(exact(x)[0]), 1e-12)
+        for i, bad in itertools.product(range(n), (np.nan, -np.inf, np.inf)):
+            x[i], was = bad, x[i]
+            same(kernel(x), ref(exact(x)[0]))
+            x[i] = was
+
+
+def compare_penalty(kernel, ref, tolerance):
+    for n in [*sizes(kernel.lanes), 70]:
+        W, g = draw(kernel.dtype, n), draw(kernel.dtype, n, seed=1)
+        for l1, l2 in ((0.3, 0.7), (0.3, 0.0), (0.0, 0.7)):
+            want, dwant = ref(exact(W)[0], l1, l2)
+            value, got = kernel(W, l1, l2, g)
+            close(value, want, 1e-12)
+            close(got, g + dwant, tolerance, np.abs(g) + np.abs(dwant))
+            assert kernel(W, l1, l2) == (value, None)
+
+
+def compare_dropout(kernel, ref, tolerance):
+    for (m, n), row, rate in itertools.product(
+            itertools.product(sizes(kernel.lanes), [*sizes(kernel.lanes), 133]), (0, 2**32 - 2), (0.0, 0.3, 0.875)):
+        X, key = draw(kernel.dtype, m, n), 0xFEDCBA9876543210
+        got = kernel(X, row, key, rate)
+        close(got, ref(exact(X)[0], row, key, rate), tolerance)
+        same(kernel(X, row, key, rate, place="X"), got)
+
+
+# ---- tests -----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_left_out():
+    for name, signature, *_ in ROWS:
+        assert hasattr(reference, name), f"{name} has no reference in fastbp/reference/kernels.py"
+        assert hasattr(Kernel, signature), f"tests/kernel_calls.py cannot call {name}: no signature {signature}"
+        assert f"compare_{signature}" in globals(), f"{name} is not compared: no compare_{signature}"
+
+
+def test_tables_of_one_build_are_the_same(isa, dtype):
+    assert [row[:3] for row in cpu.kernels(isa, dtype)] == [row[:3] for row in ROWS]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=["packed", "padded"])
+@pytest.mark.parametrize("name", NAMES)
+def test_agrees_with_reference(isa, dtype, name, layout, tolerance):
+    kernel = Kernel(isa, dtype, name, layout)
+    globals()[f"compare_{kernel.signature}"](kernel, getattr(reference, name), tolerance)
+
+
+def bits(x):
+    return np.ascontiguousarray(x).tobytes()
+
+
+@pytest.mark.parametrize("name", names("forward") + names("backward") + names("loss"))
+def test_bits_do_not_depend_on_the_place(isa, dtype, name):
+    """One element alone, or for softmax one row, gives what it gives among others."""
+    kernel = Kernel(isa, dtype, name)
+    m, n = 3, 4 * kernel.lanes + 3
+    rowwise = "softmax" in name or name.startswith("cross_entropy")
+    if kernel.signature == "loss":
+        Y, T, w = loss_case(name, dtype, m, n)
+        whole = kernel(Y, T, w, 0.7, 0.3)[1]
+    elif kernel.signature == "backward":
+        Y, T, w = draw(dtype, m, n, scale=4), draw(dtype, m, n, seed=1), None
+        whole = kernel(Y, T)
+    else:
+        Y, T, w = draw(dtype, m, n, scale=4), None, None
+        whole = kernel(Y)[0]
+    for i, j in itertools.product(range(m), range(1 if rowwise else n)):
+        rows, columns = slice(i, i + 1), slice(None) if rowwise else slice(j, j + 1)
+        y = Y[rows, columns].copy()
+        t = None if T is None else T[rows].copy() if T.ndim == 1 else T[rows, columns].copy()
+        part = kernel(y, t, w[rows].copy(), 0.7, 0.3)[1] if w is not None else kernel(y) if t is None else kernel(y, t)
+        assert bits(part[0] if t is None else part) == bits(whole[rows, columns]), (i, j)
+
+
+@pytest.mark.parametrize("name", names("update"))
+def test_an_update_does_not_depend_on_the_place(isa, dtype, name):
+    kernel = Kernel(isa, dtype, name)
+    h = reference.Hyper(correction1=0.3, correction2=0.2, weight_decay=0.01, scale=0.9, limit=3)
+    arrays = update_case(name, dtype, 4 * kernel.lanes + 3)
+    _, *whole = kernel(*arrays, h)
+    for i in range(len(arrays[0])):
+        _, *part = kernel(*(None if x is None else x[i:i + 1] for x in arrays), h)
+        for one, all_of_them in zip(part, whole, strict=True):
+            assert one is None or bits(one) == bits(all_of_them[i:i + 1]), i
+
+
+def test_gemm_does_not_depend_on_the_cut(isa, dtype):
+    kernel = Kernel(isa, dtype, "gemm", PADDED)
+    m, n, k = kernel.mr, kernel.nr, 4 * kernel.lanes + 3
+    A, B, C = draw(dtype, m, k), draw(dtype, k, n), draw(dtype, m, n)
+    whole = kernel(A, B, C)
+    assert bits(kernel(A, B, C, by_columns=True)) == bits(whole)
+    for cut in range(k + 1):
+        assert bits(kernel(A[:, cut:], B[cut:], kernel(A[:, :cut], B[:cut], C))) == bits(whole), f"k cut at {cut}"
+    for i, j in itertools.product(range(m), range(n)):
+        assert bits(kernel(A[i:, j * 0:], B, C[i:])) == bits(whole[i:]), f"m cut at {i}"
+        assert bits(kernel(A[i:i + 1], B[:, j:], C[i:i + 1, j:])) == bits(whole[i:i + 1, j:]), f"n cut at {j}"
+        assert bits(kernel(A[i:i + 1], B[:, j:j + 1], C[i:i + 1, j:j + 1])) == bits(whole[i:i + 1, j:j + 1])
+
+
+def test_dropout_does_not_depend_on_the_cut_of_rows(isa, dtype):
+    kernel = Kernel(isa, dtype, "dropout")
+    X = np.ones((7, 133), dtype)
+    whole = kernel(X, 5, 99, 0.4)
+    for i in range(7):
+        assert bits(kernel(X[i:], 5 + i, 99, 0.4)) == bits(whole[i:])
+    assert abs((whole == 0).mean() - 0.4) < 0.06
+    assert not np.array_equal(whole, kernel(X, 5, 100, 0.4))
+
+
+@pytest.mark.parametrize("name", names("update"))
+def test_an_update_tells_what_is_not_finite(isa, dtype, name):
+    """At every place, from the gradient and through clipping; and eps = 0 beyond the end is nobody's NaN."""
+    kernel = Kernel(isa, dtype, name, PADDED)
+    for n in sizes(kernel.lanes, least=1):
+        p, s0, s1, g = update_case(name, dtype, n)
+        h = reference.Hyper(eps=0.0, limit=1.0)
+        g[g == 0] = 1
+        assert kernel(p, s0, s1, g, h)[0] == 1
+        for i in range(n):
+            bad = g.copy()
+            bad[i] = np.nan
+            finite, moved, *_ = kernel(p, s0, s1, bad, h)
+            assert finite == 0
+            assert np.isnan(moved[i])
+            broken = p.copy()
+            broken[i] = np.inf
+            assert kernel(broken, s0, s1, g, h)[0] == 0
+
+
+def test_all_finite_knows_the_largest_and_the_smallest(isa, dtype):
+    kernel, info = Kernel(isa, dtype, "all_finite"), np.finfo(dtype)
+    assert kernel(np.array([info.max, info.min, info.tiny, info.smallest_subnormal, -0.0], dtype)) == 1
+
+
+@pytest.mark.parametrize("name", names("loss"))
+def test_a_loss_of_nan_is_nan(isa, dtype, name):
+    """Promise 6: what stops being finite must be seen."""
+    kernel = Kernel(isa, dtype, name)
+    for n in sizes(kernel.lanes, least=1):
+        Y, T, w = loss_case(name, dtype, 2, n)
+        for j in range(n):
+            bad = Y.copy()
+            bad[1, j] = np.nan
+            assert np.isnan(kernel(bad, T, w, 1.0, PARAMS.get(name, 0.0))[0]), (n, j)
+
+
+@pytest.mark.parametrize("name", names("forward"))
+def test_far_from_zero(isa, dtype, name):
+    """Outputs that are finite come out finite: exp must not overflow inside."""
+    kernel = Kernel(isa, dtype, name)
+    Z = np.array([[-1e4, -700, -100, -50, -1, 0, 1, 20, 50, 60, 80]], dtype)
+    if name != "exponential_forward":
+        Z = np.append(Z, [[100, 700, 1e4]], axis=1).astype(dtype)
+    tolerance = {"float32": 1e-5, "float64": 1e-12}[dtype]
+    close(kernel(Z)[0], getattr(reference, name)(exact(Z)[0]), tolerance, 1e-30)

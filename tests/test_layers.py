@@ -1,0 +1,173 @@
+"""Layers store, check and describe themselves; a bound layer's arrays are views of the network's vectors."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from fastbp import check, initializers, layers
+from fastbp._core import cpu
+from fastbp.layers import Dense, Dropout
+
+
+def test_dense_stores_its_settings():
+    layer = Dense(np.int64(3), 4, "relu", init="zeros", bias_init=[1, 2, 3, 4], l1=1, l2=np.float32(0.5))
+    assert (layer.inputs, layer.units, layer.activation, layer.size) == (3, 4, "relu", 16)
+    assert type(layer.inputs) is int and layer.init == "zeros" and layer.bias_init.tolist() == [1, 2, 3, 4]
+    assert (layer.l1, layer.l2) == (1.0, 0.5)
+    assert layer.W is layer.b is layer.dW is layer.db is None
+
+
+@pytest.mark.parametrize("activation", cpu.activations())
+def test_every_compiled_activation_is_accepted(activation):
+    layer = Dense(3, 4, activation)
+    assert layer.output_only == (activation == "softmax")
+
+
+@pytest.mark.parametrize(
+    "kind, arguments, settings, message",
+    [
+        (ValueError, (0, 4), {}, "inputs is 0, expected an integer >= 1; choose inputs"),
+        (ValueError, (3, -1), {}, "units is -1, expected an integer >= 1; choose units"),
+        (TypeError, (3.0, 4), {}, r"inputs is 3.0 \(float\), expected an integer >= 1; write it as an int"),
+        (TypeError, (3, None), {}, "units is None, expected an integer >= 1"),
+        (ValueError, (3, 4, "rleu"), {}, r"unknown activation 'rleu'; did you mean 'relu'\? Choices: linear, relu"),
+        (TypeError, (3, 4, None), {}, "activation is None, expected a name; choices: linear"),
+        (ValueError, (3, 4), {"init": "he"}, "unknown init 'he'; .*Choices: glorot_uniform"),
+        (ValueError, (3, 4), {"init": np.ones((4, 3))}, r"init has shape \(4, 3\), expected \(3, 4\); transpose"),
+        (ValueError, (3, 4), {"bias_init": np.ones(3)}, r"bias_init has shape \(3,\), expected \(4,\)"),
+        (TypeError, (3, 4), {"bias_init": None}, "bias_init is None, expected a name"),
+        (ValueError, (3, 4), {"l1": -1.0}, "l1 is -1.0, expected a finite number >= 0; choose l1"),
+        (ValueError, (3, 4), {"l2": math.inf}, "l2 is inf, expected a finite number >= 0; choose l2"),
+    ],
+)
+def test_dense_refuses(kind, arguments, settings, message):
+    with pytest.raises(kind, match=message):
+        Dense(*arguments, **settings)
+
+
+@pytest.mark.parametrize(
+    "kind, rate, message",
+    [
+        (ValueError, 1.0, "rate is 1.0, expected a finite number >= 0 and < 1; choose rate"),
+        (ValueError, -0.1, "rate is -0.1, expected"),
+        (ValueError, math.nan, "rate is nan, expected"),
+        (TypeError, "0.5", "rate is '0.5', expected a finite number"),
+    ],
+)
+def test_dropout_refuses(kind, rate, message):
+    with pytest.raises(kind, match=message):
+        Dropout(rate)
+
+
+def test_dropout_has_no_parameters_and_no_width():
+    layer = Dropout(0)
+    assert layer.rate == 0.0 and layer.size == 0 and layer.inputs is layer.units is None and not layer.output_only
+
+
+def test_bound_arrays_are_views():
+    layer = Dense(2, 3)
+    params, grads = np.arange(9.0), np.zeros(9)
+    layer.bind(params, grads)
+    assert layer.W.tolist() == [[0, 1, 2], [3, 4, 5]] and layer.b.tolist() == [6, 7, 8]
+    layer.b[0] = -1
+    layer.dW[1, 2] = 5
+    layer.db[2] = 7
+    assert params[6] == -1 and grads[5] == 5 and grads[8] == 7
+    with pytest.raises(ValueError):
+        layer.bind(np.arange(12.0)[::2][:5], grads)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_initialise_writes_into_views(dtype):
+    params = np.full(3 * 4 + 4, np.nan, dtype)
+    W, b = params[:12].reshape(3, 4), params[12:]
+    Dense(3, 4, "relu", bias_init="he_uniform").initialise(W, b, key=3)
+    assert np.isfinite(params).all() and np.unique(params).size == 16
+    again = np.empty_like(params)
+    Dense(3, 4, "relu", bias_init="he_uniform").initialise(again[:12].reshape(3, 4), again[12:], key=3)
+    assert np.array_equal(params, again)
+    Dense(3, 4, init=np.arange(12).reshape(3, 4)).initialise(W, b, key=3)
+    assert params.tolist() == [*range(12), 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("activation", cpu.activations())
+def test_default_initial_weights(activation):
+    W, b, wanted = np.ones((5, 4)), np.ones(4), np.ones((5, 4))
+    Dense(5, 4, activation).initialise(W, b, key=11)
+    Dense(5, 4, init=initializers.default(activation)).initialise(wanted, b, key=11)
+    assert np.array_equal(W, wanted) and not b.any()
+
+
+def test_weights_and_biases_have_streams_of_their_own():
+    W, b = np.empty((4, 4)), np.empty(4)
+    Dense(4, 4, init="he_uniform", bias_init="he_uniform").initialise(W, b, key=0)
+    assert not np.isin(b, W).any()
+
+
+def test_initial_values_beyond_the_dtype_are_refused_and_nothing_is_written():
+    W, b = np.zeros((1, 1), np.float32), np.zeros(1, np.float32)
+    with pytest.raises(ValueError, match=r"bias_init\[0\] is 1e\+300 .* overflows float32"):
+        Dense(1, 1, bias_init=[1e300]).initialise(W, b, key=0)
+    assert W[0, 0] == b[0] == 0
+
+
+def test_copies_share_nothing_with_a_bound_layer():
+    layer = Dense(2, 3, "tanh", init=np.ones((2, 3)), l2=0.5)
+    layer.bind(np.zeros(9), np.zeros(9))
+    twin = layer.copy()
+    assert repr(twin) == repr(layer) and twin.W is None and np.array_equal(twin.init, layer.init)
+    assert Dropout(0.25).copy().rate == 0.25
+
+
+@pytest.mark.parametrize("layer", [Dense(2, 3, "tanh", init="zeros", l1=0.25, l2=0.5), Dropout(0.25)], ids=repr)
+def test_config_and_back(layer):
+    config = json.loads(json.dumps(layer.config()))
+    twin = layers.from_config(config)
+    assert type(twin) is type(layer) and twin.config() == layer.config()
+    with pytest.raises(ValueError, match=r"wrong settings .*widht.*pass what"):
+        layers.from_config({**config, "widht": 3})
+
+
+def test_config_is_the_schema_of_files():
+    assert Dense(2, 3, "tanh", l2=0.5).config() == {
+        "kind": "dense", "inputs": 2, "units": 3, "activation": "tanh", "l1": 0.0, "l2": 0.5
+    }
+    assert Dropout(0.5).config() == {"kind": "dropout", "rate": 0.5}
+
+
+@pytest.mark.parametrize(
+    "kind, config, message",
+    [
+        (TypeError, "dense", "layer is 'dense', expected a dict with a 'kind'; pass what"),
+        (TypeError, {"inputs": 1}, "expected a dict with a 'kind'"),
+        (ValueError, {"kind": "dence"}, r"unknown layer kind 'dence'; did you mean 'dense'\?"),
+        (ValueError, {"kind": "dense", "units": 3}, "wrong settings .*inputs"),
+        (ValueError, {"kind": "dropout", "rate": 2}, "rate is 2, expected"),
+        (TypeError, {"kind": "dropout", "rate": "x"}, "rate is 'x', expected a finite number"),
+    ],
+)
+def test_from_config_refuses(kind, config, message):
+    with pytest.raises(kind, match=message):
+        layers.from_config(config)
+
+
+def test_repr():
+    assert repr(Dense(784, 16, "sigmoid")) == "Dense(784, 16, 'sigmoid')"
+    assert repr(Dense(1, 2, init=np.ones((1, 2)), bias_init="he_normal", l2=0.1)) == (
+        "Dense(1, 2, 'linear', init=<array (1, 2)>, bias_init='he_normal', l2=0.1)"
+    )
+    assert repr(Dropout(0.5)) == "Dropout(0.5)"
+
+
+def test_names_come_from_the_compiled_table(monkeypatch):
+    monkeypatch.setattr(cpu, "activations", lambda: {"brand_new": "OUTPUT"})
+    assert Dense(1, 1, "brand_new").activation == "brand_new"
+    with pytest.raises(ValueError, match="Choices: brand_new"):
+        Dense(1, 1, "relu")
+
+
+def test_widths_are_checked_by_check(monkeypatch):
+    monkeypatch.setattr(check, "integer", lambda name, value, minimum: 77)
+    assert Dense(1, 1).units == 77

@@ -1,0 +1,118 @@
+"""The formulas of docs/numerics.md, evaluated and compared with fastbp/reference."""
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from fastbp import initializers
+from fastbp.reference import kernels
+from fastbp.reference.network import LOSSES, Dense, Network, Optimizer
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "numerics.md"
+if not DOCUMENT.exists():
+    pytest.skip("docs/ is not part of an installed source distribution", allow_module_level=True)
+
+TEXT = DOCUMENT.read_text()
+ACTIVATIONS = re.findall(r"^\| (\w+)[^|`]*\| `([^|]+)` \| `([^|]+)` \|$", TEXT, re.M)
+LOSS_ROWS = re.findall(r"^\| (\w+)[^|`]*\| `([^|]+)` \| `([^|]+)` \| samples ?(.*) \|$", TEXT, re.M)
+WORDS = {name: getattr(math, name) for name in ("exp", "log", "tanh", "sqrt", "pi")} | {
+    "s": lambda z: 1 / (1 + math.exp(-z)) if z > -700 else 0.0,
+    "Phi": lambda z: (1 + math.erf(z / math.sqrt(2))) / 2,
+    "phi": lambda z: math.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+}
+V = re.search(r"In gelu_tanh, `v = ([^`]+)`", TEXT)[1]
+NUMBERS = [-20.0, -4.0, -3.0, -1.5, -0.3, 0.0, 0.2, 0.5, 1.0, 2.5, 3.0, 8.0]     # with every kink
+
+
+def value(formula, **names):
+    return float(eval(formula, WORDS | names))
+
+
+def test_the_tables_are_complete():
+    activations = {name[:-8] for name in dir(kernels) if name.endswith("_forward")}
+    assert {row[0] for row in ACTIVATIONS} == activations - {"softmax"}
+    assert {row[0] for row in LOSS_ROWS} == set(LOSSES) - {"cross_entropy"}
+    assert set(updates()) == {name[:-7] for name in dir(kernels) if name.endswith("_update")}
+
+
+@pytest.mark.parametrize(("name", "formula", "slope"), ACTIVATIONS, ids=[row[0] for row in ACTIVATIONS])
+def test_activations(name, formula, slope):
+    Z = np.array([NUMBERS])
+    Y = getattr(kernels, f"{name}_forward")(Z)
+    by_hand = [value(formula, z=z, v=value(V, z=z)) for z in NUMBERS]
+    assert_allclose(Y[0], by_hand, rtol=1e-11, atol=1e-13)
+    backward = getattr(kernels, f"{name}_backward")
+    kept = Z if backward.__code__.co_varnames[1] == "Z" else Y
+    slopes = [value(slope, z=z, y=y, v=value(V, z=z)) for z, y in zip(NUMBERS, by_hand, strict=True)]
+    assert_allclose(backward(np.full_like(Z, 3), kept)[0], 3 * np.array(slopes), rtol=1e-11, atol=1e-13)
+
+
+def test_softmax_and_its_derivative():
+    z, dy = [0.3, -2.0, 1.1], [1.0, 5.0, -2.0]
+    y = [math.exp(z_j) / sum(math.exp(z_k) for z_k in z) for z_j in z]
+    assert_allclose(kernels.softmax_forward(np.array([z]))[0], y)
+    dz = [y[j] * (dy[j] - sum(dy[k] * y[k] for k in range(3))) for j in range(3)]
+    assert_allclose(kernels.softmax_backward(np.array([dy]), np.array([y]))[0], dz)
+
+
+@pytest.mark.parametrize(("name", "formula", "slope", "outputs"), LOSS_ROWS, ids=[row[0] for row in LOSS_ROWS])
+def test_losses(name, formula, slope, outputs):
+    param = {"huber": 0.7, "quantile": 0.8}.get(name)
+    net = Network([Dense(2, 2)], loss=name, param=param)
+    net.W[0][:] = np.eye(2)
+    Y = np.array([[0.5, -1.0], [2.0, 0.3], [1.0, 1.0]])
+    T = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])     # with y = t
+    w = np.array([1.0, 2.0, 0.5])
+    divisor = 3 * 2 if outputs == "and outputs" else 3
+
+    def total(formula, weights):
+        cells = [[value(formula, y=float(y), t=float(t), delta=param, q=param) for y, t in zip(*row, strict=True)]
+                 for row in zip(Y, T, strict=True)]
+        return weights[:, None] * np.array(cells) / divisor
+
+    assert_allclose(net.loss_and_grad(Y, T, sample_weight=w), total(formula, w).sum())
+    assert_allclose(net.db[0], total(slope, w).sum(axis=0))
+
+
+def updates():
+    """{name: its statements} from the text block of the updates."""
+    rules, name = {}, ""
+    for line in re.search(r"```text\n(all but adamw .+?)```", TEXT, re.S)[1].splitlines():
+        name, statement = line[:16].strip() or name, line[16:]
+        rules[name] = f"{rules[name]}; {statement}" if name in rules else statement
+    decay = rules.pop("all but adamw")
+    rules["adamw"] = rules["adamw"].replace("then as adam", rules["adam"])
+    return {name: rule if name == "adamw" else f"{decay}; {rule}" for name, rule in rules.items()}
+
+
+@pytest.mark.parametrize(("name", "rule"), updates().items(), ids=updates())
+def test_updates(name, rule):
+    hyper = {"lr": 0.1, "eps": 0.01, "beta1": 0.7, "beta2": 0.9}
+    net = Network([Dense(1, 1)])
+    opt = Optimizer(name, weight_decay=0.2, **hyper)
+    net.params[:] = [1.5, -0.5]
+    scopes = [{"p": p, "s0": 0.0, "s1": 0.0, "wd": 0.2, "momentum": 0.7, "rho": 0.7, **hyper} for p in net.params]
+    for k, gradient in enumerate([[1.0, -0.2], [0.3, 0.0], [-2.0, 0.1]], start=1):
+        net.grads[:] = gradient
+        opt.step(net)
+        for scope, g in zip(scopes, gradient, strict=True):
+            scope.update(run(rule, scope | {"g": g, "k": k}))
+        assert_allclose(net.params, [scope["p"] for scope in scopes], rtol=1e-12)
+
+
+def run(rule, names):
+    names = WORDS | names
+    exec(rule, names)
+    return {name: names[name] for name in ("p", "s0", "s1")}
+
+
+def test_initial_variances_are_those_of_the_page():
+    """The statement of defaults, against the table in fastbp/initializers.py."""
+    words = re.search(r"Without `init`: he_normal for ([^.]+), lecun_normal for (\w+), glorot_uniform", TEXT)
+    he = set(re.findall(r"\w+", words[1])) - {"and"}
+    for activation in {row[0] for row in ACTIVATIONS} | {"softmax"}:
+        expected = "he_normal" if activation in he else "lecun_normal" if activation == words[2] else "glorot_uniform"
+        assert initializers.default(activation) == expected, activation
