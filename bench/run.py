@@ -135,7 +135,7 @@ def measure(name, workers, settings, faults):
 
 def rotated(count, by):
     """0 ... count-1 beginning elsewhere each round, so that nobody always follows the same neighbour's first chunk."""
-    return [i % count for i in range(count)]
+    return [(i + by) % count for i in range(count)]
 
 
 def store(result, options):

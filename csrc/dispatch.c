@@ -89,6 +89,8 @@ uint64_t fbp_threefry(uint64_t key, uint64_t counter)
 void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
                 ptrdiff_t m, ptrdiff_t row_bytes)
 {
+    /* Takes a quarter off rows that come from memory (64 bytes: 24 -> 19 ns). Copying small rows without memcpy takes
+     * nothing off. */
     enum { AHEAD = 4 };
     for (ptrdiff_t i = 0; i < m; i++) {
         if (i + AHEAD < m) __builtin_prefetch((const char *)source + index[i + AHEAD] * source_stride);

@@ -6,9 +6,9 @@
  *   vset1, iset1, vload, vstore (any alignment), vload_n, vstore_n (the first n lanes, 1 <= n <= V: nothing beyond
  *   is touched, other lanes read as zero), vfma(a, b, c) = a * b + c, vmin, vmax (of a NaN: the second argument),
  *   vabs, vsqrt, vround (to nearest, ties to even), vlt, vle, veq, vselect(mask, if_true, if_false),
- *   as_int, as_real (the same bits), to_int (of an integral vec with |x| < 2^31), to_real, ishl, ishr (of bits: zeros
- *   come in), vsum (lanes in a fixed order), vlargest (of the lanes), vfirst(n) (the mask of the first n lanes),
- *   vscale(x, n) = x * 2^n, n integral, |x * 2^n| of any size, and vscale_normal, cheaper on most ISAs: n from SCALE_MIN,
+ *   as_int, as_real (the same bits), to_int (of an integral vec with |x| < 2^31), to_real, ishl, ishr (zeros come in),
+ *   vsum (lanes in a fixed order), vlargest (of the lanes), vfirst(n) (the mask of the first n lanes),
+ *   vscale(x, n) = x * 2^n, n integral, of any size, and vscale_normal, cheaper on most ISAs: n from SCALE_MIN,
  *   where it gives 0, to SCALE_MAX, where it gives infinity, and both may come a binade earlier than they must.
  * Scalar is an ISA of one lane. */
 #ifndef SIMD_H
@@ -81,29 +81,35 @@ INLINE vec vselect(mask m, vec a, vec b) { return m ? a : b; }
 INLINE ivec to_int(vec a) { return (ivec)a; }
 INLINE vec to_real(ivec a) { return (vec)a; }
 INLINE real vsum(vec a) { return a; }
-INLINE real vlargest(vec a) { return a; }
 INLINE mask vfirst(ptrdiff_t n) { return n > 0; }
 #else
 
 INLINE vec vset1(real x) { return x - (vec){0}; }   /* `x - zeros` folds into a broadcast; `x + zeros` does not: -0.0 */
 INLINE ivec iset1(lane_int x) { return x - (ivec){0}; }
+/* Lane i becomes lane i ^ distance. GCC makes one instruction of its own builtin, Clang of the loop. */
+INLINE vec vexchange(vec a, int distance)
+{
+#if defined __clang__
+    vec swapped;
+    for (int i = 0; i < V; i++) swapped[i] = a[i ^ distance];
+    return swapped;
+#else
+    static const lane_int lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    ivec number;
+    memcpy(&number, lanes, sizeof number);
+    return __builtin_shuffle(a, number ^ iset1(distance));
+#endif
+}
 /* Halves folded onto each other, so that the order is the same for every compiler: (0 + V/2), (1 + V/2 + 1) ... */
-INLINE real vsum(vec a)
-{
-    real lane[V];
-    memcpy(lane, &a, sizeof a);
-    for (int half = V / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) lane[i] += lane[i + half];
-    return lane[0];
-}
-INLINE real vlargest(vec a)
-{
-    real lane[V];
-    memcpy(lane, &a, sizeof a);
-    for (int half = V / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
-    return lane[0];
-}
+#define FOLD(a, with)                                   \
+    do {                                                \
+        if (V > 8) a = with(a, vexchange(a, 8 % V));    \
+        if (V > 4) a = with(a, vexchange(a, 4 % V));    \
+        if (V > 2) a = with(a, vexchange(a, 2 % V));    \
+        a = with(a, vexchange(a, 1));                   \
+    } while (0)
+INLINE vec vadd(vec a, vec b) { return a + b; }
+INLINE real vsum(vec a) { FOLD(a, vadd); return a[0]; }
 #endif
 
 /* ---- AVX-512: F, BW, DQ, VL --------------------------------------------------------------------------------- */
@@ -208,6 +214,13 @@ INLINE ivec to_int(vec a) { return (ivec)BY_REAL(vcvtnq_s32_f32, vcvtnq_s64_f64)
 INLINE vec to_real(ivec a) { return (vec)BY_REAL(vcvtq_f32_s32, vcvtq_f64_s64)(a); }
 #endif
 #undef OP
+
+#if defined ISA_scalar
+INLINE real vlargest(vec a) { return a; }
+#else
+INLINE real vlargest(vec a) { FOLD(a, vmax); return a[0]; }
+#undef FOLD
+#endif
 
 /* ---- powers of two, where the ISA has no instruction for them ------------------------------------------------ */
 #if !defined ISA_avx512

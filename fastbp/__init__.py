@@ -11,11 +11,12 @@ from . import losses, schedules
 from ._core import cpu
 from .callbacks import Callback, EarlyStopping, History, StopTraining
 from .files import load
+from .gradcheck import GradCheck, gradcheck
 from .layers import Dense, Dropout
 from .network import Sequential, mlp
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from .train import batches
 
 __version__ = "0.1.0"
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Callback", "Dense", "Dropout", "EarlyStopping", "History", "RMSprop",
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Callback", "Dense", "Dropout", "EarlyStopping", "GradCheck", "History", "RMSprop",
            "Sequential", "StopTraining", "batches", "cpu", "gradcheck", "load", "losses", "mlp", "schedules"]

@@ -376,9 +376,8 @@ def _target_shape(values, n, loss, units, name):
 
 def _labels(y, units, name):
     """Integer labels (n,) as C-contiguous int32, each in 0 .. units - 1."""
+    given = y
     if y.dtype is not _INT32 and y.dtype is not _INT64:
-        if y.dtype.kind == "u" and y.dtype.itemsize == 8:
-            y = np.minimum(y, np.uint64(2**62))  # so that a huge label stays out of range as int64
         y = y.astype(_INT64)
     # Seen as unsigned, a negative label is a huge one: one search finds both kinds of error.
     unsigned = y.view(np.uint32 if y.dtype is _INT32 else np.uint64)
@@ -386,7 +385,7 @@ def _labels(y, units, name):
         at = int(((y < 0) | (y >= units)).argmax())
         hint = f"labels that begin at 1 want {name} - 1" if y[at] == units and y.min() >= 1 else "correct the label"
         raise ValueError(
-            f"{name}[{at}] is {y[at]}, expected labels 0 .. {units - 1} for a network of {units} outputs; "
+            f"{name}[{at}] is {given[at]}, expected labels 0 .. {units - 1} for a network of {units} outputs; "
             f"{hint}, or make the last layer as wide as there are classes"
         )
     if y.dtype is _INT32:

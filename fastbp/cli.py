@@ -19,7 +19,7 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagra
 _TRAIN = """\
 Train a network, print a line per epoch, and save the model and pictures of it.
 
-Without options: 64-32-16-10 sigmoid on scikit-learn's 1,797 handwritten digits, a few seconds, about 97 %% of the
+Without options: 64-32-16-10 sigmoid on scikit-learn's 1,797 handwritten digits, a few seconds, about 97 % of the
 digits it has not seen. With --data mnist: the classic 784-16-16-10. A CSV file may hold classes or quantities: text or
 a few repeating whole numbers in the target column are classes; what was decided, and why, is printed.
 """

@@ -23,7 +23,6 @@ _RECIPES = {
                    "lr": 1e-3, "batch_size": 32, "epochs": 50},
 }
 _RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
-_UNLIMITED = ("poisson", "cross_entropy", "binary_cross_entropy")  # losses that fix the scale of their targets
 
 
 def run(options):
@@ -46,7 +45,7 @@ def run(options):
             _remove(folder)
         raise
     _summary(net, data, history, seconds, steps, scale, model)
-    if not options.no_plots and history.history["loss"]:
+    if not options.no_plots and history.epoch:
         _pictures(net, data, history, folder)
     _row("try it", f"fastbp predict {model} FILE")
     return 130 if history.interrupted else 0
@@ -87,6 +86,11 @@ def _choose(options, recipe):
 def _network(options, plan, data, task):
     loss = losses.get(plan["loss"])
     inputs = data.X_train.shape[1]
+    if task == "classification" and not (loss.classification or loss.one_hot):
+        raise ValueError(f"--loss {loss.name} is for quantities, but {data.name} has classes; choose squared_error or "
+                         f"cross_entropy")
+    if task == "regression" and loss.classification:
+        raise ValueError(f"--loss {loss.name} is for classes, but {data.name} has a quantity; choose mse or huber")
     classes = len(data.classes) if task == "classification" else 1
     outputs = {classes}
     if classes == 2 and loss.link == "sigmoid":
@@ -164,7 +168,7 @@ def _widths(net):
 def _fit(options, plan, net, data, optimizer):
     """History, seconds, and the (mean, scale) by which the targets were standardised."""
     y_train, y_test, scale = data.y_train, data.y_test, (0.0, 1.0)
-    if data.classes is None and net.loss.name not in _UNLIMITED and net.layers[-1].activation == "linear":
+    if data.classes is None and net.loss.link is None and net.layers[-1].activation == "linear":
         # A quantity in the hundred thousands would need rates of its own: train on the standardised target and put
         # mean and scale into the last layer afterwards, so that the model saved speaks the file's units.
         deviation = float(y_train.std())

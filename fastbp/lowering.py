@@ -75,6 +75,11 @@ class Program:
     partials: bool = False
     task_rows: int = regimes.TASK_ROWS
 
+    @property
+    def slices(self):
+        """The number of slices: more threads than these would only wait."""
+        return -(-self.batch // self.slice_rows)
+
 
 def lower(output, loss, gradients, *, batch, itemsize, data, panel, reads, labels=False, keep=False, results=None):
     """The Program of a graph.

@@ -129,8 +129,7 @@ class Optimizer:
         """An optimizer with the same settings that has trained nothing."""
         settings = {name: getattr(self, name) for name in self.settings()}
         if not isinstance(self.lr, float):
-            settings["lr"] = copy.deepcopy(self.lr)
-            settings["lr"].reset()
+            settings["lr"] = copy.deepcopy(self.lr)  # which a new optimizer resets
         return type(self)(**settings)
 
     def reset(self):

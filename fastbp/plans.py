@@ -54,7 +54,7 @@ class Plan:
                                  panel=cpu.tile(cpu.selected(), net.dtype.name)[2], reads=cpu.activations(),
                                  labels=labels, keep=kind == "keep", results=results)
         self.batch, self.data, self.forward = batch, program.data, program.forward
-        self.compiled = Compiled(net.params, net.grads, program, team)
+        self.compiled = Compiled(net.params, net.grads, program, min(team, program.slices))
 
     def arrays(self, **named):
         """[(value, array), ...] for the core, of the arrays that this plan reads or writes."""

@@ -78,8 +78,7 @@ def weights(net, path=None, image_shape=None, title=None, most=64):
         raise ValueError(f"image_shape is {tuple(image_shape)}; the network has {inputs} inputs; "
                          f"give (height, width) with that many pixels")
     shown = min(units, most)
-    columns = min(shown, 8)
-    rows = math.ceil(shown / columns)
+    rows, columns = _grid(shown)
     figure = _figure(path, (max(1.02 * columns + 1.3, 4.5), 1.02 * rows * height / width + 0.9))
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     limit = float(np.percentile(np.abs(W[:, :shown]), 99.5)) or 1.0   # one wild weight must not pale all others
@@ -115,8 +114,7 @@ def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, m
     wrong = np.flatnonzero(given != y)
     sure = outputs[wrong, given[wrong]]
     shown = wrong[np.argsort(-sure, kind="stable")[:most]]
-    columns = min(max(len(shown), 1), 8)
-    rows = max(math.ceil(len(shown) / columns), 1)
+    rows, columns = _grid(max(len(shown), 1))
     figure = _figure(path, (max(1.3 * columns, 4.5), 1.55 * rows + 0.7))
     said = "probability" if net.loss.link in ("softmax", "sigmoid") else "output"
     if not len(shown):
@@ -134,6 +132,12 @@ def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, m
     what = f"Mistakes, the most confident first: {_part(len(shown), len(wrong))}, in {len(y)} images"
     figure.suptitle(title or what, fontsize=12)
     return _finish(figure, path)
+
+
+def _grid(count, most=8):
+    """Rows and columns of `count` pictures, rows of nearly equal length, at most `most` in each."""
+    rows = math.ceil(count / most)
+    return rows, math.ceil(count / rows)
 
 
 def _part(shown, total):

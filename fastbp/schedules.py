@@ -171,7 +171,7 @@ class OneCycle(Schedule):
         top, last = self.warm_fraction * self.steps, max(self.steps - 1, 1)
         start = self.peak / self.start_factor
         up = _half_cosine(start, self.peak, t / top)
-        down = _half_cosine(self.peak, start / self.final_factor, (t - top) / max(last - top, 1.0))
+        down = _half_cosine(self.peak, start / self.final_factor, (t - top) / max(last - top, 1e-9))
         return np.where(t < top, up, down)
 
 

@@ -18,7 +18,8 @@ except ImportError:
     raise ImportError('fastbp.sklearn needs scikit-learn 1.6 or newer; pip install "fastbp[sklearn]"') from None
 
 from fastbp import check, optimizers
-from fastbp.network import Sequential, mlp
+from fastbp.network import mlp
+from fastbp.tables import split_rows
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
@@ -47,58 +48,56 @@ class _MLP(BaseEstimator):
     def _start(self, units, loss):
         """A fresh network and optimizer for the n_features_in_ of the data."""
         widths = [check.integer("hidden", width, minimum=1) for width in np.atleast_1d(self.hidden).tolist()]
-        if isinstance(self.optimizer, str):
-            rate = {} if self.lr is None else {"lr": self.lr}
-            self.optimizer_ = optimizers.get(self.optimizer, **rate)
-        else:
-            if self.lr is not None:
-                raise ValueError(f"lr is {self.lr!r} and optimizer an object with its own lr; give lr=None")
-            self.optimizer_ = self.optimizer.fresh()
+        self.optimizer_ = self._optimizer()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self.net_ = mlp(self.n_features_in_, *widths, units, activation=self.activation, loss=loss,
                         dropout=self.dropout, l2=self.l2, dtype=self.dtype, seed=seed)
         self.n_iter_ = 0
 
-    def _train(self, X, y, sample_weight, epochs):
+    def _optimizer(self):
+        if isinstance(self.optimizer, str):
+            return optimizers.get(self.optimizer, **({} if self.lr is None else {"lr": self.lr}))
+        if self.lr is not None:
+            raise ValueError(f"lr is {self.lr!r} and optimizer an object with its own lr; give lr=None")
+        return self.optimizer.fresh()
+
+    def _train(self, X, y, sample_weight, epochs, share=0.0, early_stopping=None):
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if not hasattr(self, "optimizer_"):
+            self.optimizer_ = self._optimizer()
+        validation = None
+        if share:
+            # Data are often sorted by class: a random part is held out, not the last one as in Sequential.fit.
+            train, test = split_rows(y, share, self.net_.seed, stratify=hasattr(self, "classes_"))
+            weights = (None, None) if sample_weight is None else (sample_weight[train], sample_weight[test])
+            validation = (X[test], y[test], weights[1])
+            X, y, sample_weight = X[train], y[train], weights[0]
         self.history_ = self.net_.fit(
             X, y, epochs=epochs, batch_size=self.batch_size, optimizer=self.optimizer_, sample_weight=sample_weight,
-            validation_split=self.validation_split, early_stopping=self.early_stopping, progress=False,
+            validation_data=validation, early_stopping=early_stopping, progress=False,
             seed=self.net_.seed + self.n_iter_, threads=self.threads)
         self.n_iter_ += len(self.history_.epoch)
         return self
 
     def _outputs(self, X):
+        """The network's outputs (n, units), in the dtype of X."""
         check_is_fitted(self)
-        return self.net_.predict(self._data(X, reset=False))
+        X = self._data(X, reset=False)
+        return self.net_.predict(X).astype(X.dtype, copy=False)
 
     def __getstate__(self):
-        # A network is compiled for this process; what makes it again is its description and its parameters.
-        state = super().__getstate__()
-        if "net_" in state:
-            net = state["net_"]
-            state = {**state, "net_": (net.config(), net.params.copy())}
-            state.pop("optimizer_")
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        if "net_" in state:
-            config, params = state["net_"]
-            net = Sequential.from_config(config)
-            net.params[:] = params
-            state["net_"] = net
-        super().__setstate__(state)
+        # The optimizer's state belongs to one network in one process; partial_fit begins a new one.
+        return {name: value for name, value in super().__getstate__().items() if name != "optimizer_"}
 
 
 class MLPClassifier(ClassifierMixin, _MLP):
     """A multilayer perceptron that tells classes apart by softmax and cross-entropy.
 
     hidden: widths of the hidden layers. activation: theirs. optimizer: a name or an object of fastbp.optimizers;
-    lr: its learning rate, None for the name's default or the object's own. epochs, batch_size, dropout, l2,
-    early_stopping (a fastbp.EarlyStopping, which wants validation_split > 0), dtype ("float32" or "float64"),
-    threads (None: fastbp's default) as in Sequential.fit and mlp. random_state: an int makes `fit` repeatable.
+    lr: its learning rate, None for the name's default or the object's own. epochs, batch_size, dropout, l2, dtype,
+    threads: as in Sequential.fit and mlp. early_stopping: a fastbp.EarlyStopping; validation_split: the share of rows
+    that fit holds out for it, at random. random_state: an int makes `fit` repeatable.
 
     After fit: classes_, n_features_in_, net_ (the Sequential), history_ (its History), n_iter_ (epochs trained).
     """
@@ -108,7 +107,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
         X, y = self._data(X, y=y)
         self.classes_, y = self._labels(y, None)
         self._start(len(self.classes_), "cross_entropy")
-        return self._train(X, y, sample_weight, self.epochs)
+        return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One more epoch, on X (n, features) and y (n,); the first call needs all classes that will ever come."""
@@ -127,11 +126,11 @@ class MLPClassifier(ClassifierMixin, _MLP):
         if classes is None:
             classes, places = np.unique(y, return_inverse=True)
             if len(classes) < 2:
-                raise ValueError(f"y has one class only ({classes[0]!r}); a classifier needs two or more")
+                raise ValueError(f"y has one class only ({classes[0]}); a classifier needs two or more")
             return classes, places.astype(np.int64)
         places = np.searchsorted(classes, y).clip(max=len(classes) - 1)
         if not (classes[places] == y).all():
-            raise ValueError(f"y has the class {y[classes[places] != y][0]!r}, which is not one of {classes}")
+            raise ValueError(f"y has the class {y[classes[places] != y][0]}, which is not one of {classes}")
         return classes, places.astype(np.int64)
 
     def predict_proba(self, X):
@@ -170,7 +169,7 @@ class MLPRegressor(RegressorMixin, _MLP):
         self._flat = y.ndim == 1
         self.n_outputs_ = 1 if self._flat else y.shape[1]
         self._start(self.n_outputs_, self.loss)
-        return self._train(X, y.astype(self.dtype), sample_weight, self.epochs)
+        return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping)
 
     def partial_fit(self, X, y, sample_weight=None):
         """One more epoch, on X (n, features) and y as in fit; returns self."""
@@ -180,7 +179,7 @@ class MLPRegressor(RegressorMixin, _MLP):
             self._flat = y.ndim == 1
             self.n_outputs_ = 1 if self._flat else y.shape[1]
             self._start(self.n_outputs_, self.loss)
-        return self._train(X, y.astype(self.dtype), sample_weight, 1)
+        return self._train(X, y, sample_weight, 1)
 
     def predict(self, X):
         """The quantities for X (n, features): (n,), or (n, outputs) if y was so in fit."""

@@ -101,8 +101,9 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
     if optimizer is not None:
         optimizer.bind(net.params)
     while done < steps:
-        count = min(steps - done, job.n // job.batch)
         order = epoch_order(job.n, job.batch, True, seed + epoch)
+        # the order of one batch of all rows never changes, so all its epochs are one call
+        count = steps if order is None else min(steps - done, job.n // job.batch)
         job.steps(job.plan(job.batch, order), order, 0, losses[done:done + count], optimizer)
         done, epoch = done + count, epoch + 1
     return losses
@@ -199,7 +200,7 @@ class _Job:
         begun = time.perf_counter()
         done, broken = core.run_batches(plan.compiled,
                                         plan.arrays(X=self.X, targets=self.targets, weights=self.weights), order, first,
-                                        lr, losses, optimizer, kernel, (net._dropout_key, net._draws), self.threads)
+                                        self.n // self.batch, lr, losses, optimizer, kernel, (net._dropout_key, net._draws), self.threads)
         self.step_seconds = max(1e-9, (time.perf_counter() - begun) / len(losses))
         net._draws += done
         net._last = plan

@@ -104,7 +104,7 @@ static int alike(int count, double tolerance)
     return 1;
 }
 
-/* ---- calls: the arrays of one set through one kernel -------------------------------------------------------------- */
+/* ---- calls: the arrays of one set through one kernel ------------------------------------------------------------ */
 
 static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 static int contains(const char *a, const char *b) { return strstr(a, b) != NULL; }
@@ -121,7 +121,7 @@ static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n,
         ((fbp_backward *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, x[2].data, x[2].ld, m, n);
     else if (is(as, "loss"))
         return ((fbp_loss *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, x[2].data, x[2].ld,
-                                              place ? NULL : x[3].data, m, n, 0.7, 0.3);
+                                              x[3].data, m, n, 0.7, 0.3);
     else if (is(as, "update"))
         return ((fbp_update *)kernel->function)(x[0].data, x[1].data, x[2].data, x[3].data, n, h);
     else if (is(as, "column_sum"))
@@ -140,6 +140,17 @@ static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n,
         exit(1);
     }
     return 0;
+}
+
+/* What working in place should leave: in array `place` the output of a call that did not, and array 0 untouched. */
+static void expect_in_place(int place)
+{
+    array *out = &set[0][0], *moved = &set[0][place], *untouched = &set[1][0];
+    for (ptrdiff_t i = 0; i < out->m; i++) {
+        memcpy(moved->data + i * moved->ld * itemsize, out->data + i * out->ld * itemsize, (size_t)(out->n * itemsize));
+        memcpy(out->data + i * out->ld * itemsize, untouched->data + i * out->ld * itemsize,
+               (size_t)(out->n * itemsize));
+    }
 }
 
 /* Random numbers in the ranges the kernel is meant for. */
@@ -184,7 +195,9 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
     const int V = table->lanes, sizes[CASE_SIZES] = {0, 1, V - 1, V, V + 1, 4 * V + 3, 9 * V + 1};
     const double tolerance = itemsize == 4 ? 1e-5 : 1e-12;
     const int rowwise = contains(kernel->name, "softmax"), has_classes = rowwise || contains(kernel->name, "cross_e");
-    const int places = is(kernel->signature, "backward") || is(kernel->signature, "loss") ? 3 : 2;
+    const char *as = kernel->signature;
+    const int in_place = is(as, "backward") || is(as, "loss") || is(as, "dropout");
+    const int places = is(as, "backward") || is(as, "loss") ? 3 : 2;
     long cases = 0;
     for (int im = 0; im < CASE_SIZES; im++)
         for (int in = 0; in < CASE_SIZES; in++)
@@ -195,7 +208,9 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
                     sprintf(doing, "%s %s %s m=%td n=%td place=%d pad=%d", table->isa, itemsize == 4 ? "f32" : "f64",
                             kernel->name, m, n, place, pad);
                     draw(kernel, m, n, pad);
-                    double want = call(expected, set[0], m, n, place), got = call(kernel, set[1], m, n, place);
+                    double want = call(expected, set[0], m, n, in_place ? 0 : place);
+                    if (in_place && place) expect_in_place(place);
+                    double got = call(kernel, set[1], m, n, place);
                     if (!(fabs(want - got) <= tolerance * (1 + fabs(want) + (double)(m * n)))) {
                         printf("%s: returned %.17g, expected %.17g\n", doing, got, want);
                         return 0;
@@ -203,13 +218,13 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
                     if (!alike(4, tolerance)) return 0;
                     cases++;
                 }
-    if ((is(kernel->signature, "forward") || is(kernel->signature, "backward")) && !rowwise)
+    if ((is(as, "forward") || is(as, "backward")) && !rowwise)
         for (int in = 0; in < CASE_SIZES; in++)
             if (!placeless(kernel, sizes[in])) return 0;
     return cases;
 }
 
-/* ---- gemm and pack: their tiles differ from table to table, so plain loops say what is right ------------------------- */
+/* ---- gemm and pack: their tiles differ from table to table, so plain loops say what is right -------------------- */
 
 static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
 {
@@ -235,7 +250,8 @@ static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
                              k, accumulate);
                         double sum = accumulate ? get(C->data + (i * C->ld + j) * itemsize) : 0;
                         for (ptrdiff_t p = 0; p < k; p++)
-                            sum += get(A->data + (i * rsa + p * csa) * itemsize) * get(B->data + (p * B->ld + j) * itemsize);
+                            sum += get(A->data + (i * rsa + p * csa) * itemsize) *
+                                   get(B->data + (p * B->ld + j) * itemsize);
                         if (!(fabs(sum - get(c)) <= (itemsize == 4 ? 1e-5 : 1e-12) * (double)(k + 1))) {
                             printf("%s: (%td, %td) is %.17g, expected %.17g\n", doing, i, j, get(c), sum);
                             return 0;
@@ -261,7 +277,8 @@ static long check_pack(const fbp_table *table, const fbp_kernel *kernel)
         array *P = &set[0][0], *B = &set[1][1];
         for (ptrdiff_t at = 0; at < P->n; at++) {
             ptrdiff_t p = k ? at / nr % k : 0, j = k ? at / nr / k * nr + at % nr : 0;
-            put(P->data + at * itemsize, j < n ? get(B->data + (transposed ? j * B->ld + p : p * B->ld + j) * itemsize) : 0);
+            const char *element = B->data + (transposed ? j * B->ld + p : p * B->ld + j) * itemsize;
+            put(P->data + at * itemsize, j < n ? get(element) : 0);
         }
         ((fbp_pack *)kernel->function)(set[1][0].data, B->data, B->ld, k, n);
         if (!alike(2, 0)) return 0;
@@ -270,7 +287,7 @@ static long check_pack(const fbp_table *table, const fbp_kernel *kernel)
     return cases;
 }
 
-/* ---- the rest --------------------------------------------------------------------------------------------------------- */
+/* ---- the rest --------------------------------------------------------------------------------------------------- */
 
 static fbp_barrier barrier;
 static int turns[3];
@@ -319,7 +336,8 @@ int main(int argc, char **argv)
     right &= check_dispatch();
     for (int i = 0; fbp_known_isa(i) != NULL; i++)
         for (itemsize = 4; itemsize <= 8; itemsize += 4) {
-            const fbp_table *table = fbp_find_table(fbp_known_isa(i), itemsize), *scalar = fbp_find_table("scalar", itemsize);
+            const fbp_table *table = fbp_find_table(fbp_known_isa(i), itemsize);
+            const fbp_table *scalar = fbp_find_table("scalar", itemsize);
             if (table == NULL || (argc > 1 && !is(argv[1], table->isa))) continue;
             found++;
             for (int k = 0; k < table->count; k++) {

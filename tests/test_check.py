@@ -203,6 +203,7 @@ class Broken:
         (ValueError, GOOD.T, ["X has shape (3, 4)", "expected (n, 3)", "X.T"]),
         (ValueError, np.ones((5, 1, 3)), ["X has shape (5, 1, 3)", "expected (n, 3)", "X.reshape(len(X), -1)"]),
         (ValueError, GOOD[:0], ["X is empty (shape (0, 3))", "expected at least one row of 3", "pass data"]),
+        (ValueError, np.ones((0, 3), F32), ["X is empty (shape (0, 3))", "expected at least one row of 3"]),
         (ValueError, [], ["X is empty (shape (0,))", "expected at least one row", "pass data"]),
         (ValueError, [[1, 2, 3], [4, 5]], ["X is not an array", "rows of equal length", "make every row as long"]),
         (ValueError, Broken(), ["X is not an array (the array is on another device)", "expected real numbers"]),
@@ -300,7 +301,7 @@ def test_labels_out_of_range_are_named(kind, loss):
     if kind in ("i1",):
         values, bad = [0, 1, -1, 2], -1
     if kind == "u8":
-        values[2] = bad = 2**62
+        values[2] = bad = 2**64 - 1
     parts = [f"y[2] is {bad}", "expected labels 0 .. 299 for a network of 300 outputs", "correct the label"]
     refused(ValueError, parts, check.targets, np.array(values, kind), 4, loss, units, F32)
 

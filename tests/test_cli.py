@@ -141,8 +141,8 @@ def test_every_schedule_learns(run, place, schedule):
 @pytest.mark.parametrize("loss", sorted(fb.losses.LOSSES))
 def test_every_loss_trains_digits_or_says_why_not(run, mnist, loss):
     code, out, err = run(f"train --data mnist --data-dir data --epochs 3 --no-plots --loss {loss}")
-    if loss == "poisson":                                             # rates, not classes
-        assert code == 2 and err.count("\n") == 1
+    if loss in ("poisson", "quantile"):                                # rates and quantiles, not classes
+        assert code == 2 and err.count("\n") == 1 and f"--loss {loss} is for quantities, but mnist has classes" in err
     else:
         assert code == 0 and f", {loss}," in out
 
@@ -197,7 +197,8 @@ def test_missing_matplotlib_is_said_and_training_goes_on(place, mnist):
 def test_ctrl_c_keeps_what_was_trained(place, mnist):
     """A real signal to a real process in the middle of a training that would take hours."""
     line = "-u -m fastbp train --data mnist --data-dir data --epochs 10000000"
-    process = subprocess.Popen([sys.executable, *line.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, *line.split()], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         while "2/10000000" not in process.stdout.readline():
             assert process.poll() is None
@@ -251,6 +252,8 @@ BAD = [
     ("train --csv flowers.csv --target species --layers 2,1", "--layers ends with 1; flowers has 3 classes"),
     ("train --data mnist --data-dir data --loss cross_entropy --output sigmoid", "cross_entropy"),
     ("train --data mnist --data-dir data --activation softmax", "softmax"),
+    ("train --csv houses.csv --target price --loss cross_entropy", "--loss cross_entropy is for classes"),
+    ("train --csv flowers.csv --target length", "'iris' is not a number"),
     ("train --data mnist --data-dir data --out flowers.csv", "--out flowers.csv: a file of this name exists"),
     ("", "arguments are required"),
     ("tarin", "tarin"),
@@ -261,6 +264,7 @@ BAD = [
 @pytest.mark.parametrize("line, message", BAD)
 def test_errors_are_one_line_and_change_nothing(run, place, mnist, line, message):
     flowers(place)
+    houses(place)
     before = sorted(os.listdir())
     code, _, err = run(line)
     assert code == 2 and message in err and err.count("\n") == 1 and err.startswith("fastbp")

@@ -115,7 +115,7 @@ def test_idx_reads_every_type(tmp_path, rng, kind, big, shape, zipped):
     (b"\0\0\x08\x03" + b"\xff" * 12 + b"12", "truncated: 2 bytes of values"),
     (gzip.compress(idx(np.zeros((4, 3))))[:-9], "truncated or damaged gzip file"),
     (b"\x1f\x8b nothing that gzip knows", "truncated or damaged gzip file"),
-])
+], ids=lambda value: value if isinstance(value, str) else "bytes")
 def test_idx_refuses_what_is_none(tmp_path, data, message):
     path = tmp_path / "some-file"
     path.write_bytes(data)
@@ -299,7 +299,8 @@ def test_csv_task_may_be_said(tmp_path):
 
 @pytest.mark.parametrize("text", ["\ufeff" + FLOWERS, FLOWERS.replace(",", ";"), FLOWERS.replace(",", "\t"),
                                   FLOWERS.replace("\n", "\r\n"), FLOWERS.replace(",", " , ") + "\n\n",
-                                  FLOWERS.replace("length", '"length"').replace("\n3,", '\n"3",')])
+                                  FLOWERS.replace("length", '"length"').replace("\n3,", '\n"3",')],
+                         ids=["mark", "semicolons", "tabs", "windows", "spaces", "quotes"])
 def test_csv_dialects(tmp_path, text):
     table = load_csv(write(tmp_path, text), "species")
     assert table.features == ("length", "width") and table.X[3].tolist() == [3, 7] and table.classes == ("a", "b")
@@ -334,7 +335,7 @@ def test_csv_target_anywhere(tmp_path):
     ("a,b,t\n1,2,x\n1,3,y\n1,3,z\n", "3 classes in 3 rows"),
     (b"a,b,t\n1,\xff,3\n", "not a text file in UTF-8"),
     ("a,b,t\n1,\"2,3\n", "not a readable CSV file"),
-])
+], ids=lambda value: value if isinstance(value, str) and "\n" not in value else "table")
 def test_csv_refusals_name_the_place(tmp_path, text, message):
     path = write(tmp_path, text)
     with pytest.raises(ValueError, match=message) as error:

@@ -114,7 +114,6 @@ BAD = [
     (at("layers", 0, "kind", value="conv"), r"layers\[0\] is .*expected an object of kind 'dense' or 'dropout'"),
     (at("layers", 0, "kind", value=["dense"]), r"layers\[0\] is"),
     (at("layers", 0, "units", value=5), r"layers\[2\].inputs is 4; the layer before it has 5 units"),
-    (at("layers", 0, "inputs", value=3), r"parameters have shape \[27\]; the layers described need \[31\]"),
     (at("layers", 0, "inputs", value=0), r"layers\[0\].inputs is 0"),
     (at("layers", 0, "inputs", value="2"), r"layers\[0\].inputs is '2'"),
     (at("layers", 0, "inputs", value=2**40), r"layers\[0\].inputs is"),
@@ -153,6 +152,8 @@ BAD = [
     (at("data_spec", "image_shape", value=[1, 2, 1]), "image_shape is a list of 3"),
     (at("data_spec", "image_shape", value=[1.0, 2]), r"image_shape\[0\] is 1.0"),
     (lambda config: [config], "no 'format'"),
+    (lambda config: config.update(data_spec=None) or at("layers", 0, "inputs", value=3)(config),
+     r"parameters have shape \[27\]; the layers described need \[31\]"),
 ]
 
 

@@ -71,10 +71,11 @@ def test_bound_arrays_are_views():
     params, grads = np.arange(9.0), np.zeros(9)
     layer.bind(params, grads)
     assert layer.W.tolist() == [[0, 1, 2], [3, 4, 5]] and layer.b.tolist() == [6, 7, 8]
+    layer.W[0, 1] = 9
     layer.b[0] = -1
     layer.dW[1, 2] = 5
     layer.db[2] = 7
-    assert params[6] == -1 and grads[5] == 5 and grads[8] == 7
+    assert params[1] == 9 and params[6] == -1 and grads[5] == 5 and grads[8] == 7
     with pytest.raises(ValueError):
         layer.bind(np.arange(12.0)[::2][:5], grads)
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import fastbp as fb
 from fastbp import initializers
+from fastbp._core import random
 from fastbp.reference import kernels
 from fastbp.reference.network import LOSSES, Dense, Network, Optimizer
 
@@ -116,3 +118,51 @@ def test_initial_variances_are_those_of_the_page():
     for activation in {row[0] for row in ACTIVATIONS} | {"softmax"}:
         expected = "he_normal" if activation in he else "lecun_normal" if activation == words[2] else "glorot_uniform"
         assert initializers.default(activation) == expected, activation
+
+
+def word(key, counter):
+    """Stream version 1, in the reference's Threefry."""
+    low, high = kernels.threefry2x32((key % 2**32, key >> 32), (counter % 2**32, counter >> 32))
+    return int(low[0]) | int(high[0]) << 32
+
+
+KEYS = [0, 1, 2**32, 2**64 - 1, 0x0123456789ABCDEF]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_words_uniform_and_normal_numbers(key):
+    uniform = [(word(key, i) >> 11) * 2.0**-53 for i in range(12)]
+    assert [random.fold(key, i) for i in (0, 5, 2**63 + 1)] == [word(key, i) for i in (0, 5, 2**63 + 1)]
+    assert random.uniform((3, 4), key).ravel().tolist() == uniform
+    normal = [math.sqrt(-2 * math.log(1 - uniform[i])) * math.cos(2 * math.pi * uniform[6 + i]) for i in range(6)]
+    assert_allclose(random.normal((6,), key), normal, rtol=1e-12)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_permutation(key):
+    order, perm = list(range(10)), word(key, int.from_bytes(b"perm", "big"))
+    for i in range(9, 0, -1):
+        bits = word(perm, i // 2) >> 32 if i % 2 else word(perm, i // 2) % 2**32
+        j = bits * (i + 1) >> 32
+        order[i], order[j] = order[j], order[i]
+    assert random.permutation(10, key).tolist() == order
+
+
+def test_initial_values_and_order_of_an_epoch():
+    net = fb.mlp(3, 4, 2, activation="tanh", dtype="float64", seed=6)
+    for number, layer in enumerate(net.layers):
+        a = math.sqrt(3 * 2 / (layer.inputs + layer.units))
+        key = word(word(6, number), 0)
+        uniform = np.array([(word(key, i) >> 11) * 2.0**-53 for i in range(layer.W.size)])
+        assert_allclose(layer.W.ravel(), a * (2 * uniform - 1), rtol=1e-12)
+        assert not layer.b.any()
+    rows = np.arange(7.0)
+    assert np.concatenate([xb for xb, _ in fb.batches(rows, rows, 3, seed=8)]).tolist() == \
+        rows[random.permutation(7, 8)].tolist()
+
+
+def test_the_stream_has_the_version_of_the_page():
+    assert f"Stream version {random.STREAM_VERSION};" in TEXT
+    # Threefry-2x32-20 of the authors' known answers, kat_vectors: key and counter of zeros, and of ones
+    assert random.fold(0, 0) == 0x6B200159 | 0x99BA4EFE << 32
+    assert random.fold(2**64 - 1, 2**64 - 1) == 0x1CB996FC | 0xBB002BE7 << 32

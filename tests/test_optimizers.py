@@ -154,9 +154,11 @@ def test_fresh_and_reset_forget():
     optimizer = SGD(schedules.ReduceOnPlateau(1.0, 0.5, patience=0), momentum=0.5)
     optimizer.bind(np.ones(3))
     optimizer.steps = 4
+    rates = []
     for _ in range(3):
         optimizer.observe({"loss": 1.0})
-    assert optimizer.rate() == 0.25
+        rates.append(optimizer.rate())
+    assert rates == [1.0, 0.5, 0.25]
     twin = optimizer.fresh()
     assert twin.rate() == 1.0 and twin.steps == 0 and twin.state is None and twin.momentum == 0.5
     assert optimizer.rate() == 0.25 and optimizer.steps == 4

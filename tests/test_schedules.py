@@ -60,7 +60,9 @@ def test_one_cycle_rises_then_falls():
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_one_cycle_of_very_few_steps(steps):
-    assert np.isfinite(s.OneCycle(1.0, steps)(np.arange(9))).all()
+    for fraction in (0.3, 0.5, 2 / 3, 0.95):
+        rates = s.OneCycle(1.0, steps, fraction)(np.arange(9))
+        assert ((rates >= 4e-6) & (rates <= 1)).all() and (rates[steps:] == 4e-6).all(), rates
 
 
 @each

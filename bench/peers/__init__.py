@@ -1,6 +1,6 @@
 """The contenders. Each module has `NAME`, `VERSION` and a class `Contender(case, X, y, threads, rows=...)`:
 
-    run(steps)   that many training steps on shuffled batches, going on from where the last call left off
+    run(steps)   that many training steps (0 too) on shuffled batches, going on from where the last call left off
     loss()       the loss on the first batch at the parameters reached
     multiple     run's steps are a multiple of it (1, or the steps one compiled call holds)
 

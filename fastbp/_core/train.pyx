@@ -20,6 +20,7 @@ cdef struct Call:
     int first_op, last_op       # of the row operations: forward, backward or both
     bint learns                 # whether the parameter phase runs
     Py_ssize_t first, steps     # the first step's first row, and how many steps of `batch` rows follow
+    Py_ssize_t epoch            # steps after which the rows begin again at `first`
     const int64_t *order        # (n,) or NULL for the rows as they lie
     const double *lr            # (steps,)
     const double *hyper         # (H_COUNT,)
@@ -117,7 +118,7 @@ cdef void run_steps(Program *p, Call *call, int member, int team) noexcept nogil
     run_packings(p, member, team)
     meet(p, team)
     for step in range(call.steps):
-        at.first = call.first + step * p.batch
+        at.first = call.first + step % call.epoch * p.batch
         at.key = cpu.threefry(call.seed, call.draws + <uint64_t>step)
         run_rows(p, call, &at, team)
         meet(p, team)
@@ -180,17 +181,17 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
     cdef Call call
     prepare(plan, &call, arrays, first_op, last_op)
     call.losses, call.steps = &losses[0], losses.shape[0]
-    call.learns, call.first = learns, first
+    call.learns, call.first, call.epoch = learns, first, call.steps
     call.seed, call.draws = dropout
     start(&plan.program, &call, min(team, plan.team))
 
 
-def run_batches(Plan plan, list arrays, order, Py_ssize_t first, double[::1] lr, double[::1] losses, optimizer, kernel,
-                dropout, int team):
+def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr, double[::1] losses,
+                optimizer, kernel, dropout, int team):
     """`len(lr)` training steps, one a batch; returns (steps completed, whether an update gave a non-finite parameter).
 
     Step s uses the rows order[first + s * batch : first + (s + 1) * batch] of `arrays`, or those rows themselves where
-    `order` is None; order: (n,) int64. lr, losses: (steps,), losses is filled. optimizer: has .hyper(), .state, .steps
+    `order` is None, and begins again at `first` every `epoch` steps; order: (n,) int64. lr, losses: (steps,), losses is filled. optimizer: has .hyper(), .state, .steps
     and .clip_norm; kernel: the address of its update, or 0 for the value and gradient only. A loss that is not finite
     ends the call before the step's update.
     """
@@ -202,9 +203,7 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, double[::1] lr,
     if order is not None:
         rows = order
         call.order = &rows[0]
-    call.first, call.steps, call.learns = first, lr.shape[0], True
-    if call.steps == 0:
-        return 0, False
+    call.first, call.steps, call.epoch, call.learns = first, lr.shape[0], epoch, True
     call.lr, call.losses = &lr[0], &losses[0]
     call.seed, call.draws = dropout
     if kernel:

@@ -1,0 +1,68 @@
+"""Is the gradient right? Central differences against the compiled gradient, in float64."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import check
+from .network import Sequential
+
+STEP = 6e-6  # about the cube root of float64's precision: where rounding and truncation of the difference are balanced
+
+
+class GradCheck(NamedTuple):
+    """max_error: the largest |analytic - numeric| / max(1, |analytic|, |numeric|) among the `checked` parameters, at the
+    `worst` of them, in words; analytic, numeric: the two values there."""
+
+    max_error: float
+    worst: str
+    analytic: float
+    numeric: float
+    checked: int
+
+
+def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, seed=0):
+    """Compares net's gradient for (X, y) with central differences, in float64 whatever the network's dtype.
+
+    X: (n, inputs); y, sample_weight, class_weight: as for fit. At most `most` parameters are checked, drawn by `seed`
+    where there are more; each costs two passes. The network is left as it is. Returns a GradCheck; its max_error is
+    below 1e-6 for a right gradient away from kinks (relu at 0), where a difference does not see a derivative.
+    """
+    most = check.integer("most", most, minimum=1)
+    twin = Sequential.from_config({**net.config(), "dtype": "float64"})
+    twin.params[:] = net.params
+
+    def loss():
+        twin._draws = net._draws  # the same dropout masks for every evaluation
+        return twin.loss_and_grad(X, y, sample_weight=sample_weight, class_weight=class_weight)
+
+    loss()
+    analytic = twin.grads.copy()
+    chosen = np.arange(twin.params.size)
+    if most < chosen.size:
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, most, replace=False))
+    numeric = np.empty(len(chosen))
+    for i, k in enumerate(chosen):
+        value = twin.params[k]
+        step = STEP * max(1.0, abs(value))
+        twin.params[k] = value + step
+        above = loss()
+        twin.params[k] = value - step
+        numeric[i] = (above - loss()) / (2 * step)
+        twin.params[k] = value
+    exact = analytic[chosen]
+    error = np.abs(exact - numeric) / np.maximum(1, np.maximum(np.abs(exact), np.abs(numeric)))
+    i = int(error.argmax())
+    return GradCheck(float(error[i]), _name(twin, int(chosen[i])), float(exact[i]), float(numeric[i]), len(chosen))
+
+
+def _name(net, k):
+    """Parameter k in words, such as layers[0].W[3, 1]."""
+    begin = 0
+    for i, layer in enumerate(net.layers):
+        if layer.size and k < begin + layer.size:
+            if k < begin + layer.W.size:
+                return f"layers[{i}].W[{', '.join(map(str, np.unravel_index(k - begin, layer.W.shape)))}]"
+            return f"layers[{i}].b[{k - begin - layer.W.size}]"
+        begin += layer.size
+    raise IndexError(f"k is {k}, expected less than {net.params.size}, the number of parameters")
