@@ -114,16 +114,22 @@ class Optimizer:
 
     def observe(self, logs):
         """Tells a schedule that waits for a plateau of an epoch's values, a dict such as {"loss": 0.1}."""
-        schedule = self.lr
-        if isinstance(schedule, float) or not schedule.stateful:
-            return
-        monitor = schedule.monitor or ("val_loss" if "val_loss" in logs else "loss")
-        if monitor not in logs:
+        name = self.monitored(logs)
+        if name is not None:
+            self.lr.observe(logs[name])
+
+    def monitored(self, names):
+        """Which of the `names` of an epoch's values the schedule waits for, None where for none. Raises ValueError where
+        there is no such name, so that a training can find out before it begins."""
+        if isinstance(self.lr, float) or not self.lr.stateful:
+            return None
+        name = self.lr.monitor or ("val_loss" if "val_loss" in names else "loss")
+        if name not in names:
             raise ValueError(
-                f"schedule monitors {monitor!r}, expected one of: {', '.join(logs)}; "
+                f"schedule monitors {name!r}, expected one of: {', '.join(names)}; "
                 "choose one of these, or pass validation data"
             )
-        schedule.observe(logs[monitor])
+        return name
 
     def fresh(self):
         """An optimizer with the same settings that has trained nothing."""

@@ -178,6 +178,9 @@ def test_observe_takes_the_validation_loss_first():
     assert after(falling) == 0.5 and after(falling, monitor="loss") == 1.0 and after(rising) == 0.5
     with pytest.raises(ValueError, match="schedule monitors 'accuracy', expected one of: loss; choose"):
         after(rising, monitor="accuracy")
+    optimizer = SGD(schedules.ReduceOnPlateau(1.0))
+    assert optimizer.monitored(["loss", "val_loss"]) == "val_loss" and optimizer.monitored(["loss"]) == "loss"
+    assert SGD().monitored([]) is None and SGD(schedules.Constant(0.1)).monitored([]) is None
     SGD().observe({})
     SGD(schedules.Constant(0.1)).observe({})
 

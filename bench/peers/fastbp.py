@@ -17,7 +17,7 @@ def network(case):
 def optimizer(case):
     """The update of a case, or None."""
     return {None: lambda: None, "sgd": lambda: fb.SGD(lr=case.lr), "momentum": lambda: fb.SGD(lr=case.lr, momentum=0.9),
-            "adam": lambda: fb.Adam(lr=2 * case.lr)}[case.update]()
+            "adam": lambda: fb.Adam(lr=case.lr)}[case.update]()
 
 
 class Contender:
