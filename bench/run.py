@@ -42,7 +42,7 @@ def names_of(known):
     def parse(text):
         names = [name.strip() for name in text.split(",") if name.strip()]
         for name in names:
-            if False:
+            if name not in known:
                 raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
         return names
     return parse

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from fastbp import check, schedules
+from fastbp import __version__, check, schedules
 from fastbp._core import cpu
 from fastbp.losses import LOSSES
 
@@ -93,7 +93,7 @@ def _one_line(message):
 def _parser():
     parser = _Parser(prog="fastbp", description="Neural networks trained by backpropagation at compiled speed.",
                      epilog="Start with: fastbp train", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"fastbp {version()}")
+    parser.add_argument("--version", action="version", version=f"fastbp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="train | predict | info")
     _train_parser(commands)
     predict = _command(commands, "predict", "predict with a saved model", _PREDICT, _PREDICT_EXAMPLES, _run_predict)
@@ -169,7 +169,7 @@ def _run_predict(options):
 def _run_info(options):
     build = cpu.build()
     rows = [
-        ("fastbp", version()),
+        ("fastbp", __version__),
         ("ISA in use", f"{cpu.selected()} (available here: {', '.join(cpu.available())}; FASTBP_ISA chooses)"),
         ("threads", f"{cpu.threads()} ({cpu.thread_reason()})"),
         ("OpenMP", "yes" if build["openmp"] else "no: built without it, so everything runs on one thread"),
@@ -181,15 +181,6 @@ def _run_info(options):
     for name, value in rows:
         print(f"{name:<13} {value}")
     return 0
-
-
-def version():
-    """The installed version, or "unknown" when the package is imported from a folder that was never installed."""
-    from importlib import metadata
-    try:
-        return metadata.version("fastbp")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 # ---- types of options: each takes the text and returns the value, or says what was expected --------------------------

@@ -16,7 +16,7 @@ from fastbp._core import cpu
 _CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
 _RECIPES = {
     "digits": {**_CLASSIC, "hidden": [32, 16], "lr": 1.0, "batch_size": 10, "epochs": 40},
-    "mnist": {**_CLASSIC, "hidden": [16, 16], "lr": 3.0, "batch_size": 100, "epochs": 30},
+    "mnist": {**_CLASSIC, "hidden": [16, 16], "lr": 4.0, "batch_size": 100, "epochs": 30},
     "classification": {"activation": "relu", "loss": "cross_entropy", "optimizer": "adam", "hidden": [64, 64],
                        "lr": 1e-3, "batch_size": 32, "epochs": 50},
     "regression": {"activation": "relu", "loss": "mse", "optimizer": "adam", "hidden": [64, 64],

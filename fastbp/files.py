@@ -67,7 +67,7 @@ def load(path):
     except SafetensorError as error:
         raise ValueError(f"{path}: not a safetensors file, or a truncated one ({error}); "
                          f"expected a model saved by net.save or fastbp train") from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: not a usable fastbp model: {error}") from None
     net.params[:] = params
     return net

@@ -119,8 +119,10 @@ class Optimizer:
             self.lr.observe(logs[name])
 
     def monitored(self, names):
-        """Which of the `names` of an epoch's values the schedule waits for, None where for none. Raises ValueError where
-        there is no such name, so that a training can find out before it begins."""
+        """Which of the `names` of an epoch's values the schedule waits for; None where it waits for none.
+
+        Raises ValueError where there is no such name, so that a training can find out before it begins.
+        """
         if isinstance(self.lr, float) or not self.lr.stateful:
             return None
         name = self.lr.monitor or ("val_loss" if "val_loss" in names else "loss")

@@ -129,7 +129,7 @@ def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, m
         axes.set_title(f"{names[y[place]]} read as {names[given[place]]}", fontsize=9, pad=3)
         axes.set_xlabel(f"{said} {outputs[place, given[place]]:.2f}", fontsize=8, labelpad=2)
         _bare(axes)
-    what = f"Mistakes, the most confident first: {_part(len(shown), len(wrong))}, in {len(y)} images"
+    what = f"Mistakes, the most confident first: {_part(len(shown), len(wrong))}, in {len(y):,} images"
     figure.suptitle(title or what, fontsize=12)
     return _finish(figure, path)
 
@@ -141,7 +141,7 @@ def _grid(count, most=8):
 
 
 def _part(shown, total):
-    return f"all {total}" if shown == total else f"{shown} of {total}"
+    return f"all {total:,}" if shown == total else f"{shown:,} of {total:,}"
 
 
 def _bare(axes):

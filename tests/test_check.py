@@ -293,15 +293,11 @@ def test_labels_as_a_list_and_as_bools():
     assert check.targets(np.array([True, False]), 2, CE, 2, F32)[0].tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("kind", ["i1", "i2", "i4", "i8", "u8", ">i4"])
+@pytest.mark.parametrize("kind", ["i1", "i2", "i4", "u4", "i8", "u8", ">i4"])
 @pytest.mark.parametrize("loss", [CE, MSE], ids=lambda loss: loss.name)
 def test_labels_out_of_range_are_named(kind, loss):
-    values = [0, 1, 300, 2] if kind[-1] == "1" else [0, 1, 1000, 2]
-    units, bad = 300, 1000
-    if kind in ("i1",):
-        values, bad = [0, 1, -1, 2], -1
-    if kind == "u8":
-        values[2] = bad = 2**64 - 1
+    bad = {"i1": -1, "i2": 1000, "u8": 2**64 - 1}.get(kind, 2**16 + 1)
+    values, units = [0, 1, bad, 2], 300
     parts = [f"y[2] is {bad}", "expected labels 0 .. 299 for a network of 300 outputs", "correct the label"]
     refused(ValueError, parts, check.targets, np.array(values, kind), 4, loss, units, F32)
 

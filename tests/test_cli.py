@@ -126,6 +126,15 @@ def test_the_same_seed_makes_the_same_model_on_any_threads(run, mnist):
     assert models[0] == models[1] != models[2]
 
 
+@pytest.mark.parametrize("line, wanted", [("", None), ("--threads 2", 2)])
+def test_threads_reach_the_training(run, mnist, monkeypatch, line, wanted):
+    """The result cannot show it: it is the same for any number of threads."""
+    told, fit = [], fb.Sequential.fit
+    monkeypatch.setattr(fb.Sequential, "fit", lambda net, *data, **options: told.append(options["threads"]) or
+                        fit(net, *data, **options))
+    assert run(f"train --data mnist --data-dir data --epochs 1 --no-plots {line}")[0] == 0 and told == [wanted]
+
+
 @pytest.mark.parametrize("optimizer", cli.OPTIMIZERS)
 def test_every_optimizer_learns(run, place, optimizer):
     code, out, _ = run(f"train --csv {flowers(place)} --target species --optimizer {optimizer} --no-plots --quiet")
@@ -385,4 +394,4 @@ def test_help_fits_the_screen_and_shows_examples(run, monkeypatch, command):
 
 def test_version(run):
     code, out, _ = run("--version")
-    assert code == 0 and out.startswith("fastbp ")
+    assert code == 0 and out == f"fastbp {fb.__version__}\n"

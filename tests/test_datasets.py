@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fastbp import datasets, tables
 from fastbp.datasets import load_csv, load_digits, load_features, load_mnist, read_idx
@@ -122,6 +124,18 @@ def test_idx_refuses_what_is_none(tmp_path, data, message):
     with pytest.raises(ValueError, match=message) as error:
         read_idx(path)
     assert str(path) in str(error.value)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=60), begin=st.sampled_from([b"", b"\0\0\x08\x01", b"\0\0\x0d\x02", b"\x1f\x8b\x08\0"]))
+def test_idx_of_any_bytes_is_read_or_refused(tmp_path, begin, data):
+    (tmp_path / "any").write_bytes(begin + data)
+    try:
+        got = read_idx(tmp_path / "any")
+    except ValueError as error:
+        assert str(tmp_path / "any") in str(error)
+    else:
+        assert got.nbytes == len(begin + data) - 4 - 4 * got.ndim
 
 
 def test_idx_missing_or_folder(tmp_path):
@@ -341,6 +355,18 @@ def test_csv_refusals_name_the_place(tmp_path, text, message):
     with pytest.raises(ValueError, match=message) as error:
         load_csv(path, "t")
     assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=60) | st.text(alphabet='at,;\n\r"1.5e-xn_\0 ', max_size=60).map(str.encode))
+def test_csv_of_any_bytes_is_read_or_refused(tmp_path, data):
+    path = write(tmp_path, b"a,t\n1,2\n" + data)
+    try:
+        table = load_csv(path, "t")
+    except ValueError as error:
+        assert str(path) in str(error)
+    else:
+        assert np.isfinite(table.X).all() and len(table.X) == len(table.y) and np.isfinite(table.y).all()
 
 
 def test_csv_suggests_the_nearest_column(tmp_path):

@@ -119,7 +119,7 @@ def test_nobody_passes_the_barrier_early(team):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=20)
         assert not thread.is_alive(), "a thread waits forever"
     assert early == []
     arrived, generation = np.frombuffer(barrier, np.int32)[[0, 16]]

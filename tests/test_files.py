@@ -6,6 +6,8 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import save as to_bytes
 
 import fastbp as fb
@@ -221,6 +223,22 @@ def test_every_truncation_is_refused(saved):
     path.write_bytes(data + b"\0")
     with pytest.raises(ValueError, match="not a safetensors file"):
         fb.load(path)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10**6), byte=st.integers(0, 255))
+def test_any_changed_byte_is_read_or_refused(tmp_path, place, byte):
+    path = tmp_path / "net"
+    files.save(example(), path)
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] = byte
+    path.write_bytes(data)
+    try:
+        net = fb.load(path)
+    except ValueError as error:
+        assert str(path) in str(error)
+    else:
+        assert net.params.shape == (27,) and np.isfinite(net.params).all()
 
 
 def test_no_file(tmp_path):

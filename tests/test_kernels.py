@@ -142,6 +142,13 @@ def compare_update(kernel, ref, tolerance):
         for moved, expected in zip(got, want, strict=True):
             if expected is not None:
                 close(moved, expected, tolerance, np.abs(g) + np.abs(p))
+        if SLOTS[kernel.name[:-7]]:  # the first step: state is one product, and has all the digits of the dtype
+            p, zero = np.ones(n, kernel.dtype), np.zeros(n, kernel.dtype)
+            s0, s1 = (None if s is None else zero for s in (s0, s1))
+            _, _, s0, s1 = kernel(p, s0, s1, g, plain)
+            _, want0, want1 = ref(p, zero, zero, exact(g)[0], plain)
+            close(s0, want0, tolerance / 10)
+            close(zero if s1 is None else s1, want1, tolerance / 10)
 
 
 def compare_column_sum(kernel, ref, tolerance):
@@ -301,6 +308,21 @@ def test_an_update_tells_what_is_not_finite(isa, dtype, name):
             broken = p.copy()
             broken[i] = np.inf
             assert kernel(broken, s0, s1, g, h)[0] == 0
+
+
+@pytest.mark.parametrize("name", [name for name in names("update") if SLOTS[name[:-7]]])
+def test_state_does_not_stay_among_the_denormals(isa, dtype, name):
+    """Where a gradient has become 0, state decays to 0 and not to numbers that make every step slow."""
+    kernel, tiny = Kernel(isa, dtype, name), np.finfo(dtype).tiny
+    n = kernel.lanes + 1
+    state = [np.full(n, tiny / 2, dtype) if slot < SLOTS[name[:-7]] else None for slot in range(2)]
+    _, _, *after = kernel(np.ones(n, dtype), *state, np.zeros(n, dtype), reference.Hyper())
+    for s in after:
+        assert s is None or (s == 0).all()
+    state = [None if s is None else np.full(n, 4 * tiny, dtype) for s in state]
+    _, _, *after = kernel(np.ones(n, dtype), *state, np.zeros(n, dtype), reference.Hyper())
+    for s in after:
+        assert s is None or (s >= tiny).all()
 
 
 def test_all_finite_knows_the_largest_and_the_smallest(isa, dtype):

@@ -100,15 +100,21 @@ def test_pickle_keeps_the_network(model):
     assert again.partial_fit(X, y).n_iter_ == 3
 
 
-def test_grid_search_and_early_stopping():
+def test_grid_search():
     X, y = load_iris(return_X_y=True)
     grid = {"lr": [1e-6, 1e-2], "hidden": [(8,), (8, 8)]}
     search = GridSearchCV(MLPClassifier(epochs=20, random_state=0), grid, cv=2)
     assert search.fit(X, y).best_params_["lr"] == 1e-2
-    model = MLPClassifier(epochs=500, lr=0.05, early_stopping=fb.EarlyStopping(patience=3), validation_split=0.2,
-                          random_state=0).fit(X, y)
-    assert model.n_iter_ < 500 and model.history_.params["samples"] == 120
-    assert model.history_.history["val_accuracy"][-1] > 0.8               # iris is sorted: all classes were held out
+
+
+def test_early_stopping_holds_out_some_of_every_class():
+    """The rows are sorted by class and the last class is the last fifth: held out whole, it would never be learned."""
+    y = np.repeat(np.arange(5), 20)
+    X = np.eye(5)[y]
+    model = MLPClassifier(epochs=500, lr=0.05, early_stopping=fb.EarlyStopping(patience=3, min_delta=1e-3),
+                          validation_split=0.2, random_state=0).fit(X, y)
+    assert model.n_iter_ < 500 and model.history_.params["samples"] == 80
+    assert model.score(X, y) == 1 and model.history_.history["val_accuracy"][-1] == 1
 
 
 @pytest.mark.parametrize("settings, message", [

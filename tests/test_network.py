@@ -1,0 +1,466 @@
+"""fastbp/network.py: Sequential and mlp, their views and copies, and every way to use a network but `fit`."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastbp as fb
+from fastbp import network
+from fastbp._core import cpu
+
+WIDTHS = {"tiny": (5, 7, 3), "slices": (60, 48, 10), "tiles": (90, 300, 310, 10)}
+
+
+def made(widths=(4, 6, 3), **options):
+    return fb.mlp(*widths, **{"activation": "tanh", "seed": 2, **options})
+
+
+def rows(net, n=20):
+    return np.random.default_rng(7).standard_normal((n, net.inputs)).astype(net.dtype)
+
+
+# ---- what a network is made of ---------------------------------------------------------------------------------------------
+
+
+def test_mlp_is_a_row_of_dense_layers():
+    net = fb.mlp(784, 16, 16, 10, activation="sigmoid", output="sigmoid")
+    assert [(layer.inputs, layer.units, layer.activation) for layer in net.layers] == [
+        (784, 16, "sigmoid"), (16, 16, "sigmoid"), (16, 10, "sigmoid")]
+    assert net.params.size == net.grads.size == 13_002
+    assert (net.inputs, net.units, net.dtype, net.seed, net.data_spec) == (784, 10, np.float32, 0, None)
+    assert net.loss == fb.losses.SquaredError()
+
+
+def test_mlp_puts_dropout_after_hidden_layers_and_penalties_on_all():
+    net = fb.mlp(4, 5, 6, 2, dropout=0.25, l1=0.1, l2=0.2, loss="mae", dtype="float64", seed=9)
+    assert [layer.kind for layer in net.layers] == ["dense", "dropout", "dense", "dropout", "dense"]
+    assert {layer.rate for layer in net.layers if layer.kind == "dropout"} == {0.25}
+    assert {(layer.l1, layer.l2) for layer in net.layers if layer.size} == {(0.1, 0.2)}
+    assert net.layers[0].activation == "relu"
+    assert net.layers[-1].activation == "linear"
+    assert (net.loss.name, net.dtype, net.seed) == ("mae", np.float64, 9)
+
+
+def test_mlp_is_the_sequential_written_out():
+    written = fb.Sequential(fb.Dense(4, 6, "tanh"), fb.Dense(6, 3), seed=2)
+    assert (written.params == made().params).all()
+    assert repr(written) == repr(made())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layers_are_views_of_two_vectors(dtype):
+    net = made((4, 6, 3), dtype=dtype, dropout=0.5)
+    assert net.params.flags.c_contiguous
+    assert net.grads.flags.c_contiguous
+    first, _, last = net.layers
+    place = 0
+    for layer in (first, last):
+        for name in ("W", "b"):
+            view, gradient = getattr(layer, name), getattr(layer, "d" + name)
+            assert view.shape == gradient.shape == ((layer.inputs, layer.units) if name == "W" else (layer.units,))
+            assert view.dtype == gradient.dtype == net.dtype
+            assert np.shares_memory(view, net.params)
+            assert np.shares_memory(gradient, net.grads)
+            assert (view.ravel() == net.params[place:place + view.size]).all()
+            view.flat[-1] = 77
+            assert net.params[place + view.size - 1] == 77
+            place += view.size
+    assert place == net.params.size
+    net.loss_and_grad(rows(net), np.zeros((20, 3)))
+    assert (net.grads[:24].reshape(4, 6) == first.dW).all()
+    assert first.dW.any()
+
+
+def test_what_is_written_into_the_parameters_counts():
+    net = made()
+    X = rows(net)
+    net.predict(X)
+    net.params[:] = 0
+    net.layers[-1].b[:] = [1, 2, 3]
+    assert (net.predict(X) == [1, 2, 3]).all()
+    assert (net.forward(X) == [1, 2, 3]).all()
+
+
+def test_layers_given_are_kept_as_copies():
+    layer = fb.Dense(4, 4)
+    first, second = fb.Sequential(layer, layer), fb.Sequential(layer)
+    assert layer.W is None
+    assert first.layers[0] is not layer
+    assert not np.shares_memory(first.layers[0].W, first.layers[1].W)
+    assert not np.shares_memory(first.params, second.params)
+    layer.activation = "relu"
+    assert first.layers[0].activation == "linear"
+
+
+def test_the_seed_makes_the_parameters():
+    assert (made(seed=2).params == made(seed=2).params).all()
+    assert (made(seed=2).params != made(seed=3).params).any()
+    W0, W1 = (layer.W.ravel() for layer in fb.mlp(5, 5, 5, activation="tanh").layers)
+    assert (W0 != W1).any()  # every layer draws from a stream of its own
+    assert np.allclose(made(dtype="float64").params, made().params, rtol=1e-7)
+
+
+def test_repr_shows_the_settings():
+    net = fb.Sequential(fb.Dropout(0.1), fb.Dense(2, 3, "relu", l2=0.5), fb.Dense(3, 1), loss="huber", seed=4)
+    assert repr(net) == ("Sequential(Dropout(0.1), Dense(2, 3, 'relu', l2=0.5), Dense(3, 1, 'linear'), "
+                         "loss=Huber(delta=1.0), dtype='float32', seed=4)")
+
+
+# ---- copies -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))],
+                         ids=["copy", "deepcopy", "pickle"])
+def test_a_copy_is_a_network_of_its_own(how):
+    net = made(dropout=0.3, l2=0.01, loss="huber")
+    net.data_spec = {"features": ["a"], "target": "b"}
+    X, y = rows(net), np.ones((20, 3))
+    net.fit(X, y, epochs=2, batch_size=5)
+    twin = how(net)
+    assert repr(twin) == repr(net)
+    assert twin.data_spec == net.data_spec
+    assert (twin.params == net.params).all()
+    assert not np.shares_memory(twin.params, net.params)
+    assert np.shares_memory(twin.layers[0].W, twin.params)
+    assert (twin.predict(X) == net.predict(X)).all()
+    for other in (net, twin):  # also the dropout masks go on where they were
+        other.fit(X, y, epochs=2, batch_size=5, optimizer=fb.Adam())
+    assert (twin.params == net.params).all()
+    twin.params[:] = 0
+    assert net.params.any()
+
+
+def test_the_configuration_comes_back():
+    net = fb.Sequential(fb.Dense(4, 6, "gelu", l1=0.1, init="he_uniform"), fb.Dropout(0.2), fb.Dense(6, 3),
+                        loss=fb.losses.CrossEntropy(label_smoothing=0.1), dtype="float64", seed=8)
+    net.data_spec = {"classes": ["a", "b", "c"]}
+    again = fb.Sequential.from_config(net.config())
+    assert again.config() == net.config()
+    assert not again.params.any()
+    again.params[:] = net.params
+    assert (again.predict(rows(net)) == net.predict(rows(net))).all()
+    made = again.fit(rows(net), np.arange(20) % 3, epochs=1)
+    assert np.isfinite(made.history["loss"][0])
+
+
+# ---- predict ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("loss", "link"), [
+    ("squared_error", lambda y: y),
+    ("quantile", lambda y: y),
+    ("cross_entropy", lambda y: np.exp(y) / np.exp(y).sum(1, keepdims=True)),
+    ("binary_cross_entropy", lambda y: 1 / (1 + np.exp(-y))),
+    ("poisson", np.exp),
+])
+def test_predict_gives_what_the_loss_says_of_the_outputs(loss, link, dtype, tolerance):
+    net = made(loss=loss, dtype=dtype)
+    X = rows(net)
+    P = net.predict(X)
+    assert P.dtype == net.dtype
+    assert P.shape == (20, 3)
+    assert np.allclose(P, link(net.forward(X).astype("float64")), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("regime", WIDTHS)
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_rows_predicted_together_or_alone_have_the_same_bits(isa, dtype, threads, regime, loss, monkeypatch):
+    net = made(WIDTHS[regime], dtype=dtype, loss=loss, activation="sigmoid")
+    X = rows(net, 150)
+    alone = np.concatenate([net.predict(X[i:i + 1]) for i in range(len(X))])
+    assert (net.predict(X) == alone).all()
+    assert (net.predict(X[3:60]) == alone[3:60]).all()
+    for most in (1, 32, 64):  # in chunks, with and without a rest
+        monkeypatch.setattr(network, "PREDICT_ROWS", most)
+        assert (net.predict(X) == alone).all()
+    if loss == "squared_error":
+        assert (net.forward(X) == alone).all()
+
+
+def test_many_rows_are_predicted_in_chunks(dtype):
+    net = made(dtype=dtype)
+    X = rows(net, 2 * network.PREDICT_ROWS + 5)
+    Y = net.predict(X)
+    assert (Y[-7:] == net.predict(X[-7:])).all()
+    assert (Y[:9] == net.predict(X[:9])).all()
+
+
+def test_predict_is_without_dropout_and_leaves_the_network_alone():
+    net = made(dropout=0.5)
+    X = rows(net)
+    before, kept = net.params.copy(), net.forward(X)
+    assert (net.predict(X) == net.predict(X)).all()
+    assert (net.predict(X) != kept).any()
+    assert (net.params == before).all()
+    assert not net.grads.any()
+    again = made(dropout=0.5)
+    again.forward(X)
+    assert (again.forward(X) == net.forward(X)).all()  # predictions take no masks from the stream
+
+
+# ---- evaluate -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "mse", "mae", "huber", "cross_entropy", "poisson"])
+def test_evaluate_gives_the_loss_of_loss_and_grad(loss, dtype, tolerance):
+    net = made(loss=loss, dtype=dtype, l1=0.01, l2=0.1)
+    X, y = rows(net, 50), np.random.default_rng(1).random((50, 3))
+    w = np.linspace(0, 2, 50)
+    assert net.evaluate(X, y)["loss"] == pytest.approx(net.loss_and_grad(X, y), rel=tolerance)
+    assert net.evaluate(X, y, w)["loss"] == pytest.approx(net.loss_and_grad(X, y, w), rel=tolerance)
+
+
+@pytest.mark.parametrize("regime", WIDTHS)
+def test_evaluate_in_chunks_is_the_mean_over_all_samples(regime, dtype, tolerance, monkeypatch):
+    net = made(WIDTHS[regime], dtype=dtype, loss="cross_entropy")
+    X, y = rows(net, 150), np.arange(150) % net.units
+    whole = net.evaluate(X, y)
+    for most in (1, 64, 149):
+        monkeypatch.setattr(network, "PREDICT_ROWS", most)
+        parts = net.evaluate(X, y)
+        assert parts["loss"] == pytest.approx(whole["loss"], rel=tolerance)
+        assert parts["accuracy"] == whole["accuracy"]
+
+
+def test_the_loss_of_many_chunks_is_the_same_at_every_call_and_for_any_number_of_threads():
+    """A thread that is ahead must not write the next chunk's sums before the first thread has read this one's."""
+    net = made((20, 32, 4), loss="cross_entropy")
+    X, y = rows(net, 100 * network.PREDICT_ROWS), np.arange(100 * network.PREDICT_ROWS) % 4
+    found = set()
+    for count in (1, 2, 3, 3, 3, 3):
+        cpu.set_threads(count)
+        try:
+            found.add(net.evaluate(X, y)["loss"])
+        finally:
+            cpu.set_threads(None)
+    assert len(found) == 1
+
+
+def test_accuracy_of_classes():
+    net = made(loss="cross_entropy")
+    X = rows(net, 60)
+    y = np.random.default_rng(3).integers(0, 3, 60)
+    right = float((net.predict(X).argmax(1) == y).mean())
+    assert net.evaluate(X, y)["accuracy"] == right
+    assert net.evaluate(X, np.eye(3)[y])["accuracy"] == right
+    assert 0 < right < 1
+
+
+def test_accuracy_of_the_digit_network():
+    net = made(loss="squared_error", output="sigmoid")
+    X = rows(net, 60)
+    y = np.random.default_rng(3).integers(0, 3, 60)
+    assert net.evaluate(X, y)["accuracy"] == float((net.predict(X).argmax(1) == y).mean())
+    assert list(net.evaluate(X, np.eye(3)[y])) == ["loss"]  # numbers to be met, as far as anybody knows
+
+
+def test_accuracy_of_yes_or_no():
+    net = made((4, 6, 1), loss="binary_cross_entropy")
+    X = rows(net, 60)
+    y = np.random.default_rng(3).integers(0, 2, 60)
+    assert net.evaluate(X, y)["accuracy"] == float(((net.predict(X)[:, 0] > 0.5) == y).mean())
+    several = made((4, 6, 3), loss="binary_cross_entropy")
+    Y = np.random.default_rng(3).integers(0, 2, (60, 3))
+    assert several.evaluate(X, Y)["accuracy"] == float(((several.predict(X) > 0.5) == Y).mean())
+
+
+def test_no_accuracy_of_numbers():
+    net = made((4, 6, 1), loss="mse")
+    assert list(net.evaluate(rows(net), np.ones(20))) == ["loss"]
+
+
+# ---- loss_and_grad, forward, backward -----------------------------------------------------------------------------------------------
+
+
+def test_loss_and_grad_of_one_weight_by_hand():
+    net = fb.Sequential(fb.Dense(1, 1, init=np.array([[3.0]]), l2=0.5, l1=0.25), dtype="float64")
+    # y = 3 * 2 = 6, (6 - 1)^2 = 25, + 0.25 * 3 + 0.5 * 9; dW = 2 * 5 * 2 + 0.25 + 2 * 0.5 * 3; db = 2 * 5
+    assert net.loss_and_grad([[2.0]], [1.0]) == 30.25
+    assert net.layers[0].dW[0, 0] == 23.25
+    assert net.layers[0].db[0] == 10.0
+    assert net.grads.tolist() == [23.25, 10.0]
+
+
+def test_grads_are_filled_not_added_to(dtype, threads):
+    net = made(WIDTHS["slices"], dtype=dtype)
+    X, Y = rows(net, 300), np.zeros((300, 10))
+    net.loss_and_grad(X, Y)
+    first = net.grads.copy()
+    net.grads[:] = 1e30
+    net.loss_and_grad(X, Y)
+    assert (net.grads == first).all()
+
+
+def test_class_weight_is_a_sample_weight_for_each_class():
+    y = np.arange(20) % 3
+    factors = np.array([0.5, 2.0, 0.0])
+    for loss in ("cross_entropy", "squared_error"):
+        by_class, by_sample = made(loss=loss), made(loss=loss)
+        X = rows(by_class)
+        for given in ({0: 0.5, 1: 2.0, 2: 0.0}, factors):
+            value = by_class.loss_and_grad(X, y, class_weight=given)
+            assert value == by_sample.loss_and_grad(X, y, sample_weight=factors[y])
+            assert (by_class.grads == by_sample.grads).all()
+        assert (by_class.evaluate(X, y, class_weight={1: 3})["loss"] ==
+                by_class.evaluate(X, y, sample_weight=np.where(y == 1, 3.0, 1.0))["loss"])
+        ones = np.full(20, 2.0)
+        both = by_class.loss_and_grad(X, y, sample_weight=ones, class_weight=factors)
+        assert both == by_class.loss_and_grad(X, y, sample_weight=ones * factors[y])
+
+
+def test_a_sample_of_weight_zero_does_not_count():
+    net = made()
+    X, Y = rows(net), np.ones((20, 3))
+    weights = (np.arange(20) < 10).astype(float)
+    value = net.loss_and_grad(X, Y, sample_weight=weights)
+    assert value == pytest.approx(net.loss_and_grad(X[:10], Y[:10]) / 2, rel=1e-6)  # the mean is over all twenty
+
+
+@settings(max_examples=20, deadline=None)
+@given(widths=st.lists(st.integers(1, 40), min_size=2, max_size=4), n=st.integers(1, 70), dropout=st.sampled_from([0, 0.4]),
+       activation=st.sampled_from(["tanh", "gelu", "linear", "mish"]))
+def test_forward_and_backward_make_the_same_gradient_as_loss_and_grad(widths, n, dropout, activation):
+    net, other = (made(widths, dtype="float64", activation=activation, dropout=dropout, loss="half_squared_error")
+                  for _ in range(2))
+    X, T = rows(net, n), np.ones((n, widths[-1]))
+    Y = net.forward(X)
+    dX = net.backward((Y - T) / n)
+    value = other.loss_and_grad(X, T)
+    assert value == pytest.approx(((Y - T) ** 2).sum() / (2 * n), rel=1e-12)
+    assert np.allclose(net.grads, other.grads, rtol=1e-12, atol=1e-14)
+    assert dX.shape == X.shape
+
+
+def test_the_outputs_of_forward_are_the_callers():
+    net, other = made(output="tanh"), made(output="tanh")
+    X = rows(net)
+    Y, Z = net.forward(X), other.forward(X)
+    Y[:] = 5  # backward of a tanh reads the outputs, but not these
+    assert (net.backward(np.ones_like(Y)) == other.backward(np.ones_like(Z))).all()
+
+
+def test_backward_may_be_called_again():
+    net = made((4, 6, 5, 3), dropout=0.2, activation="gelu")
+    dY = np.random.default_rng(0).standard_normal((20, 3)).astype("float32")
+    net.forward(rows(net))
+    first, kept = net.backward(dY), dY.copy()
+    grads = net.grads.copy()
+    assert (net.backward(2 * dY) == 2 * first).all()
+    assert (net.grads == 2 * grads).all()
+    assert (net.backward(dY) == first).all()
+    assert (dY == kept).all()
+
+
+def test_backward_belongs_to_the_last_forward_whatever_is_done_between():
+    net, other = made(loss="cross_entropy"), made(loss="cross_entropy")
+    X, dY = rows(net), np.ones((20, 3))
+    net.forward(X)
+    other.forward(X)
+    net.predict(2 * X)
+    net.loss_and_grad(3 * X, np.zeros(20, int))
+    net.evaluate(X, np.zeros(20, int))
+    assert (net.backward(dY) == other.backward(dY)).all()
+    assert (net.grads == other.grads).all()
+
+
+def test_backward_adds_the_penalties_to_the_gradient():
+    plain, penalised = made(dtype="float64"), made(dtype="float64", l1=0.1, l2=0.5)
+    for net in (plain, penalised):
+        net.forward(rows(net))
+        net.backward(np.ones((20, 3)))
+    for one, other in zip(plain.layers, penalised.layers, strict=True):
+        assert np.allclose(other.dW, one.dW + 0.1 * np.sign(one.W) + 2 * 0.5 * one.W, rtol=1e-12)
+        assert (other.db == one.db).all()
+
+
+def test_a_network_may_begin_with_dropout():
+    net = fb.Sequential(fb.Dropout(0.5), fb.Dense(4, 3), dtype="float64", seed=3)
+    X = np.ones((30, 4))
+    Y = net.forward(X)
+    dX = net.backward(np.ones((30, 3)))
+    mask = dX != 0
+    assert 0.3 < mask.mean() < 0.7
+    assert np.allclose(Y, (2 * mask) @ net.layers[1].W)
+    assert np.allclose(dX, 2 * mask * net.layers[1].W.sum(1))
+
+
+def test_a_step_by_hand_after_each_kind_of_gradient(dtype):
+    net = made(dtype=dtype)
+    X, opt = rows(net), fb.SGD(lr=0.5)
+    for fill in (lambda: net.loss_and_grad(X, np.ones((20, 3))), lambda: net.backward(np.ones_like(net.forward(X)))):
+        fill()
+        expected = net.params - net.dtype.type(0.5) * net.grads
+        opt.step(net)
+        assert np.allclose(net.params, expected, rtol=1e-6)
+    net.grads[:] = 1  # or one's own
+    expected = net.params - net.dtype.type(0.5)
+    opt.step(net)
+    assert np.allclose(net.params, expected, rtol=1e-6)
+    assert opt.steps == 3
+
+
+def test_a_step_by_hand_needs_no_earlier_call():
+    net = made()
+    net.grads[:] = 1
+    before = net.params.copy()
+    fb.SGD(lr=1.0).step(net)
+    assert (net.params == before - 1).all()
+
+
+def test_a_loss_that_is_not_finite_names_the_layer():
+    net = made((2, 3, 2), activation="relu")
+    net.layers[1].W[:] = 3e38
+    net.layers[0].b[:] = 1
+    with pytest.raises(FloatingPointError, match=r"the loss is (inf|nan) at the output of layer 1 \(Dense\(3, 2.*use a smaller lr"):
+        net.loss_and_grad(np.ones((4, 2)), np.ones((4, 2)))
+    with pytest.raises(FloatingPointError, match="although every layer's output is finite"):
+        made((2, 3, 2)).loss_and_grad(np.ones((1, 2)), [[3e38, 0]])
+
+
+def test_the_ten_lines_of_a_loop_written_by_hand():
+    X, Y = np.random.default_rng(0).random((200, 784)), np.arange(200) % 10
+    net = fb.Sequential(fb.Dense(784, 16, "sigmoid"), fb.Dense(16, 16, "sigmoid"), fb.Dense(16, 10, "sigmoid"),
+                        loss="squared_error", seed=0)
+    opt = fb.SGD(lr=0.5)
+    losses = []
+    for epoch in range(3):
+        for xb, yb in fb.batches(X, Y, 100, seed=epoch):
+            losses.append(net.loss_and_grad(xb, yb))
+            opt.step(net)
+    assert losses[-1] < losses[0]
+
+
+# ---- what makes no network -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("make", "kind", "parts"), [
+    (lambda: fb.Sequential(), ValueError, ["the last layer is nothing", "expected a Dense layer"]),
+    (lambda: fb.Sequential(fb.Dense(2, 3), fb.Dropout(0.1)), ValueError, ["Dropout(0.1)", "ends with its outputs"]),
+    (lambda: fb.Sequential(fb.Dense(2, 3), fb.Dense(4, 1)), ValueError, ["layers[1] takes 4 inputs", "expected 3", "Dense(3, 1)"]),
+    (lambda: fb.Sequential(fb.Dense), TypeError, ["layers[0]", "expected a Dense or Dropout layer"]),
+    (lambda: fb.Sequential([fb.Dense(2, 3)]), TypeError, ["layers[0]", "expected a Dense or Dropout layer"]),
+    (lambda: fb.Sequential(fb.Dense(2, 3, "softmax"), fb.Dense(3, 2)), ValueError, ["layers[0]", "'softmax'", "last layer only"]),
+    (lambda: fb.Sequential(fb.Dense(2, 3, "relu"), loss="cross_entropy"), ValueError, ["'relu'", "expected 'linear'"]),
+    (lambda: fb.mlp(2, 1, loss="cross_entropy"), ValueError, ["1 unit", "'binary_cross_entropy'"]),
+    (lambda: fb.mlp(2, 1, output="softmax"), ValueError, ["softmax", "2 units or more"]),
+    (lambda: fb.mlp(2, 1, loss="cros_entropy"), ValueError, ["unknown loss 'cros_entropy'", "did you mean 'cross_entropy'"]),
+    (lambda: fb.mlp(2, 3, 1, activation="rellu"), ValueError, ["unknown activation 'rellu'", "did you mean 'relu'"]),
+    (lambda: fb.mlp(2, 1, dtype="float16"), ValueError, ["dtype is 'float16'", "expected 'float32' or 'float64'"]),
+    (lambda: fb.mlp(2, 1, seed=-1), ValueError, ["seed is -1", "expected an integer >= 0"]),
+    (lambda: fb.mlp(2, 1, seed=1.5), TypeError, ["seed is 1.5 (float)", "expected an integer"]),
+    (lambda: fb.mlp(2), ValueError, ["widths is (2,)", "expected at least two"]),
+    (lambda: fb.mlp(2, 0, 1), ValueError, ["units is 0", "expected an integer >= 1"]),
+    (lambda: fb.mlp(2, 1, dropout=1.0), ValueError, ["dropout is 1.0", "expected a finite number >= 0 and < 1"]),
+    (lambda: fb.mlp(2, 1, l2=-0.1), ValueError, ["l2 is -0.1", "expected a finite number >= 0"]),
+    (lambda: fb.Sequential(fb.Dense(2, 3, init=np.ones((3, 2)))), ValueError, ["init has shape (3, 2)", "expected (2, 3)"]),
+])
+def test_what_makes_no_sense_is_refused_at_construction(make, kind, parts):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        make()
+    assert type(caught.value) is kind, caught.value
+    for part in parts:
+        assert part in str(caught.value), caught.value

@@ -1,0 +1,83 @@
+"""fastbp/regimes.py: how the work is cut up, from shapes alone."""
+
+import inspect
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastbp import regimes
+from fastbp._core import cpu
+
+SMALL, MIDDLE, LARGE = [(8, 16), (16, 4)], [(784, 16), (16, 16), (16, 10)], [(784, 512), (512, 10)]
+
+
+def choose(batch, products, itemsize=4, keep=False):
+    return regimes.choose(batch, products, [2 * units for _, units in products], itemsize, keep)
+
+
+def test_only_shapes_are_asked_for():
+    """The number of threads must not choose: the sums of a batch would be cut in other places."""
+    assert list(inspect.signature(regimes.choose).parameters) == ["batch", "products", "widths", "itemsize", "keep"]
+    chosen = set()
+    for count in (1, 2, 7):
+        cpu.set_threads(count)
+        try:
+            chosen.add(choose(1000, MIDDLE))
+        finally:
+            cpu.set_threads(None)
+    assert len(chosen) == 1
+
+
+def test_tiny_work_is_one_slice():
+    regime = choose(4, SMALL)
+    assert (regime.slice_rows, regime.shared, regime.tiles) == (4, False, False)
+    assert regime.block_rows >= 4  # one block
+    assert choose(1, LARGE).slice_rows == 1
+
+
+def test_more_work_is_cut_into_slices():
+    regime = choose(4096, MIDDLE)
+    assert not regime.tiles
+    assert not regime.shared
+    assert regime.slice_rows == 4096 // regimes.MOST_SLICES
+    assert 16 <= regime.block_rows < regime.slice_rows
+
+
+@pytest.mark.parametrize(("itemsize", "tiles"), [(4, False), (8, True)])
+def test_parameters_beyond_the_cache_are_trained_in_tiles(itemsize, tiles):
+    count = regimes.SLICES_BYTES // 4 // 256  # exactly as many floats as fit; twice that in doubles
+    regime = choose(64, [(256, count)], itemsize)
+    assert regime.tiles is tiles
+    assert regime.shared is tiles
+    assert choose(64, [(257, count)], itemsize).tiles
+
+
+def test_keep_keeps_the_whole_batch():
+    regime = choose(4096, MIDDLE, keep=True)
+    assert regime.shared
+    assert not regime.tiles
+    assert regime.block_rows == regime.slice_rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(batch=st.integers(1, 100_000), widths=st.lists(st.integers(1, 3000), min_size=2, max_size=6),
+       itemsize=st.sampled_from([4, 8]), keep=st.booleans())
+def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, itemsize, keep):
+    products = list(zip(widths, widths[1:], strict=False))
+    regime = regimes.choose(batch, products, widths, itemsize, keep)
+    slices = -(-batch // regime.slice_rows)
+    assert 1 <= slices <= regimes.MOST_SLICES
+    assert (slices - 1) * regime.slice_rows < batch <= slices * regime.slice_rows
+    assert 1 <= regime.block_rows <= max(16, regime.slice_rows)
+    assert slices == 1 or regime.slice_rows >= 8
+    assert regime.tiles == (sum(a * b for a, b in products) * itemsize > regimes.SLICES_BYTES)
+    assert regime.shared == (regime.tiles or keep)
+
+
+@settings(max_examples=50, deadline=None)
+@given(batch=st.integers(1, 100_000), width=st.integers(1, 64))
+def test_blocks_of_the_slices_regime_fit_the_first_cache(batch, width):
+    widths = [width, 2 * width, 10]
+    regime = regimes.choose(batch, [(width, 2 * width), (2 * width, 10)], widths, 4)
+    assert regime.block_rows * sum(widths) * 4 <= max(regimes.BLOCK_BYTES, 16 * sum(widths) * 4)
