@@ -73,7 +73,6 @@ class Program:
     data: dict = field(default_factory=dict)
     forward: int = 0
     partials: bool = False
-    task_rows: int = regimes.TASK_ROWS
 
     @property
     def slices(self):

@@ -138,15 +138,23 @@ class Sequential:
         X = check.data(X, self.inputs, self.dtype)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, targets, len(X), self.loss, self.dtype, self.classes)
-        return self._evaluated(X, targets, labels, weights, self.loss.classification or
-                               check.is_labels(np.asarray(y), self.loss, self.units))
+        return self._evaluated(X, targets, labels, weights, self._question(y))
 
-    def _evaluated(self, X, targets, labels, weights, classify):
+    def _question(self, y):
+        """What an accuracy of targets y would count: "class", the largest output; "answers", every output by itself (or
+        the only one); None, nothing: this is no classification."""
+        if check.is_labels(np.asarray(y), self.loss, self.units) or self.loss.name == "cross_entropy":
+            return "class"
+        return "answers" if self.loss.classification else None
+
+    def _evaluated(self, X, targets, labels, weights, question):
         """evaluate, of checked arrays."""
         Y, loss = self._outputs(X, targets, labels, weights)
-        result = {"loss": loss + self._penalty()}
-        if classify:
-            result["accuracy"] = self._accuracy(Y, targets, labels)
+        result = {"loss": float(loss + self._penalty())}
+        if question == "class":
+            result["accuracy"] = float(np.mean(Y.argmax(1) == (targets if labels else targets.argmax(1))))
+        elif question == "answers":  # the outputs are logits
+            result["accuracy"] = float(np.mean((Y > 0) == (targets > 0.5)))
         return result
 
     def _outputs(self, X, targets=None, labels=False, weights=None):
@@ -162,15 +170,6 @@ class Sequential:
                          values, (0, 0), cpu.threads())
             total += values.sum() * (batch / n)
         return Y, total
-
-    def _accuracy(self, Y, targets, labels):
-        if self.units == 1:
-            # logits for binary_cross_entropy, otherwise numbers to be compared with 0 and 1
-            threshold = 0.0 if self.loss.link == "sigmoid" else 0.5
-            return float(np.mean((Y > threshold) == (targets > 0.5)))
-        if self.loss.link == "sigmoid":
-            return float(np.mean((Y > 0) == (targets > 0.5)))  # every output a question of its own
-        return float(np.mean(Y.argmax(1) == (targets if labels else targets.argmax(1))))
 
     def _penalty(self):
         return sum(layer.l1 * float(np.abs(layer.W).sum(dtype=np.float64)) +

@@ -68,6 +68,7 @@ def fit(net, X, y, *, epochs=1, batch_size=32, optimizer=None, sample_weight=Non
         raise TypeError(f"optimizer is {optimizer!r}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()")
     calls = Callbacks(callbacks, early_stopping, names=job.names())
     history = History({"epochs": epochs, "batch_size": job.batch, "samples": job.n, "steps": -(-job.n // job.batch)})
+    optimizer.monitored(job.names())
     optimizer.bind(net.params)
     with Progress(epochs, history.params["steps"], progress) as bar:
         try:
@@ -116,7 +117,7 @@ class _Job:
         self.net = net
         self.threads = cpu.threads() if threads is None else check.integer("threads", threads, minimum=1)
         self.X, self.targets, self.labels, self.weights = self.checked(X, y, sample_weight, class_weight, "")
-        self.classify = net.loss.classification or check.is_labels(np.asarray(y), net.loss, net.units)
+        self.question = net._question(y)
         self.validation = None
         share = check.fraction("validation_split", validation_split)
         if validation_data is not None:
@@ -153,7 +154,7 @@ class _Job:
 
     def names(self):
         """The keys of an epoch's logs."""
-        names = ["loss", "accuracy"] if self.classify else ["loss"]
+        names = ["loss", "accuracy"] if self.question else ["loss"]
         if self.validation is not None:
             names += [f"val_{name}" for name in names]
         return [*names, "lr", "seconds", "samples_per_second"]
@@ -182,8 +183,8 @@ class _Job:
         share = np.full(len(losses), self.batch / self.n)
         share[whole:] = rest / self.n
         logs = {"loss": float(losses @ share)}
-        if self.classify:
-            logs["accuracy"] = self.net._evaluated(self.X, self.targets, self.labels, None, True)["accuracy"]
+        if self.question:
+            logs["accuracy"] = self.net._evaluated(self.X, self.targets, self.labels, None, self.question)["accuracy"]
         return {**logs, "lr": float(optimizer.rate()), "seconds": seconds, "samples_per_second": self.n / seconds}
 
     def chunk(self, left):
@@ -237,7 +238,7 @@ class _Job:
         """The logs of the validation data."""
         if self.validation is None:
             return {}
-        result = self.net._evaluated(*self.validation, self.classify)
+        result = self.net._evaluated(*self.validation, self.question)
         return {f"val_{name}": value for name, value in result.items()}
 
 

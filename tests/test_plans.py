@@ -130,7 +130,7 @@ def test_prediction_needs_no_more_memory_for_more_rows():
 
 def test_each_thread_has_blocks_of_its_own_and_no_more_threads_than_slices():
     net = net_of(60, 48, 10)
-    sizes = [arena(net, "train", 256, threads=count) for count in (1, 2, 3)]
+    sizes = [arena(net, "train", 2000, threads=count) for count in (1, 2, 3)]
     assert sizes[0] < sizes[1] < sizes[2]
     assert sizes[2] - sizes[1] == sizes[1] - sizes[0]
     assert arena(net, "train", 4, threads=9) == arena(net, "train", 4, threads=1)

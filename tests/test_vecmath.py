@@ -75,14 +75,14 @@ def wide(dtype):
     return np.longdouble
 
 
-def errors(got, want, dtype):
-    """|got - want| in ULP of want. Where want is denormal: 0 if it is within 1.5 of the smallest normal, else inf."""
+def errors(got, want, dtype, floor):
+    """|got - want| in ULP of want. Where |want| < floor: 0 if got is within floor of it, else infinity."""
     info = np.finfo(dtype)
     with np.errstate(all="ignore"):
         _, exponent = np.frexp(np.clip(np.abs(want), want.dtype.type(info.tiny), want.dtype.type(info.max)))
         off = np.abs(got - want)
         error = off / np.ldexp(want.dtype.type(1), exponent - 1 - info.nmant)
-        error = np.where(np.abs(want) < 1.5 * info.tiny, np.where(off <= 1.5 * info.tiny, 0, np.inf), error)
+        error = np.where(np.abs(want) < floor, np.where(off <= floor, 0, np.inf), error)
         same = (got == want.astype(dtype)) | (np.isnan(got) & np.isnan(want))
         return np.where(same, np.fmin(np.nan_to_num(error), 1), np.where(np.isnan(error), np.inf, error))
 
@@ -90,8 +90,11 @@ def errors(got, want, dtype):
 def worst(isa, name, x):
     """(error in ULP, input) of the input where `name` is furthest from the exact result."""
     with np.errstate(all="ignore"):
-        want = EXACT[name](x.astype(wide(x.dtype.name)))
-    error = errors(apply(isa, x, name), want, x.dtype.type)
+        wider = x.astype(wide(x.dtype.name))
+        want = EXACT[name](wider)
+        # a denormal factor may have become 0: what multiplies it makes that visible
+        floor = 1.5 * np.finfo(x.dtype).tiny * np.fmax(1, np.abs(wider))
+    error = errors(apply(isa, x, name), want, x.dtype.type, floor)
     i = int(np.argmax(error))
     return float(error[i]), float(x[i])
 
@@ -105,7 +108,8 @@ def sample(dtype, name):
         everywhere = np.arange(0, 2**64 - 1, 2**64 // 40009, dtype=np.uint64).view(np.float64)
     reach = 110 if dtype == "float32" else 750
     dense = [rng.uniform(-w, w, 30000) for w in (1, 10, 40, reach)]
-    x = np.concatenate([everywhere, *dense]).astype(dtype)
+    with np.errstate(invalid="ignore"):  # signalling NaNs
+        x = np.concatenate([everywhere, *(d.astype(dtype) for d in dense)])
     return np.abs(x) if name.endswith("backward") else x
 
 
@@ -138,7 +142,7 @@ def test_logarithm(isa, dtype):
     for k in range(1, 3000):
         value = loss(None, 0, Y.ctypes.data, k, label.ctypes.data, 0, None, 1, k, 1.0, 0.0)
         want = np.array([np.log(np.longdouble(k))])
-        assert errors(np.array([value]), want, np.dtype(dtype).type)[0] <= 2.5, k
+        assert errors(np.array([value]), want, np.dtype(dtype).type, 0)[0] <= 2.5, k
 
 
 ENDS = [-np.inf, -0.0, 0.0, np.inf]
@@ -195,4 +199,4 @@ def test_gelu_tanh_far_below_zero(isa, dtype):
     twice_u = 2 * np.sqrt(2 / wider.dtype.type(np.pi)) * (wider + wider.dtype.type("0.044715") * wider**3)
     want = wider / (1 + np.exp(-twice_u))
     error = np.abs(apply(isa, z, "gelu_tanh_forward") - want) / np.abs(want)
-    assert (error <= np.finfo(dtype).eps * (4 + np.abs(twice_u))).all()
+    assert (error <= np.finfo(dtype).eps * (4 + 2 * np.abs(twice_u))).all()

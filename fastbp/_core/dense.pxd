@@ -7,4 +7,3 @@ cdef void bias_partial(const Op *op, const Place *at) noexcept nogil
 cdef void weight_rows(const Task *task, const Program *program, const Place *at) noexcept nogil
 cdef void bias_columns(const Task *task, const Program *program, const Place *at) noexcept nogil
 cdef void pack_panel(const Packing *packing) noexcept nogil
-cdef Py_ssize_t scratch_bytes(Py_ssize_t nr, Py_ssize_t item, Py_ssize_t task_rows) noexcept nogil

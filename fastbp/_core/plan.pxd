@@ -11,7 +11,7 @@ cdef class Plan:
     cdef object arena, params, grads
     cdef list bound                 # the caller's arrays, kept alive while a call reads them
     cdef int bind(self, int index, array) except -1
-    cdef int _allocate(self, program, Py_ssize_t nr) except -1
+    cdef int _allocate(self, program) except -1
     cdef int _make_values(self, program) except -1
     cdef Value *_value(self, index) except? NULL
     cdef int _make_operations(self, program, const fbp_table *table) except -1

@@ -67,7 +67,7 @@ cdef class Plan:
         p.penalty = <fbp_penalty *>find(table, "penalty")
         p.sum_squares = <fbp_reduce *>find(table, "sum_squares")
         p.all_finite = <fbp_reduce *>find(table, "all_finite")
-        self._allocate(program, table.nr)
+        self._allocate(program)
         self._make_values(program)
         self._make_operations(program, table)
         self._make_ranges(program)
@@ -79,7 +79,7 @@ cdef class Plan:
         free(self.program.packings)
         free(self.program.penalties)
 
-    cdef int _allocate(self, program, Py_ssize_t nr) except -1:
+    cdef int _allocate(self, program) except -1:
         cdef Program *p = &self.program
         self.n_values = <int>len(program.values)
         p.n_ops = <int>len(program.operations)
@@ -96,12 +96,10 @@ cdef class Plan:
         p.sums = p.squares + p.n_tasks
         if program.partials:
             p.slice_bytes = rounded(len(self.params) * p.item, APART)
-        if program.gradients:
-            p.scratch_bytes = rounded(dense.scratch_bytes(nr, p.item, program.task_rows), APART)
         return 0
 
     cdef int _make_values(self, program) except -1:
-        """Lays the arena out: blocks, panels, partial gradients, scratch; then says where each value is."""
+        """Lays the arena out: blocks, panels, partial gradients; then says where each value is."""
         cdef Program *p = &self.program
         cdef Py_ssize_t size = 0, i
         cdef Value *value
@@ -126,8 +124,6 @@ cdef class Plan:
             size += copies * rounded(operation.panels_size * p.item, APART)
         offsets.append(size)
         size += p.slice_bytes * p.slices
-        offsets.append(size)
-        size += p.scratch_bytes * self.team
         self.nbytes = size
         self.arena = np.empty(size + LINE, np.uint8)
         self.base = <char *>cnp.PyArray_DATA(self.arena)
@@ -138,7 +134,6 @@ cdef class Plan:
         for i in range(p.n_ops):
             p.ops[i].panels = self.base + <Py_ssize_t>offsets[self.n_values + i]
         p.partials = self.base + <Py_ssize_t>offsets[self.n_values + p.n_ops]
-        p.scratch = self.base + <Py_ssize_t>offsets[self.n_values + p.n_ops + 1]
         return 0
 
     cdef Value *_value(self, index) except? NULL:

@@ -93,8 +93,6 @@ cdef struct Program:
     double *sums                # (slices,) losses
     double *penalties           # (n_tasks,)
     double *squares             # (n_tasks,) squared norms of the gradient's ranges
-    char *scratch               # each thread's workspace for packing
-    Py_ssize_t scratch_bytes
     bint penalised
     # the update, set for each call
     fbp_update *update          # NULL: the gradient only

@@ -1,0 +1,483 @@
+"""fastbp/train.py: batches and their order, fit and its options, and every kind of array a user may pass."""
+
+import inspect
+import io
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastbp as fb
+from fastbp import train
+from fastbp._core import cpu, random
+
+N, INPUTS, UNITS = 50, 6, 3
+
+
+def made(**options):
+    return fb.mlp(INPUTS, 8, UNITS, **{"activation": "tanh", "seed": 4, **options})
+
+
+@pytest.fixture
+def data(rng):
+    """X (50, 6), Y (50, 3) of float32, and labels (50,)."""
+    return (rng.standard_normal((N, INPUTS)).astype("float32"), rng.standard_normal((N, UNITS)).astype("float32"),
+            rng.integers(0, UNITS, N))
+
+
+def bits(net):
+    return net.params.tobytes()
+
+
+# ---- batches and their order --------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(n=st.integers(1, 60), size=st.integers(1, 70), seed=st.integers(0, 2**70), shuffle=st.booleans())
+def test_batches_hold_every_row_once(n, size, seed, shuffle):
+    X, y, w = np.arange(2 * n).reshape(n, 2), np.arange(n), np.arange(n) / 2
+    batches = list(fb.batches(X, y, size, seed=seed, shuffle=shuffle, sample_weight=w))
+    assert [len(xb) for xb, _, _ in batches] == [size] * (n // size) + [n % size] * bool(n % size)
+    order = np.concatenate([yb for _, yb, _ in batches])
+    assert sorted(order) == list(range(n))
+    for xb, yb, wb in batches:
+        assert (xb == X[yb]).all()
+        assert (wb == yb / 2).all()
+    if not shuffle or size >= n:
+        assert (order == np.arange(n)).all()
+
+
+def test_the_order_is_the_seeds():
+    y = np.arange(100)
+    orders = [np.concatenate([yb for _, yb in fb.batches(y, y, 10, seed=seed)]) for seed in (0, 0, 1, 2)]
+    assert (orders[0] == orders[1]).all()
+    assert (orders[1] != orders[2]).any()
+    assert (orders[2] != orders[3]).any()
+    assert (orders[0] == random.permutation(100, 0)).all()
+
+
+def test_batches_without_shuffling_are_views():
+    X = np.zeros((10, 2))
+    assert all(np.shares_memory(xb, X) for xb, _ in fb.batches(X, np.zeros(10), 3, shuffle=False))
+
+
+@pytest.mark.parametrize(("options", "kind", "parts"), [
+    ({"batch_size": 0}, ValueError, ["batch_size is 0", "expected an integer >= 1"]),
+    ({"batch_size": 2.0}, TypeError, ["batch_size is 2.0 (float)", "expected an integer"]),
+    ({"y": np.zeros(4)}, ValueError, ["y has 4 rows", "expected 5"]),
+    ({"sample_weight": np.zeros(4)}, ValueError, ["sample_weight has 4 rows", "expected 5"]),
+    ({"seed": -1}, ValueError, ["seed is -1", "expected an integer >= 0"]),
+])
+def test_batches_refuses(options, kind, parts):
+    options = {"X": np.zeros((5, 2)), "y": np.zeros(5), "batch_size": 2, **options}
+    with pytest.raises((ValueError, TypeError)) as caught:
+        next(iter(fb.batches(**options)))
+    assert type(caught.value) is kind
+    for part in parts:
+        assert part in str(caught.value)
+
+
+# ---- fit: data, order, history ----------------------------------------------------------------------------------------------------
+
+
+def test_each_epoch_has_an_order_of_its_own_and_the_seed_makes_them(data):
+    X, Y, _ = data
+    result = {}
+    for name, options in {"seed 0": {"seed": 0}, "again": {"seed": 0}, "seed 1": {"seed": 1}, "net's": {},
+                          "seed 4": {"seed": 4}, "none": {"shuffle": False}}.items():
+        net = made()
+        net.fit(X, Y, epochs=2, batch_size=7, **options)
+        result[name] = bits(net)
+    assert result["seed 0"] == result["again"]
+    assert result["net's"] == result["seed 4"]  # the network's seed
+    assert len(set(result.values())) == 4
+    net = made()
+    for epoch in range(2):
+        net.fit(X, Y, batch_size=7, seed=0)  # the same order twice
+    assert bits(net) != result["seed 0"]
+
+
+def test_history_has_a_value_for_each_epoch(data):
+    X, Y, labels = data
+    net = made(loss="cross_entropy")
+    history = net.fit(X, labels, epochs=3, batch_size=8, validation_split=0.2)
+    assert list(history.history) == ["loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds", "samples_per_second"]
+    assert {len(values) for values in history.history.values()} == {3}
+    assert history.epoch == [0, 1, 2]
+    assert history.params == {"epochs": 3, "batch_size": 8, "samples": 40, "steps": 5}
+    assert not history.interrupted
+    assert history.history["lr"] == [0.1, 0.1, 0.1]
+    assert history.history["accuracy"][-1] == net.evaluate(X[:40], labels[:40])["accuracy"]
+    assert history.history["val_loss"][-1] == net.evaluate(X[40:], labels[40:])["loss"]
+    assert all(seconds > 0 for seconds in history.history["seconds"])
+    assert list(made().fit(X, Y).history) == ["loss", "lr", "seconds", "samples_per_second"]
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_samples(data):
+    """With lr 0 nothing moves: 50 samples in batches of 8, and 2 left over, which count for 2."""
+    X, Y, _ = data
+    net = made(l2=0.1, dtype="float64")
+    history = net.fit(X, Y, batch_size=8, optimizer=fb.SGD(lr=0.0))
+    assert history.history["loss"][0] == pytest.approx(net.evaluate(X, Y)["loss"], rel=1e-12)
+
+
+def test_the_tail_of_the_data_is_trained_on(data):
+    X, Y, _ = data
+    opt = fb.SGD(lr=0.1)
+    net, short = made(), made()
+    net.fit(X, Y, batch_size=48, shuffle=False, optimizer=opt)
+    short.fit(X[:48], Y[:48], batch_size=48, shuffle=False)
+    assert opt.steps == 2
+    assert bits(net) != bits(short)
+    short.loss_and_grad(X[48:], Y[48:])
+    fb.SGD(lr=0.1).step(short)
+    assert bits(net) == bits(short)
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it(data):
+    X, Y, _ = data
+    results = set()
+    for size in (50, 51, 10**9):
+        net = made()
+        history = net.fit(X, Y, epochs=2, batch_size=size)
+        assert history.params["steps"] == 1
+        assert history.params["batch_size"] == 50
+        results.add(bits(net))
+    assert len(results) == 1
+
+
+def test_one_sample_and_one_column(dtype):
+    net = fb.mlp(1, 2, 1, dtype=dtype, activation="tanh")
+    before = net.params.copy()
+    history = net.fit([[0.5]], [1.0], epochs=3)
+    assert (net.params != before).any()
+    assert history.history["loss"][-1] < history.history["loss"][0]
+    assert net.predict([[0.5]]).shape == (1, 1)
+
+
+def test_training_goes_on_where_it_was(data):
+    X, Y, _ = data
+    net, opt = made(), fb.Adam()
+    net.fit(X, Y, epochs=2, batch_size=10, optimizer=opt)
+    state = opt.state.copy()
+    assert opt.steps == 10
+    assert state.shape == (2, net.params.size)
+    net.fit(X, Y, batch_size=10, optimizer=opt)
+    assert opt.steps == 15
+    assert (opt.state != state).any()
+
+
+def test_fit_is_the_same_in_chunks_of_any_length(data, monkeypatch):
+    """A compiled call is as long as the clock says; what it computes does not depend on that."""
+    X, Y, _ = data
+    results = set()
+    for seconds in (0.0, 1e-4, 10.0):
+        monkeypatch.setattr(train, "CHUNK_SECONDS", seconds)
+        net = made(dropout=0.2)
+        history = net.fit(X, Y, epochs=3, batch_size=3, optimizer=fb.Adam(lr=fb.schedules.Exponential(0.01, 0.99)))
+        results.add((bits(net), tuple(history.history["loss"])))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_many_slices_give_the_same_bits_for_any_number_of_threads(isa, dtype, dropout, rng):
+    """Sixteen slices: the order in which their gradients are added shows."""
+    X, y = rng.standard_normal((1700, 60)), rng.integers(0, 10, 1700)
+    results = set()
+    for count in (1, 2, 3, 5):
+        net = fb.mlp(60, 48, 10, activation="tanh", dropout=dropout, dtype=dtype, loss="cross_entropy", seed=1)
+        history = net.fit(X, y, epochs=2, batch_size=1700, threads=count, optimizer=fb.SGD(lr=0.1, clip_norm=0.1))
+        results.add((bits(net), tuple(history.history["loss"])))
+    assert net._plans.get("train", 1700, labels=True, threads=5).compiled.team == 5
+    assert len(results) == 1
+
+
+# ---- validation --------------------------------------------------------------------------------------------------------------------
+
+
+def test_validation_data_and_split_are_two_ways_to_say_it(data):
+    X, Y, _ = data
+    weights = np.linspace(0, 1, N)
+    split, given, plain = made(), made(), made()
+    one = split.fit(X, Y, epochs=2, batch_size=8, validation_split=0.3, sample_weight=weights)
+    two = given.fit(X[:35], Y[:35], epochs=2, batch_size=8, sample_weight=weights[:35],
+                    validation_data=(X[35:], Y[35:], weights[35:]))
+    plain.fit(X[:35], Y[:35], epochs=2, batch_size=8, sample_weight=weights[:35])
+    assert bits(split) == bits(given) == bits(plain)  # what is held out is not trained on
+    assert one.history["val_loss"] == two.history["val_loss"]
+    assert one.history["val_loss"][-1] == split.evaluate(X[35:], Y[35:], weights[35:])["loss"]
+
+
+def test_validation_leaves_no_trace(data):
+    X, Y, labels = data
+    nets = made(dropout=0.3, loss="cross_entropy"), made(dropout=0.3, loss="cross_entropy")
+    nets[0].fit(X, labels, epochs=3, batch_size=8)
+    nets[1].fit(X, labels, epochs=3, batch_size=8, validation_data=[X[:20], labels[:20]])
+    assert bits(nets[0]) == bits(nets[1])
+
+
+# ---- callbacks, early stopping, schedules ------------------------------------------------------------------------------------------------
+
+
+def test_callbacks_hear_of_everything_in_order(data):
+    X, Y, _ = data
+    heard = []
+
+    class Recorder(fb.Callback):
+        def on_train_begin(self, net):
+            heard.append("begin")
+
+        def on_epoch_begin(self, net, epoch):
+            heard.append(f"epoch {epoch}")
+
+        def on_epoch_end(self, net, epoch, logs):
+            heard.append(f"loss {logs['loss'] > 0}")
+            net.predict(X[:2])  # a callback may use the network
+            net.evaluate(X[:2], Y[:2])
+
+        def on_train_end(self, net, history):
+            heard.append(f"end {len(history.epoch)}")
+
+    net = made()
+    net.fit(X, Y, epochs=2, callbacks=[Recorder()])
+    assert heard == ["begin", "epoch 0", "loss True", "epoch 1", "loss True", "end 2"]
+
+
+@pytest.mark.parametrize("stop", ["return", "raise", "begin"])
+def test_callbacks_stop_the_training(data, stop):
+    X, Y, _ = data
+
+    class Stopper(fb.Callback):
+        def on_epoch_begin(self, net, epoch):
+            return stop == "begin" and epoch == 2
+
+        def on_epoch_end(self, net, epoch, logs):
+            if stop == "raise" and epoch == 1:
+                raise fb.StopTraining
+            return stop == "return" and epoch == 1
+
+    history = made().fit(X, Y, epochs=9, callbacks=[Stopper()])
+    assert history.epoch == [0, 1]
+    assert not history.interrupted
+
+
+def test_early_stopping_puts_the_best_parameters_back(data):
+    X, Y, _ = data
+    net = made()
+    kept = []
+    # the rate grows until it hurts
+    schedule = fb.schedules.Exponential(0.001, 4.0, every=5)
+    early = fb.EarlyStopping("val_loss", patience=2)
+    history = net.fit(X, Y, epochs=30, batch_size=10, optimizer=fb.SGD(lr=schedule, clip_norm=10.0), validation_data=(X, Y),
+                      early_stopping=early, callbacks=[lambda net, epoch, logs: kept.append(net.params.copy())])
+    losses = history.history["val_loss"]
+    best = int(np.argmin(losses))
+    assert early.best_epoch == best
+    assert len(losses) == best + 3 < 30
+    assert early.stopped_epoch == best + 2
+    assert (net.params == kept[best]).all()
+    assert (net.params != kept[-1]).any()
+    assert net.evaluate(X, Y)["loss"] == losses[best]
+
+
+def test_schedules_count_steps_not_epochs(data):
+    X, Y, _ = data
+    schedule = fb.schedules.Linear(1.0, 40)
+    opt = fb.SGD(lr=schedule)
+    history = made().fit(X, Y, epochs=3, batch_size=10, optimizer=opt)
+    assert opt.steps == 15
+    assert history.history["lr"] == [pytest.approx(float(schedule(step))) for step in (5, 10, 15)]
+    by_steps = made()
+    for step, (xb, yb) in enumerate(fb.batches(X, Y, 10, seed=by_steps.seed)):
+        by_steps.loss_and_grad(xb, yb)
+        fb.SGD(lr=float(schedule(step))).step(by_steps)
+    by_fit = made()
+    by_fit.fit(X, Y, batch_size=10, optimizer=fb.SGD(lr=fb.schedules.Linear(1.0, 40)))
+    assert bits(by_fit) == bits(by_steps)
+
+
+def test_a_plateau_lowers_the_rate_once_an_epoch(data):
+    X, Y, _ = data
+    opt = fb.SGD(lr=fb.schedules.ReduceOnPlateau(0.5, factor=0.5, patience=1, min_delta=1e9))
+    history = made().fit(X, Y, epochs=4, batch_size=10, optimizer=opt)
+    assert history.history["lr"][0] == 0.5
+    assert sorted(history.history["lr"], reverse=True) == history.history["lr"]
+    assert history.history["lr"][-1] < 0.5
+
+
+def test_the_bar_is_shown_where_it_is_wanted(data, monkeypatch):
+    X, Y, _ = data
+    shown = []
+    for progress in (True, False, None):
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
+        made().fit(X, Y, epochs=2, progress=progress)
+        shown.append("epoch 2/2" in sys.stderr.getvalue())
+    assert shown == [True, False, False]  # this is no terminal
+
+
+def test_fit_says_all_its_options():
+    """The method passes them on; the function has them, with the defaults that the documentation names."""
+    parameters = inspect.signature(train.fit).parameters
+    assert [name for name, option in parameters.items() if option.kind is option.KEYWORD_ONLY] == [
+        "epochs", "batch_size", "optimizer", "sample_weight", "class_weight", "validation_data", "validation_split",
+        "shuffle", "seed", "callbacks", "early_stopping", "progress", "threads"]
+    assert all(name in train.fit.__doc__ for name in parameters if name != "net")
+    with pytest.raises(TypeError, match="epoch"):
+        made().fit(np.ones((2, INPUTS)), np.ones((2, UNITS)), epoch=3)
+
+
+def test_sample_weights_reach_their_own_samples(data):
+    """A shuffled fit gathers the weights with the rows."""
+    X, Y, _ = data
+    weights = np.random.default_rng(1).random(N)
+    ours, by_hand = made(), made()
+    ours.fit(X, Y, batch_size=7, sample_weight=weights, seed=3)
+    for xb, yb, wb in fb.batches(X, Y, 7, seed=3, sample_weight=weights):
+        by_hand.loss_and_grad(xb, yb, sample_weight=wb)
+        fb.SGD(lr=0.1).step(by_hand)
+    assert bits(ours) == bits(by_hand)
+
+
+def test_class_weights_of_fit_are_sample_weights(data):
+    X, _, labels = data
+    one, two = made(loss="cross_entropy"), made(loss="cross_entropy")
+    one.fit(X, labels, batch_size=7, class_weight={0: 3.0, 2: 0.5})
+    two.fit(X, labels, batch_size=7, sample_weight=np.array([3.0, 1.0, 0.5])[labels])
+    assert bits(one) == bits(two)
+
+
+# ---- run_steps, for measuring ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [10, 50])
+def test_run_steps_takes_the_steps_of_fit(data, size):
+    X, Y, _ = data
+    ours, theirs = made(dropout=0.2), made(dropout=0.2)
+    one, two = fb.Adam(), fb.Adam()
+    losses = train.run_steps(ours, X, Y, one, size, 2 * (N // size), seed=3)
+    history = theirs.fit(X, Y, epochs=2, batch_size=size, optimizer=two, seed=3)
+    assert bits(ours) == bits(theirs)
+    assert losses.reshape(2, -1).mean(1) == pytest.approx(history.history["loss"], rel=1e-12)
+    assert one.steps == two.steps
+
+
+def test_run_steps_without_an_optimizer_only_measures(data):
+    X, Y, _ = data
+    net = made()
+    before = bits(net)
+    losses = train.run_steps(net, X, Y, None, 50, 3)
+    assert bits(net) == before
+    assert losses.tolist() == 3 * [net.loss_and_grad(X, Y)]
+    assert net.grads.any()
+
+
+# ---- every kind of array ----------------------------------------------------------------------------------------------------------------------
+
+
+def read_only(array, folder):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def strided(array, folder):
+    return np.repeat(np.repeat(array, 3, axis=0), 2, axis=-1)[1::3, ..., ::2] if array.ndim > 1 else np.repeat(array, 3)[1::3]
+
+
+def unaligned(array, folder):
+    flat = np.empty(array.nbytes + 1, "uint8")[1:]
+    flat[:] = np.frombuffer(array.tobytes(), "uint8")
+    return flat.view(array.dtype).reshape(array.shape)
+
+
+def mapped(array, folder):
+    path = folder / f"{array.dtype.name}{array.ndim}.npy"
+    np.save(path, array)
+    return np.load(path, mmap_mode="r")
+
+
+LAYOUTS = {
+    "read-only": read_only,
+    "Fortran": lambda array, folder: np.asfortranarray(array),
+    "strided": strided,
+    "reversed": lambda array, folder: array[::-1].copy()[::-1],
+    "byte-swapped": lambda array, folder: array.astype(array.dtype.newbyteorder()),
+    "unaligned": unaligned,
+    "memory-mapped": mapped,
+    "list": lambda array, folder: array.tolist(),
+    "subclass": lambda array, folder: np.ma.masked_array(array),
+    "float64": lambda array, folder: array.astype("float64") if array.dtype.kind == "f" else array.astype("int64"),
+    "int8 or longdouble": lambda array, folder: array.astype("longdouble" if array.dtype.kind == "f" else "int8"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
+def test_any_layout_gives_the_bits_of_its_plain_copy(data, dtype, layout, loss, tmp_path):
+    X, Y, labels = data
+    y = labels.astype("int32") if loss == "cross_entropy" else Y
+    w = np.linspace(0.5, 1.5, N).astype("float32")
+    change = LAYOUTS[layout]
+    plain, other = made(dtype=dtype, loss=loss), made(dtype=dtype, loss=loss)
+    given = change(X, tmp_path), change(y, tmp_path), change(w, tmp_path)
+    before = [np.array(array) for array in given]
+    plain.fit(X, y, epochs=2, batch_size=8, sample_weight=w, validation_split=0.2)
+    other.fit(given[0], given[1], epochs=2, batch_size=8, sample_weight=given[2], validation_split=0.2)
+    assert bits(plain) == bits(other)
+    assert (plain.predict(X) == other.predict(given[0])).all()
+    assert plain.loss_and_grad(X, y, sample_weight=w) == other.loss_and_grad(given[0], given[1], sample_weight=given[2])
+    assert (plain.grads == other.grads).all()
+    assert plain.evaluate(X, y) == other.evaluate(given[0], given[1])
+    assert (plain.forward(X) == other.forward(given[0])).all()
+    for array, as_it_was in zip(given, before, strict=True):
+        assert (np.array(array) == as_it_was).all()
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int16", "bool", "float16"])
+def test_any_dtype_of_numbers_gives_the_bits_of_its_plain_copy(dtype, kind, rng):
+    X = rng.integers(0, 2, (N, INPUTS)) if kind == "bool" else rng.integers(0, 100, (N, INPUTS))
+    X = (X / 16 if kind == "float16" else X).astype(kind)
+    Y = rng.integers(0, 2, (N, UNITS)).astype(kind)
+    plain, other = made(dtype=dtype), made(dtype=dtype)
+    opt = fb.SGD(lr=1e-5)
+    plain.fit(X.astype(dtype), Y.astype(dtype), epochs=2, batch_size=8, optimizer=opt)
+    other.fit(X, Y, epochs=2, batch_size=8, optimizer=opt.fresh())
+    assert bits(plain) == bits(other)
+    assert (plain.predict(X.astype(dtype)) == other.predict(X)).all()
+
+
+def test_one_row_of_a_wide_stride(rng):
+    """NumPy calls a single row contiguous whatever its stride says."""
+    X = rng.standard_normal((9, INPUTS)).astype("float32")
+    net = made()
+    row = X[::4][1:2]
+    assert row.flags.c_contiguous
+    assert (net.predict(row) == net.predict(X)[4]).all()
+    assert net.loss_and_grad(row, np.zeros((1, UNITS))) == net.loss_and_grad(row.copy(), np.zeros((1, UNITS)))
+    columns = np.lib.stride_tricks.as_strided(X, (1, INPUTS), (-4, 4))
+    assert (net.predict(columns) == net.predict(X[:1])).all()
+
+
+def test_fit_changes_neither_data_nor_targets(data, dtype):
+    X, Y, labels = data
+    for y, loss in ((Y, "squared_error"), (labels, "cross_entropy"), (labels, "squared_error")):
+        kept = X.copy(), y.copy()
+        made(dtype=dtype, loss=loss).fit(X, y, epochs=2, batch_size=7)
+        assert (kept[0] == X).all()
+        assert (kept[1] == y).all()
+
+
+def test_right_arrays_are_not_copied(data):
+    X, Y, _ = data
+    job = train._Job(made(), X, Y, None, None, 8, None, 0.0, None)
+    assert job.X is X
+    assert job.targets is Y
+
+
+def test_threads_of_one_fit_are_that_fits(data):
+    X, Y, _ = data
+    before = cpu.threads()
+    made().fit(X, Y, threads=before + 1)
+    assert cpu.threads() == before
