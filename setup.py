@@ -37,8 +37,10 @@ class BuildCore(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args = C_FLAGS + compile_flags
             extension.extra_link_args = link_flags
-            extension.define_macros = [("FASTBP_BUILD_FLAGS", f'"{description}"'),
-                                       ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
+            extension.define_macros = [
+                ("FASTBP_BUILD_FLAGS", f'"{description}"'),
+                ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
+            ]
         compile_one = self.compiler._compile
 
         def compile_with_isa_flags(obj, src, ext, cc_args, extra_postargs, pp_opts):
@@ -68,12 +70,23 @@ def extension(name):
     """The Extension of fastbp/_core/<name>.pyx; cpu holds the C sources as well."""
     headers = [str(path) for path in Path("csrc").glob("*") if path.suffix in (".h", ".inc", ".def")]
     sources = sorted(str(path) for path in Path("csrc").glob("*.c")) if name == "cpu" else []
-    return Extension(f"fastbp._core.{name}", [f"fastbp/_core/{name}.pyx", *sources], depends=headers,
-                     include_dirs=["csrc", numpy.get_include()])
+    return Extension(
+        f"fastbp._core.{name}",
+        [f"fastbp/_core/{name}.pyx", *sources],
+        depends=headers,
+        include_dirs=["csrc", numpy.get_include()],
+    )
 
 
-DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
-              "initializedcheck": False}
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+}
 
-setup(ext_modules=cythonize([extension(name) for name in MODULES], compiler_directives=DIRECTIVES),
-      cmdclass={"build_ext": BuildCore})
+setup(
+    ext_modules=cythonize([extension(name) for name in MODULES], compiler_directives=DIRECTIVES),
+    cmdclass={"build_ext": BuildCore},
+)

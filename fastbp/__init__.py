@@ -1,10 +1,10 @@
 """fastbp: compiled backpropagation for the CPU. NumPy in, NumPy out.
 
-    import fastbp as fb
+import fastbp as fb
 
-    net = fb.mlp(784, 16, 16, 10, activation="sigmoid", output="sigmoid", loss="squared_error")
-    net.fit(X, y, epochs=30, batch_size=100, optimizer=fb.SGD(lr=3.0))
-    net.predict(X)
+net = fb.mlp(784, 16, 16, 10, activation="sigmoid", output="sigmoid", loss="squared_error")
+net.fit(X, y, epochs=30, batch_size=100, optimizer=fb.SGD(lr=3.0))
+net.predict(X)
 """
 
 from . import losses, schedules
@@ -18,5 +18,25 @@ from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from .train import batches
 
 __version__ = "0.1.0"
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Callback", "Dense", "Dropout", "EarlyStopping", "GradCheck", "History", "RMSprop",
-           "Sequential", "StopTraining", "batches", "cpu", "gradcheck", "load", "losses", "mlp", "schedules"]
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Callback",
+    "Dense",
+    "Dropout",
+    "EarlyStopping",
+    "GradCheck",
+    "History",
+    "RMSprop",
+    "Sequential",
+    "StopTraining",
+    "batches",
+    "cpu",
+    "gradcheck",
+    "load",
+    "losses",
+    "mlp",
+    "schedules",
+]

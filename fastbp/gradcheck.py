@@ -7,12 +7,12 @@ import numpy as np
 from . import check
 from .network import Sequential
 
-STEP = 6e-6  # about the cube root of float64's precision: where rounding and truncation of the difference are balanced
+STEP = 6e-6  # the cube root of float64's precision: rounding and truncation of the difference are balanced there
 
 
 class GradCheck(NamedTuple):
-    """max_error: the largest |analytic - numeric| / max(1, |analytic|, |numeric|) among the `checked` parameters, at the
-    `worst` of them, in words; analytic, numeric: the two values there."""
+    """max_error: the largest |analytic - numeric| / max(1, |analytic|, |numeric|) among the `checked` parameters, at
+    the `worst` of them, in words; analytic, numeric: the two values there."""
 
     max_error: float
     worst: str

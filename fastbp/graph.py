@@ -25,7 +25,7 @@ class Node:
         return f"<{self.op} {self.width}>"
 
 
-# ---- operations: how each is written, and its derivative beneath it -------------------------------------------------------
+# ---- operations: how each is written, and its derivative beneath it ------------------------------------------------
 
 
 def data(name, width):
@@ -103,7 +103,7 @@ OPERATIONS = {
 }
 
 
-# ---- differentiation --------------------------------------------------------------------------------------------------------
+# ---- differentiation -----------------------------------------------------------------------------------------------
 
 
 def ordered(roots):

@@ -1,6 +1,7 @@
 """From a graph to what a plan is made of: values with a place in memory, row operations in order, parameter ranges."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from . import regimes
@@ -85,8 +86,9 @@ def lower(output, loss, gradients, *, batch, itemsize, data, panel, reads, label
 
     output: the node of the network's outputs; loss: the loss node or None; gradients: {node: gradient node} as
     differentiate gives it; data: {name: Data} of the data nodes that the caller has, besides "targets" and "weights" of
-    the loss; panel: columns of the matrix product's tile; reads: cpu.activations(); labels: the targets are int32 classes;
-    keep: backward is a separate call; results: {node: name} of the rows that are written into arrays of the caller's.
+    the loss; panel: columns of the matrix product's tile; reads: cpu.activations(); labels: the targets are int32
+    classes; keep: backward is a separate call; results: {node: name} of the rows that are written into arrays of the
+    caller's.
     """
     return _Lowering(batch, itemsize, data, panel, reads, labels, results or {}).lower(output, loss, gradients, keep)
 
@@ -123,7 +125,7 @@ class _Lowering:
         self.make_packings()
         return program
 
-    # ---- values ---------------------------------------------------------------------------------------------------------
+    # ---- values ----------------------------------------------------------------------------------------------------
 
     def value(self, mode, width, itemsize):
         self.program.values.append((mode, width, itemsize))
@@ -151,7 +153,7 @@ class _Lowering:
     def emit(self, name, **fields):
         self.program.operations.append(Operation(name, **fields))
 
-    # ---- one method for each operation of the graph -------------------------------------------------------------------------
+    # ---- one method for each operation of the graph ----------------------------------------------------------------
 
     def lower_data(self, node):
         self.values[node] = self.kept[node.name]
@@ -165,23 +167,48 @@ class _Lowering:
         if self.reads[node.activation] == "INPUT" and self.learns:
             kept = self.kept[node] = self.value(self.rows_mode, node.width, self.itemsize)
         large = W.shape[0] * W.shape[1] * self.itemsize > regimes.PANEL_BYTES and self.program.batch > self.panel
-        self.emit("dense", out=self.rows(node), kept=kept, x=self.values[x], W=W.offset, b=b.offset,
-                  kernel=f"{node.activation}_forward", n_in=W.shape[0], n_out=W.shape[1],
-                  panels="shared" if large else None, panels_size=self.panels_size(*W.shape))
+        self.emit(
+            "dense",
+            out=self.rows(node),
+            kept=kept,
+            x=self.values[x],
+            W=W.offset,
+            b=b.offset,
+            kernel=f"{node.activation}_forward",
+            n_in=W.shape[0],
+            n_out=W.shape[1],
+            panels="shared" if large else None,
+            panels_size=self.panels_size(*W.shape),
+        )
 
     def lower_dropout(self, node):
         x = node.inputs[0]
-        self.emit("dropout", out=self.rows(node), x=self.values[x], n_out=node.width, kernel="dropout",
-                  param=node.rate, number=node.number)
+        self.emit(
+            "dropout",
+            out=self.rows(node),
+            x=self.values[x],
+            n_out=node.width,
+            kernel="dropout",
+            param=node.rate,
+            number=node.number,
+        )
 
     def lower_loss(self, node):
         y = node.inputs[0]
         function, out = node.function, None
         if self.has_gradient:
             out = self.kept[node] = self.value(self.rows_mode, y.width, self.itemsize)
-        self.emit("loss", out=out, x=self.values[y], y=self.kept["targets"], w=self.kept.get("weights"),
-                  n_out=y.width, kernel=f"{function.kernel(self.labels)}_loss", param=function.param,
-                  scale=function.scale(self.program.batch, y.width))
+        self.emit(
+            "loss",
+            out=out,
+            x=self.values[y],
+            y=self.kept["targets"],
+            w=self.kept.get("weights"),
+            n_out=y.width,
+            kernel=f"{function.kernel(self.labels)}_loss",
+            param=function.param,
+            scale=function.scale(self.program.batch, y.width),
+        )
 
     def lower_loss_gradient(self, node):
         self.values[node] = self.kept[node.inputs[0]]
@@ -191,24 +218,42 @@ class _Lowering:
         # in place: nothing else reads dy, unless it is an array of the caller's
         out = self.rows(node) if dy.op == "data" else self.values.setdefault(node, self.values[dy])
         read = self.kept[forward] if forward in self.kept else self.values[forward]
-        self.emit("activation_gradient", out=out, x=read, y=self.values[dy], n_out=node.width,
-                  kernel=f"{forward.activation}_backward")
+        self.emit(
+            "activation_gradient",
+            out=out,
+            x=read,
+            y=self.values[dy],
+            n_out=node.width,
+            kernel=f"{forward.activation}_backward",
+        )
 
     def lower_input_gradient(self, node):
         dz, W = node.inputs
-        self.emit("input_gradient", out=self.rows(node), y=self.values[dz], W=W.offset, n_in=W.shape[0],
-                  n_out=W.shape[1], panels="shared" if self.tiles else "own",
-                  panels_size=self.panels_size(W.shape[1], W.shape[0]))
+        self.emit(
+            "input_gradient",
+            out=self.rows(node),
+            y=self.values[dz],
+            W=W.offset,
+            n_in=W.shape[0],
+            n_out=W.shape[1],
+            panels="shared" if self.tiles else "own",
+            panels_size=self.panels_size(W.shape[1], W.shape[0]),
+        )
 
     def lower_weight_gradient(self, node):
         x, dz, W = node.inputs
-        self.gradient(node, Operation("weight_gradient", x=self.values[x], y=self.values[dz], W=W.offset,
-                                      n_in=W.shape[0], n_out=W.shape[1]))
+        self.gradient(
+            node,
+            Operation(
+                "weight_gradient", x=self.values[x], y=self.values[dz], W=W.offset, n_in=W.shape[0], n_out=W.shape[1]
+            ),
+        )
 
     def lower_bias_gradient(self, node):
         dz, b = node.inputs
-        self.gradient(node, Operation("bias_gradient", y=self.values[dz], b=b.offset, kernel="column_sum",
-                                      n_out=b.width))
+        self.gradient(
+            node, Operation("bias_gradient", y=self.values[dz], b=b.offset, kernel="column_sum", n_out=b.width)
+        )
 
     def lower_penalty_gradient(self, node):
         pass  # added to a range's gradient while it is warm: see make_ranges
@@ -228,7 +273,7 @@ class _Lowering:
     def panels_size(self, k, n):
         return k * -(-n // self.panel) * self.panel
 
-    # ---- the parameter phase ------------------------------------------------------------------------------------------------
+    # ---- the parameter phase ---------------------------------------------------------------------------------------
 
     def make_ranges(self, gradients):
         pieces = []
@@ -257,8 +302,12 @@ def _tile_ranges(pieces):
     for node, source, l1, l2 in pieces:
         rows, columns = (node.shape[0], node.width) if len(node.shape) == 2 else (node.width, 1)
         step = regimes.TASK_ROWS if len(node.shape) == 2 else rows
-        ranges += [Range(node.offset + row * columns, min(step, rows - row) * columns, source, row,
-                         min(step, rows - row), l1, l2) for row in range(0, rows, step)]
+        ranges += [
+            Range(
+                node.offset + row * columns, min(step, rows - row) * columns, source, row, min(step, rows - row), l1, l2
+            )
+            for row in range(0, rows, step)
+        ]
     # the large ones first, so that no thread is left alone with one at the end
     return sorted(ranges, key=lambda item: -item.count)
 
@@ -275,7 +324,9 @@ def _slice_ranges(pieces):
     ranges = []
     for begin, count, l1, l2 in runs:
         parts = max(1, min(regimes.MOST_SLICES, count // regimes.RANGE_SIZE))
-        cuts = [begin + (count * i // parts) // 64 * 64 if 0 < i < parts else begin + count * i // parts
-                for i in range(parts + 1)]
-        ranges += [Range(a, b - a, None, 0, 0, l1, l2) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+        cuts = [
+            begin + (count * i // parts) // 64 * 64 if 0 < i < parts else begin + count * i // parts
+            for i in range(parts + 1)
+        ]
+        ranges += [Range(a, b - a, None, 0, 0, l1, l2) for a, b in pairwise(cuts) if b > a]
     return ranges

@@ -3,6 +3,7 @@
 import copy
 import threading
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Sequential:
         self.grads = np.zeros_like(self.params)
         begin = 0
         for layer in self.layers:
-            layer.bind(self.params[begin:begin + layer.size], self.grads[begin:begin + layer.size])
+            layer.bind(self.params[begin : begin + layer.size], self.grads[begin : begin + layer.size])
             begin += layer.size
         self._lock = threading.Lock()
         self._plans = plans.Cache(self)
@@ -51,7 +52,7 @@ class Sequential:
         self._draws = 0  # steps that have drawn dropout masks
         self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
 
-    # ---- one pass -------------------------------------------------------------------------------------------------------
+    # ---- one pass --------------------------------------------------------------------------------------------------
 
     def forward(self, X):
         """The outputs (n, units) for X (n, inputs), before the loss's link; keeps what `backward` needs.
@@ -64,24 +65,39 @@ class Sequential:
             plan = self._plans.get("keep", len(X))
             Y = np.empty((len(X), self.units), self.dtype)
             dropout = self._dropout()
-            core.run(plan.compiled, plan.arrays(X=X, Y=Y), 0, plan.forward, False, 0, np.empty(1), dropout,
-                     cpu.threads())
+            core.run(
+                plan.compiled, plan.arrays(X=X, Y=Y), 0, plan.forward, False, 0, np.empty(1), dropout, cpu.threads()
+            )
             self._kept = (plan, X, Y, dropout)
             return Y.copy()  # backward reads Y; the caller may write into what it gets
 
     def backward(self, dY):
-        """Fills `grads` from dY (n, units), the gradient for the outputs of the last `forward`; returns dX (n, inputs)."""
+        """Fills `grads` from dY (n, units), the gradient for the outputs of the last `forward`; returns dX (n, inputs).
+
+        Penalties of the layers are included in `grads`.
+        """
         with self._alone():
             if self._kept is None:
                 raise RuntimeError("backward needs what forward keeps; call forward(X) first")
             plan, X, Y, dropout = self._kept
             dY = check.data(dY, self.units, self.dtype, name="dY")
             if len(dY) != plan.batch:
-                raise ValueError(f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
-                                 "call forward with the same rows first")
+                raise ValueError(
+                    f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
+                    "call forward with the same rows first"
+                )
             dX = np.empty_like(X)
-            core.run(plan.compiled, plan.arrays(X=X, Y=Y, dY=dY, dX=dX), plan.forward, -1, True, 0, np.empty(1),
-                     dropout, cpu.threads())
+            core.run(
+                plan.compiled,
+                plan.arrays(X=X, Y=Y, dY=dY, dX=dX),
+                plan.forward,
+                -1,
+                True,
+                0,
+                np.empty(1),
+                dropout,
+                cpu.threads(),
+            )
             self._last = plan
             return dX
 
@@ -96,28 +112,40 @@ class Sequential:
             weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
             plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None)
             value = np.empty(1)
-            core.run(plan.compiled, plan.arrays(X=X, targets=y, weights=weights), 0, -1, True, 0, value,
-                     self._dropout(), cpu.threads())
+            core.run(
+                plan.compiled,
+                plan.arrays(X=X, targets=y, weights=weights),
+                0,
+                -1,
+                True,
+                0,
+                value,
+                self._dropout(),
+                cpu.threads(),
+            )
             self._last = plan
         if not np.isfinite(value[0]):
-            raise FloatingPointError(f"the loss is {value[0]} {self.where_not_finite(X)}; "
-                                     "use a smaller lr or clip_norm, or scale X and y")
+            raise FloatingPointError(
+                f"the loss is {value[0]} {self.where_not_finite(X)}; use a smaller lr or clip_norm, or scale X and y"
+            )
         return float(value[0])
 
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
         with self._alone():
             plan = self._last or self._plans.get("train", 1)
-            failed = core.apply_update(plan.compiled, optimizer, cpu.update_address(optimizer.kernel, self.dtype),
-                                       optimizer.rate())
+            failed = core.apply_update(
+                plan.compiled, optimizer, cpu.update_address(optimizer.kernel, self.dtype), optimizer.rate()
+            )
             if failed:
                 where = self._layer_of(self.grads if failed == "gradient" else self.params)
                 kept = "; nothing was changed" if failed == "gradient" else ""
-                raise FloatingPointError(f"step {optimizer.steps}: a {failed} of {where} is not finite{kept}; "
-                                         "use a smaller lr, or clip_norm")
+                raise FloatingPointError(
+                    f"step {optimizer.steps}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
+                )
             optimizer.steps += 1
 
-    # ---- use ------------------------------------------------------------------------------------------------------------
+    # ---- use -------------------------------------------------------------------------------------------------------
 
     def predict(self, X):
         """What the network says of X (n, inputs): (n, units), probabilities where the loss is a classification's.
@@ -166,17 +194,29 @@ class Sequential:
         for batch, first, steps in plans.chunks(n, PREDICT_ROWS):
             with self._plans.borrowed(kind, batch, labels=labels, weighted=weights is not None) as plan:
                 values = np.empty(steps)
-                core.run(plan.compiled, plan.arrays(X=X, Y=Y, targets=targets, weights=weights), 0, -1, False, first,
-                         values, (0, 0), cpu.threads())
+                core.run(
+                    plan.compiled,
+                    plan.arrays(X=X, Y=Y, targets=targets, weights=weights),
+                    0,
+                    -1,
+                    False,
+                    first,
+                    values,
+                    (0, 0),
+                    cpu.threads(),
+                )
             total += values.sum() * (batch / n)
         return Y, total
 
     def _penalty(self):
-        return sum(layer.l1 * float(np.abs(layer.W).sum(dtype=np.float64)) +
-                   layer.l2 * float(np.square(layer.W, dtype=np.float64).sum())
-                   for layer in self.layers if layer.size and (layer.l1 or layer.l2))
+        return sum(
+            layer.l1 * float(np.abs(layer.W).sum(dtype=np.float64))
+            + layer.l2 * float(np.square(layer.W, dtype=np.float64).sum())
+            for layer in self.layers
+            if layer.size and (layer.l1 or layer.l2)
+        )
 
-    # ---- training: see fastbp.train -------------------------------------------------------------------------------------
+    # ---- training: see fastbp.train --------------------------------------------------------------------------------
 
     def fit(self, X, y, **options):
         """Trains the network; see fastbp.train.fit, which says all the options. Returns a History."""
@@ -184,7 +224,7 @@ class Sequential:
 
         return train.fit(self, X, y, **options)
 
-    # ---- files ----------------------------------------------------------------------------------------------------------
+    # ---- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path):
         """Writes the network to one safetensors file; `fastbp.load(path)` reads it."""
@@ -194,8 +234,13 @@ class Sequential:
 
     def config(self):
         """The architecture as a JSON-able dict: everything but the parameters' values."""
-        return {"dtype": self.dtype.name, "seed": self.seed, "layers": [layer.config() for layer in self.layers],
-                "loss": self.loss.config(), "data_spec": self.data_spec}
+        return {
+            "dtype": self.dtype.name,
+            "seed": self.seed,
+            "layers": [layer.config() for layer in self.layers],
+            "loss": self.loss.config(),
+            "data_spec": self.data_spec,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -220,7 +265,7 @@ class Sequential:
         self.params[:] = state["params"]
         self._draws = state["draws"]
 
-    # ---- how it is done ---------------------------------------------------------------------------------------------------
+    # ---- how it is done --------------------------------------------------------------------------------------------
 
     @property
     def classes(self):
@@ -231,8 +276,10 @@ class Sequential:
     def _alone(self):
         """One thread of Python trains a network at a time."""
         if not self._lock.acquire(blocking=False):
-            raise RuntimeError("another thread is training this network; wait for it, or give each thread a network of "
-                               "its own (copy.deepcopy(net))")
+            raise RuntimeError(
+                "another thread is training this network; wait for it, or give each thread a network of "
+                "its own (copy.deepcopy(net))"
+            )
         try:
             yield
         finally:
@@ -263,7 +310,7 @@ class Sequential:
         """The name of the first layer whose part of a (P,) vector has an element that is not finite."""
         begin = 0
         for i, layer in enumerate(self.layers):
-            if not np.isfinite(vector[begin:begin + layer.size]).all():
+            if not np.isfinite(vector[begin : begin + layer.size]).all():
                 return f"layer {i} ({layer!r})"
             begin += layer.size
         return "no layer"
@@ -274,7 +321,7 @@ class Sequential:
             if not layer.size:
                 continue
             head = copy.copy(self)
-            head.layers = self.layers[:i + 1]
+            head.layers = self.layers[: i + 1]
             head.units = layer.units
             head._plans = plans.Cache(head)
             if not np.isfinite(head._outputs(X)[0]).all():
@@ -292,11 +339,15 @@ def _checked(given, loss):
     width = None
     for i, layer in enumerate(given):
         if not isinstance(layer, layers.Layer):
-            raise TypeError(f"layers[{i}] is {layer!r}, expected a Dense or Dropout layer; pass fb.Dense(inputs, units)")
+            raise TypeError(
+                f"layers[{i}] is {layer!r}, expected a Dense or Dropout layer; pass fb.Dense(inputs, units)"
+            )
         if layer.size:
             if width is not None and layer.inputs != width:
-                raise ValueError(f"layers[{i}] takes {layer.inputs} inputs, expected {width}, the units of the layer "
-                                 f"before it; make it Dense({width}, {layer.units})")
+                raise ValueError(
+                    f"layers[{i}] takes {layer.inputs} inputs, expected {width}, the units of the layer "
+                    f"before it; make it Dense({width}, {layer.units})"
+                )
             width = layer.units
         made.append(layer.copy())
     if not made or not made[-1].size:
@@ -304,14 +355,25 @@ def _checked(given, loss):
         raise ValueError(f"the last layer is {last}, expected a Dense layer; a network ends with its outputs")
     for i, layer in enumerate(made[:-1]):
         if layer.output_only:
-            raise ValueError(f"layers[{i}] has activation {layer.activation!r}, expected it in the last layer only; "
-                             "choose another one, such as 'relu' or 'tanh'")
+            raise ValueError(
+                f"layers[{i}] has activation {layer.activation!r}, expected it in the last layer only; "
+                "choose another one, such as 'relu' or 'tanh'"
+            )
     loss.check_output(made[-1].activation, made[-1].units)
     return made
 
 
-def mlp(*widths, activation="relu", output="linear", loss="squared_error", dropout=0.0, l1=0.0, l2=0.0,
-        dtype="float32", seed=0):
+def mlp(
+    *widths,
+    activation="relu",
+    output="linear",
+    loss="squared_error",
+    dropout=0.0,
+    l1=0.0,
+    l2=0.0,
+    dtype="float32",
+    seed=0,
+):
     """A dense network of these widths: mlp(784, 16, 16, 10) has 784 inputs, two hidden layers of 16 and 10 outputs.
 
     activation: of the hidden layers; output: of the last one. dropout: rate after each hidden layer; l1, l2: penalties
@@ -321,7 +383,7 @@ def mlp(*widths, activation="relu", output="linear", loss="squared_error", dropo
         raise ValueError(f"widths is {widths}, expected at least two; pass inputs and outputs, as in mlp(784, 10)")
     rate = check.fraction("dropout", dropout)
     made = []
-    for i, (inputs, units) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (inputs, units) in enumerate(pairwise(widths)):
         last = i == len(widths) - 2
         made.append(layers.Dense(inputs, units, output if last else activation, l1=l1, l2=l2))
         if rate > 0 and not last:

@@ -37,8 +37,9 @@ class Plan:
             loss = graph.loss(output, graph.data("targets", width), net.loss)
         wanted = [node for W, b, _ in parameters for node in (W, b)]
         if kind == "train":
-            total = graph.add(loss, *(graph.penalty(W, layer.l1, layer.l2) for W, _, layer in parameters
-                                      if layer.l1 or layer.l2))
+            total = graph.add(
+                loss, *(graph.penalty(W, layer.l1, layer.l2) for W, _, layer in parameters if layer.l1 or layer.l2)
+            )
             gradients = graph.differentiate(total, None, wanted)
         elif kind == "keep":
             rows["dY"] = lowering.Data(net.units, itemsize, False)
@@ -46,13 +47,26 @@ class Plan:
             results[gradients[first]] = "dX"
             for W, _, layer in parameters:  # the penalties do not pass through dY
                 if layer.l1 or layer.l2:
-                    gradients |= {W: graph.add(gradients[W], *graph.differentiate(
-                        graph.penalty(W, layer.l1, layer.l2), None, [W]).values())}
+                    gradients |= {
+                        W: graph.add(
+                            gradients[W], *graph.differentiate(graph.penalty(W, layer.l1, layer.l2), None, [W]).values()
+                        )
+                    }
         if kind != "train":
             results[output] = "Y"
-        program = lowering.lower(output, loss, gradients, batch=batch, itemsize=itemsize, data=rows,
-                                 panel=cpu.tile(cpu.selected(), net.dtype.name)[2], reads=cpu.activations(),
-                                 labels=labels, keep=kind == "keep", results=results)
+        program = lowering.lower(
+            output,
+            loss,
+            gradients,
+            batch=batch,
+            itemsize=itemsize,
+            data=rows,
+            panel=cpu.tile(cpu.selected(), net.dtype.name)[2],
+            reads=cpu.activations(),
+            labels=labels,
+            keep=kind == "keep",
+            results=results,
+        )
         self.batch, self.data, self.forward = batch, program.data, program.forward
         self.compiled = Compiled(net.params, net.grads, program, min(team, program.slices))
 

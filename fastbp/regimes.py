@@ -1,18 +1,20 @@
 """How a network's work is cut up, chosen when a plan is made: from shapes alone, never from the number of threads.
 
-* slices: the parameters fit the L2 cache. Each fixed slice of the batch goes forward and backward while it is warm, and
-  leaves a gradient vector of its own; these are added in the order of the slices. A plan of one slice is the tiny regime:
-  one thread, no barrier.
-* tiles: the parameters are large. Slices of the batch go forward and backward through weights packed in panels; then each
-  range of the weights gets its gradient, summed over the whole batch, and its update from one writer.
+* slices: the parameters fit the L2 cache. Each fixed slice of the batch goes forward and backward while it is warm,
+  and leaves a gradient vector of its own; these are added in the order of the slices. A plan of one slice is the tiny
+  regime: one thread, no barrier.
+* tiles: the parameters are large. Slices of the batch go forward and backward through weights packed in panels; then
+  each range of the weights gets its gradient, summed over the whole batch, and its update from one writer.
 """
 
 from typing import NamedTuple
 
-SLICES_BYTES = 256 * 1024  # parameters larger than this are trained in tiles; L2 is 1-2 MB and holds several slices' sums
+SLICES_BYTES = 256 * 1024  # parameters larger than this are trained in tiles; L2, 1-2 MB, holds several slices' sums
 SLICE_WORK = 1e6  # multiply-adds worth a slice of its own: about 10 us of one core, ten times the price of a barrier
 ELEMENT_WORK = 40  # multiply-adds that one activation, its derivative and its loss cost
 MOST_SLICES = 16
+TILE_SLICES = 8  # at most, and of at least TILE_ROWS rows: panels of weights pass by once a slice; 16 rows cost 10 %
+TILE_ROWS = 32
 BLOCK_BYTES = 32 * 1024  # of activations and their gradients: the L1 cache
 PANEL_BYTES = 256 * 1024  # a weight matrix larger than this is read from panels in the forward pass
 RANGE_SIZE = 2048  # parameters in one range of the slices regime, at least
@@ -38,8 +40,12 @@ def choose(batch, products, widths, itemsize, keep=False):
     weights = sum(inputs * units for inputs, units in products)
     tiles = weights * itemsize > SLICES_BYTES
     row_work = 3 * weights + ELEMENT_WORK * sum(units for _, units in products)
-    slices = max(1, min(MOST_SLICES, int(batch * row_work / SLICE_WORK), batch // 8))
-    slices = 1 << (slices.bit_length() - 1)
+    if tiles:
+        slices = min(TILE_SLICES, batch // TILE_ROWS)
+    else:
+        slices = min(MOST_SLICES, int(batch * row_work / SLICE_WORK), batch // 8)
+        slices = 1 << max(0, slices.bit_length() - 1)  # a power of two: teams of 2 and 4 have equal shares
+    slices = max(1, slices)
     slice_rows = -(-batch // slices)
     row_bytes = max(1, sum(widths) * itemsize)
     block_rows = slice_rows if tiles or keep else max(16, min(slice_rows, BLOCK_BYTES // row_bytes))

@@ -28,7 +28,7 @@ def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
             raise ValueError(f"{name} has {len(array)} rows, expected {n}, one for each row of X; pass matching arrays")
     order = epoch_order(n, size, shuffle, check.integer("seed", seed, minimum=0))
     for i in range(0, n, size):
-        rows = slice(i, i + size) if order is None else order[i:i + size]
+        rows = slice(i, i + size) if order is None else order[i : i + size]
         yield (X[rows], y[rows]) if w is None else (X[rows], y[rows], w[rows])
 
 
@@ -38,9 +38,25 @@ def epoch_order(n, batch_size, shuffle, seed):
     return random.permutation(n, seed) if shuffle and batch_size < n else None
 
 
-def fit(net, X, y, *, epochs=1, batch_size=32, optimizer=None, sample_weight=None, class_weight=None,
-        validation_data=None, validation_split=0.0, shuffle=True, seed=None, callbacks=(), early_stopping=None,
-        progress=None, threads=None):
+def fit(
+    net,
+    X,
+    y,
+    *,
+    epochs=1,
+    batch_size=32,
+    optimizer=None,
+    sample_weight=None,
+    class_weight=None,
+    validation_data=None,
+    validation_split=0.0,
+    shuffle=True,
+    seed=None,
+    callbacks=(),
+    early_stopping=None,
+    progress=None,
+    threads=None,
+):
     """Trains a network; returns a History.
 
     X: (n, inputs); y: (n, units), or (n,) for one output or for integer classes. Any dtype of real numbers and any
@@ -51,7 +67,8 @@ def fit(net, X, y, *, epochs=1, batch_size=32, optimizer=None, sample_weight=Non
     validation_split: the last part of the data, in [0, 1), that is held out instead.
     shuffle, seed: epoch e is in the order of fb.batches(..., seed=seed + e); seed is the network's by default.
     callbacks: fb.Callback objects or functions (net, epoch, logs); early_stopping: fb.EarlyStopping.
-    progress: True, False, or None for a bar where stderr is a terminal. threads: an int; the result does not depend on it.
+    progress: True, False, or None for a bar where stderr is a terminal. threads: an int; the result does not depend on
+    it.
 
     Ctrl-C ends the training after the chunk of steps at hand, with history.interrupted set.
 
@@ -105,7 +122,7 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
         order = epoch_order(job.n, job.batch, True, seed + epoch)
         # the order of one batch of all rows never changes, so all its epochs are one call
         count = steps if order is None else min(steps - done, job.n // job.batch)
-        job.steps(job.plan(job.batch, order), order, 0, losses[done:done + count], optimizer)
+        job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer)
         done, epoch = done + count, epoch + 1
     return losses
 
@@ -122,11 +139,14 @@ class _Job:
         share = check.fraction("validation_split", validation_split)
         if validation_data is not None:
             if share:
-                raise ValueError(f"validation_split is {share} and validation_data is given, expected one of them; "
-                                 "leave one out")
+                raise ValueError(
+                    f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
+                )
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-                raise TypeError(f"validation_data is {type(validation_data).__name__}, expected (X, y) or "
-                                "(X, y, sample_weight); pass a tuple")
+                raise TypeError(
+                    f"validation_data is {type(validation_data).__name__}, expected (X, y) or "
+                    "(X, y, sample_weight); pass a tuple"
+                )
             self.validation = self.checked(*validation_data[:2], (*validation_data, None)[2], None, "validation ")
         elif share:
             self.hold_out(share)
@@ -145,8 +165,10 @@ class _Job:
         """Takes the last part of the data for validation."""
         edge = len(self.X) - round(len(self.X) * share)
         if not 0 < edge < len(self.X):
-            raise ValueError(f"validation_split is {share} of {len(self.X)} samples, expected at least one to train on "
-                             "and one to validate with; change it, or pass validation_data")
+            raise ValueError(
+                f"validation_split is {share} of {len(self.X)} samples, expected at least one to train on "
+                "and one to validate with; change it, or pass validation_data"
+            )
         weights = self.weights
         self.validation = (self.X[edge:], self.targets[edge:], self.labels, None if weights is None else weights[edge:])
         self.X, self.targets = self.X[:edge], self.targets[:edge]
@@ -160,8 +182,14 @@ class _Job:
         return [*names, "lr", "seconds", "samples_per_second"]
 
     def plan(self, batch, order):
-        return self.net._plans.get("train", batch, gathered=order is not None, labels=self.labels,
-                                   weighted=self.weights is not None, threads=self.threads)
+        return self.net._plans.get(
+            "train",
+            batch,
+            gathered=order is not None,
+            labels=self.labels,
+            weighted=self.weights is not None,
+            threads=self.threads,
+        )
 
     def epoch(self, epoch, optimizer, shuffle, seed, bar):
         """One epoch; returns its logs."""
@@ -173,7 +201,7 @@ class _Job:
         step = 0
         while step < whole:
             count = self.chunk(whole - step)
-            self.guarded(start, epoch, order, step, losses[step:step + count], optimizer, self.batch)
+            self.guarded(start, epoch, order, step, losses[step : step + count], optimizer, self.batch)
             step += count
             bar.advance(count)
         if rest:
@@ -199,9 +227,19 @@ class _Job:
         lr = np.zeros(len(losses)) if optimizer is None else optimizer.learning_rates(len(losses))
         kernel = 0 if optimizer is None else cpu.update_address(optimizer.kernel, net.dtype)
         begun = time.perf_counter()
-        done, broken = core.run_batches(plan.compiled,
-                                        plan.arrays(X=self.X, targets=self.targets, weights=self.weights), order, first,
-                                        self.n // self.batch, lr, losses, optimizer, kernel, (net._dropout_key, net._draws), self.threads)
+        done, broken = core.run_batches(
+            plan.compiled,
+            plan.arrays(X=self.X, targets=self.targets, weights=self.weights),
+            order,
+            first,
+            self.n // self.batch,
+            lr,
+            losses,
+            optimizer,
+            kernel,
+            (net._dropout_key, net._draws),
+            self.threads,
+        )
         self.step_seconds = max(1e-9, (time.perf_counter() - begun) / len(losses))
         net._draws += done
         net._last = plan
@@ -226,13 +264,15 @@ class _Job:
             self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
         if layer is None:
             first = bad * self.batch
-            rows = self.X[first:first + batch] if order is None else self.X[order[first:first + batch]]
+            rows = self.X[first : first + batch] if order is None else self.X[order[first : first + batch]]
             layer = self.net.where_not_finite(rows)
             what = f"the loss became {loss} {layer}"
         else:
             what = f"a parameter of {layer} stopped being finite"
-        raise FloatingPointError(f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this step. "
-                                 "Use a smaller lr, or clip_norm, or scale X and y")
+        raise FloatingPointError(
+            f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this "
+            "step. Use a smaller lr, or clip_norm, or scale X and y"
+        )
 
     def validate(self):
         """The logs of the validation data."""

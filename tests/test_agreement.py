@@ -252,10 +252,17 @@ OPTIMIZERS = {
     "rmsprop": (lambda **more: fb.RMSprop(lr=0.01, rho=0.8, eps=1e-3, **more), {"lr": 0.01, "beta1": 0.8, "eps": 1e-3}),
     "adagrad": (lambda **more: fb.Adagrad(lr=0.05, eps=1e-3, **more), {"lr": 0.05, "eps": 1e-3}),
 }
-CLIPS = [{}, {"weight_decay": 0.02}, {"clip_norm": 0.05}, {"clip_value": 0.01}, {"clip_norm": 0.1, "clip_value": 0.02}]
+MORE = {
+    "plain": {},
+    "weight_decay": {"weight_decay": 0.02},
+    "clip_norm": {"clip_norm": 0.05},
+    "loose_norm": {"clip_norm": 50.0},      # never reached
+    "clip_value": {"clip_value": 0.01},
+    "both_clips": {"clip_norm": 0.1, "clip_value": 0.02},
+}
 
 
-@pytest.mark.parametrize("more", CLIPS, ids=["plain", "weight_decay", "clip_norm", "clip_value", "both_clips"])
+@pytest.mark.parametrize("more", MORE.values(), ids=MORE)
 @pytest.mark.parametrize("update", OPTIMIZERS)
 def test_every_update_for_some_steps(update, more, dtype, isa, rng):
     net = fb.mlp(6, 15, 3, activation="tanh", loss="mse", dtype=dtype)

@@ -22,7 +22,7 @@ def names(nodes):
     return [node.op for node in nodes]
 
 
-# ---- nodes ----------------------------------------------------------------------------------------------------------------
+# ---- nodes ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_node_says_what_it_is():
@@ -53,7 +53,7 @@ def test_nodes_are_told_apart_by_identity():
     assert len({x, same}) == 2
 
 
-# ---- order ----------------------------------------------------------------------------------------------------------------
+# ---- order ---------------------------------------------------------------------------------------------------------
 
 
 def test_every_node_comes_after_its_inputs_and_once():
@@ -64,8 +64,8 @@ def test_every_node_comes_after_its_inputs_and_once():
     for node in order:
         assert all(place[id(child)] < place[id(node)] for child in node.inputs)
     assert order[-1] is loss
-    assert names(order) == ["data", "parameter", "parameter", "dense", "parameter", "parameter", "dense", "data", "loss",
-                            "penalty", "add"]
+    assert names(order) == ["data", "parameter", "parameter", "dense", "parameter", "parameter", "dense", "data",
+                            "loss", "penalty", "add"]
 
 
 def test_roots_come_in_the_order_given():
@@ -105,7 +105,7 @@ def test_a_long_chain_is_no_problem():
     del order, backward, gradient, last
 
 
-# ---- differentiation --------------------------------------------------------------------------------------------------------
+# ---- differentiation -----------------------------------------------------------------------------------------------
 
 
 def test_the_gradients_of_two_layers():

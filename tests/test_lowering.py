@@ -1,5 +1,7 @@
 """fastbp/lowering.py: from a graph to operations in order, values with a place, and ranges of the parameters."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,7 +19,7 @@ def lowered(widths, batch=64, *, activation="tanh", loss="squared_error", l2=0.0
     """The Program of a network of these widths, as fastbp.plans makes it."""
     x = node = graph.data("X", widths[0])
     parameters, begin, penalties = [], 0, []
-    for number, (inputs, units) in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, (inputs, units) in enumerate(itertools.pairwise(widths)):
         W, b = graph.parameter(begin, (inputs, units)), graph.parameter(begin + inputs * units, (units,))
         last = number == len(widths) - 2
         node = graph.dense(node, W, b, "linear" if last else activation)
@@ -58,7 +60,7 @@ def covered(program, size):
     return count
 
 
-# ---- operations and values --------------------------------------------------------------------------------------------------
+# ---- operations and values -----------------------------------------------------------------------------------------
 
 
 def test_the_operations_of_a_step_in_slices():
@@ -164,7 +166,7 @@ def test_rows_are_shared_in_tiles_and_local_in_slices(regime):
     assert modes == {"direct", "shared" if regime == "tiles" else "local"}
 
 
-# ---- weights in panels --------------------------------------------------------------------------------------------------------
+# ---- weights in panels ---------------------------------------------------------------------------------------------
 
 
 def test_large_weights_are_read_from_panels_that_are_shared():
@@ -193,7 +195,7 @@ def test_small_weights_are_transposed_by_each_thread():
     assert program.packings == []
 
 
-# ---- ranges of the parameters ---------------------------------------------------------------------------------------------------
+# ---- ranges of the parameters --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.5])
@@ -244,5 +246,6 @@ def test_ranges_of_slices_do_not_split_cache_lines():
 def test_ranges_do_not_depend_on_the_batch():
     """The norm of a gradient is the sum of the ranges' norms: other ranges would be other bits."""
     for widths in NETWORKS.values():
-        cut = {tuple((item.begin, item.count) for item in lowered(widths, batch)[0].ranges) for batch in (1, 7, 64, 1000)}
+        programs = [lowered(widths, batch)[0] for batch in (1, 7, 64, 1000)]
+        cut = {tuple((item.begin, item.count) for item in program.ranges) for program in programs}
         assert len(cut) == 1

@@ -23,7 +23,7 @@ def rows(net, n=20):
     return np.random.default_rng(7).standard_normal((n, net.inputs)).astype(net.dtype)
 
 
-# ---- what a network is made of ---------------------------------------------------------------------------------------------
+# ---- what a network is made of -------------------------------------------------------------------------------------
 
 
 def test_mlp_is_a_row_of_dense_layers():
@@ -110,7 +110,7 @@ def test_repr_shows_the_settings():
                          "loss=Huber(delta=1.0), dtype='float32', seed=4)")
 
 
-# ---- copies -----------------------------------------------------------------------------------------------------------------
+# ---- copies --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))],
@@ -147,7 +147,7 @@ def test_the_configuration_comes_back():
     assert np.isfinite(made.history["loss"][0])
 
 
-# ---- predict ------------------------------------------------------------------------------------------------------------------
+# ---- predict -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("loss", "link"), [
@@ -202,7 +202,7 @@ def test_predict_is_without_dropout_and_leaves_the_network_alone():
     assert (again.forward(X) == net.forward(X)).all()  # predictions take no masks from the stream
 
 
-# ---- evaluate -------------------------------------------------------------------------------------------------------------------
+# ---- evaluate ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "mse", "mae", "huber", "cross_entropy", "poisson"])
@@ -273,7 +273,7 @@ def test_no_accuracy_of_numbers():
     assert list(net.evaluate(rows(net), np.ones(20))) == ["loss"]
 
 
-# ---- loss_and_grad, forward, backward -----------------------------------------------------------------------------------------------
+# ---- loss_and_grad, forward, backward ------------------------------------------------------------------------------
 
 
 def test_loss_and_grad_of_one_weight_by_hand():
@@ -301,8 +301,8 @@ def test_class_weight_is_a_sample_weight_for_each_class():
     for loss in ("cross_entropy", "squared_error"):
         by_class, by_sample = made(loss=loss), made(loss=loss)
         X = rows(by_class)
-        for given in ({0: 0.5, 1: 2.0, 2: 0.0}, factors):
-            value = by_class.loss_and_grad(X, y, class_weight=given)
+        for weights in ({0: 0.5, 1: 2.0, 2: 0.0}, factors):
+            value = by_class.loss_and_grad(X, y, class_weight=weights)
             assert value == by_sample.loss_and_grad(X, y, sample_weight=factors[y])
             assert (by_class.grads == by_sample.grads).all()
         assert (by_class.evaluate(X, y, class_weight={1: 3})["loss"] ==
@@ -321,8 +321,8 @@ def test_a_sample_of_weight_zero_does_not_count():
 
 
 @settings(max_examples=20, deadline=None)
-@given(widths=st.lists(st.integers(1, 40), min_size=2, max_size=4), n=st.integers(1, 70), dropout=st.sampled_from([0, 0.4]),
-       activation=st.sampled_from(["tanh", "gelu", "linear", "mish"]))
+@given(widths=st.lists(st.integers(1, 40), min_size=2, max_size=4), n=st.integers(1, 70),
+       dropout=st.sampled_from([0, 0.4]), activation=st.sampled_from(["tanh", "gelu", "linear", "mish"]))
 def test_forward_and_backward_make_the_same_gradient_as_loss_and_grad(widths, n, dropout, activation):
     net, other = (made(widths, dtype="float64", activation=activation, dropout=dropout, loss="half_squared_error")
                   for _ in range(2))
@@ -415,7 +415,8 @@ def test_a_loss_that_is_not_finite_names_the_layer():
     net = made((2, 3, 2), activation="relu")
     net.layers[1].W[:] = 3e38
     net.layers[0].b[:] = 1
-    with pytest.raises(FloatingPointError, match=r"the loss is (inf|nan) at the output of layer 1 \(Dense\(3, 2.*use a smaller lr"):
+    message = r"the loss is (inf|nan) at the output of layer 1 \(Dense\(3, 2.*use a smaller lr"
+    with pytest.raises(FloatingPointError, match=message):
         net.loss_and_grad(np.ones((4, 2)), np.ones((4, 2)))
     with pytest.raises(FloatingPointError, match="although every layer's output is finite"):
         made((2, 3, 2)).loss_and_grad(np.ones((1, 2)), [[3e38, 0]])
@@ -434,20 +435,23 @@ def test_the_ten_lines_of_a_loop_written_by_hand():
     assert losses[-1] < losses[0]
 
 
-# ---- what makes no network -----------------------------------------------------------------------------------------------------------
+# ---- what makes no network -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("make", "kind", "parts"), [
     (lambda: fb.Sequential(), ValueError, ["the last layer is nothing", "expected a Dense layer"]),
     (lambda: fb.Sequential(fb.Dense(2, 3), fb.Dropout(0.1)), ValueError, ["Dropout(0.1)", "ends with its outputs"]),
-    (lambda: fb.Sequential(fb.Dense(2, 3), fb.Dense(4, 1)), ValueError, ["layers[1] takes 4 inputs", "expected 3", "Dense(3, 1)"]),
+    (lambda: fb.Sequential(fb.Dense(2, 3), fb.Dense(4, 1)), ValueError,
+     ["layers[1] takes 4 inputs", "expected 3", "Dense(3, 1)"]),
     (lambda: fb.Sequential(fb.Dense), TypeError, ["layers[0]", "expected a Dense or Dropout layer"]),
     (lambda: fb.Sequential([fb.Dense(2, 3)]), TypeError, ["layers[0]", "expected a Dense or Dropout layer"]),
-    (lambda: fb.Sequential(fb.Dense(2, 3, "softmax"), fb.Dense(3, 2)), ValueError, ["layers[0]", "'softmax'", "last layer only"]),
+    (lambda: fb.Sequential(fb.Dense(2, 3, "softmax"), fb.Dense(3, 2)), ValueError,
+     ["layers[0]", "'softmax'", "last layer only"]),
     (lambda: fb.Sequential(fb.Dense(2, 3, "relu"), loss="cross_entropy"), ValueError, ["'relu'", "expected 'linear'"]),
     (lambda: fb.mlp(2, 1, loss="cross_entropy"), ValueError, ["1 unit", "'binary_cross_entropy'"]),
     (lambda: fb.mlp(2, 1, output="softmax"), ValueError, ["softmax", "2 units or more"]),
-    (lambda: fb.mlp(2, 1, loss="cros_entropy"), ValueError, ["unknown loss 'cros_entropy'", "did you mean 'cross_entropy'"]),
+    (lambda: fb.mlp(2, 1, loss="cros_entropy"), ValueError,
+     ["unknown loss 'cros_entropy'", "did you mean 'cross_entropy'"]),
     (lambda: fb.mlp(2, 3, 1, activation="rellu"), ValueError, ["unknown activation 'rellu'", "did you mean 'relu'"]),
     (lambda: fb.mlp(2, 1, dtype="float16"), ValueError, ["dtype is 'float16'", "expected 'float32' or 'float64'"]),
     (lambda: fb.mlp(2, 1, seed=-1), ValueError, ["seed is -1", "expected an integer >= 0"]),
@@ -456,7 +460,8 @@ def test_the_ten_lines_of_a_loop_written_by_hand():
     (lambda: fb.mlp(2, 0, 1), ValueError, ["units is 0", "expected an integer >= 1"]),
     (lambda: fb.mlp(2, 1, dropout=1.0), ValueError, ["dropout is 1.0", "expected a finite number >= 0 and < 1"]),
     (lambda: fb.mlp(2, 1, l2=-0.1), ValueError, ["l2 is -0.1", "expected a finite number >= 0"]),
-    (lambda: fb.Sequential(fb.Dense(2, 3, init=np.ones((3, 2)))), ValueError, ["init has shape (3, 2)", "expected (2, 3)"]),
+    (lambda: fb.Sequential(fb.Dense(2, 3, init=np.ones((3, 2)))), ValueError,
+     ["init has shape (3, 2)", "expected (2, 3)"]),
 ])
 def test_what_makes_no_sense_is_refused_at_construction(make, kind, parts):
     with pytest.raises((ValueError, TypeError)) as caught:

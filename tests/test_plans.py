@@ -16,7 +16,7 @@ def net_of(*widths, dtype="float32", **options):
     return fb.mlp(*widths, dtype=dtype, activation="tanh", seed=1, **options)
 
 
-# ---- chunks -----------------------------------------------------------------------------------------------------------------
+# ---- chunks --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [1, 2, 9, 10, 11, 20, 25, 1000])
@@ -29,7 +29,7 @@ def test_chunks_cover_the_rows_once_in_two_calls_at_most(n, most):
     assert all(1 <= batch <= most for batch, _, _ in chunks)
 
 
-# ---- the cache ----------------------------------------------------------------------------------------------------------------
+# ---- the cache -----------------------------------------------------------------------------------------------------
 
 
 def test_a_plan_is_made_once_for_a_use_and_a_batch():
@@ -85,7 +85,7 @@ def test_a_training_plan_knows_the_callers_arrays_by_name():
     assert plan.arrays(X=X, Y=X) == [(plan.data["X"], X)]  # what it does not read is left out
 
 
-# ---- the arena ------------------------------------------------------------------------------------------------------------------
+# ---- the arena -----------------------------------------------------------------------------------------------------
 
 
 def arena(net, kind, batch, **options):
@@ -145,7 +145,7 @@ def test_the_plan_writes_into_the_networks_vectors():
     assert grads.any()
 
 
-# ---- a step allocates nothing ------------------------------------------------------------------------------------------------------
+# ---- a step allocates nothing --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("optimizer", [None, fb.SGD(lr=0.01), fb.Adam(clip_norm=1.0)], ids=repr)

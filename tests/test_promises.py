@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import regimes
 from fastbp._core import cpu
 
 # one network for each regime: (widths, rows, batch)
@@ -39,28 +39,43 @@ def digest(net):
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_the_regimes_are_what_they_are_called(regime):
-    net, X, _, batch = made(regime)
-    program = net._plans.get("train", batch, labels=True)
-    slices = -(-batch // program.compiled.batch) if regime == "tiny" else None
-    large = net.params.nbytes > 256 * 1024
-    assert large == (regime == "tiles")
-    assert slices in (1, None)
+    widths, _, batch = REGIMES[regime]
+    chosen = regimes.choose(batch, list(pairwise(widths)), [], 4)
+    assert chosen.tiles == (regime == "tiles")
+    assert (chosen.slice_rows == batch) == (regime == "tiny")
 
 
-# ---- 1: the same bits for any number of threads ---------------------------------------------------------------------------
+# ---- 1: the same bits for any number of threads --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("regime", REGIMES)
-@pytest.mark.parametrize("optimizer", [fb.SGD(lr=0.1), fb.SGD(lr=0.05, momentum=0.9, nesterov=True), fb.Adam(lr=1e-3),
-                                       fb.AdamW(lr=1e-3, clip_norm=0.5), fb.RMSprop(lr=1e-3, clip_value=0.01),
-                                       fb.Adagrad(lr=0.01)], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        fb.SGD(lr=0.1),
+        fb.SGD(lr=0.05, momentum=0.9, nesterov=True),
+        fb.Adam(lr=1e-3),
+        fb.AdamW(lr=1e-3, clip_norm=0.5),
+        fb.RMSprop(lr=1e-3, clip_value=0.01),
+        fb.Adagrad(lr=0.01),
+    ],
+    ids=repr,
+)
 def test_same_bits_for_any_number_of_threads(isa, dtype, regime, optimizer):
     results = set()
     for count in (1, 2, 3):
         net, X, y, batch = made(regime, dtype, dropout=0.2, l2=1e-4)
         weights = np.linspace(0.5, 1.5, len(X))
-        history = net.fit(X, y, epochs=2, batch_size=batch, optimizer=optimizer.fresh(), sample_weight=weights,
-                          threads=count, validation_split=0.2)
+        history = net.fit(
+            X,
+            y,
+            epochs=2,
+            batch_size=batch,
+            optimizer=optimizer.fresh(),
+            sample_weight=weights,
+            threads=count,
+            validation_split=0.2,
+        )
         results.add((digest(net), tuple(history.history["loss"]), tuple(history.history["val_loss"])))
     assert len(results) == 1
 
@@ -74,16 +89,22 @@ def test_predictions_and_gradients_have_the_same_bits_for_any_number_of_threads(
             net, X, y, _ = made(regime, dtype)
             Y = net.forward(X)
             dX = net.backward(Y)
-            results.add((net.predict(X).tobytes(), Y.tobytes(), dX.tobytes(), net.loss_and_grad(X, y),
-                         net.grads.tobytes()))
+            results.add(
+                (net.predict(X).tobytes(), Y.tobytes(), dX.tobytes(), net.loss_and_grad(X, y), net.grads.tobytes())
+            )
         finally:
             cpu.set_threads(None)
     assert len(results) == 1
 
 
 def test_dropout_masks_are_one_stream_of_the_seed(dtype, threads):
-    net = fb.Sequential(fb.Dense(4, 100, bias_init=np.ones(100), init="zeros"), fb.Dropout(0.25),
-                        fb.Dense(100, 100, init=np.eye(100)), dtype=dtype, seed=11)
+    net = fb.Sequential(
+        fb.Dense(4, 100, bias_init=np.ones(100), init="zeros"),
+        fb.Dropout(0.25),
+        fb.Dense(100, 100, init=np.eye(100)),
+        dtype=dtype,
+        seed=11,
+    )
     first, second = net.forward(np.ones((300, 4))), net.forward(np.ones((300, 4)))
     assert np.unique(first) == pytest.approx([0, 4 / 3])
     assert abs((first == 0).mean() - 0.25) < 0.01
@@ -94,12 +115,15 @@ def test_dropout_masks_are_one_stream_of_the_seed(dtype, threads):
     assert (again.forward(np.ones((300, 4))) == first).all()
 
 
-# ---- 2: fit is the loop written by hand ------------------------------------------------------------------------------------
+# ---- 2: fit is the loop written by hand ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("regime", REGIMES)
-@pytest.mark.parametrize("optimizer", [
-    fb.SGD(lr=0.1, momentum=0.9), fb.Adam(lr=1e-3, clip_norm=0.3), fb.AdamW(lr=fb.schedules.Cosine(1e-2, 20))], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer",
+    [fb.SGD(lr=0.1, momentum=0.9), fb.Adam(lr=1e-3, clip_norm=0.3), fb.AdamW(lr=fb.schedules.Cosine(1e-2, 20))],
+    ids=repr,
+)
 def test_fit_equals_the_loop_written_by_hand(isa, dtype, threads, regime, optimizer):
     ours, X, y, batch = made(regime, dtype, dropout=0.1, l1=1e-5)
     byhand, *_ = made(regime, dtype, dropout=0.1, l1=1e-5)
@@ -125,7 +149,7 @@ def test_fit_in_two_calls_equals_one(dtype):
     assert digest(once) == digest(twice)
 
 
-# ---- 3 is tests/test_kernels.py, test_kernel_gradients.py and test_agreement.py; here: every gradient of the engine -----------
+# ---- 3 is tests/test_kernels.py, test_kernel_gradients.py and test_agreement.py; here: every gradient of the engine
 
 
 @pytest.mark.parametrize("activation", [name for name in cpu.activations() if name != "softmax"])
@@ -170,7 +194,7 @@ def test_backward_gives_the_gradient_of_the_inputs_and_of_the_parameters(isa, th
     assert (dX * direction).sum() == pytest.approx(numeric, rel=1e-6)
 
 
-# ---- 4: the caller's floating-point modes -------------------------------------------------------------------------------------
+# ---- 4: the caller's floating-point modes --------------------------------------------------------------------------
 
 
 def test_denormals_are_as_they_were():
@@ -191,10 +215,10 @@ def test_rounding_mode_is_as_it_was():
     assert libm.fegetround() == before
 
 
-# ---- 5: wrong input changes nothing (what is refused, and how, is in tests/test_check.py and test_bad_input.py) --------------------
+# ---- 5: wrong input changes nothing (what is refused, and how, is in tests/test_check.py and test_bad_input.py) ----
 
 
-# ---- 6: numbers that stop being finite -----------------------------------------------------------------------------------------
+# ---- 6: numbers that stop being finite -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("regime", REGIMES)
@@ -218,7 +242,9 @@ def test_a_loss_that_stops_being_finite_stops_training(dtype, threads, regime):
                 expected.loss_and_grad(xb, yb)
                 by_hand.step(expected)
     opt = fb.Adam(lr=1e-3)
-    with pytest.raises(FloatingPointError, match=r"epoch 2, step 3: the loss became (inf|nan) .*layer.* Use a smaller lr"):
+    with pytest.raises(
+        FloatingPointError, match=r"epoch 2, step 3: the loss became (inf|nan) .*layer.* Use a smaller lr"
+    ):
         net.fit(X, y, epochs=3, batch_size=batch, optimizer=opt, callbacks=[poison])
     assert digest(net) == digest(expected)
     assert opt.steps == steps
@@ -243,7 +269,7 @@ def test_a_step_by_hand_refuses_a_gradient_that_is_not_finite(dtype):
     assert (net.params == before).all()
 
 
-# ---- 7: forks; the number of threads is in tests/test_cpu.py ------------------------------------------------------------------------
+# ---- 7: forks; the number of threads is in tests/test_cpu.py -------------------------------------------------------
 
 FORK = """
 import os, sys, hashlib, numpy as np, fastbp as fb
@@ -266,7 +292,7 @@ def test_a_process_forked_after_training_still_trains():
     assert done.stdout.split() == ["0", "True"], done.stderr
 
 
-# ---- 8: one thread of Python trains; prediction may run beside ----------------------------------------------------------------------
+# ---- 8: one thread of Python trains; prediction may run beside -----------------------------------------------------
 
 
 def test_a_second_thread_that_trains_gets_an_error():
@@ -294,8 +320,10 @@ def test_predictions_run_side_by_side():
     net, X, _, _ = made("tiles")
     expected = net.predict(X)
     results = []
-    workers = [threading.Thread(target=lambda: results.extend((net.predict(X) == expected).all() for _ in range(20)))
-               for _ in range(4)]
+    workers = [
+        threading.Thread(target=lambda: results.extend((net.predict(X) == expected).all() for _ in range(20)))
+        for _ in range(4)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

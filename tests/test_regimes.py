@@ -1,6 +1,7 @@
 """fastbp/regimes.py: how the work is cut up, from shapes alone."""
 
 import inspect
+import itertools
 
 import pytest
 from hypothesis import given, settings
@@ -64,7 +65,7 @@ def test_keep_keeps_the_whole_batch():
 @given(batch=st.integers(1, 100_000), widths=st.lists(st.integers(1, 3000), min_size=2, max_size=6),
        itemsize=st.sampled_from([4, 8]), keep=st.booleans())
 def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, itemsize, keep):
-    products = list(zip(widths, widths[1:], strict=False))
+    products = list(itertools.pairwise(widths))
     regime = regimes.choose(batch, products, widths, itemsize, keep)
     slices = -(-batch // regime.slice_rows)
     assert 1 <= slices <= regimes.MOST_SLICES

@@ -1,7 +1,8 @@
 """How far the vector functions are from the exact result, in units in the last place (ULP), and their limits.
 
 csrc/vecmath.inc is reached through the kernels that expose it. Every run takes a sample over all exponents and a dense
-one where the functions bend; `pytest -m ulp` takes all 2^32 floats. BOUNDS are the figures of vecmath.inc, rounded up.
+one where the functions bend; `pytest -m ulp` takes all 2^32 floats. BOUNDS are the figures of vecmath.inc, rounded up,
+plus what an activation's own operations add.
 """
 
 import ctypes
@@ -16,15 +17,20 @@ from fastbp._core import cpu
 # kernel: bounds for float32 and float64
 BOUNDS = {
     "exponential_forward": (1.1, 1.2),
-    "sigmoid_forward": (2.4, 2.5),
-    "tanh_forward": (5.1, 3.0),
-    "elu_forward": (1.8, 2.4),
+    "sigmoid_forward": (2.5, 2.5),
+    "tanh_forward": (5.0, 2.7),
+    "elu_forward": (1.3, 1.3),
     "softplus_forward": (3.0, 3.0),
-    "silu_forward": (3.5, 3.5),
-    "mish_forward": (6.0, 6.0),
-    "gelu_forward": (6.0, 10.0),
-    "softplus_backward": (2.0, 2.5),
+    "silu_forward": (3.0, 3.0),
+    "mish_forward": (5.0, 5.5),
+    "gelu_forward": (6.9, 10.0),
+    "softplus_backward": (1.3, 1.3),
 }
+SCALAR_BOUNDS = {"tanh_forward": (6.0, 2.7), "gelu_forward": (7.3, 12.0)}  # without fused multiply-adds
+
+
+def bound(isa, name, dtype):
+    return {**BOUNDS, **(SCALAR_BOUNDS if isa == "scalar" else {})}[name][dtype == "float64"]
 
 
 def apply(isa, x, name):
@@ -116,8 +122,7 @@ def sample(dtype, name):
 @pytest.mark.parametrize("name", BOUNDS)
 def test_error_is_within_its_bound(isa, dtype, name):
     error, x = worst(isa, name, sample(dtype, name))
-    bound = BOUNDS[name][dtype == "float64"]
-    assert error <= bound, f"{error:.2f} ULP at {x!r} = {x.hex()}"
+    assert error <= bound(isa, name, dtype), f"{error:.2f} ULP at {x!r} = {x.hex()}"
 
 
 @pytest.mark.ulp
@@ -130,7 +135,7 @@ def test_error_over_all_floats(isa, name):
         if name == "tanh_forward":
             assert not (np.abs(apply(isa, x, name)) > 1).any()
     print(f"{name} {isa}: {found[0]:.3f} ULP at {found[1]!r} = {found[1].hex()}")
-    assert found[0] <= BOUNDS[name][0]
+    assert found[0] <= bound(isa, name, "float32")
 
 
 def test_logarithm(isa, dtype):

@@ -45,7 +45,7 @@ cdef bint _forked_from_team = False
 _default_threads, _reason = 1, ""
 
 
-# ---- the choice of ISA ----------------------------------------------------------------------------------------------
+# ---- the choice of ISA ---------------------------------------------------------------------------------------------
 
 def known():
     """Names of all ISAs fastbp has kernels for, best first."""
@@ -85,7 +85,7 @@ cdef fbp_any *find(const fbp_table *table, str name) except NULL:
     return function
 
 
-# ---- what the table holds --------------------------------------------------------------------------------------------
+# ---- what the table holds ------------------------------------------------------------------------------------------
 
 cdef const fbp_table *_table_named(isa, dtype) except NULL:
     cdef const fbp_table *table = fbp_find_table(isa.encode(), itemsize_of(dtype))
@@ -160,7 +160,7 @@ def update_address(name, dtype):
     return <uintptr_t>find(table_for(itemsize_of(dtype)), f"{name}_update")
 
 
-# ---- threads ---------------------------------------------------------------------------------------------------------
+# ---- threads -------------------------------------------------------------------------------------------------------
 
 def threads():
     """The number of threads used where a call does not say."""
@@ -217,7 +217,7 @@ def _after_fork():
     _forked_from_team = _forked_from_team or _team_has_run
 
 
-# ---- what is not vector code -------------------------------------------------------------------------------------------
+# ---- what is not vector code ---------------------------------------------------------------------------------------
 
 cdef void gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride, const int64_t *index,
                  Py_ssize_t m, Py_ssize_t row_bytes) noexcept nogil:

@@ -44,7 +44,7 @@ cdef void product(fbp_gemm *gemm, Py_ssize_t mr, Py_ssize_t nr, Py_ssize_t item,
         p += DEPTH
 
 
-# ---- over rows ---------------------------------------------------------------------------------------------------------
+# ---- over rows -----------------------------------------------------------------------------------------------------
 
 cdef void dense(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = activation(x (rows, n_in) W + b); kept = what the activation was applied to, if wanted."""
@@ -81,7 +81,7 @@ cdef void bias_partial(const Op *op, const Place *at) noexcept nogil:
                                   not at.opens_slice)
 
 
-# ---- over parameters -----------------------------------------------------------------------------------------------------
+# ---- over parameters -----------------------------------------------------------------------------------------------
 
 cdef void weight_rows(const Task *task, const Program *program, const Place *at) noexcept nogil:
     """Rows [row, row + rows) of dW (n_in, n_out) = x (B, n_in)^T y (B, n_out), summed over the whole batch.

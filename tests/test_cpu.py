@@ -1,0 +1,277 @@
+"""fastbp/_core/cpu.pyx and threads.py: the ISA in use, and how many threads, and why that many."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp._core import cpu, threads
+
+
+def run(code, **environ):
+    """The finished process of Python code in a changed environment."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FASTBP_", "OMP_"))}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+                          env={**kept, **environ})
+
+
+# ---- the ISA -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_available_is_known_and_ends_with_scalar():
+    assert set(cpu.available()) <= set(cpu.known())
+    assert cpu.available()[-1] == "scalar"
+    assert cpu.selected() in cpu.available()
+
+
+def test_use_changes_what_is_made_afterwards(isa, dtype):
+    assert cpu.selected() == isa
+    lanes, mr, nr = cpu.tile(isa, dtype)
+    assert lanes * np.dtype(dtype).itemsize in (np.dtype(dtype).itemsize, 16, 32, 64)
+    assert mr >= 1
+    assert nr % lanes == 0
+    net = fb.mlp(5, 7, 3, activation="tanh", dtype=dtype, seed=1)
+    X = np.random.default_rng(0).standard_normal((9, 5))
+    Y = net.predict(X)
+    cpu.use("scalar")
+    assert np.allclose(net.predict(X), Y, rtol=1e-5)  # the same network, compiled again
+
+
+@pytest.mark.parametrize("isa", ["avx", "AVX2", "", "nonsense", None, 3])
+def test_an_unknown_isa_is_refused_with_the_choices(isa):
+    before = cpu.selected()
+    with pytest.raises(ValueError) as caught:
+        cpu.use(isa)
+    assert str(caught.value) == f"FASTBP_ISA: {isa!r} is unknown; choose one of {', '.join(cpu.available())}"
+    assert cpu.selected() == before
+
+
+def test_an_isa_of_another_machine_is_refused_with_the_choices():
+    other = next(name for name in cpu.known() if name not in cpu.available())
+    with pytest.raises(ValueError, match=f"{other!r} is not available on this machine; choose one of .*scalar"):
+        cpu.use(other)
+
+
+def test_kernels_of_an_isa_that_is_not_there():
+    for ask in (cpu.kernels, cpu.tile):
+        with pytest.raises(ValueError, match=r"isa must be one of .*scalar, got 'sse9'"):
+            ask("sse9", "float32")
+        with pytest.raises(ValueError, match="'float16'"):
+            ask("scalar", "float16")
+
+
+def test_the_environment_chooses_the_isa():
+    code = "import fastbp; print(fastbp.cpu.selected())"
+    assert run(code, FASTBP_ISA="scalar").stdout.strip() == "scalar"
+    assert run(code, FASTBP_ISA="").stdout.strip() == cpu.available()[0]
+    refused = run(code, FASTBP_ISA="avx1024")
+    assert refused.returncode == 1
+    assert f"ValueError: FASTBP_ISA: 'avx1024' is unknown; choose one of {', '.join(cpu.available())}" in refused.stderr
+
+
+def test_the_table_names_what_there_is():
+    names = [name for name, *_ in cpu.kernels("scalar", "float32")]
+    assert len(names) == len(set(names))
+    assert set(cpu.losses()) == {name[:-5] for name in names if name.endswith("_loss")}
+    assert set(cpu.updates()) == {name[:-7] for name in names if name.endswith("_update")}
+    assert {f"{name}_forward" for name in cpu.activations()} | {f"{name}_backward" for name in cpu.activations()} == {
+        name for name in names if name.endswith(("_forward", "_backward"))}
+    assert set(cpu.activations().values()) == {"OUTPUT", "INPUT"}
+
+
+def test_all_finite(isa, dtype):
+    for n in (0, 1, 7, 64, 1000):
+        x = np.zeros(n, dtype)
+        assert cpu.all_finite(x)
+        for place in {0, n // 2, n - 1} if n else ():
+            for value in (np.nan, np.inf, -np.inf):
+                bad = x.copy()
+                bad[place] = value
+                assert not cpu.all_finite(bad)
+
+
+# ---- the build -----------------------------------------------------------------------------------------------------
+
+
+def test_the_build_says_how_it_was_made():
+    build = cpu.build()
+    assert sorted(build) == ["compiler", "flags", "machine", "openmp"]
+    assert build["compiler"]
+    assert "-ffp-contract=off" in build["flags"]
+    assert "fast-math" not in build["flags"]
+    assert "-march=native" not in build["flags"]
+    assert isinstance(build["openmp"], bool)
+
+
+# ---- the number of threads -----------------------------------------------------------------------------------------
+
+
+class Machine:
+    """A tree of /sys and /proc: `cores` of two hyper-threads each where `smt`."""
+
+    def __init__(self, root, monkeypatch, cpus=8, smt=False, usable=None):
+        self.root = root
+        for i in range(cpus):
+            siblings = f"{i % (cpus // 2)},{i % (cpus // 2) + cpus // 2}" if smt else f"{i}"
+            self.write(f"sys/devices/system/cpu/cpu{i}/topology/thread_siblings_list", siblings)
+        usable = set(range(cpus) if usable is None else usable)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: usable, raising=False)
+        monkeypatch.setattr(os, "cpu_count", lambda: cpus)
+
+    def write(self, path, text):
+        path = self.root / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+        return self
+
+    def count(self, openmp=True, **environ):
+        return threads.default_count(openmp, environ, self.root)
+
+
+def test_physical_cores_are_counted(tmp_path, monkeypatch):
+    assert Machine(tmp_path, monkeypatch).count() == (8, "8 physical cores")
+
+
+def test_hyper_threads_share_a_core(tmp_path, monkeypatch):
+    assert Machine(tmp_path, monkeypatch, smt=True).count() == (4, "4 physical cores")
+
+
+def test_affinity_leaves_some(tmp_path, monkeypatch):
+    machine = Machine(tmp_path, monkeypatch, usable={1, 2, 5})
+    assert machine.count() == (3, "3 physical cores of the 3 CPUs this process may use")
+
+
+def test_affinity_to_both_threads_of_a_core(tmp_path, monkeypatch):
+    machine = Machine(tmp_path, monkeypatch, smt=True, usable={1, 5})
+    assert machine.count() == (1, "1 physical cores of the 2 CPUs this process may use")
+
+
+def test_a_machine_that_says_nothing(tmp_path, monkeypatch):
+    Machine(tmp_path, monkeypatch, cpus=4)
+    assert threads.default_count(True, {}, tmp_path / "nowhere") == (4, "4 physical cores")
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert threads.default_count(True, {}, tmp_path / "nowhere") == (4, "4 physical cores")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert threads.default_count(True, {}, tmp_path / "nowhere")[0] == 1
+
+
+V2 = "sys/fs/cgroup"
+V1 = "sys/fs/cgroup/cpu"
+
+
+@pytest.mark.parametrize(("limit", "count", "quota"), [
+    ("200000 100000", 2, "2"), ("150000 100000", 1, "1.5"), ("50000 100000", 1, "0.5"), ("350000 50000", 7, "7")])
+def test_a_quota_of_cgroup_v2(tmp_path, monkeypatch, limit, count, quota):
+    machine = Machine(tmp_path, monkeypatch).write("proc/self/cgroup", "0::/").write(f"{V2}/cpu.max", limit)
+    assert machine.count() == (count, f"the container's quota of {quota} CPUs")
+
+
+@pytest.mark.parametrize("limit", ["max 100000", "800000 100000", "1600000 100000", "nonsense", "max"])
+def test_no_quota_or_one_above_the_cores(tmp_path, monkeypatch, limit):
+    machine = Machine(tmp_path, monkeypatch).write("proc/self/cgroup", "0::/").write(f"{V2}/cpu.max", limit)
+    assert machine.count() == (8, "8 physical cores")
+
+
+def test_the_smallest_quota_of_nested_groups(tmp_path, monkeypatch):
+    machine = Machine(tmp_path, monkeypatch).write("proc/self/cgroup", "0::/user.slice/pod/container")
+    machine.write(f"{V2}/user.slice/pod/container/cpu.max", "max 100000")
+    machine.write(f"{V2}/user.slice/pod/cpu.max", "300000 100000")
+    machine.write(f"{V2}/user.slice/cpu.max", "500000 100000")
+    assert machine.count() == (3, "the container's quota of 3 CPUs")
+    machine.write(f"{V2}/user.slice/cpu.max", "200000 100000")
+    assert machine.count()[0] == 2
+    machine.write(f"{V2}/another/cpu.max", "100000 100000")  # not on the way
+    assert machine.count()[0] == 2
+
+
+@pytest.mark.parametrize("mount", ["cpu", "cpu,cpuacct"])
+def test_a_quota_of_cgroup_v1(tmp_path, monkeypatch, mount):
+    machine = Machine(tmp_path, monkeypatch)
+    machine.write("proc/self/cgroup", "12:memory:/box\n4:cpu,cpuacct:/box/inner\n1:name=systemd:/box")
+    folder = f"sys/fs/cgroup/{mount}/box"
+    machine.write(f"{folder}/inner/cpu.cfs_quota_us", "-1").write(f"{folder}/inner/cpu.cfs_period_us", "100000")
+    assert machine.count() == (8, "8 physical cores")
+    machine.write(f"{folder}/cpu.cfs_quota_us", "250000").write(f"{folder}/cpu.cfs_period_us", "100000")
+    assert machine.count() == (2, "the container's quota of 2.5 CPUs")
+
+
+def test_a_container_that_sees_its_own_group_as_the_root(tmp_path, monkeypatch):
+    """Docker without a namespace: the path is the host's, the mount is the container's."""
+    machine = Machine(tmp_path, monkeypatch).write("proc/self/cgroup", "4:cpu,cpuacct:/docker/0123abcd")
+    machine.write(f"{V1}/cpu.cfs_quota_us", "300000").write(f"{V1}/cpu.cfs_period_us", "100000")
+    assert machine.count()[0] == 3
+    machine = Machine(tmp_path / "v2", monkeypatch).write("proc/self/cgroup", "0::/../../docker/0123")
+    machine.write(f"{V2}/cpu.max", "400000 100000")
+    assert machine.count()[0] == 4
+
+
+def test_affinity_and_quota_together(tmp_path, monkeypatch):
+    machine = Machine(tmp_path, monkeypatch, usable={0, 1}).write("proc/self/cgroup", "0::/")
+    machine.write(f"{V2}/cpu.max", "400000 100000")
+    assert machine.count()[0] == 2
+    machine.write(f"{V2}/cpu.max", "100000 100000")
+    assert machine.count() == (1, "the container's quota of 1 CPUs")
+
+
+@pytest.mark.parametrize(("environ", "count", "reason"), [
+    ({"FASTBP_NUM_THREADS": "3"}, 3, "FASTBP_NUM_THREADS=3"),
+    ({"OMP_NUM_THREADS": "5"}, 5, "OMP_NUM_THREADS=5"),
+    ({"OMP_NUM_THREADS": "4,2,1"}, 4, "OMP_NUM_THREADS=4,2,1"),
+    ({"OMP_NUM_THREADS": " 2 "}, 2, "OMP_NUM_THREADS= 2 "),
+    ({"FASTBP_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, 3, "FASTBP_NUM_THREADS=3"),
+    ({"FASTBP_NUM_THREADS": "3", "OMP_NUM_THREADS": "nonsense"}, 3, "FASTBP_NUM_THREADS=3"),
+    ({"FASTBP_NUM_THREADS": "", "OMP_NUM_THREADS": "5"}, 5, "OMP_NUM_THREADS=5"),
+    ({"FASTBP_NUM_THREADS": "100"}, 100, "FASTBP_NUM_THREADS=100"),
+    ({"OMP_NUM_THREADS": " "}, 8, "8 physical cores"),
+])
+def test_the_environment_goes_first(tmp_path, monkeypatch, environ, count, reason):
+    machine = Machine(tmp_path, monkeypatch)
+    assert machine.count(**environ) == (count, reason)
+    machine.write("proc/self/cgroup", "0::/").write(f"{V2}/cpu.max", "100000 100000")
+    assert machine.count(**environ)[0] == (count if count != 8 else 1)
+
+
+@pytest.mark.parametrize("value", ["0", "-2", "two", "1.5", "inf", "2 3"])
+@pytest.mark.parametrize("name", ["FASTBP_NUM_THREADS", "OMP_NUM_THREADS"])
+def test_nonsense_in_the_environment_is_refused(tmp_path, monkeypatch, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of threads, 1 or more; got '{value}'"):
+        Machine(tmp_path, monkeypatch).count(**{name: value})
+
+
+def test_without_openmp_there_is_one_thread(tmp_path, monkeypatch):
+    assert Machine(tmp_path, monkeypatch).count(openmp=False, FASTBP_NUM_THREADS="4") == (1, "1: built without OpenMP")
+
+
+def test_the_environment_is_read_at_import():
+    code = "import fastbp; print(fastbp.cpu.threads(), fastbp.cpu.thread_reason())"
+    if cpu.build()["openmp"]:
+        assert run(code, FASTBP_NUM_THREADS="3").stdout.strip() == "3 FASTBP_NUM_THREADS=3"
+        assert "FASTBP_NUM_THREADS must be a whole number" in run(code, FASTBP_NUM_THREADS="many").stderr
+    count, _, reason = run(code).stdout.strip().partition(" ")
+    assert int(count) >= 1
+    assert reason
+
+
+def test_set_threads():
+    before, reason = cpu.threads(), cpu.thread_reason()
+    try:
+        cpu.set_threads(before + 2)
+        assert cpu.threads() == before + 2
+        assert cpu.thread_reason() == "set by fastbp.cpu.set_threads"
+        for nonsense in (0, -1, 1.5, "many", "", [2], float("nan")):
+            with pytest.raises(ValueError, match="threads must be a whole number of threads, 1 or more"):
+                cpu.set_threads(nonsense)
+        assert cpu.threads() == before + 2
+    finally:
+        cpu.set_threads(None)
+    assert cpu.threads() == threads.default_count(cpu.build()["openmp"])[0]
+    assert (cpu.threads(), cpu.thread_reason()) == (before, reason)
+
+
+def test_more_threads_than_cores_or_slices_do_no_harm():
+    net = fb.mlp(4, 3)
+    history = net.fit(np.ones((5, 4)), np.ones((5, 3)), threads=10_000)
+    assert len(history.epoch) == 1

@@ -1,0 +1,55 @@
+"""The front page is true: its Python runs as written, its commands exist, its links lead somewhere."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastbp import cli
+from fastbp._core import cpu
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_python_blocks_run(block, tmp_path):
+    done = subprocess.run([sys.executable, "-W", "error", "-c", block], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_accuracy_is_what_the_comment_says():
+    scope = {}
+    exec(re.sub(r"net\.save.*|again = .*", "", BLOCKS[0]), scope)
+    said = float(re.search(r'\["accuracy"\]\s*# about ([0-9.]+)', README)[1])
+    assert scope["accuracy"] == pytest.approx(said, abs=0.015)
+    assert scope["probabilities"].sum(1) == pytest.approx([1] * 5, abs=1e-5)
+
+
+def test_commands_are_understood():
+    commands = re.findall(r"^(?:pip install [^&]*&& )?(fastbp .*)$", README, re.MULTILINE)
+    assert len(commands) >= 4
+    for command in commands:
+        cli._parser().parse_args(shlex.split(command)[1:])  # raises SystemExit for what it does not know
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_names_of_the_table_are_all_there_are():
+    rows = dict(re.findall(r"^\| (\w+) \| (.*) \|$", README, re.MULTILINE))
+    assert set(re.findall(r"\w+", rows["activations"])) - {"output"} == set(cpu.activations())
+
+
+def test_it_is_short():
+    assert len(README.splitlines()) < 200
