@@ -98,7 +98,7 @@ void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t s
     }
 }
 
-/* ---- barrier ------------------------------------------------------------------------------------------------- */
+/* ---- queue --------------------------------------------------------------------------------------------------- */
 
 static void relax(void)
 {
@@ -109,19 +109,29 @@ static void relax(void)
 #endif
 }
 
-void fbp_wait(fbp_barrier *barrier, int team)
+enum { FIELD = 20 };
+static const uint64_t FIELD_MASK = (1u << FIELD) - 1, CLOSED = (uint64_t)1 << 63;
+
+void fbp_open(fbp_queue *queue, int tasks)
 {
-    enum { SPINS = 4000 };
-    /* Read before arriving: after the last arrival the generation may move at any time. */
-    int generation = __atomic_load_n(&barrier->generation, __ATOMIC_RELAXED);
-    if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == team) {
-        /* The count is zero before anybody is let go, so the next wait may begin at once. */
-        __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
-        __atomic_add_fetch(&barrier->generation, 1, __ATOMIC_RELEASE);
-        return;
-    }
-    for (int spins = 0; __atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE) == generation;) {
-        if (spins < SPINS) {
+    /* Between two phases nobody but the caller writes: the last one is finished and the next one is not open. */
+    uint64_t phase = (__atomic_load_n(&queue->claim, __ATOMIC_RELAXED) >> (2 * FIELD)) + 1;
+    __atomic_store_n(&queue->left, tasks, __ATOMIC_RELAXED);
+    uint64_t claim = tasks > 0 ? (phase << (2 * FIELD) & ~CLOSED) | (uint64_t)tasks << FIELD : CLOSED;
+    __atomic_store_n(&queue->claim, claim, __ATOMIC_RELEASE);
+}
+
+int fbp_take(fbp_queue *queue)
+{
+    enum { SPINS = 2000 }; /* about 30 us: longer than a phase of a small network, shorter than a slice of the scheduler */
+    for (int spins = 0;;) {
+        uint64_t claim = __atomic_load_n(&queue->claim, __ATOMIC_ACQUIRE);
+        uint64_t next = claim & FIELD_MASK;
+        if (claim & CLOSED) return -1;
+        if (next < (claim >> FIELD & FIELD_MASK)) {
+            if (__atomic_compare_exchange_n(&queue->claim, &claim, claim + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+                return (int)next;
+        } else if (spins < SPINS) {
             spins++;
             relax();
         } else {
@@ -129,3 +139,5 @@ void fbp_wait(fbp_barrier *barrier, int team)
         }
     }
 }
+
+int fbp_finish(fbp_queue *queue) { return __atomic_sub_fetch(&queue->left, 1, __ATOMIC_ACQ_REL) == 0; }

@@ -101,14 +101,18 @@ uint64_t fbp_threefry(uint64_t key, uint64_t counter);
 void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
                 ptrdiff_t m, ptrdiff_t row_bytes);
 
-/* A barrier for a team that is already running. Zero it before use; all `team` threads call fbp_wait. It spins, and
- * yields the processor when the others are long in coming, so it works on a machine that has fewer cores than threads. */
+/* The work of a team of threads that is already running: phases one after another, each of a number of tasks. Any thread
+ * takes the next task of the phase; the one that finishes the last of them opens the next phase, or closes the queue.
+ * Nobody waits for a thread, only for tasks: one that the system has put aside holds up at most the task it is at, which
+ * is what makes a team bearable on a machine that has fewer free cores than threads. Zero the queue before use. */
 typedef struct {
-    int arrived;
-    char pad[60];
-    int generation;
-    char pad2[60];
-} fbp_barrier;
-void fbp_wait(fbp_barrier *barrier, int team);
+    uint64_t claim; /* phase (23 bits, so that an old value is never taken for a new one), tasks (20), next task (20) */
+    char pad[56];
+    int64_t left;   /* tasks of the phase that are not finished */
+    char pad2[56];
+} fbp_queue;
+void fbp_open(fbp_queue *queue, int tasks);   /* begins a phase of 1 .. 2^20 - 1 tasks; 0 closes the queue */
+int fbp_take(fbp_queue *queue);               /* the number of a task, or -1 when the queue is closed; waits in between */
+int fbp_finish(fbp_queue *queue);             /* after every task taken: 1 if it was the phase's last, else 0 */
 
 #endif

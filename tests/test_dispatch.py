@@ -1,4 +1,4 @@
-"""csrc/dispatch.c: the choice of a table, the random generator, gather and the barrier."""
+"""csrc/dispatch.c: the choice of a table, the random generator, gather and the queue of tasks."""
 
 import ctypes
 import threading
@@ -25,7 +25,9 @@ known_isa = function("fbp_known_isa", c_char_p, c_int)
 best_isa = function("fbp_best_isa", c_char_p)
 threefry = function("fbp_threefry", c_uint64, c_uint64, c_uint64)
 gather = function("fbp_gather", None, c_void_p, c_ssize_t, c_void_p, c_ssize_t, POINTER(c_int64), c_ssize_t, c_ssize_t)
-wait = function("fbp_wait", None, c_void_p, c_int)
+open_phase = function("fbp_open", None, c_void_p, c_int)
+take = function("fbp_take", c_int, c_void_p)
+finish = function("fbp_finish", c_int, c_void_p)
 
 
 def test_known_isas_are_listed_best_first():
@@ -103,24 +105,29 @@ def test_gather(row_bytes, m, rng):
 
 
 @pytest.mark.parametrize("team", [1, 2, 3, 5])
-def test_nobody_passes_the_barrier_early(team):
-    """More threads than cores too. Each writes its round, waits, and must see everybody's; then the next, at once."""
-    barrier, rounds = (ctypes.c_char * 128)(), 400
-    at, early = np.zeros(team, np.int64), []
+def test_every_task_of_a_phase_is_finished_before_the_next_begins(team):
+    """More threads than cores too. Phases of 1 to 5 tasks; each task must see all of the phases before it finished."""
+    queue, phases = (ctypes.c_char * 128)(), 400
+    done, early = np.zeros((phases, 5), np.int64), []
+    current = [0]
 
-    def work(member):
-        for turn in range(1, rounds + 1):
-            at[member] = turn
-            wait(barrier, team)
-            early.extend(turn for other in at if other < turn)
-            wait(barrier, team)
+    def work():
+        while (task := take(queue)) >= 0:
+            phase = current[0]
+            early.extend(phase for before in range(phase) if done[before, :before % 5 + 1].min() < 1)
+            done[phase, task] += 1
+            if finish(queue):
+                current[0] += 1
+                open_phase(queue, current[0] % 5 + 1 if current[0] < phases else 0)
 
-    threads = [threading.Thread(target=work, args=(member,), daemon=True) for member in range(team)]
+    open_phase(queue, 1)
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(team)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=20)
         assert not thread.is_alive(), "a thread waits forever"
     assert early == []
-    arrived, generation = np.frombuffer(barrier, np.int32)[[0, 16]]
-    assert (arrived, generation) == (0, 2 * rounds if team > 0 else 0)
+    for phase in range(phases):
+        assert list(done[phase]) == [1] * (phase % 5 + 1) + [0] * (4 - phase % 5)
+

@@ -1,14 +1,15 @@
 # The one owner of the kernel tables, of the choice of ISA, and of OpenMP's API. Other modules cimport from here.
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport fbp_any, fbp_barrier, fbp_table
+from fastbp._core.kernels cimport fbp_any, fbp_queue, fbp_table
 
 cdef const fbp_table *table_for(int itemsize) except NULL
 cdef fbp_any *find(const fbp_table *table, str name) except NULL
 
 cdef int team_limit(int wanted) noexcept
-cdef int team_size() noexcept nogil
 cdef int team_member() noexcept nogil
-cdef void wait(fbp_barrier *barrier, int team) noexcept nogil
+cdef void open_phase(fbp_queue *queue, int tasks) noexcept nogil
+cdef int take_task(fbp_queue *queue) noexcept nogil
+cdef bint finish_task(fbp_queue *queue) noexcept nogil
 
 cdef void gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride, const int64_t *index,
                  Py_ssize_t m, Py_ssize_t row_bytes) noexcept nogil

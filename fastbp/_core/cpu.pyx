@@ -5,7 +5,7 @@ a batch size is compiled again). Nothing else in fastbp says OpenMP or reads a k
 """
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport strcmp
-from fastbp._core.kernels cimport fbp_any, fbp_barrier, fbp_forward, fbp_reduce, fbp_table, itemsize_of, real
+from fastbp._core.kernels cimport fbp_any, fbp_forward, fbp_queue, fbp_reduce, fbp_table, itemsize_of, real
 
 import os
 import platform
@@ -20,7 +20,9 @@ cdef extern from "fastbp.h" nogil:
     uint64_t fbp_threefry(uint64_t key, uint64_t counter)
     void fbp_gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
                     const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes)
-    void fbp_wait(fbp_barrier *barrier, int team)
+    void fbp_open(fbp_queue *queue, int tasks)
+    int fbp_take(fbp_queue *queue)
+    int fbp_finish(fbp_queue *queue)
 
 cdef extern from *:
     """
@@ -29,12 +31,10 @@ cdef extern from *:
     #define FASTBP_OPENMP _OPENMP
     #else
     #define FASTBP_OPENMP 0
-    static int omp_get_num_threads(void) { return 1; }
     static int omp_get_thread_num(void) { return 0; }
     #endif
     """
     int FASTBP_OPENMP
-    int omp_get_num_threads() nogil
     int omp_get_thread_num() nogil
     const char *FASTBP_BUILD_FLAGS
     const char *__VERSION__
@@ -199,16 +199,20 @@ cdef int team_limit(int wanted) noexcept:
     return wanted
 
 
-cdef int team_size() noexcept nogil:
-    return omp_get_num_threads()
-
-
 cdef int team_member() noexcept nogil:
     return omp_get_thread_num()
 
 
-cdef void wait(fbp_barrier *barrier, int team) noexcept nogil:
-    fbp_wait(barrier, team)
+cdef void open_phase(fbp_queue *queue, int tasks) noexcept nogil:
+    fbp_open(queue, tasks)
+
+
+cdef int take_task(fbp_queue *queue) noexcept nogil:
+    return fbp_take(queue)
+
+
+cdef bint finish_task(fbp_queue *queue) noexcept nogil:
+    return fbp_finish(queue)
 
 
 def _after_fork():

@@ -39,9 +39,8 @@ cdef extern from "fastbp.h" nogil:
         int nr
         int count
         const fbp_kernel *kernels
-    ctypedef struct fbp_barrier:
-        int arrived
-        int generation
+    ctypedef struct fbp_queue:
+        uint64_t claim
 
 ctypedef fused real:
     float

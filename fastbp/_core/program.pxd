@@ -1,8 +1,8 @@
 # What a plan is once compiled: flat C structs that drivers and the executor read, without the GIL and without asking
-# what dtype they hold. A step has two phases with a barrier after each: rows (slices of the batch go through all the
-# row operations) and parameters (ranges of the parameter vector get their gradient and their update).
+# what dtype they hold. A step has two phases: rows (slices of the batch go through all the row operations) and parameters
+# (ranges of the parameter vector get their gradient and their update).
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport (fbp_any, fbp_barrier, fbp_combine, fbp_gemm, fbp_pack, fbp_penalty, fbp_reduce,
+from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_pack, fbp_penalty, fbp_queue, fbp_reduce,
                                    fbp_update)
 
 cdef enum Mode:
@@ -27,6 +27,7 @@ cdef struct Place:
     int thread
     bint opens_slice            # the block is the first of its slice: sums start here
     bint opens_step             # the block is this thread's first of the step: copies of the weights are stale
+    Py_ssize_t step             # the step whose weights this thread has copies of, or -1
     uint64_t key                # of the step's dropout masks
     const int64_t *order        # (n,) the caller's rows in the order of training, or NULL
 
@@ -100,7 +101,7 @@ cdef struct Program:
     char *s1
     double clip_norm            # 0: none
     bint broken                 # a parameter or gradient stopped being finite
-    fbp_barrier barrier
+    fbp_queue queue
 
 
 cdef inline char *rows_of(const Value *value, const Place *at) noexcept nogil:

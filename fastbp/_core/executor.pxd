@@ -1,0 +1,32 @@
+# The executor: what one call runs, and the function that runs it.
+from libc.stdint cimport int64_t, uint64_t
+from fastbp._core.kernels cimport H_COUNT
+from fastbp._core.program cimport Program
+
+cdef enum Phase:
+    PACK        # copies of weights in panels; its tasks are panels
+    ROWS        # forward, loss, backward; slices of the batch
+    PARAMETERS  # gradients, and updates unless they must wait for the whole gradient's norm; ranges
+    UPDATES     # updates that had to wait; ranges
+
+cdef struct Call:
+    int first_op, last_op       # of the row operations: forward, backward or both
+    bint learns                 # whether the parameter phase runs
+    Py_ssize_t first, steps     # the first step's first row, and how many steps of `batch` rows follow
+    Py_ssize_t epoch            # steps after which the rows begin again at `first`
+    const int64_t *order        # (n,) or NULL for the rows as they lie
+    const double *lr            # (steps,)
+    const double *constants     # (H_COUNT,) the optimizer's
+    double *losses              # (steps,)
+    int64_t taken               # updates taken before this call
+    uint64_t seed, draws        # of dropout: the key, and how many steps drew from it before this call
+    # where the call is; written between two phases, when no task is under way
+    Phase phase
+    Py_ssize_t done             # steps that were completed
+    double loss                 # of the step at hand
+    uint64_t key                # of its dropout masks
+    double hyper[H_COUNT]       # of its update
+
+cdef int start(Program *p, Call *call, int team) except -1
+cdef double clip_scale(const Program *p) noexcept nogil
+cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil

@@ -1,0 +1,163 @@
+"""The executor: runs a plan, step after step, in one call without the GIL.
+
+A call is a row of phases, a phase a number of tasks that any thread may take; whoever finishes the last one does what
+little comes between two phases and opens the next. What a task computes does not depend on who computes it, so the size
+of the team changes no bit. A team of one runs the same tasks in a plain loop.
+"""
+from cython.parallel cimport parallel
+from libc.math cimport isfinite, pow
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy, memset
+from fastbp._core cimport cpu, updates
+from fastbp._core.dense cimport pack_panel
+from fastbp._core.kernels cimport H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LR, H_SCALE
+from fastbp._core.program cimport Place, Program
+
+
+cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
+    """hyper (H_COUNT,) = the optimizer's constants and what depends on the step, t = 1, 2 ..."""
+    memcpy(hyper, constants, H_COUNT * sizeof(double))
+    hyper[H_LR] = lr
+    hyper[H_CORRECTION1] = 1 - pow(hyper[H_BETA1], t)
+    hyper[H_CORRECTION2] = 1 - pow(hyper[H_BETA2], t)
+    hyper[H_SCALE] = 1
+
+
+cdef double clip_scale(const Program *p) noexcept nogil:
+    """What the gradient is multiplied by so that its norm is at most clip_norm."""
+    cdef double length = updates.norm(p)
+    return p.clip_norm / length if 0 < p.clip_norm < length else 1
+
+
+# ---- tasks -------------------------------------------------------------------------------------------------------------
+
+
+cdef void run_slice(Program *p, const Call *call, Place *at, int index) noexcept nogil:
+    """Slice `index` of the batch, each block of its rows through all the operations while it is warm."""
+    cdef Py_ssize_t end = min((index + 1) * p.slice_rows, p.batch)
+    cdef int i
+    at.slice_, at.opens_slice = index, True
+    at.opens_step = at.step != call.done
+    at.step, at.key = call.done, call.key
+    at.row = index * p.slice_rows
+    while at.row < end:
+        at.rows = min(p.block_rows, end - at.row)
+        for i in range(call.first_op, call.last_op):
+            p.ops[i].drive(&p.ops[i], at)
+        at.row += at.rows
+        at.opens_slice = at.opens_step = False
+
+
+cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept nogil:
+    at.first = call.first + call.done % call.epoch * p.batch
+    if call.phase == ROWS:
+        run_slice(p, call, at, index)
+    elif call.phase == PARAMETERS:
+        at.row = 0      # the gradient of a range is summed over the whole batch
+        p.tasks[index].gradient(&p.tasks[index], p, at)
+        updates.finish_gradient(index, p)
+        if p.update is not NULL and p.clip_norm == 0:
+            updates.update(index, p, call.hyper)
+    elif call.phase == UPDATES:
+        updates.update(index, p, call.hyper)
+    else:
+        pack_panel(&p.packings[index])
+
+
+# ---- between two phases --------------------------------------------------------------------------------------------------
+
+
+cdef int begin(Program *p, Call *call) noexcept nogil:
+    """The first phase; returns the number of its tasks."""
+    call.phase = PACK
+    call.key = cpu.threefry(call.seed, call.draws)
+    return p.n_packings if p.n_packings > 0 else advance(p, call)
+
+
+cdef int advance(Program *p, Call *call) noexcept nogil:
+    """What follows the phase that has just been finished; returns the number of its tasks, 0 when the call is over."""
+    cdef int i
+    if call.phase == PACK:
+        call.phase = ROWS
+        return p.slices
+    if call.phase == ROWS:
+        call.loss = 0
+        for i in range(p.slices):
+            call.loss += p.sums[i]
+        if not call.learns:
+            return end_step(p, call)
+        if p.update is not NULL:
+            if not isfinite(call.loss):
+                call.losses[call.done] = call.loss
+                return 0
+            fill_hyper(call.hyper, call.constants, call.lr[call.done], <double>(call.taken + call.done + 1))
+        call.phase = PARAMETERS
+        return p.n_tasks
+    if call.phase == PARAMETERS:
+        if p.penalised:
+            for i in range(p.n_tasks):
+                call.loss += p.penalties[i]
+        if p.update is not NULL and p.clip_norm > 0:
+            call.hyper[<int>H_SCALE] = clip_scale(p)
+            call.phase = UPDATES
+            return p.n_tasks
+    return end_step(p, call)
+
+
+cdef int end_step(Program *p, Call *call) noexcept nogil:
+    call.losses[call.done] = call.loss
+    if p.broken:
+        return 0
+    call.done += 1
+    if call.done == call.steps:
+        return 0
+    call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
+    call.phase = PACK
+    return p.n_packings if p.update is not NULL and p.n_packings > 0 else advance(p, call)
+
+
+# ---- teams -----------------------------------------------------------------------------------------------------------------
+
+
+cdef void work(Program *p, Call *call, int member) noexcept nogil:
+    """One thread of a team: tasks, until there are no more."""
+    cdef Place at
+    cdef int task
+    memset(&at, 0, sizeof(at))
+    at.thread, at.order, at.step = member, call.order, -1
+    while True:
+        task = cpu.take_task(&p.queue)
+        if task < 0:
+            return
+        run_task(p, call, &at, task)
+        if cpu.finish_task(&p.queue):
+            cpu.open_phase(&p.queue, advance(p, call))
+
+
+cdef void work_alone(Program *p, Call *call, int tasks) noexcept nogil:
+    """All tasks in order: a team of one needs no queue."""
+    cdef Place at
+    cdef int task
+    memset(&at, 0, sizeof(at))
+    at.order, at.step = call.order, -1
+    while tasks > 0:
+        for task in range(tasks):
+            run_task(p, call, &at, task)
+        tasks = advance(p, call)
+
+
+cdef int start(Program *p, Call *call, int team) except -1:
+    """Runs the call on at most `team` threads: one parallel region, or none for a team of one."""
+    cdef int tasks
+    team = cpu.team_limit(team)
+    p.broken = False
+    with nogil:
+        tasks = begin(p, call)
+        if team == 1:
+            work_alone(p, call, tasks)
+        else:
+            memset(&p.queue, 0, sizeof(p.queue))
+            cpu.open_phase(&p.queue, tasks)
+            with parallel(num_threads=team):
+                work(p, call, cpu.team_member())
+    return 0
