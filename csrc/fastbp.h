@@ -110,6 +110,9 @@ typedef struct {
     char pad[56];
     int64_t left;   /* tasks of the phase that are not finished */
     char pad2[56];
+    int32_t opened; /* how often a phase was opened: what a thread that has waited long sleeps on */
+    int32_t asleep; /* threads that do */
+    char pad3[56];
 } fbp_queue;
 void fbp_open(fbp_queue *queue, int tasks);   /* begins a phase of 1 .. 2^20 - 1 tasks; 0 closes the queue */
 int fbp_take(fbp_queue *queue);               /* the number of a task, or -1 when the queue is closed; waits in between */

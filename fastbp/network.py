@@ -10,6 +10,7 @@ import numpy as np
 from . import check, graph, layers, losses, plans
 from ._core import cpu, random
 from ._core import train as core
+from ._core.plan import aligned_zeros
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
 
@@ -40,8 +41,8 @@ class Sequential:
             layer.initialise(layer.W, layer.b, random.fold(self.seed, number))
 
     def _allocate(self):
-        self.params = np.zeros(sum(layer.size for layer in self.layers), self.dtype)
-        self.grads = np.zeros_like(self.params)
+        size = sum(layer.size for layer in self.layers)
+        self.params, self.grads = aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype)
         begin = 0
         for layer in self.layers:
             layer.bind(self.params[begin : begin + layer.size], self.grads[begin : begin + layer.size])

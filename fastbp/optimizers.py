@@ -13,6 +13,7 @@ import numpy as np
 
 from fastbp import check, schedules
 from fastbp._core import cpu
+from fastbp._core.plan import aligned_zeros
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
 
@@ -102,7 +103,7 @@ class Optimizer:
                 )
             return
         if self.slots:
-            self.state = np.zeros((self.slots, params.size), params.dtype)
+            self.state = aligned_zeros((self.slots, params.size), params.dtype)
         self._params = params
 
     def step(self, net):

@@ -107,7 +107,7 @@ def test_gather(row_bytes, m, rng):
 @pytest.mark.parametrize("team", [1, 2, 3, 5])
 def test_every_task_of_a_phase_is_finished_before_the_next_begins(team):
     """More threads than cores too. Phases of 1 to 5 tasks; each task must see all of the phases before it finished."""
-    queue, phases = (ctypes.c_char * 128)(), 400
+    queue, phases = (ctypes.c_char * 256)(), 400
     done, early = np.zeros((phases, 5), np.int64), []
     current = [0]
 

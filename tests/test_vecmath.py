@@ -23,10 +23,10 @@ BOUNDS = {
     "softplus_forward": (3.0, 3.0),
     "silu_forward": (3.0, 3.0),
     "mish_forward": (5.0, 5.5),
-    "gelu_forward": (6.9, 10.0),
+    "gelu_forward": (7.3, 10.0),
     "softplus_backward": (1.3, 1.3),
 }
-SCALAR_BOUNDS = {"tanh_forward": (6.0, 2.7), "gelu_forward": (7.3, 12.0)}  # without fused multiply-adds
+SCALAR_BOUNDS = {"tanh_forward": (5.6, 2.7), "gelu_forward": (7.8, 12.0)}  # without fused multiply-adds
 
 
 def bound(isa, name, dtype):

@@ -7,6 +7,8 @@ from fastbp._core.cpu cimport find, table_for
 from fastbp._core.kernels cimport (fbp_combine, fbp_gemm, fbp_pack, fbp_penalty, fbp_reduce, fbp_table, itemsize_of)
 from fastbp._core.program cimport DIRECT, LOCAL, SHARED, Driver, Mode, Op, Packing, Task, Value
 
+import math
+
 import numpy as np
 
 cnp.import_array()
@@ -35,6 +37,16 @@ cdef Driver driver_named(str name) except NULL:
     if name == "gather":
         return rows.gather
     raise ValueError(f"no driver runs the operation {name!r}")
+
+
+def aligned_zeros(shape, dtype):
+    """np.zeros whose first element begins a cache line. NumPy's own large arrays begin 16 bytes after one, and then every
+    vector as wide as a line is read from two."""
+    cdef size_t skip
+    size = (math.prod(shape) if isinstance(shape, tuple) else shape) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + LINE, np.uint8)
+    skip = (LINE - <size_t>cnp.PyArray_DATA(memory) % LINE) % LINE
+    return memory[skip:skip + size].view(dtype).reshape(shape)
 
 
 cdef Py_ssize_t rounded(Py_ssize_t nbytes, Py_ssize_t to) noexcept:
@@ -94,7 +106,7 @@ cdef class Plan:
             raise MemoryError("no memory for a plan")
         p.squares = p.penalties + p.n_tasks
         p.sums = p.squares + p.n_tasks
-        if program.partials:
+        if program.partials and p.slices > 1:
             p.slice_bytes = rounded(len(self.params) * p.item, APART)
         return 0
 
@@ -125,15 +137,15 @@ cdef class Plan:
         offsets.append(size)
         size += p.slice_bytes * p.slices
         self.nbytes = size
-        self.arena = np.empty(size + LINE, np.uint8)
+        self.arena = aligned_zeros(size, np.uint8)
         self.base = <char *>cnp.PyArray_DATA(self.arena)
-        self.base += (LINE - <size_t>self.base % LINE) % LINE
         for i in range(self.n_values):
             if self.values[i].mode != DIRECT:
                 self.values[i].base = self.base + <Py_ssize_t>offsets[i]
         for i in range(p.n_ops):
             p.ops[i].panels = self.base + <Py_ssize_t>offsets[self.n_values + i]
-        p.partials = self.base + <Py_ssize_t>offsets[self.n_values + p.n_ops]
+        # the gradient of a single slice is the gradient
+        p.partials = p.grads if p.slices == 1 else self.base + <Py_ssize_t>offsets[self.n_values + p.n_ops]
         return 0
 
     cdef Value *_value(self, index) except? NULL:

@@ -6,6 +6,8 @@ from fastbp._core.program cimport Place, Program, Task
 cdef void combine(const Task *task, const Program *program, const Place *at) noexcept nogil:
     """The range's gradient: the slices' partial gradients added up in the order of the slices."""
     cdef Py_ssize_t offset = task.begin * program.item
+    if program.slices == 1:
+        return
     program.combine(program.grads + offset, program.partials + offset, program.slice_bytes // program.item,
                     program.slices, task.count)
 
