@@ -86,8 +86,8 @@ def fit(
     calls = Callbacks(callbacks, early_stopping, names=job.names())
     history = History({"epochs": epochs, "batch_size": job.batch, "samples": job.n, "steps": -(-job.n // job.batch)})
     optimizer.monitored(job.names())
-    optimizer.bind(net.params)
     with Progress(epochs, history.params["steps"], progress) as bar:
+        optimizer.bind(net.params)  # here: whatever is refused is refused by now
         try:
             stop = calls.on_train_begin(net)
             for epoch in range(epochs):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp import regimes
 from fastbp._core import cpu
 
 # one network for each regime: (widths, rows, batch)

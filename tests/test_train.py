@@ -170,13 +170,15 @@ def test_training_goes_on_where_it_was(data):
     assert (opt.state != state).any()
 
 
-def test_fit_is_the_same_in_chunks_of_any_length(data, monkeypatch):
-    """A compiled call is as long as the clock says; what it computes does not depend on that."""
+@pytest.mark.parametrize("hidden", [(8,), (260, 270)], ids=["slices", "tiles"])
+def test_fit_is_the_same_in_chunks_of_any_length(data, hidden, monkeypatch):
+    """A compiled call is as long as the clock says; what it computes does not depend on that: copies of the weights
+    are as fresh in its last step as in its first."""
     X, Y, _ = data
     results = set()
     for seconds in (0.0, 1e-4, 10.0):
         monkeypatch.setattr(train, "CHUNK_SECONDS", seconds)
-        net = made(dropout=0.2)
+        net = fb.mlp(INPUTS, *hidden, UNITS, activation="tanh", seed=4, dropout=0.2)
         history = net.fit(X, Y, epochs=3, batch_size=3, optimizer=fb.Adam(lr=fb.schedules.Exponential(0.01, 0.99)))
         results.add((bits(net), tuple(history.history["loss"])))
     assert len(results) == 1

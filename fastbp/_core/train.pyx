@@ -37,6 +37,7 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
     call.learns, call.first, call.epoch = learns, first, call.steps
     call.seed, call.draws = dropout
     start(&plan.program, &call, min(team, plan.team))
+    plan.bound.clear()
 
 
 def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr, double[::1] losses,
@@ -64,6 +65,7 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
         call.constants, call.taken = &hyper[0], optimizer.steps
         set_update(p, optimizer, kernel)
     start(p, &call, min(team, plan.team))
+    plan.bound.clear()
     return call.done, p.broken
 
 
