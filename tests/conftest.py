@@ -1,9 +1,21 @@
 """Fixtures of all tests: every ISA of this machine, both dtypes, one and several threads."""
 
+import os
+
 import numpy as np
 import pytest
 
 from fastbp._core import cpu
+
+
+@pytest.fixture(scope="session", autouse=True)
+def elsewhere(tmp_path_factory):
+    """Tests run in an empty folder: in the checkout, a Python they start would import the sources, which are not compiled,
+    instead of what is installed."""
+    before = os.getcwd()
+    os.chdir(tmp_path_factory.mktemp("elsewhere"))
+    yield
+    os.chdir(before)
 
 
 @pytest.fixture(params=cpu.available())
