@@ -18,7 +18,7 @@ from setuptools.errors import CompileError, LinkError
 
 MODULES = ["cpu", "random", "plan", "dense", "rows", "updates", "executor", "train"]
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
-C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 ISA_FLAGS = {
     "isa_avx2": ["-mavx2", "-mfma"],
     "isa_avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],

@@ -233,8 +233,8 @@ def _summary(net, data, history, seconds, steps, scale, model):
             _row("losses above", f"of the target standardised: (target - {scale[0]:.6g}) / {scale[1]:.6g}")
     # The steps' own time: validation and printing between the epochs are not training.
     busy = sum(history.history.get("seconds", ()))
-    speed = f", {epochs * steps / busy:,.0f} steps per second" if busy > 0 else ""
-    _row("time", f"{seconds:.2f} s in all, {epochs * steps:,} steps{speed}")
+    speed = f": {epochs * steps / busy:,.0f} steps per second" if busy > 0 else ""
+    _row("time", f"{seconds:.2f} s in all, {busy:.2f} s of it for {epochs * steps:,} training steps{speed}")
     _row("model", model)
 
 

@@ -1,6 +1,7 @@
 """Networks: layers in a row over one vector of parameters, compiled where they are used."""
 
 import copy
+import math
 import threading
 from contextlib import contextmanager
 from itertools import pairwise
@@ -66,9 +67,7 @@ class Sequential:
             plan = self._plans.get("keep", len(X))
             Y = np.empty((len(X), self.units), self.dtype)
             dropout = self._dropout()
-            core.run(
-                plan.compiled, plan.arrays(X=X, Y=Y), 0, plan.forward, False, 0, np.empty(1), dropout, cpu.threads()
-            )
+            plan.run("forward", dropout=dropout, X=X, Y=Y)
             self._kept = (plan, X, Y, dropout)
             return Y.copy()  # backward reads Y; the caller may write into what it gets
 
@@ -88,17 +87,7 @@ class Sequential:
                     "call forward with the same rows first"
                 )
             dX = np.empty_like(X)
-            core.run(
-                plan.compiled,
-                plan.arrays(X=X, Y=Y, dY=dY, dX=dX),
-                plan.forward,
-                -1,
-                True,
-                0,
-                np.empty(1),
-                dropout,
-                cpu.threads(),
-            )
+            plan.run("backward", dropout=dropout, X=X, Y=Y, dY=dY, dX=dX)
             self._last = plan
             return dX
 
@@ -112,24 +101,13 @@ class Sequential:
             y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
             weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
             plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None)
-            value = np.empty(1)
-            core.run(
-                plan.compiled,
-                plan.arrays(X=X, targets=y, weights=weights),
-                0,
-                -1,
-                True,
-                0,
-                value,
-                self._dropout(),
-                cpu.threads(),
-            )
+            loss = float(plan.run("gradients", dropout=self._dropout(), X=X, targets=y, weights=weights)[0])
             self._last = plan
-        if not np.isfinite(value[0]):
+        if not math.isfinite(loss):
             raise FloatingPointError(
-                f"the loss is {value[0]} {self.where_not_finite(X)}; use a smaller lr or clip_norm, or scale X and y"
+                f"the loss is {loss} {self.where_not_finite(X)}; use a smaller lr or clip_norm, or scale X and y"
             )
-        return float(value[0])
+        return loss
 
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
@@ -194,19 +172,8 @@ class Sequential:
         total = 0.0
         for batch, first, steps in plans.chunks(n, PREDICT_ROWS):
             with self._plans.borrowed(kind, batch, labels=labels, weighted=weights is not None) as plan:
-                values = np.empty(steps)
-                core.run(
-                    plan.compiled,
-                    plan.arrays(X=X, Y=Y, targets=targets, weights=weights),
-                    0,
-                    -1,
-                    False,
-                    first,
-                    values,
-                    (0, 0),
-                    cpu.threads(),
-                )
-            total += values.sum() * (batch / n)
+                losses = plan.run("outputs", first=first, steps=steps, X=X, Y=Y, targets=targets, weights=weights)
+            total += losses.sum() * (batch / n)
         return Y, total
 
     def _penalty(self):

@@ -2,8 +2,11 @@
 
 from contextlib import contextmanager
 
+import numpy as np
+
 from . import graph, lowering
 from ._core import cpu
+from ._core import train as core
 from ._core.plan import Plan as Compiled
 
 MOST = 64  # plans kept for a network; a loop over ever new batch sizes does not fill the memory
@@ -69,6 +72,22 @@ class Plan:
         )
         self.batch, self.data, self.forward = batch, program.data, program.forward
         self.compiled = Compiled(net.params, net.grads, program, min(team, program.slices))
+
+    def run(self, part, *, dropout=(0, 0), first=0, steps=1, **named):
+        """Runs a part of the plan on consecutive batches, without an update; returns the losses, float64 (steps,).
+
+        part: "forward", "backward", "gradients" (both, and what they are for) or "outputs" (forward, and the loss if
+        there is one). dropout: (key, steps that drew masks before). first: the first batch's row in the arrays `named`.
+        """
+        begin, end, learns = {
+            "forward": (0, self.forward, False),
+            "backward": (self.forward, -1, True),
+            "gradients": (0, -1, True),
+            "outputs": (0, -1, False),
+        }[part]
+        losses = np.empty(steps)
+        core.run(self.compiled, self.arrays(**named), begin, end, learns, first, losses, dropout, cpu.threads())
+        return losses
 
     def arrays(self, **named):
         """[(value, array), ...] for the core, of the arrays that this plan reads or writes."""

@@ -10,8 +10,8 @@ from fastbp._core import cpu
 
 @pytest.fixture(scope="session", autouse=True)
 def elsewhere(tmp_path_factory):
-    """Tests run in an empty folder: in the checkout, a Python they start would import the sources, which are not compiled,
-    instead of what is installed."""
+    """Tests run in an empty folder: in the checkout, a Python they start would import the sources, which are not
+    compiled, instead of what is installed."""
     before = os.getcwd()
     os.chdir(tmp_path_factory.mktemp("elsewhere"))
     yield
