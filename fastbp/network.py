@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import check, graph, layers, losses, plans
+from . import check, graph, layers, losses, plans, train
 from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
@@ -184,13 +184,9 @@ class Sequential:
             if layer.size and (layer.l1 or layer.l2)
         )
 
-    # ---- training: see fastbp.train --------------------------------------------------------------------------------
+    # ---- training --------------------------------------------------------------------------------------------------
 
-    def fit(self, X, y, **options):
-        """Trains the network; see fastbp.train.fit, which says all the options. Returns a History."""
-        from . import train
-
-        return train.fit(self, X, y, **options)
+    fit = train.fit
 
     # ---- files -----------------------------------------------------------------------------------------------------
 
