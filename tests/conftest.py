@@ -1,6 +1,7 @@
 """Fixtures of all tests: every ISA of this machine, both dtypes, one and several threads."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -16,6 +17,15 @@ def elsewhere(tmp_path_factory):
     os.chdir(tmp_path_factory.mktemp("elsewhere"))
     yield
     os.chdir(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """Ctrl-C is an exception here and in every process a test starts, also where the tests were started by a shell in
+    the background, which ignores it and hands that down."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(params=cpu.available())
