@@ -116,34 +116,39 @@ static void relax(void)
 #endif
 }
 
-enum { FIELD = 20 };
-static const uint64_t FIELD_MASK = (1u << FIELD) - 1, CLOSED = (uint64_t)1 << 63;
+enum { FIELD = 32 };
+static const uint64_t LOW = ((uint64_t)1 << FIELD) - 1, CLOSED = (uint64_t)1 << 63;
 
 /* A thread that yields instead of sleeping gives its whole share of the processor away: on a machine busy with other
  * programs a step of 100 us took 2 ms. A sleeper is woken at once, and in its turn. */
-static void sleep_until_opened(fbp_queue *queue, uint64_t claim)
+static void sleep_until_opened(fbp_queue *queue, uint64_t open)
 {
 #if defined __linux__
     __atomic_add_fetch(&queue->asleep, 1, __ATOMIC_SEQ_CST);
     int32_t opened = __atomic_load_n(&queue->opened, __ATOMIC_SEQ_CST);
-    /* fbp_open writes claim, then opened, then looks for sleepers: either the old claim is seen to have gone here, or
-     * the kernel sees that `opened` has moved, or fbp_open sees this sleeper */
-    if (__atomic_load_n(&queue->claim, __ATOMIC_SEQ_CST) == claim)
+    /* fbp_open writes `open`, then `opened`, then looks for sleepers: either `open` is seen to have changed here, or the
+     * kernel sees that `opened` has moved, or fbp_open sees this sleeper */
+    if (__atomic_load_n(&queue->open, __ATOMIC_SEQ_CST) == open)
         syscall(SYS_futex, &queue->opened, FUTEX_WAIT_PRIVATE, opened, NULL, NULL, 0);
     __atomic_sub_fetch(&queue->asleep, 1, __ATOMIC_SEQ_CST);
 #else
-    (void)queue, (void)claim;
+    (void)queue, (void)open;
     sched_yield();
 #endif
+}
+
+void fbp_start(fbp_queue *queue, int team)
+{
+    memset(queue, 0, sizeof *queue);
+    queue->lanes = team < FBP_LANES ? team : FBP_LANES;
 }
 
 void fbp_open(fbp_queue *queue, int tasks)
 {
     /* Between two phases nobody but the caller writes: the last one is finished and the next one is not open. */
-    uint64_t phase = (__atomic_load_n(&queue->claim, __ATOMIC_RELAXED) >> (2 * FIELD)) + 1;
+    uint64_t phase = (queue->open >> FIELD) + 1;
     __atomic_store_n(&queue->left, tasks, __ATOMIC_RELAXED);
-    uint64_t claim = tasks > 0 ? (phase << (2 * FIELD) & ~CLOSED) | (uint64_t)tasks << FIELD : CLOSED;
-    __atomic_store_n(&queue->claim, claim, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&queue->open, tasks > 0 ? phase << FIELD | (uint64_t)tasks : CLOSED, __ATOMIC_SEQ_CST);
     __atomic_add_fetch(&queue->opened, 1, __ATOMIC_SEQ_CST);
 #if defined __linux__
     if (__atomic_load_n(&queue->asleep, __ATOMIC_SEQ_CST) > 0)
@@ -151,22 +156,41 @@ void fbp_open(fbp_queue *queue, int tasks)
 #endif
 }
 
-int fbp_take(fbp_queue *queue)
+/* The next of a lane's `count` tasks of a phase, or -1. Nobody sets a lane back for a new phase: its count of an older
+ * phase means none. A thread that comes late with an old phase finds that phase's tasks taken, or a newer one. */
+static int64_t take_from(fbp_lane *lane, uint64_t phase, uint64_t count)
+{
+    uint64_t taken = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
+    for (;;) {
+        uint64_t next = taken >> FIELD == phase ? taken & LOW : 0;
+        if (taken >> FIELD > phase || next >= count) return -1;
+        if (__atomic_compare_exchange_n(&lane->taken, &taken, phase << FIELD | (next + 1), 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+            return (int64_t)next;
+    }
+}
+
+int fbp_take(fbp_queue *queue, int member)
 {
     enum { SPINS = 4000 }; /* some 50 us: a phase of a small network is shorter, and waking a sleeper costs about 10 */
-    for (int spins = 0;;) {
-        uint64_t claim = __atomic_load_n(&queue->claim, __ATOMIC_ACQUIRE);
-        uint64_t next = claim & FIELD_MASK;
-        if (claim & CLOSED) return -1;
-        if (next < (claim >> FIELD & FIELD_MASK)) {
-            if (__atomic_compare_exchange_n(&queue->claim, &claim, claim + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-                return (int)next;
-        } else if (spins < SPINS) {
-            spins++;
-            relax();
-        } else {
-            sleep_until_opened(queue, claim);
+    int spins = 0;
+    for (;;) {
+        uint64_t open = __atomic_load_n(&queue->open, __ATOMIC_ACQUIRE);
+        int tasks = (int)(open & LOW), lanes = queue->lanes;
+        if (open & CLOSED) return -1;
+        for (int i = 0; i < lanes; i++) {
+            int lane = (member + i) % lanes;
+            int count = tasks > lane ? (tasks - lane + lanes - 1) / lanes : 0;
+            int64_t next = take_from(&queue->lane[lane], open >> FIELD, (uint64_t)count);
+            if (next >= 0) return lane + (int)next * lanes;
         }
+        while (__atomic_load_n(&queue->open, __ATOMIC_ACQUIRE) == open)
+            if (spins < SPINS) {
+                spins++;
+                relax();
+            } else {
+                sleep_until_opened(queue, open);
+            }
     }
 }
 

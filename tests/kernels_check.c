@@ -308,10 +308,10 @@ enum { PHASES = 2000, TASKS = 7 };
 static fbp_queue queue;
 static int phase, done[PHASES][TASKS];
 
-static void *take_tasks(void *unused)
+static void *take_tasks(void *member)
 {
     long wrong = 0;
-    for (int task; (task = fbp_take(&queue)) >= 0;) {
+    for (int task; (task = fbp_take(&queue, (int)(size_t)member)) >= 0;) {
         if (phase > 0)
             for (int i = 0; i < TASKS; i++) wrong += done[phase - 1][i] != 1;
         done[phase][task]++;
@@ -319,7 +319,6 @@ static void *take_tasks(void *unused)
         phase++;
         fbp_open(&queue, phase < PHASES ? TASKS : 0);
     }
-    (void)unused;
     return (void *)wrong;
 }
 
@@ -327,8 +326,9 @@ static int check_dispatch(void)
 {
     pthread_t thread[3];
     long wrong = fbp_threefry(0x0370734413198A2E, 0x85A308D3243F6A88) != 0x483DF7A0C4923A9C;
+    fbp_start(&queue, 3);
     fbp_open(&queue, TASKS);
-    for (size_t i = 0; i < 3; i++) pthread_create(&thread[i], NULL, take_tasks, NULL);
+    for (size_t i = 0; i < 3; i++) pthread_create(&thread[i], NULL, take_tasks, (void *)i);
     for (size_t i = 0; i < 3; i++) {
         void *early;
         pthread_join(thread[i], &early);

@@ -7,8 +7,9 @@ cdef fbp_any *find(const fbp_table *table, str name) except NULL
 
 cdef int team_limit(int wanted) noexcept
 cdef int team_member() noexcept nogil
+cdef void start_queue(fbp_queue *queue, int team) noexcept nogil
 cdef void open_phase(fbp_queue *queue, int tasks) noexcept nogil
-cdef int take_task(fbp_queue *queue) noexcept nogil
+cdef int take_task(fbp_queue *queue, int member) noexcept nogil
 cdef bint finish_task(fbp_queue *queue) noexcept nogil
 
 cdef void gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride, const int64_t *index,

@@ -20,8 +20,9 @@ cdef extern from "fastbp.h" nogil:
     uint64_t fbp_threefry(uint64_t key, uint64_t counter)
     void fbp_gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
                     const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes)
+    void fbp_start(fbp_queue *queue, int team)
     void fbp_open(fbp_queue *queue, int tasks)
-    int fbp_take(fbp_queue *queue)
+    int fbp_take(fbp_queue *queue, int member)
     int fbp_finish(fbp_queue *queue)
 
 cdef extern from *:
@@ -203,12 +204,16 @@ cdef int team_member() noexcept nogil:
     return omp_get_thread_num()
 
 
+cdef void start_queue(fbp_queue *queue, int team) noexcept nogil:
+    fbp_start(queue, team)
+
+
 cdef void open_phase(fbp_queue *queue, int tasks) noexcept nogil:
     fbp_open(queue, tasks)
 
 
-cdef int take_task(fbp_queue *queue) noexcept nogil:
-    return fbp_take(queue)
+cdef int take_task(fbp_queue *queue, int member) noexcept nogil:
+    return fbp_take(queue, member)
 
 
 cdef bint finish_task(fbp_queue *queue) noexcept nogil:

@@ -1,6 +1,6 @@
 """The executor: runs a plan, step after step, in one call without the GIL.
 
-A call is a row of phases, a phase a number of tasks that any thread may take; whoever finishes the last one does what
+A call is a row of phases, a phase a number of tasks that any thread may take, its own first; whoever finishes the last one does what
 little comes between two phases and opens the next. What a task computes does not depend on who computes it, so the size
 of the team changes no bit. A team of one runs the same tasks in a plain loop.
 """
@@ -126,7 +126,7 @@ cdef void work(Program *p, Call *call, int member) noexcept nogil:
     memset(&at, 0, sizeof(at))
     at.thread, at.order, at.step = member, call.order, -1
     while True:
-        task = cpu.take_task(&p.queue)
+        task = cpu.take_task(&p.queue, member)
         if task < 0:
             return
         run_task(p, call, &at, task)
@@ -156,7 +156,7 @@ cdef int start(Program *p, Call *call, int team) except -1:
         if team == 1:
             work_alone(p, call, tasks)
         else:
-            memset(&p.queue, 0, sizeof(p.queue))
+            cpu.start_queue(&p.queue, team)
             cpu.open_phase(&p.queue, tasks)
             with parallel(num_threads=team):
                 work(p, call, cpu.team_member())

@@ -40,7 +40,7 @@ cdef extern from "fastbp.h" nogil:
         int count
         const fbp_kernel *kernels
     ctypedef struct fbp_queue:
-        uint64_t claim
+        uint64_t open
 
 ctypedef fused real:
     float
