@@ -10,6 +10,13 @@ class Layer:
 
     kind = None
     size = 0
+    _fixed = ()  # names that cannot be set any more, once a network has bound the layer
+
+    def __setattr__(self, name, value):
+        if name in self._fixed:
+            remedy = f"write into it: layer.{name}[:] = ..." if name in ("W", "b", "dW", "db") else "make a new network"
+            raise AttributeError(f"{name} of a network's layer cannot be replaced (by {value!r}); {remedy}")
+        object.__setattr__(self, name, value)
 
     def copy(self):
         """A layer with the same settings, bound to nothing."""
@@ -20,7 +27,8 @@ class Layer:
         return {"kind": self.kind, **{k: v for k, v in self._settings().items() if k not in ("init", "bias_init")}}
 
     def bind(self, params, grads):
-        """Nothing to bind where there are no parameters."""
+        """Makes this the layer of a network. Its plans are compiled for the settings, so they are fixed from now on."""
+        self._fixed = frozenset(self._settings()) - {"init", "bias_init"} | {"W", "b", "dW", "db"}
 
     def initialise(self, W, b, key):
         """Nothing to initialise where there are no parameters."""
@@ -65,6 +73,7 @@ class Dense(Layer):
         edge = self.inputs * self.units
         self.W, self.b = params[:edge].reshape(self.inputs, self.units), params[edge:]
         self.dW, self.db = grads[:edge].reshape(self.inputs, self.units), grads[edge:]
+        super().bind(params, grads)
 
     def initialise(self, W, b, key):
         """Writes initial values into W (inputs, units) and b (units,), drawn from the stream of `key`, an int."""

@@ -1,6 +1,5 @@
 """Networks: layers in a row over one vector of parameters, compiled where they are used."""
 
-import copy
 import math
 import threading
 from contextlib import contextmanager
@@ -40,6 +39,16 @@ class Sequential:
         self._allocate()
         for number, layer in enumerate(dense):
             layer.initialise(layer.W, layer.b, random.fold(self.seed, number))
+
+    def __setattr__(self, name, value):
+        if name in ("params", "grads") and name in self.__dict__:
+            raise AttributeError(
+                f"{name} of a network cannot be replaced: layers and plans hold views of it; "
+                f"write into it: net.{name}[:] = ..."
+            )
+        if name in ("layers", "loss", "dtype") and name in self.__dict__:
+            raise AttributeError(f"{name} of a network cannot be replaced (by {value!r}); make a new network")
+        object.__setattr__(self, name, value)
 
     def _allocate(self):
         size = sum(layer.size for layer in self.layers)
@@ -221,12 +230,17 @@ class Sequential:
         return net
 
     def __getstate__(self):
-        return {"config": self.config(), "params": self.params.copy(), "draws": self._draws}
+        return {
+            "config": self.config(),
+            "params": self.params.copy(),
+            "grads": self.grads.copy(),
+            "draws": self._draws,
+        }
 
     def __setstate__(self, state):
         self.__dict__.update(Sequential.from_config(state["config"]).__dict__)
         self._plans = plans.Cache(self)
-        self.params[:] = state["params"]
+        self.params[:], self.grads[:] = state["params"], state["grads"]
         self._draws = state["draws"]
 
     # ---- how it is done --------------------------------------------------------------------------------------------
@@ -284,10 +298,8 @@ class Sequential:
         for i, layer in enumerate(self.layers):
             if not layer.size:
                 continue
-            head = copy.copy(self)
-            head.layers = self.layers[: i + 1]
-            head.units = layer.units
-            head._plans = plans.Cache(head)
+            head = Sequential(*self.layers[: i + 1], loss="mae", dtype=self.dtype)
+            head.params[:] = self.params[: head.params.size]
             if not np.isfinite(head._outputs(X)[0]).all():
                 return f"at the output of layer {i} ({layer!r})"
         return "although every layer's output is finite"

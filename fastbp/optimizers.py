@@ -102,7 +102,14 @@ class Optimizer:
                     "steps), expected one optimizer for each network; pass optimizer.fresh()"
                 )
             return
-        if self.slots:
+        state = self.state
+        if self.steps and self.slots and (state.shape != (self.slots, params.size) or state.dtype != params.dtype):
+            raise ValueError(
+                f"optimizer {self!r} is a copy with the state of {state.shape[1]} {state.dtype} parameters, expected "
+                f"{params.size} of {params.dtype}; pass optimizer.fresh()"
+            )
+        # a copy that has taken steps goes on where it was, with the network that was copied with it
+        if self.slots and not self.steps:
             self.state = aligned_zeros((self.slots, params.size), params.dtype)
         self._params = params
 
@@ -140,6 +147,10 @@ class Optimizer:
         if not isinstance(self.lr, float):
             settings["lr"] = copy.deepcopy(self.lr)  # which a new optimizer resets
         return type(self)(**settings)
+
+    def __getstate__(self):
+        # whom a copy trains is found out at its first step
+        return {**self.__dict__, "_params": None}
 
     def reset(self):
         """Forgets the network, the state, the steps taken and what the schedule has observed."""

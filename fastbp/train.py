@@ -14,22 +14,25 @@ CHUNK_SECONDS = 0.05
 
 
 def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
-    """Yields (xb, yb), or (xb, yb, wb) where sample_weight is given: the mini-batches of one epoch.
+    """An iterator over (xb, yb), or (xb, yb, wb) where sample_weight is given: the mini-batches of one epoch.
 
     X (n, ...), y (n, ...), sample_weight (n,). The order is that of `fit` with the same seed; the last batch holds the
     rest. With a batch_size of n or more there is one batch, in the order of the data.
     """
-    X, y = np.asanyarray(X), np.asanyarray(y)
-    w = None if sample_weight is None else np.asanyarray(sample_weight)
-    n = len(X)
-    size = check.integer("batch_size", batch_size, minimum=1)
-    for name, array in (("y", y), ("sample_weight", w)):
-        if array is not None and len(array) != n:
-            raise ValueError(f"{name} has {len(array)} rows, expected {n}, one for each row of X; pass matching arrays")
+    arrays = [np.asanyarray(X), np.asanyarray(y)]
+    if sample_weight is not None:
+        arrays.append(np.asanyarray(sample_weight))
+    for name, array in zip(("X", "y", "sample_weight"), arrays, strict=False):
+        if array.ndim == 0:
+            raise TypeError(f"{name} is {array!r}, expected an array with a row for each sample; pass one")
+        if len(array) != len(arrays[0]):
+            raise ValueError(
+                f"{name} has {len(array)} rows, expected {len(arrays[0])}, one for each row of X; pass matching arrays"
+            )
+    n, size = len(arrays[0]), check.integer("batch_size", batch_size, minimum=1)
     order = epoch_order(n, size, shuffle, check.integer("seed", seed, minimum=0))
-    for i in range(0, n, size):
-        rows = slice(i, i + size) if order is None else order[i : i + size]
-        yield (X[rows], y[rows]) if w is None else (X[rows], y[rows], w[rows])
+    cuts = (slice(i, i + size) for i in range(0, n, size))
+    return (tuple(array[cut if order is None else order[cut]] for array in arrays) for cut in cuts)
 
 
 def epoch_order(n, batch_size, shuffle, seed):

@@ -23,7 +23,8 @@ def default_count(openmp=True, environ=os.environ, root="/"):
     for name in ("FASTBP_NUM_THREADS", "OMP_NUM_THREADS"):
         # OMP_NUM_THREADS may be a list, one number for each level of nesting; ours is the first
         if environ.get(name, "").strip():
-            return checked(name, environ[name].split(",")[0].strip()), f"{name}={environ[name]}"
+            first = environ[name].split(",")[0] if name.startswith("OMP") else environ[name]
+            return checked(name, first.strip()), f"{name}={environ[name]}"
     cpus = _affinity()
     cores = _physical_cores(cpus, Path(root))
     count, reason = cores, f"{cores} physical cores"
