@@ -106,8 +106,7 @@ void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t s
  * last task of a phase opens the next phase, or closes the queue.
  * Nobody waits for a thread, only for tasks: one that the system has put aside holds up at most the task it is at, which
  * is what makes a team bearable on a machine that has fewer free cores than threads. And a task goes to the same thread
- * step after step, whose caches hold what it needs: with one lane for all, two threads that happened to swap their tasks
- * every step were slower than one (digits16: 123 us a step against 54). */
+ * step after step, whose caches hold what it needs. */
 enum { FBP_LANES = 32 };
 typedef struct {
     uint64_t taken; /* phase, and how many of the lane's tasks are taken (32 bits each) */
@@ -121,10 +120,12 @@ typedef struct {
     int32_t opened; /* how often a phase was opened: what a thread that has waited long sleeps on */
     int32_t asleep; /* threads that do */
     int32_t lanes;
-    char pad3[52];
+    int32_t spins;  /* looks at `open` before a thread sleeps */
+    char pad3[48];
     fbp_lane lane[FBP_LANES];
 } fbp_queue;
-void fbp_start(fbp_queue *queue, int team);        /* an empty queue for threads 0 .. team - 1 */
+/* An empty queue for threads 0 .. team - 1; crowded: they are more than the cores, so that a waiting one is in the way. */
+void fbp_start(fbp_queue *queue, int team, int crowded);
 void fbp_open(fbp_queue *queue, int tasks);        /* begins a phase of 1 task or more; 0 closes the queue */
 int fbp_take(fbp_queue *queue, int member);        /* a task's number, or -1 when the queue is closed; waits in between */
 int fbp_finish(fbp_queue *queue);                  /* after every task taken: 1 if it was the phase's last, else 0 */

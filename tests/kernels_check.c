@@ -326,7 +326,7 @@ static int check_dispatch(void)
 {
     pthread_t thread[3];
     long wrong = fbp_threefry(0x0370734413198A2E, 0x85A308D3243F6A88) != 0x483DF7A0C4923A9C;
-    fbp_start(&queue, 3);
+    fbp_start(&queue, 3, 1);
     fbp_open(&queue, TASKS);
     for (size_t i = 0; i < 3; i++) pthread_create(&thread[i], NULL, take_tasks, (void *)i);
     for (size_t i = 0; i < 3; i++) {

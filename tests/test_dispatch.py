@@ -27,7 +27,7 @@ threefry = function("fbp_threefry", c_uint64, c_uint64, c_uint64)
 gather = function("fbp_gather", None, c_void_p, c_ssize_t, c_void_p, c_ssize_t, POINTER(c_int64), c_ssize_t, c_ssize_t)
 open_phase = function("fbp_open", None, c_void_p, c_int)
 take = function("fbp_take", c_int, c_void_p, c_int)
-start = function("fbp_start", None, c_void_p, c_int)
+start = function("fbp_start", None, c_void_p, c_int, c_int)
 finish = function("fbp_finish", c_int, c_void_p)
 
 
@@ -121,7 +121,7 @@ def test_every_task_of_a_phase_is_finished_before_the_next_begins(team):
                 current[0] += 1
                 open_phase(queue, current[0] % 5 + 1 if current[0] < phases else 0)
 
-    start(queue, team)
+    start(queue, team, True)
     open_phase(queue, 1)
     threads = [threading.Thread(target=work, args=(member,), daemon=True) for member in range(team)]
     for thread in threads:
@@ -136,6 +136,6 @@ def test_every_task_of_a_phase_is_finished_before_the_next_begins(team):
 
 def test_a_thread_takes_its_own_tasks_first_and_then_the_others():
     queue = (ctypes.c_char * 4096)()
-    start(queue, 3)
+    start(queue, 3, False)
     open_phase(queue, 8)
     assert [take(queue, 1) for _ in range(8)] == [1, 4, 7, 2, 5, 0, 3, 6]

@@ -20,7 +20,7 @@ cdef extern from "fastbp.h" nogil:
     uint64_t fbp_threefry(uint64_t key, uint64_t counter)
     void fbp_gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
                     const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes)
-    void fbp_start(fbp_queue *queue, int team)
+    void fbp_start(fbp_queue *queue, int team, int crowded)
     void fbp_open(fbp_queue *queue, int tasks)
     int fbp_take(fbp_queue *queue, int member)
     int fbp_finish(fbp_queue *queue)
@@ -43,6 +43,7 @@ cdef extern from *:
 cdef const fbp_table *_tables[2]    # of the ISA in use: float, double
 cdef bint _team_has_run = False     # whether this process has started a team of more than one thread
 cdef bint _forked_from_team = False
+cdef int _cpus = len(_threads.affinity())   # that this process may run on
 _default_threads, _reason = 1, ""
 
 
@@ -205,7 +206,7 @@ cdef int team_member() noexcept nogil:
 
 
 cdef void start_queue(fbp_queue *queue, int team) noexcept nogil:
-    fbp_start(queue, team)
+    fbp_start(queue, team, team > _cpus)
 
 
 cdef void open_phase(fbp_queue *queue, int tasks) noexcept nogil:

@@ -25,7 +25,7 @@ def default_count(openmp=True, environ=os.environ, root="/"):
         if environ.get(name, "").strip():
             first = environ[name].split(",")[0] if name.startswith("OMP") else environ[name]
             return checked(name, first.strip()), f"{name}={environ[name]}"
-    cpus = _affinity()
+    cpus = affinity()
     cores = _physical_cores(cpus, Path(root))
     count, reason = cores, f"{cores} physical cores"
     if len(cpus) < (os.cpu_count() or 1):
@@ -37,7 +37,7 @@ def default_count(openmp=True, environ=os.environ, root="/"):
     return count, reason
 
 
-def _affinity():
+def affinity():
     """The CPUs this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
