@@ -10,7 +10,7 @@
 from typing import NamedTuple
 
 SLICES_BYTES = 256 * 1024  # parameters larger than this are trained in tiles; L2, 1-2 MB, holds several slices' sums
-SLICE_WORK = 6.5e5  # multiply-adds worth a slice of its own: 7 us of one core; policy64 gains 16 % by a second one
+SLICE_WORK = 1e6  # multiply-adds worth a slice of its own: 10 us of one core, for two meetings and what they move
 ELEMENT_WORK = 40  # multiply-adds that one activation, its derivative and its loss cost
 MOST_SLICES = 16
 TILE_SLICES = 8  # at most, and of at least TILE_ROWS rows: panels of weights pass by once a slice; 16 rows cost 10 %
