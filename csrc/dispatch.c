@@ -119,8 +119,8 @@ static void relax(void)
 enum { FIELD = 32 };
 static const uint64_t LOW = ((uint64_t)1 << FIELD) - 1, CLOSED = (uint64_t)1 << 63;
 
-/* A thread that yields instead of sleeping gives its whole share of the processor away: on a machine busy with other
- * programs a step of 100 us took 2 ms. A sleeper is woken at once, and in its turn. */
+/* A thread that yields instead of sleeping gives its whole share of the processor away to other programs. A sleeper is
+ * woken at once, and in its turn. */
 static void sleep_until_opened(fbp_queue *queue, uint64_t open)
 {
 #if defined __linux__
@@ -139,8 +139,7 @@ static void sleep_until_opened(fbp_queue *queue, uint64_t open)
 
 void fbp_start(fbp_queue *queue, int team, int crowded)
 {
-    /* About 2 ms, or 20 us. A sleeper wakes some 30 us late and then finds its tasks taken: with 70 us of patience a
-     * thread that was late once went to sleep in every step from then on (digits16: 123 us a step for 54). */
+    /* About 2 ms, or 20 us. A sleeper wakes some 30 us late, which is as long as a step of a small network. */
     enum { PATIENT = 100000, CROWDED = 1000 };
     memset(queue, 0, sizeof *queue);
     queue->spins = crowded ? CROWDED : PATIENT;
