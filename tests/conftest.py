@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+from small_network import INPUTS, UNITS, N
 
 from fastbp._core import cpu
 
@@ -59,3 +60,10 @@ def tolerance(dtype):
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def data(rng):
+    """X (50, 6), Y (50, 3) of float32, and labels (50,), for the network of small_network.py."""
+    return (rng.standard_normal((N, INPUTS)).astype("float32"), rng.standard_normal((N, UNITS)).astype("float32"),
+            rng.integers(0, UNITS, N))

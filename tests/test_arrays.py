@@ -2,25 +2,9 @@
 
 import numpy as np
 import pytest
+from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
-
-N, INPUTS, UNITS = 50, 6, 3
-
-
-def made(**options):
-    return fb.mlp(INPUTS, 8, UNITS, **{"activation": "tanh", "seed": 4, **options})
-
-
-@pytest.fixture
-def data(rng):
-    """X (50, 6), Y (50, 3) of float32, and labels (50,)."""
-    return (rng.standard_normal((N, INPUTS)).astype("float32"), rng.standard_normal((N, UNITS)).astype("float32"),
-            rng.integers(0, UNITS, N))
-
-
-def bits(net):
-    return net.params.tobytes()
 
 
 def read_only(array, folder):

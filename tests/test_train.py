@@ -8,28 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
 from fastbp import train
 from fastbp._core import cpu, random
-
-N, INPUTS, UNITS = 50, 6, 3
-
-
-def made(**options):
-    return fb.mlp(INPUTS, 8, UNITS, **{"activation": "tanh", "seed": 4, **options})
-
-
-@pytest.fixture
-def data(rng):
-    """X (50, 6), Y (50, 3) of float32, and labels (50,)."""
-    return (rng.standard_normal((N, INPUTS)).astype("float32"), rng.standard_normal((N, UNITS)).astype("float32"),
-            rng.integers(0, UNITS, N))
-
-
-def bits(net):
-    return net.params.tobytes()
-
 
 # ---- batches and their order ---------------------------------------------------------------------------------------
 
