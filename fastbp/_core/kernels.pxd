@@ -68,3 +68,16 @@ cdef inline int itemsize_of(dtype) except -1:
     if dtype == "float64":
         return sizeof(double)
     raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+
+
+cdef inline double get_real(const void *p, Py_ssize_t item) noexcept nogil:
+    """The real of `item` bytes at p."""
+    return (<const float *>p)[0] if item == sizeof(float) else (<const double *>p)[0]
+
+
+cdef inline void put_real(void *p, Py_ssize_t item, double value) noexcept nogil:
+    """Writes a real of `item` bytes at p."""
+    if item == sizeof(float):
+        (<float *>p)[0] = <float>value
+    else:
+        (<double *>p)[0] = value
