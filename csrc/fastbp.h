@@ -59,6 +59,33 @@ typedef double fbp_penalty(void *g, const void *W, ptrdiff_t n, double l1, doubl
 typedef void fbp_dropout(void *Y, ptrdiff_t ldy, const void *X, ptrdiff_t ldx, ptrdiff_t m, ptrdiff_t n,
                          uint64_t row, uint64_t key, double rate);
 
+/* Z (m, n) = f(A, B, C), element by element. Element (i, j) of an operand is P[i * rsP + j * csP]: csP is 0 or 1, and rsP
+ * any distance, 0 among them, so that an operand may be (m, n), a row, a column or one number. Operands that f does not
+ * have are NULL. Z may be an operand that has its layout. param is the map's own number. A column (n = 1) whose
+ * elements touch (ldz and rsP 1, or rsP 0) is as fast as a row. */
+typedef void fbp_map(void *Z, ptrdiff_t ldz, const void *A, ptrdiff_t rsa, ptrdiff_t csa, const void *B, ptrdiff_t rsb,
+                     ptrdiff_t csb, const void *C, ptrdiff_t rsc, ptrdiff_t csc, ptrdiff_t m, ptrdiff_t n, double param);
+
+/* s[i * lds] = f(A[i, 0 .. n-1]) for the m rows of A (m, n), n >= 1. */
+typedef void fbp_row_reduce(void *s, ptrdiff_t lds, const void *A, ptrdiff_t lda, ptrdiff_t m, ptrdiff_t n);
+
+/* s (n) = or += the sum over the m rows of A_ij * B_ij, or of A_ij where B is NULL; operands as in a map. */
+typedef void fbp_sum_product(void *s, const void *A, ptrdiff_t rsa, ptrdiff_t csa, const void *B, ptrdiff_t rsb,
+                             ptrdiff_t csb, ptrdiff_t m, ptrdiff_t n, int accumulate);
+
+/* Returns the sum of all A_ij * B_ij, or of all A_ij where B is NULL; operands as in a map. */
+typedef double fbp_total(const void *A, ptrdiff_t rsa, ptrdiff_t csa, const void *B, ptrdiff_t rsb, ptrdiff_t csb,
+                         ptrdiff_t m, ptrdiff_t n);
+
+/* Y (m, n): row i is row index[i] of W (rows, n). index (m), 0 <= index[i] < rows. */
+typedef void fbp_embed(void *Y, ptrdiff_t ldy, const void *W, ptrdiff_t ldw, const int32_t *index, ptrdiff_t m,
+                       ptrdiff_t n);
+
+/* Its gradient for rows first .. first + count - 1 of W: for i = 0 .. m-1, where index[i] is one of them, row
+ * index[i] - first of dW (count, n) += row i of dY (m, n). */
+typedef void fbp_scatter(void *dW, ptrdiff_t lddw, const void *dY, ptrdiff_t lddy, const int32_t *index, ptrdiff_t first,
+                         ptrdiff_t count, ptrdiff_t m, ptrdiff_t n);
+
 /* Places in the array of hyperparameters that every update reads. */
 enum fbp_hyper { H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT };
 /* H_BETA1 is also SGD's momentum and RMSprop's rho. H_CORRECTION1 = 1 - beta1^t, H_CORRECTION2 = 1 - beta2^t, t = 1, 2 ...

@@ -7,7 +7,8 @@
  *   is touched, other lanes read as zero), vfma(a, b, c) = a * b + c, vmin, vmax (of a NaN: the second argument),
  *   vabs, vsqrt, vround (to nearest, ties to even), vlt, vle, veq, vselect(mask, if_true, if_false),
  *   as_int, as_real (the same bits), to_int (of an integral vec with |x| < 2^31), to_real, ishl, ishr (zeros come in),
- *   vsum (lanes in a fixed order), vlargest (of the lanes), vfirst(n) (the mask of the first n lanes),
+ *   vsum (lanes in a fixed order), vlargest (of the lanes), vfirst(n) (the mask of the first n lanes), vall(mask)
+ *   (whether all lanes are true),
  *   vscale(x, n) = x * 2^n, n integral, of any size, and vscale_normal, cheaper on most ISAs: n from SCALE_MIN,
  *   where it gives 0, to SCALE_MAX, where it gives infinity, and both may come a binade earlier than they must.
  * Scalar is an ISA of one lane. */
@@ -82,6 +83,7 @@ INLINE ivec to_int(vec a) { return (ivec)a; }
 INLINE vec to_real(ivec a) { return (vec)a; }
 INLINE real vsum(vec a) { return a; }
 INLINE mask vfirst(ptrdiff_t n) { return n > 0; }
+INLINE int vall(mask m) { return m; }
 #else
 
 INLINE vec vset1(real x) { return x - (vec){0}; }   /* `x - zeros` folds into a broadcast; `x + zeros` does not: -0.0 */
@@ -119,6 +121,7 @@ typedef BY_REAL(__mmask16, __mmask8) mask;
 #define OP(name) BY_REAL(_mm512_##name##_ps, _mm512_##name##_pd)
 INLINE mask first(ptrdiff_t n) { return (mask)((1u << n) - 1u); }
 INLINE mask vfirst(ptrdiff_t n) { return first(n); }
+INLINE int vall(mask m) { return m == first(V); }
 INLINE vec vload_n(const real *p, ptrdiff_t n) { return (vec)OP(maskz_loadu)(first(n), p); }
 INLINE void vstore_n(real *p, vec v, ptrdiff_t n) { OP(mask_storeu)(p, first(n), v); }
 INLINE vec vfma(vec a, vec b, vec c) { return (vec)OP(fmadd)(a, b, c); }
@@ -150,6 +153,7 @@ INLINE __m256i first(ptrdiff_t n)
     return _mm256_loadu_si256((const __m256i *)(ones + (V - n) * (8 / V)));
 }
 INLINE mask vfirst(ptrdiff_t n) { return (mask)first(n); }
+INLINE int vall(mask m) { return OP(movemask)(m) == (1 << V) - 1; }
 /* whole vecs apart: a masked store takes tens of cycles on AMD's CPUs */
 INLINE vec vload_n(const real *p, ptrdiff_t n) { return n == V ? vload(p) : (vec)OP(maskload)(p, first(n)); }
 INLINE void vstore_n(real *p, vec v, ptrdiff_t n)
@@ -205,6 +209,7 @@ INLINE mask vfirst(ptrdiff_t n)
     memcpy(&m, ones + V - n, sizeof m);
     return m;
 }
+INLINE int vall(mask m) { return vminvq_u32((uint32x4_t)m) != 0; }
 /* not vminq and vmaxq, which return NaN if either is one: the vocabulary's order is that of x86 */
 INLINE vec vabs(vec a) { return (vec)OP(vabs)(a); }
 INLINE vec vsqrt(vec a) { return (vec)OP(vsqrt)(a); }

@@ -206,6 +206,28 @@ def targets(y, n, loss, units, dtype, name="y"):
     return result, False
 
 
+def indices(value, limit, name):
+    """Integers (n,) or (n, 1) with 0 <= value < limit, as an int32 array (n, 1)."""
+    values = _numeric(value, name)
+    if values.dtype.kind not in "iub":
+        raise TypeError(f"{name} has dtype {values.dtype}, expected integers below {limit}; pass {name}.astype(int)")
+    if values.ndim not in (1, 2) or not values.size or values.size != len(values):
+        raise ValueError(f"{name} has shape {values.shape}, expected (n,), an integer for each sample; pass a column")
+    low, high = values.min(), values.max()
+    if low < 0 or high >= limit:
+        raise ValueError(f"{name} has {low if low < 0 else high} in it, expected 0 to {limit - 1}; check the indices")
+    return np.ascontiguousarray(values.reshape(-1, 1), dtype=np.int32)
+
+
+def rows_of(node, width, what):
+    """A node of an expression with a row of `width` numbers (None: any) for each sample."""
+    batched, shape = getattr(node, "batched", None), getattr(node, "shape", ())
+    if not batched or len(shape) != 1 or (width is not None and shape[0] != width):
+        wanted = f"(batch, {'width' if width is None else width})"
+        raise ValueError(f"{what} is called on {_shown(node)}, expected a node of shape {wanted}; pass an expression")
+    return node
+
+
 def is_labels(y, loss, units):
     """Whether y (an array) holds integer class labels (n,), rather than numbers to be met, for this loss and width."""
     return y.ndim == 1 and y.dtype.kind in "iub" and units > 1 and (loss.takes_labels or loss.one_hot)

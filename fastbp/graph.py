@@ -1,141 +1,332 @@
-"""The computational graph: nodes, and differentiation as a rewrite of it.
+"""The computational graph as users write it: expressions of any kind, compiled to the plans that networks run on.
 
-A node is an operation applied to nodes; its value is a matrix with a row for each sample, a range of the parameter
-vector, or one number. Gradients are nodes like any other: `differentiate` adds them to the graph, once, before anything
-runs. `fastbp.lowering` then puts the graph in order for the compiled plan. An operation is a function that writes its
-node, the derivative beneath it, and a row in OPERATIONS.
+    from fastbp import graph as g
+
+    x, y = g.inputs("x", "y")
+    k = g.parameter("k", 6)
+    loss = g.mean((g.sum(k[i] * x**i for i in range(6)) - y) ** 2)
+    plan = g.compile(loss, dtype="float64")
+    value, grads = plan.loss_and_grad(x=xs, y=ys)          # grads["k"].shape == (6,)
+
+An input has a row for each sample: (batch, width). Parameters and constants are the same for all samples: (), (d,) or (a, b).
+Shapes broadcast as in NumPy. What is trained are the parameters that the loss reaches, but for those behind `freeze`.
 """
 
+from . import check, losses, nets
+from . import elementwise as _e
+from . import initializers as _initializers
+from . import products as _p
+from . import structure as _s
+from .compiled import Plan, show
+from .elementwise import clip, cos, equal, exp, log, maximum, minimum, sign, sin, sqrt, square, where
+from .node import Node, described, differentiate, node_of, ordered
+from .structure import logsumexp as _logsumexp
 
-class Node:
-    """op: a name in OPERATIONS; inputs: nodes; width: columns of its rows; attributes: whatever the operation needs."""
+__all__ = [
+    "Node", "Plan", "abs", "binary_cross_entropy", "clip", "compile", "concat", "constant", "cos", "cross_entropy", "dense",
+    "draw", "elu", "equal", "exp", "freeze", "gather", "gelu", "gelu_tanh", "grad", "half_squared_error", "hard_sigmoid",
+    "huber", "input", "inputs", "leaky_relu", "log", "logsumexp", "mae", "max", "maximum", "mean", "minimum", "mish", "mse",
+    "parameter", "poisson", "quantile", "relu", "reshape", "selu", "show", "sigmoid", "sign", "silu", "sin", "softmax",
+    "softplus", "softsign", "sqrt", "square", "squared_error", "sum", "tanh", "where",
+]  # fmt: skip
 
-    __slots__ = ("attributes", "inputs", "op", "width")
-
-    def __init__(self, op, inputs=(), width=0, **attributes):
-        self.op, self.inputs, self.width, self.attributes = op, tuple(inputs), width, attributes
-
-    def __getattr__(self, name):
-        try:
-            return self.attributes[name]
-        except KeyError:
-            raise AttributeError(f"a {self.op!r} node has no {name!r}") from None
-
-    def __repr__(self):
-        return f"<{self.op} {self.width}>"
-
-
-# ---- operations: how each is written, and its derivative beneath it ------------------------------------------------
-
-
-def data(name, width):
-    """Rows given by the caller: inputs, targets, weights of samples, or a gradient to start backward from."""
-    return Node("data", width=width, name=name)
+_each = sum  # the builtin, before this module's own takes its name
 
 
-def parameter(offset, shape):
-    """Elements [offset, offset + prod(shape)) of the parameter vector."""
-    return Node("parameter", width=shape[-1], offset=offset, shape=shape)
+# ---- leaves --------------------------------------------------------------------------------------------------------
 
 
-def dense(x, W, b, activation):
-    """activation(x W + b). x (B, I), W (I, O), b (O,)."""
-    return Node("dense", (x, W, b), width=W.width, activation=activation)
+def input(name, width=1, integer=False):
+    """What the caller gives for each sample: (batch, width). integer: class labels or the rows of a table, width 1."""
+    width = check.integer("width", width, minimum=1)
+    if check.flag("integer", integer) and width != 1:
+        raise ValueError(f"width is {width} of integer input {name!r}, expected 1; declare an input for each column")
+    return nets.rows(_name(name), width, bool(integer))
 
 
-def _dense_derivative(node, dy):
-    x, W, b = node.inputs
-    # dZ: the linear activation copies its gradient, so it needs no node
-    dz = dy if node.activation == "linear" else Node("activation_gradient", (dy, node), width=node.width)
-    yield x, lambda: Node("input_gradient", (dz, W), width=x.width)
-    yield W, lambda: Node("weight_gradient", (x, dz, W), width=W.width)
-    yield b, lambda: Node("bias_gradient", (dz, b), width=b.width)
+def inputs(*names):
+    """Several inputs of width 1."""
+    return tuple(input(name) for name in names)
 
 
-def dropout(x, rate, number):
-    """x with each element zeroed with probability `rate`, the others divided by 1 - rate; `number` names its masks."""
-    return Node("dropout", (x,), width=x.width, rate=rate, number=number)
+def parameter(name, shape=(), init=None):
+    """What is trained. shape: (), an int or a tuple of at most two; init: a number, an array of that shape or a name of
+    fastbp.initializers.NAMES; by default glorot_uniform for a matrix and zeros for everything else."""
+    shape = shape if isinstance(shape, (tuple, list)) else (shape,)
+    shape = tuple(check.integer("shape", n, minimum=1) for n in shape)
+    if len(shape) > 2:
+        raise ValueError(f"shape of parameter {name!r} is {shape}, expected at most two axes; reshape it where it is used")
+    if init is None:
+        init = "glorot_uniform" if len(shape) == 2 else "zeros"
+    elif not isinstance(init, str):
+        init = check.array("init", init, shape, check.dtype("float64")).copy()
+    else:
+        init = check.choice("init", init, _initializers.NAMES)
+    node = nets.parameter(shape, _name(name))
+    node.attributes["init"] = init
+    return node
 
 
-def _dropout_derivative(node, dy):
-    yield node.inputs[0], lambda: Node("dropout", (dy,), width=node.width, rate=node.rate, number=node.number)
+def constant(value):
+    """Numbers that stay as they are: a number or an array of at most two axes, copied."""
+    node = node_of(value)
+    if node is value:
+        raise TypeError(f"value is {value!r}, expected numbers; to keep a node from training use freeze")
+    return node
 
 
-def loss(y, target, function):
-    """The scalar loss of outputs y (B, O) for targets; function is a fastbp.losses.Loss."""
-    return Node("loss", (y, target), width=0, function=function)
+def freeze(x):
+    """x, through which no gradient passes: what leads to it is not trained by way of it."""
+    x = node_of(x)
+    return Node("freeze", (x,), batched=x.batched, shape=x.shape)
 
 
-def _loss_derivative(node, seed):
-    # the loss and its gradient come from one pass over the rows, which starts from dLoss/dLoss = 1
-    y = node.inputs[0]
-    yield y, lambda: Node("loss_gradient", (node,), width=y.width)
+def _name(name):
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name is {name!r}, expected a word; pass a str, such as 'x'")
+    return name
 
 
-def penalty(W, l1, l2):
-    """l1 * sum |W| + l2 * sum W^2."""
-    return Node("penalty", (W,), width=0, l1=l1, l2=l2)
+# ---- sums and their like -------------------------------------------------------------------------------------------
 
 
-def _penalty_derivative(node, seed):
-    W = node.inputs[0]
-    yield W, lambda: Node("penalty_gradient", (W,), width=W.width, l1=node.l1, l2=node.l2)
+def sum(x, axis=None):
+    """The sum of a node's numbers, or of several nodes.
 
-
-def add(*terms):
-    """The sum of nodes of one shape."""
-    return terms[0] if len(terms) == 1 else Node("add", terms, width=terms[0].width)
-
-
-def _add_derivative(node, dy):
-    for term in node.inputs:
-        yield term, lambda: dy
-
-
-OPERATIONS = {
-    "data": None,
-    "parameter": None,
-    "dense": _dense_derivative,
-    "dropout": _dropout_derivative,
-    "loss": _loss_derivative,
-    "penalty": _penalty_derivative,
-    "add": _add_derivative,
-}
-
-
-# ---- differentiation -----------------------------------------------------------------------------------------------
-
-
-def ordered(roots):
-    """All nodes that `roots` need, each after its inputs: depth first, without recursion."""
-    order, seen, stack = [], set(), [(root, False) for root in reversed(roots)]
-    while stack:
-        node, ready = stack.pop()
-        if ready:
-            order.append(node)
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(node.inputs))
-    return order
-
-
-def differentiate(root, seed, wanted):
-    """{wanted node: the node of d root / d it}; `seed` is the gradient of the root itself (None for a loss: 1).
-
-    Only what leads to a wanted node is made: the gradient of the first layer's input is not, unless it is asked for.
+    x: a node, or an iterable of nodes, which are added. axis: None for all numbers, samples included: a scalar; -1 for the
+    width, which stays with length 1; 0 for the batch of a batched node, or the first axis of a fixed one.
     """
-    order = ordered([root])
-    leads = {id(node) for node in wanted}
-    for node in order:
-        if any(id(child) in leads for child in node.inputs):
-            leads.add(id(node))
-    terms = {id(root): [seed]}
-    for node in reversed(order):
-        derivative = OPERATIONS[node.op]
-        if derivative is None or id(node) not in leads or id(node) not in terms:
-            continue
-        for child, gradient in derivative(node, add(*terms[id(node)])):
-            if id(child) in leads:
-                terms.setdefault(id(child), []).append(gradient())
-    return {node: add(*terms[id(node)]) for node in wanted if id(node) in terms}
+    if not isinstance(x, Node):
+        return _each(x)
+    axis = _axis(x, axis)
+    if axis is None:
+        return _s.total(x) if x.batched else _s.fixed_sum(x)
+    if axis == 0:
+        return _e.batch_sum(x) if x.batched else _s.column_sum(x)
+    return _e.row_sum(x)
+
+
+def mean(x, axis=None):
+    """The mean of a node's numbers; axis as for `sum`."""
+    x = node_of(x)
+    axis = _axis(x, axis)
+    if axis is None and x.batched:
+        return _s.total(x, 1 / x.size, per_batch=1)
+    if axis == 0 and x.batched:
+        return _e.multiply(_e.constant(1.0, per_batch=1), _e.batch_sum(x))
+    count = x.size if axis is None else x.rows if axis == 0 else x.shape[-1]
+    return sum(x, axis) / count
+
+
+def _axis(x, axis):
+    """None, 0 or -1."""
+    if axis is None or not x.ndim:
+        return None
+    if axis in (-1, x.ndim - 1) and len(x.shape):
+        return -1 if x.batched or len(x.shape) == 2 else None
+    if axis == 0:
+        return 0
+    raise ValueError(f"axis is {axis!r} of {x!r}, expected None, 0 or -1; reshape it first for another axis")
+
+
+def max(x):
+    """The largest number of the width, which stays with length 1; equal ones share the gradient."""
+    return _s.row_max(_with_width("max", x))
+
+
+def logsumexp(x):
+    """log(sum(exp(x))) over the width, which stays with length 1."""
+    return _logsumexp(_with_width("logsumexp", x))
+
+
+def softmax(x):
+    """exp(x) / sum(exp(x)) over the width."""
+    return _p.activated("softmax", _with_width("softmax", x))
+
+
+def _with_width(what, x):
+    x = node_of(x)
+    if not x.shape:
+        raise ValueError(f"{what} of {x!r}, expected a node with a width; a single number has none")
+    return x
+
+
+# ---- shapes --------------------------------------------------------------------------------------------------------
+
+
+def reshape(x, shape):
+    """The same numbers in another shape: an int, or a tuple of at most two, without the batch; one may be -1."""
+    x = node_of(x)
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    shape = tuple(check.integer("shape", n, minimum=-1) for n in shape)
+    known = 1
+    for n in shape:
+        known *= 1 if n == -1 else n
+    if shape.count(-1) == 1 and known and x.size % known == 0:
+        shape = tuple(x.size // known if n == -1 else n for n in shape)
+        known = x.size
+    if known != x.size or len(shape) > 2 or (x.batched and not shape) or 0 in shape or -1 in shape:
+        raise ValueError(
+            f"shape is {shape} for {x!r}, expected at most two axes with {x.size} numbers together, beside the batch; "
+            "change the shape"
+        )
+    return _e.reshape(x, shape)
+
+
+def concat(nodes):
+    """Nodes side by side along the last axis; all batched, or all fixed, and alike in the other axes."""
+    nodes = [node_of(node) for node in nodes]
+    alike = {(node.batched, node.shape[:-1]) for node in nodes if node.shape}
+    if not nodes or len(alike) != 1 or any(not node.shape for node in nodes):
+        shapes = ", ".join(described(node.batched, node.shape) for node in nodes) or "none"
+        raise ValueError(
+            f"concat: shapes {shapes}, expected nodes with a width that are all batched or all fixed, and alike but for it; "
+            "reshape or expand them first"
+        )
+    return nodes[0] if len(nodes) == 1 else _s.concat(nodes)
+
+
+def gather(table, index):
+    """Row index[i] of a table (n, d) for sample i: an embedding. index: an integer input."""
+    table = node_of(table)
+    if table.batched or len(table.shape) != 2:
+        raise ValueError(f"table is {table!r}, expected a parameter of two axes, a row for each index; pass one")
+    if not isinstance(index, Node) or not index.attributes.get("integer"):
+        raise TypeError(f"index is {index!r:.60}, expected an integer input; declare it with graph.input(name, integer=True)")
+    return _s.gather(table, index)
+
+
+# ---- products and activations --------------------------------------------------------------------------------------
+
+
+def dense(x, W, b=None, activation="linear"):
+    """activation(x @ W + b): x (batch, inputs), W (inputs, units), b (units,) or None."""
+    x, W = node_of(x), node_of(W)
+    fits = x.batched and len(x.shape) == 1 and not W.batched and len(W.shape) == 2 and x.shape[0] == W.shape[0]
+    if not fits:
+        raise ValueError(f"dense: x is {x!r} and W {W!r}, expected (batch, inputs) and (inputs, units); change their shapes")
+    if b is not None:
+        b = node_of(b)
+        if b.batched or b.shape != (W.shape[1],):
+            raise ValueError(f"dense: b is {b!r}, expected a fixed node of shape ({W.shape[1]},), one number a unit")
+    return _p.dense(x, W, b, check.choice("activation", activation, _p.activations()))
+
+
+def _matmul(a, b):
+    """a @ b: batch by parameter, or parameter by parameter."""
+    a, b = node_of(a), node_of(b)
+    column = len(b.shape) == 1 and not b.batched
+    right = _e.reshape(b, (b.size, 1)) if column else b
+    left = _e.reshape(a, (1, a.size)) if not a.batched and len(a.shape) == 1 else a
+    if b.batched or len(right.shape) != 2 or not a.shape or left.shape[-1] != right.shape[0] or (
+        a.batched and len(a.shape) != 1
+    ):
+        raise ValueError(
+            f"@: shapes {described(a.batched, a.shape)} and {described(b.batched, b.shape)}, expected (batch, k) or (m, k) on "
+            "the left and fixed (k, n) on the right; for products of two batched nodes use sum(a * b, axis=-1)"
+        )
+    if a.batched:
+        return _p.dense(a, right)
+    made = _p.matmul(left, right)
+    shape = a.shape[:-1] + b.shape[1:]
+    return _e.reshape(made, shape)
+
+
+Node.__matmul__, Node.__rmatmul__ = _matmul, lambda a, b: _matmul(b, a)
+abs = _e.absolute
+
+
+def _activation(name):
+    def function(x):
+        x = node_of(x)
+        if x.attributes.get("integer"):
+            raise TypeError(f"{name}: operand {x!r} is of integers, expected real numbers; declare the input without integer=True")
+        return _p.activated(name, x)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"The activation {name}, elementwise; csrc/activations.inc and docs/numerics.md say what it is."
+    return function
+
+
+relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, mish = map(
+    _activation, ("relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish")
+)
+softplus, sigmoid, hard_sigmoid, tanh, softsign = map(
+    _activation, ("softplus", "sigmoid", "hard_sigmoid", "tanh", "softsign")
+)
+
+
+# ---- losses --------------------------------------------------------------------------------------------------------
+
+
+def _loss(cls):
+    def function(y, target, weights=None, **settings):
+        made = cls(**settings)
+        y, target = node_of(y), node_of(target)
+        labels = target.attributes.get("integer", False)
+        units = y.size
+        if not y.batched or not target.batched or len(y.shape) != 1:
+            raise ValueError(f"{cls.name}: y is {y!r} and target {target!r}, expected a row for each sample in both")
+        if labels and not made.takes_labels:
+            raise TypeError(f"{cls.name}: target {target!r} is of integers, expected real numbers; declare it without integer=True")
+        if not labels and target.shape != y.shape:
+            raise ValueError(f"{cls.name}: target is {target!r}, expected the shape of y, {y!r}; slice or reshape one of them")
+        if weights is not None:
+            weights = node_of(weights)
+            if not weights.batched or weights.size != 1:
+                raise ValueError(f"{cls.name}: weights is {weights!r}, expected (batch, 1), a number for each sample")
+        made.check_output("linear", units)
+        return _p.loss(y, target, made, weights)
+
+    function.__name__ = function.__qualname__ = cls.name
+    function.__doc__ = f"{cls.__doc__}\n\n    y (batch, units), target, weights (batch, 1) or None: nodes. A fixed scalar."
+    return function
+
+
+squared_error, half_squared_error, mse, mae = map(
+    _loss, (losses.SquaredError, losses.HalfSquaredError, losses.MSE, losses.MAE)
+)
+huber, quantile, poisson = map(_loss, (losses.Huber, losses.Quantile, losses.Poisson))
+cross_entropy, binary_cross_entropy = map(_loss, (losses.CrossEntropy, losses.BinaryCrossEntropy))
+
+
+# ---- what is done with a graph -------------------------------------------------------------------------------------
+
+
+def grad(node, wrt):
+    """The derivative of `node` as an expression to build on: a node of the shape of `wrt`, or a list for a list.
+
+    Of a node that is not a scalar, it is the derivative of the sum of its numbers: for u (batch, 1) that depends on each
+    sample's own x, grad(u, x) is du/dx of each sample.
+    """
+    many = isinstance(wrt, (list, tuple))
+    wanted = list(wrt) if many else [wrt]
+    reached = set(ordered([node]))
+    for one in wanted:
+        if one not in reached:
+            raise ValueError(f"grad: {node!r} does not depend on {one!r}, expected a node it was made from; check the expression")
+    made = differentiate(node, _e.like(1.0, node), wanted, add=_e.total_of)
+    result = [_e.like(made[one] if one in made else 0.0, one) for one in wanted]
+    return result if many else result[0]
+
+
+def compile(loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
+    """The Plan of a graph: its loss, gradients and outputs, compiled where they are used.
+
+    loss: a scalar node. outputs: {name: node} of what `plan.forward` gives. dtype: "float32" or "float64". seed: of initial
+    values, the order of training and dropout. debug: every call looks at every node, and the first that is not finite is
+    named. shared_with: a Plan whose parameters this one uses and trains, too, instead of having its own.
+
+    A warning names parameters that the loss does not reach. Raises TypeError and ValueError for what cannot be compiled.
+    """
+    return Plan(loss, outputs, dtype=dtype, seed=seed, debug=debug, shared_with=shared_with)
+
+
+def draw(what, path=None, **inputs):
+    """The graph as a picture, by graphviz: returns a graphviz.Digraph, and writes `path` (.svg, .png, .pdf) where given.
+
+    what and inputs: as for `show`.
+    """
+    from . import picture  # graphviz is optional
+
+    return picture.draw(what, path, **inputs)

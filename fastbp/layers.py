@@ -1,7 +1,7 @@
 """Layers: what a network is made of. A layer made by a user only stores and checks what it was given;
 `Sequential` keeps copies of them whose W, b, dW and db are views of the network's vectors `params` and `grads`."""
 
-from fastbp import check, initializers
+from fastbp import check, initializers, nets, products
 from fastbp._core import cpu, random
 
 
@@ -56,7 +56,7 @@ class Dense(Layer):
         self.bias_init = initializers.get("bias_init", bias_init, (self.units,))
         self.l1 = check.number("l1", l1, minimum=0.0)
         self.l2 = check.number("l2", l2, minimum=0.0)
-        self.W = self.b = self.dW = self.db = None
+        self.W = self.b = self.dW = self.db = self._nodes = None
 
     @property
     def size(self):
@@ -96,6 +96,14 @@ class Dense(Layer):
             "l2": self.l2,
         }
 
+    def __call__(self, x):
+        """The layer applied to a node of an expression (batch, inputs); called twice, it shares its weights."""
+        x = check.rows_of(x, self.inputs, f"layer {self!r}")
+        if self._nodes is None:
+            made = {"layer": self, "penalty": (self.l1, self.l2)}
+            self._nodes = (nets.parameter((self.inputs, self.units), **made), nets.parameter((self.units,), layer=self))
+        return products.dense(x, *self._nodes, self.activation)
+
     def __repr__(self):
         text = f"Dense({self.inputs}, {self.units}, {self.activation!r}"
         for name, usual in (("init", None), ("bias_init", "zeros")):
@@ -123,6 +131,11 @@ class Dropout(Layer):
 
     def _settings(self):
         return {"rate": self.rate}
+
+    def __call__(self, x, number=0):
+        """Dropout of a node of an expression; each call has masks of its own, those of `number` if they are free."""
+        x = check.rows_of(x, None, f"layer {self!r}")
+        return products.dropout(x, self.rate, products.Mask(number)) if self.rate > 0 else x
 
     def __repr__(self):
         return f"Dropout({self.rate})"

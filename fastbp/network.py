@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import check, graph, layers, losses, plans, train
+from . import check, layers, losses, nets, plans, train
 from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
@@ -58,10 +58,20 @@ class Sequential:
             layer.bind(self.params[begin : begin + layer.size], self.grads[begin : begin + layer.size])
             begin += layer.size
         self._lock = threading.Lock()
-        self._plans = plans.Cache(self)
+        self._plans = plans.Cache(self._make_plan)
         self._last = self._kept = None  # the plan whose gradients stand in grads; what forward kept for backward
         self._draws = 0  # steps that have drawn dropout masks
         self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
+
+    def __call__(self, x):
+        """The network applied to a node of an expression (batch, inputs): its raw outputs, before the loss's link.
+
+        Called twice, it shares its weights. A plan begins with the network's parameters as they are and trains its own;
+        plan.write_to(net) copies them back.
+        """
+        for number, layer in enumerate(self.layers):
+            x = layer(x) if layer.size else layer(x, number)
+        return x
 
     # ---- one pass --------------------------------------------------------------------------------------------------
 
@@ -239,7 +249,7 @@ class Sequential:
 
     def __setstate__(self, state):
         self.__dict__.update(Sequential.from_config(state["config"]).__dict__)
-        self._plans = plans.Cache(self)
+        self._plans = plans.Cache(self._make_plan)
         self.params[:], self.grads[:] = state["params"], state["grads"]
         self._draws = state["draws"]
 
@@ -268,21 +278,8 @@ class Sequential:
         self._draws += 1
         return self._dropout_key, self._draws - 1
 
-    def _graph(self, training):
-        """(input node, output node, [parameter nodes]) of the layers as they are."""
-        node = first = graph.data("X", self.inputs)
-        parameters, begin = [], 0
-        for number, layer in enumerate(self.layers):
-            if layer.kind == "dropout":
-                if training and layer.rate > 0:
-                    node = graph.dropout(node, layer.rate, number)
-                continue
-            W = graph.parameter(begin, (layer.inputs, layer.units))
-            b = graph.parameter(begin + layer.W.size, (layer.units,))
-            node = graph.dense(node, W, b, layer.activation)
-            parameters.append((W, b, layer))
-            begin += layer.size
-        return first, node, parameters
+    def _make_plan(self, kind, batch, gathered, labels, weighted, team):
+        return plans.Plan(self.params, self.grads, nets.program(self, kind, batch, gathered, labels, weighted), team)
 
     def _layer_of(self, vector):
         """The name of the first layer whose part of a (P,) vector has an element that is not finite."""

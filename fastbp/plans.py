@@ -1,10 +1,10 @@
-"""The compiled plans of one network: made when first needed for a batch size and a use, and found again."""
+"""Compiled plans by use and batch size: made when first needed, and found again."""
 
 from contextlib import contextmanager
 
 import numpy as np
 
-from . import graph, lowering
+from . import lowering
 from ._core import cpu
 from ._core import train as core
 from ._core.plan import Plan as Compiled
@@ -23,55 +23,19 @@ def chunks(n, most):
 
 class Plan:
     """A compiled plan and the names of its arrays. compiled: the core's plan; forward: the operations before backward;
-    batch: rows of a step."""
+    batch: rows of a step; grads: the vector that gradients are written to; fixed: {name: the plan's own array} of fixed values that are given or wanted."""
 
-    __slots__ = ("batch", "compiled", "data", "forward")
+    __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads")
 
-    def __init__(self, net, kind, batch, gathered, labels, weighted, team):
-        itemsize = net.dtype.itemsize
-        first, output, parameters = net._graph(training=kind in ("train", "keep"))
-        rows = {"X": lowering.Data(net.inputs, itemsize, gathered)}
-        gradients, loss, results = {}, None, {}
-        if kind in ("train", "evaluate"):
-            width, size = (1, 4) if labels else (net.units, itemsize)
-            rows["targets"] = lowering.Data(width, size, gathered)
-            if weighted:
-                rows["weights"] = lowering.Data(1, itemsize, gathered)
-            loss = graph.loss(output, graph.data("targets", width), net.loss)
-        wanted = [node for W, b, _ in parameters for node in (W, b)]
-        if kind == "train":
-            total = graph.add(
-                loss, *(graph.penalty(W, layer.l1, layer.l2) for W, _, layer in parameters if layer.l1 or layer.l2)
-            )
-            gradients = graph.differentiate(total, None, wanted)
-        elif kind == "keep":
-            rows["dY"] = lowering.Data(net.units, itemsize, False)
-            gradients = graph.differentiate(output, graph.data("dY", net.units), [*wanted, first])
-            results[gradients[first]] = "dX"
-            for W, _, layer in parameters:  # the penalties do not pass through dY
-                if layer.l1 or layer.l2:
-                    gradients |= {
-                        W: graph.add(
-                            gradients[W], *graph.differentiate(graph.penalty(W, layer.l1, layer.l2), None, [W]).values()
-                        )
-                    }
-        if kind != "train":
-            results[output] = "Y"
-        program = lowering.lower(
-            output,
-            loss,
-            gradients,
-            batch=batch,
-            itemsize=itemsize,
-            data=rows,
-            panel=cpu.tile(cpu.selected(), net.dtype.name)[2],
-            reads=cpu.activations(),
-            labels=labels,
-            keep=kind == "keep",
-            results=results,
-        )
-        self.batch, self.data, self.forward = batch, program.data, program.forward
-        self.compiled = Compiled(net.params, net.grads, program, min(team, program.slices))
+    def __init__(self, params, grads, program, team):
+        self.batch, self.forward, self.grads = program.batch, program.forward, grads
+        self.compiled = Compiled(params, grads, program, min(team, program.slices))
+        self.data, self.fixed = {}, {}
+        for name, index in program.data.items():
+            if program.values[index].mode == "direct":
+                self.data[name] = index
+            else:
+                self.fixed[name] = self.compiled.fixed_array(index, program)
 
     def run(self, part, *, dropout=(0, 0), first=0, steps=1, **named):
         """Runs a part of the plan on consecutive batches, without an update; returns the losses, float64 (steps,).
@@ -94,12 +58,25 @@ class Plan:
         return [(self.data[name], array) for name, array in named.items() if name in self.data]
 
 
-class Cache:
-    """The plans of a network by use: "train" (loss and gradients), "keep" (forward, then backward from a given dY),
-    "predict" (outputs), "evaluate" (outputs and loss)."""
+def lowered(forward, loss, gradients, dtype, **options):
+    """fastbp.lowering.lower for the ISA in use and np.dtype `dtype`."""
+    return lowering.lower(
+        forward,
+        loss,
+        gradients,
+        itemsize=dtype.itemsize,
+        panel=cpu.tile(cpu.selected(), dtype.name)[2],
+        reads=cpu.activations(),
+        **options,
+    )
 
-    def __init__(self, net):
-        self.net = net
+
+class Cache:
+    """The plans of a network or an expression. make: (kind, batch, gathered, labels, weighted, threads) -> Plan; the kinds
+    are the maker's."""
+
+    def __init__(self, make):
+        self.make = make
         self.plans = {}
         self.idle = {}
 
@@ -110,7 +87,7 @@ class Cache:
         if plan is None:
             if len(self.plans) >= MOST:
                 self.plans.clear()
-            plan = self.plans[key] = self._make(key)
+            plan = self.plans[key] = self.make(*key[:6])
         return plan
 
     @contextmanager
@@ -123,7 +100,7 @@ class Cache:
         try:
             plan = idle.pop()  # atomic: two threads never get the same one
         except IndexError:
-            plan = self._make(key)
+            plan = self.make(*key[:6])
         try:
             yield plan
         finally:
@@ -131,6 +108,3 @@ class Cache:
 
     def _key(self, kind, batch, gathered, labels, weighted, threads):
         return kind, batch, gathered, labels, weighted, threads or cpu.threads(), cpu.selected()
-
-    def _make(self, key):
-        return Plan(self.net, *key[:6])

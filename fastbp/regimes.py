@@ -1,4 +1,4 @@
-"""How a network's work is cut up, chosen when a plan is made: from shapes alone, never from the number of threads.
+"""How the work of a graph is cut up, chosen when a plan is made: from shapes alone, never from the number of threads.
 
 * slices: the parameters fit the L2 cache. Each fixed slice of the batch goes forward and backward while it is warm,
   and leaves a gradient vector of its own; these are added in the order of the slices. A plan of one slice is the tiny
@@ -12,6 +12,7 @@ from typing import NamedTuple
 SLICES_BYTES = 256 * 1024  # parameters larger than this are trained in tiles; L2, 1-2 MB, holds several slices' sums
 SLICE_WORK = 1e6  # multiply-adds worth a slice of its own: 10 us of one core, for two meetings and what they move
 ELEMENT_WORK = 40  # multiply-adds that one activation, its derivative and its loss cost
+MAP_WORK = 4  # multiply-adds that an elementwise operation costs for each number it makes, in the L1 cache
 MOST_SLICES = 16
 TILE_SLICES = 8  # at most, and of at least TILE_ROWS rows: panels of weights pass by once a slice; 16 rows cost 10 %
 TILE_ROWS = 32
@@ -22,31 +23,34 @@ TASK_ROWS = 128  # rows of a weight matrix in one task of the tiles regime
 
 
 class Regime(NamedTuple):
-    """slice_rows: rows of the batch in a slice; block_rows: rows that go through the plan together; shared: whether the
-    activations of the whole batch are kept; tiles: whether weight gradients are made by range rather than by slice."""
+    """slice_rows: rows of the batch in a slice; shared: whether the activations of the whole batch are kept; tiles: whether
+    weight gradients are made by range rather than by slice."""
 
     slice_rows: int
-    block_rows: int
     shared: bool
     tiles: bool
 
 
-def choose(batch, products, widths, itemsize, keep=False):
+def choose(batch, products, maps, size, itemsize, keep=False):
     """The Regime of a graph.
 
-    batch: rows; products: [(inputs, units), ...] of its matrix products; widths: of its other values, for each row;
-    keep: the activations of the whole batch are wanted (forward and backward are separate calls).
+    batch: rows; products: [(inputs, units), ...] of its matrix products; maps: numbers that its elementwise operations make,
+    for each row; size: of the parameter vector; keep: the activations of the whole batch are wanted (forward and backward
+    are separate calls).
     """
     weights = sum(inputs * units for inputs, units in products)
-    tiles = weights * itemsize > SLICES_BYTES
-    row_work = 3 * weights + ELEMENT_WORK * sum(units for _, units in products)
+    tiles = size * itemsize > SLICES_BYTES
+    row_work = 3 * weights + ELEMENT_WORK * sum(units for _, units in products) + MAP_WORK * maps
     if tiles:
         slices = min(TILE_SLICES, batch // TILE_ROWS)
     else:
         slices = min(MOST_SLICES, int(batch * row_work / SLICE_WORK), batch // 8)
         slices = 1 << max(0, slices.bit_length() - 1)  # a power of two: teams of 2 and 4 have equal shares
-    slices = max(1, slices)
-    slice_rows = -(-batch // slices)
-    row_bytes = max(1, sum(widths) * itemsize)
-    block_rows = slice_rows if tiles or keep else max(16, min(slice_rows, BLOCK_BYTES // row_bytes))
-    return Regime(slice_rows, block_rows, tiles or keep, tiles)
+    return Regime(-(-batch // max(1, slices)), tiles or keep, tiles)
+
+
+def block_rows(regime, row_bytes, keep=False):
+    """Rows that go through the operations together. row_bytes: of the values that are alive at once."""
+    if regime.tiles or keep:
+        return regime.slice_rows
+    return max(16, min(regime.slice_rows, BLOCK_BYTES // max(1, row_bytes)))

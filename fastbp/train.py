@@ -1,16 +1,9 @@
-"""The training loop: one plan for whole batches and one for the last, smaller one; a compiled call for each chunk of
-steps, about 50 ms long, so that Ctrl-C, progress bar and callbacks stay alive; once an epoch back in Python."""
-
-import time
+"""Training a network: what `fit` checks and knows of it. The loop itself is in fastbp/loop.py."""
 
 import numpy as np
 
-from . import check, optimizers
-from ._core import cpu, random
-from ._core import train as core
-from .callbacks import Callbacks, History, Progress
-
-CHUNK_SECONDS = 0.05
+from . import check, loop
+from .loop import Job, epoch_order, held_out, logged
 
 
 def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
@@ -33,12 +26,6 @@ def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
     order = epoch_order(n, size, shuffle, check.integer("seed", seed, minimum=0))
     cuts = (slice(i, i + size) for i in range(0, n, size))
     return (tuple(array[cut if order is None else order[cut]] for array in arrays) for cut in cuts)
-
-
-def epoch_order(n, batch_size, shuffle, seed):
-    """int64 (n,), the order of one epoch, or None for the data as they lie."""
-    # one batch holds every row in any order: shuffling would cost a copy and change nothing but the rounding
-    return random.permutation(n, seed) if shuffle and batch_size < n else None
 
 
 def fit(
@@ -79,35 +66,7 @@ def fit(
     loss or a parameter stops being finite: the parameters are then those after the last good step.
     """
     job = _Job(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
-    epochs = check.integer("epochs", epochs, minimum=1)
-    shuffle = check.flag("shuffle", shuffle)
-    seed = net.seed if seed is None else check.integer("seed", seed, minimum=0)
-    if optimizer is None:
-        optimizer = optimizers.SGD(lr=0.1)
-    elif not isinstance(optimizer, optimizers.Optimizer):
-        raise TypeError(f"optimizer is {optimizer!r}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()")
-    calls = Callbacks(callbacks, early_stopping, names=job.names())
-    history = History({"epochs": epochs, "batch_size": job.batch, "samples": job.n, "steps": -(-job.n // job.batch)})
-    optimizer.monitored(job.names())
-    with Progress(epochs, history.params["steps"], progress) as bar:
-        optimizer.bind(net.params)  # here: whatever is refused is refused by now
-        try:
-            stop = calls.on_train_begin(net)
-            for epoch in range(epochs):
-                if stop or calls.on_epoch_begin(net, epoch):
-                    break
-                bar.begin(epoch)
-                with net._alone():  # for an epoch, not for all of them: callbacks may use the network
-                    logs = job.epoch(epoch, optimizer, shuffle, seed + epoch, bar)
-                logs.update(job.validate())
-                history.append(epoch, logs)
-                bar.end(logs)
-                optimizer.observe(logs)
-                stop = calls.on_epoch_end(net, epoch, logs)
-        except KeyboardInterrupt:
-            history.interrupted = True
-        calls.on_train_end(net, history)
-    return history
+    return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
 
 
 def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
@@ -130,13 +89,12 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
     return losses
 
 
-class _Job:
-    """The checked data of one fit, and its plans."""
+class _Job(Job):
+    """The checked data of one fit of a network, and its plans."""
 
     def __init__(self, net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads):
-        self.net = net
-        self.threads = cpu.threads() if threads is None else check.integer("threads", threads, minimum=1)
-        self.X, self.targets, self.labels, self.weights = self.checked(X, y, sample_weight, class_weight, "")
+        self.model = net
+        X, targets, self.labels, weights = self.checked(X, y, sample_weight, class_weight, "")
         self.question = net._question(y)
         self.validation = None
         share = check.fraction("validation_split", validation_split)
@@ -152,149 +110,45 @@ class _Job:
                 )
             self.validation = self.checked(*validation_data[:2], (*validation_data, None)[2], None, "validation ")
         elif share:
-            self.hold_out(share)
-        self.n = len(self.X)
-        self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
-        self.step_seconds = None
+            edge = held_out(share, len(X))
+            self.validation = (X[edge:], targets[edge:], self.labels, None if weights is None else weights[edge:])
+            X, targets, weights = X[:edge], targets[:edge], None if weights is None else weights[:edge]
+        arrays = {"X": X, "targets": targets} | ({} if weights is None else {"weights": weights})
+        super().__init__(net, arrays, batch_size, threads)
 
     def checked(self, X, y, sample_weight, class_weight, prefix):
         """(X, targets, labels, weights) as the compiled core reads them."""
-        net = self.net
+        net = self.model
         X = check.data(X, net.inputs, net.dtype, name=f"{prefix}X")
         y, labels = check.targets(y, len(X), net.loss, net.units, net.dtype, name=f"{prefix}y")
         return X, y, labels, check.weights(sample_weight, class_weight, y, len(X), net.loss, net.dtype, net.classes)
 
-    def hold_out(self, share):
-        """Takes the last part of the data for validation."""
-        edge = len(self.X) - round(len(self.X) * share)
-        if not 0 < edge < len(self.X):
-            raise ValueError(
-                f"validation_split is {share} of {len(self.X)} samples, expected at least one to train on "
-                "and one to validate with; change it, or pass validation_data"
-            )
-        weights = self.weights
-        self.validation = (self.X[edge:], self.targets[edge:], self.labels, None if weights is None else weights[edge:])
-        self.X, self.targets = self.X[:edge], self.targets[:edge]
-        self.weights = None if weights is None else weights[:edge]
-
     def names(self):
         """The keys of an epoch's logs."""
         names = ["loss", "accuracy"] if self.question else ["loss"]
-        if self.validation is not None:
-            names += [f"val_{name}" for name in names]
-        return [*names, "lr", "seconds", "samples_per_second"]
+        return logged(names, self.validation)
 
     def plan(self, batch, order):
-        return self.net._plans.get(
+        return self.model._plans.get(
             "train",
             batch,
             gathered=order is not None,
             labels=self.labels,
-            weighted=self.weights is not None,
+            weighted="weights" in self.arrays,
             threads=self.threads,
         )
 
-    def epoch(self, epoch, optimizer, shuffle, seed, bar):
-        """One epoch; returns its logs."""
-        begun = time.perf_counter()
-        order = epoch_order(self.n, self.batch, shuffle, seed)
-        whole, rest = divmod(self.n, self.batch)
-        start = _State(self.net, optimizer)
-        losses = np.empty(whole + bool(rest))
-        step = 0
-        while step < whole:
-            count = self.chunk(whole - step)
-            self.guarded(start, epoch, order, step, losses[step : step + count], optimizer, self.batch)
-            step += count
-            bar.advance(count)
-        if rest:
-            self.guarded(start, epoch, order, whole, losses[whole:], optimizer, rest)
-            bar.advance(1)
-        seconds = time.perf_counter() - begun
-        share = np.full(len(losses), self.batch / self.n)
-        share[whole:] = rest / self.n
-        logs = {"loss": float(losses @ share)}
-        if self.question:
-            logs["accuracy"] = self.net._evaluated(self.X, self.targets, self.labels, None, self.question)["accuracy"]
-        return {**logs, "lr": float(optimizer.rate()), "seconds": seconds, "samples_per_second": self.n / seconds}
-
-    def chunk(self, left):
-        """How many steps to take before Python has a look again."""
-        if self.step_seconds is None:
-            return 1
-        return max(1, min(left, int(CHUNK_SECONDS / self.step_seconds)))
-
-    def steps(self, plan, order, first, losses, optimizer):
-        """Takes len(losses) steps from row `first` of the order; returns (steps completed, broken)."""
-        net = self.net
-        lr = np.zeros(len(losses)) if optimizer is None else optimizer.learning_rates(len(losses))
-        kernel = 0 if optimizer is None else cpu.update_address(optimizer.kernel, net.dtype)
-        begun = time.perf_counter()
-        done, broken = core.run_batches(
-            plan.compiled,
-            plan.arrays(X=self.X, targets=self.targets, weights=self.weights),
-            order,
-            first,
-            self.n // self.batch,
-            lr,
-            losses,
-            optimizer,
-            kernel,
-            (net._dropout_key, net._draws),
-            self.threads,
-        )
-        self.step_seconds = max(1e-9, (time.perf_counter() - begun) / len(losses))
-        net._draws += done
-        net._last = plan
-        if optimizer is not None:
-            optimizer.steps += done
-        return done, broken
-
-    def guarded(self, start, epoch, order, step, losses, optimizer, batch):
-        """`steps`, and what happens when a number stops being finite."""
-        plan = self.plan(batch, order)
-        done, broken = self.steps(plan, order, step * self.batch, losses, optimizer)
-        if done == len(losses):
-            return
-        bad = step + done
-        loss = losses[done]
-        layer = self.net._layer_of(self.net.params) if broken else None
-        # The same steps give the same bits: going back to the start of the epoch and repeating all but the bad step
-        # costs nothing until it is needed.
-        start.restore(self.net, optimizer)
-        if bad:
-            again = np.empty(min(bad, self.n // self.batch))
-            self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
-        if layer is None:
-            first = bad * self.batch
-            rows = self.X[first : first + batch] if order is None else self.X[order[first : first + batch]]
-            layer = self.net.where_not_finite(rows)
-            what = f"the loss became {loss} {layer}"
-        else:
-            what = f"a parameter of {layer} stopped being finite"
-        raise FloatingPointError(
-            f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this "
-            "step. Use a smaller lr, or clip_norm, or scale X and y"
-        )
+    def more_logs(self):
+        if not self.question:
+            return {}
+        result = self.model._evaluated(self.arrays["X"], self.arrays["targets"], self.labels, None, self.question)
+        return {"accuracy": result["accuracy"]}
 
     def validate(self):
-        """The logs of the validation data."""
         if self.validation is None:
             return {}
-        result = self.net._evaluated(*self.validation, self.question)
+        result = self.model._evaluated(*self.validation, self.question)
         return {f"val_{name}": value for name, value in result.items()}
 
-
-class _State:
-    """What training changes, as it was at one moment."""
-
-    def __init__(self, net, optimizer):
-        self.params = net.params.copy()
-        self.state = None if optimizer.state is None else optimizer.state.copy()
-        self.steps, self.draws = optimizer.steps, net._draws
-
-    def restore(self, net, optimizer):
-        net.params[:] = self.params
-        if self.state is not None:
-            optimizer.state[:] = self.state
-        optimizer.steps, net._draws = self.steps, self.draws
+    def where(self, rows):
+        return self.model.where_not_finite(rows["X"])

@@ -12,7 +12,7 @@ import numpy as np
 from fastbp._core import cpu
 
 POINTER, SIZE, INT, DOUBLE, WORD = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_double, ctypes.c_uint64
-MATRIX = [POINTER, SIZE]
+MATRIX, OPERAND = [POINTER, SIZE], [POINTER, SIZE, SIZE]
 SIGNATURES = {  # of fastbp.h: result, arguments
     "gemm": (None, [*MATRIX, POINTER, SIZE, SIZE, *MATRIX, SIZE, SIZE, SIZE, INT]),
     "pack": (None, [POINTER, *MATRIX, SIZE, SIZE]),
@@ -25,6 +25,12 @@ SIGNATURES = {  # of fastbp.h: result, arguments
     "reduce": (DOUBLE, [POINTER, SIZE]),
     "penalty": (DOUBLE, [POINTER, POINTER, SIZE, DOUBLE, DOUBLE]),
     "dropout": (None, [*MATRIX, *MATRIX, SIZE, SIZE, WORD, WORD, DOUBLE]),
+    "map": (None, [*MATRIX, *OPERAND, *OPERAND, *OPERAND, SIZE, SIZE, DOUBLE]),
+    "row_reduce": (None, [*MATRIX, *MATRIX, SIZE, SIZE]),
+    "sum_product": (None, [POINTER, *OPERAND, *OPERAND, SIZE, SIZE, INT]),
+    "total": (DOUBLE, [*OPERAND, *OPERAND, SIZE, SIZE]),
+    "embed": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
+    "scatter": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE, SIZE, SIZE]),
 }
 
 
@@ -82,6 +88,14 @@ class Call:
 
     def output(self, values):
         return self.input(values, output=True)
+
+    def operand(self, values, m, n, output=False):
+        """The pointer and the strides of values (m, n), where m and n may be 1 instead; None: no operand."""
+        if values is None:
+            return None, (None, 0, 0)
+        array = self.input(values, output=output)
+        rows, columns = values.shape
+        return array, (array.pointer, 0 if rows < m else array.ld, 0 if columns < n else 1)
 
     def check(self):
         for array in self.arrays:
@@ -201,5 +215,58 @@ class Kernel:
         x = call.input(X, output=place == "X")
         out = x if place == "X" else call.output(self.empty(*X.shape))
         self.function(out.pointer, out.ld, x.pointer, x.ld, *X.shape, row, key, rate)
+        call.check()
+        return out.values
+
+    def map(self, *operands, param=0.0, place=None):
+        """1 to 3 operands that broadcast to (m, n); place: the number of the one to overwrite."""
+        m, n = np.broadcast_shapes(*(x.shape for x in operands))
+        call = Call(self.layout)
+        arrays, arguments = zip(*(call.operand(x, m, n, i == place) for i, x in enumerate([*operands, None, None][:3])),
+                                strict=True)
+        out = call.output(self.empty(m, n)) if place is None else arrays[place]
+        self.function(out.pointer, out.ld, *sum(arguments, ()), m, n, param)
+        call.check()
+        return out.values
+
+    def row_reduce(self, A):
+        """A (m, n), n >= 1; returns (m,)."""
+        call = Call(self.layout)
+        out, a = call.output(self.empty(len(A), 1)), call.input(A)
+        self.function(out.pointer, out.ld, a.pointer, a.ld, *A.shape)
+        call.check()
+        return out.values[:, 0]
+
+    def sum_product(self, A, B=None, s=None):
+        """A and B or A alone broadcast to (m, n), s (n,) to accumulate in."""
+        m, n = np.broadcast_shapes(*(x.shape for x in (A, B) if x is not None))
+        call = Call(self.layout)
+        (_, a), (_, b) = call.operand(A, m, n), call.operand(B, m, n)
+        out = call.output(self.empty(n) if s is None else s)
+        self.function(out.pointer, *a, *b, m, n, s is not None)
+        call.check()
+        return out.values
+
+    def total(self, A, B=None):
+        m, n = np.broadcast_shapes(*(x.shape for x in (A, B) if x is not None))
+        call = Call(self.layout)
+        (_, a), (_, b) = call.operand(A, m, n), call.operand(B, m, n)
+        value = self.function(*a, *b, m, n)
+        call.check()
+        return value
+
+    def embed(self, W, index):
+        """W (rows, n), index (m,) of int32."""
+        call = Call(self.layout)
+        out, w = call.output(self.empty(len(index), W.shape[1])), call.input(W)
+        self.function(out.pointer, out.ld, w.pointer, w.ld, call.input(index).pointer, len(index), W.shape[1])
+        call.check()
+        return out.values
+
+    def scatter(self, dW, dY, index, first):
+        """dW (count, n), dY (m, n), index (m,) of int32."""
+        call = Call(self.layout)
+        out, dy = call.output(dW), call.input(dY)
+        self.function(out.pointer, out.ld, dy.pointer, dy.ld, call.input(index).pointer, first, len(dW), *dY.shape)
         call.check()
         return out.values

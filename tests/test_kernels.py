@@ -1,9 +1,10 @@
-"""Every kernel of every table against fastbp.reference.kernels, at sizes around the vector's width.
+"""Every kernel of every table against fastbp.reference, at sizes around the vector's width.
 
 A comparison is named after the kernel's signature; a new row of kernels.def needs a reference of its name, and one of
 a new signature a comparison and a method of kernel_calls.Kernel: test_nothing_is_left_out is red until they exist.
 """
 
+import inspect
 import itertools
 
 import numpy as np
@@ -12,6 +13,7 @@ from kernel_calls import PACKED, PADDED, Kernel
 
 from fastbp._core import cpu
 from fastbp.reference import kernels as reference
+from fastbp.reference import maps
 
 ROWS = cpu.kernels(cpu.selected(), "float64")
 NAMES = [name for name, *_ in ROWS]
@@ -22,6 +24,10 @@ SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adagrad": 1, "ad
 
 def names(signature):
     return [name for name, of, *_ in ROWS if of == signature]
+
+
+def reference_of(name):
+    return getattr(maps, name, None) or getattr(reference, name, None)
 
 
 def sizes(lanes, least=0):
@@ -204,12 +210,92 @@ def compare_dropout(kernel, ref, tolerance):
         same(kernel(X, row, key, rate, place="X"), got)
 
 
+POSITIVE = {"log", "sqrt", "power", "reciprocal", "divide"}  # other values: test_maps.py
+POWERS = (0.0, 1.0, 2.0, 3.0, 7.0, -1.0, -4.0, 0.5, 2.5, -1.5)
+
+
+def operands_of(name):
+    return [key for key in inspect.signature(reference_of(name)).parameters if key in "ABC"]
+
+
+def map_case(name, dtype, *shapes):
+    cases = [draw(dtype, *shape, seed=seed) for seed, shape in enumerate(shapes)]
+    if name in ("less", "less_equal", "equal"):
+        cases = [x.round() for x in cases]
+    return [np.abs(x) + x.dtype.type(0.1) for x in cases] if name in POSITIVE else cases
+
+
+def compare_map(kernel, ref, tolerance):
+    params = [{"param": p} for p in POWERS] if kernel.name == "power" else [{}]
+    count = len(operands_of(kernel.name))
+    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes)):
+        shapes = [(m, n), (1, n), (m, 1), (1, 1)]
+        for chosen, param in itertools.product(itertools.product(shapes, repeat=count), params):
+            if np.broadcast_shapes(*chosen) != (m, n):
+                continue
+            operands = map_case(kernel.name, kernel.dtype, *chosen)
+            got, want = kernel(*operands, **param), ref(*exact(*operands), **param)
+            close(got, want, tolerance, sum(np.abs(x) for x in operands) if kernel.name == "multiply_add" else 0)
+            for place in range(count):
+                if chosen[place] == (m, n):
+                    same(kernel(*operands, place=place, **param), got)
+
+
+def compare_row_reduce(kernel, ref, tolerance):
+    for m, n in itertools.product(sizes(kernel.lanes), [*sizes(kernel.lanes, least=1), 300]):
+        A = draw(kernel.dtype, m, n)
+        got = kernel(A)
+        close(got, ref(exact(A)[0]), tolerance, np.abs(A).sum(axis=1))
+        for i in range(m):
+            same(kernel(A[i:i + 1]), got[i:i + 1])
+
+
+def operand_pairs(kernel):
+    """A and B (or None) that broadcast together, and the shape to which they do."""
+    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes)):
+        for of_a, of_b in itertools.product([(m, n), (1, n), (m, 1), (1, 1)], repeat=2):
+            if np.broadcast_shapes(of_a, of_b) == (m, n):
+                yield draw(kernel.dtype, *of_a), draw(kernel.dtype, *of_b, seed=1), (m, n)
+        yield draw(kernel.dtype, m, n), None, (m, n)
+
+
+def product_size(A, B, shape):
+    return np.abs(np.broadcast_to(A if B is None else A * B, shape))
+
+
+def compare_sum_product(kernel, ref, tolerance):
+    for A, B, shape in operand_pairs(kernel):
+        s, wide = draw(kernel.dtype, shape[1], seed=2), [None if x is None else exact(x)[0] for x in (A, B)]
+        magnitude = product_size(A, B, shape).sum(axis=0)
+        close(kernel(A, B), ref(*wide), tolerance, magnitude)
+        close(kernel(A, B, s), ref(*wide, exact(s)[0]), tolerance, magnitude + np.abs(s))
+
+
+def compare_total(kernel, ref, tolerance):
+    for A, B, shape in operand_pairs(kernel):
+        want = ref(*(None if x is None else exact(x)[0] for x in (A, B)))
+        close(kernel(A, B), want, tolerance, product_size(A, B, shape).sum())
+
+
+def compare_embed(kernel, ref, tolerance):
+    for m, n in itertools.product((0, 1, 2, 11), sizes(kernel.lanes)):
+        W, index = draw(kernel.dtype, 5, n), (np.arange(m) * 3 % 5).astype(np.int32)
+        same(kernel(W, index), ref(W, index))
+
+
+def compare_scatter(kernel, ref, tolerance):
+    for m, n, (first, count) in itertools.product((0, 1, 2, 11), sizes(kernel.lanes), ((0, 5), (1, 3), (2, 0), (4, 1))):
+        dW, dY = draw(kernel.dtype, count, n), draw(kernel.dtype, m, n, seed=1)
+        index = (np.arange(m) * 3 % 5).astype(np.int32)
+        same(kernel(dW, dY, index, first), ref(dW, dY, index, first))
+
+
 # ---- tests -----------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_left_out():
     for name, signature, *_ in ROWS:
-        assert hasattr(reference, name), f"{name} has no reference in fastbp/reference/kernels.py"
+        assert reference_of(name), f"{name} has no reference in fastbp/reference/kernels.py or maps.py"
         assert hasattr(Kernel, signature), f"tests/kernel_calls.py cannot call {name}: no signature {signature}"
         assert f"compare_{signature}" in globals(), f"{name} is not compared: no compare_{signature}"
 
@@ -222,7 +308,7 @@ def test_tables_of_one_build_are_the_same(isa, dtype):
 @pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_reference(isa, dtype, name, layout, tolerance):
     kernel = Kernel(isa, dtype, name, layout)
-    globals()[f"compare_{kernel.signature}"](kernel, getattr(reference, name), tolerance)
+    globals()[f"compare_{kernel.signature}"](kernel, reference_of(name), tolerance)
 
 
 def bits(x):

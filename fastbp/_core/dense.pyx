@@ -8,8 +8,10 @@ In every product the left operand is broadcast element by element and the right 
 panels (copies, contiguous and as wide as a tile). Panels are made where W is read across its rows (the transpose), and
 where it is too large to be read in place.
 """
-from fastbp._core.kernels cimport fbp_column_sum, fbp_forward, fbp_gemm
-from fastbp._core.program cimport Op, Packing, Place, Program, Task, Value, rows_of
+from libc.stdint cimport int32_t
+from libc.string cimport memset
+from fastbp._core.kernels cimport fbp_forward, fbp_gemm, fbp_scatter, fbp_sum_product
+from fastbp._core.program cimport Op, Packing, Place, RangeGradient, rows_of
 
 # Rows of the right operand that a sweep over the tiles uses before it moves on: a panel of 512 x 32 floats is 64 KB and
 # stays in L2 while every tile of rows passes over it. The bits do not depend on it: a tile goes on from C.
@@ -57,7 +59,7 @@ cdef void dense(const Op *op, const Place *at) noexcept nogil:
         product(op.gemm, op.mr, op.nr, op.item, Y, op.out.ld, X, op.x.ld, 1, op.panels, 0, True, at.rows, op.n_out,
                 op.n_in, False)
     (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
-                               op.kept.ld if op.kept is not NULL else 0, op.b, at.rows, op.n_out)
+                               op.kept.ld if op.kept is not NULL else 0, op.bias, at.rows, op.n_out)
 
 
 cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
@@ -71,35 +73,47 @@ cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
 
 cdef void weight_partial(const Op *op, const Place *at) noexcept nogil:
     """The slice's part of dW (n_in, n_out) += x (rows, n_in)^T y (rows, n_out)."""
-    product(op.gemm, op.mr, op.nr, op.item, op.partial + at.slice_ * op.slice_bytes, op.n_out, rows_of(op.x, at), 1,
-            op.x.ld, rows_of(op.y, at), op.y.ld, False, op.n_in, op.n_out, at.rows, not at.opens_slice)
-
-
-cdef void bias_partial(const Op *op, const Place *at) noexcept nogil:
-    """The slice's part of db (n_out,) += the sum of y (rows, n_out) over its rows."""
-    (<fbp_column_sum *>op.kernel)(op.partial + at.slice_ * op.slice_bytes, rows_of(op.y, at), op.y.ld, at.rows, op.n_out,
-                                  not at.opens_slice)
+    product(op.gemm, op.mr, op.nr, op.item, op.partial + at.slice_ * op.slice_bytes, op.partial_ld, rows_of(op.x, at), 1,
+            op.x.ld, rows_of(op.y, at), op.y.ld, False, op.n_in, op.n_out, at.rows, not (op.begins and at.opens_slice))
 
 
 # ---- over parameters -----------------------------------------------------------------------------------------------
 
-cdef void weight_rows(const Task *task, const Program *program, const Place *at) noexcept nogil:
-    """Rows [row, row + rows) of dW (n_in, n_out) = x (B, n_in)^T y (B, n_out), summed over the whole batch.
+cdef void weight_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const Place *at,
+                      bint accumulate) noexcept nogil:
+    """out, rows [row, row + rows) of dW (n_in, n_out) = x (batch, n_in)^T y (batch, n_out).
 
     Both operands are read where they lie: their rows are padded, and copying them into panels first cost 2 % more than
     it saved.
     """
-    cdef const Op *op = task.op
-    product(op.gemm, op.mr, op.nr, op.item, program.grads + task.begin * op.item, op.n_out,
-            rows_of(op.x, at) + task.row * op.item, 1, op.x.ld, rows_of(op.y, at), op.y.ld, False, task.rows, op.n_out,
-            program.batch, False)
+    cdef const Op *op = g.op
+    product(op.gemm, op.mr, op.nr, op.item, out, op.n_out, rows_of(op.x, at) + g.row * op.item, 1, op.x.ld,
+            rows_of(op.y, at), op.y.ld, False, g.rows, op.n_out, batch, accumulate)
 
 
-cdef void bias_columns(const Task *task, const Program *program, const Place *at) noexcept nogil:
-    """Columns [row, row + rows) of db (n_out,) = the sum of y (B, n_out) over the whole batch."""
-    cdef const Op *op = task.op
-    (<fbp_column_sum *>op.kernel)(program.grads + task.begin * op.item, rows_of(op.y, at) + task.row * op.item, op.y.ld,
-                                  program.batch, task.rows, False)
+cdef void bias_columns(const RangeGradient *g, char *out, Py_ssize_t batch, const Place *at,
+                       bint accumulate) noexcept nogil:
+    """out, columns [row, row + rows) of db (n_out,) = the sum of y (batch, n_out) over its rows."""
+    (<fbp_sum_product *>g.op.kernel)(out, rows_of(g.op.y, at) + g.row * g.op.item, g.op.y.ld, 1, NULL, 0, 0, batch, g.rows,
+                                     accumulate)
+
+
+cdef void table_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const Place *at,
+                     bint accumulate) noexcept nogil:
+    """out, rows [row, row + rows) of a table's gradient (n_in, n_out): row x[i] += row i of y (batch, n_out)."""
+    cdef const Op *op = g.op
+    if not accumulate:
+        memset(out, 0, g.rows * op.n_out * op.item)
+    (<fbp_scatter *>op.kernel)(out, op.n_out, rows_of(op.y, at), op.y.ld, <const int32_t *>rows_of(op.x, at), g.row, g.rows,
+                               batch, op.n_out)
+
+
+# ---- what is fixed ---------------------------------------------------------------------------------------------------
+
+cdef void matmul(const Op *op, const Place *at) noexcept nogil:
+    """out (rows, n_out) = x (rows, n_in) y (n_in, n_out)."""
+    product(op.gemm, op.mr, op.nr, op.item, op.out.base, op.out.ld, op.x.base, op.x.ld, 1, op.y.base, op.y.ld, False,
+            op.fixed_rows, op.n_out, op.n_in, False)
 
 
 cdef void pack_panel(const Packing *packing) noexcept nogil:

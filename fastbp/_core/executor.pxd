@@ -5,7 +5,7 @@ from fastbp._core.program cimport Program
 
 cdef enum Phase:
     PACK        # copies of weights in panels; its tasks are panels
-    ROWS        # forward, loss, backward; slices of the batch
+    ROWS        # a sweep: forward, loss, backward; slices of the batch
     PARAMETERS  # gradients, and updates unless they must wait for the whole gradient's norm; ranges
     UPDATES     # updates that had to wait; ranges
 
@@ -22,6 +22,7 @@ cdef struct Call:
     uint64_t seed, draws        # of dropout: the key, and how many steps drew from it before this call
     # where the call is; written between two phases, when no task is under way
     Phase phase
+    int sweep                   # of the phase ROWS
     Py_ssize_t done             # steps that were completed
     double loss                 # of the step at hand
     uint64_t key                # of its dropout masks

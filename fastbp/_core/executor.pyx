@@ -10,7 +10,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from fastbp._core cimport cpu, updates
 from fastbp._core.dense cimport pack_panel
-from fastbp._core.kernels cimport H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LR, H_SCALE
+from fastbp._core.kernels cimport H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LR, H_SCALE, get_real
 from fastbp._core.program cimport Place, Program
 
 
@@ -33,16 +33,18 @@ cdef double clip_scale(const Program *p) noexcept nogil:
 
 
 cdef void run_slice(Program *p, const Call *call, Place *at, int index) noexcept nogil:
-    """Slice `index` of the batch, each block of its rows through all the operations while it is warm."""
+    """Slice `index` of the batch, each block of its rows through the sweep's operations while it is warm."""
     cdef Py_ssize_t end = min((index + 1) * p.slice_rows, p.batch)
+    cdef Py_ssize_t sweep = call.done * p.n_sweeps + call.sweep
+    cdef int first = max(call.first_op, p.sweeps[call.sweep].row), last = min(call.last_op, p.sweeps[call.sweep].row_end)
     cdef int i
     at.slice_, at.opens_slice = index, True
-    at.opens_step = at.step != call.done
-    at.step, at.key = call.done, call.key
+    at.opens_step = at.sweep != sweep
+    at.sweep, at.key = sweep, call.key
     at.row = index * p.slice_rows
     while at.row < end:
         at.rows = min(p.block_rows, end - at.row)
-        for i in range(call.first_op, call.last_op):
+        for i in range(first, last):
             p.ops[i].drive(&p.ops[i], at)
         at.row += at.rows
         at.opens_slice = at.opens_step = False
@@ -54,7 +56,7 @@ cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept 
         run_slice(p, call, at, index)
     elif call.phase == PARAMETERS:
         at.row = 0      # the gradient of a range is summed over the whole batch
-        p.tasks[index].gradient(&p.tasks[index], p, at)
+        updates.make_gradient(index, p, at)
         updates.finish_gradient(index, p)
         if p.update is not NULL and p.clip_norm == 0:
             updates.update(index, p, call.hyper)
@@ -74,16 +76,40 @@ cdef int begin(Program *p, Call *call) noexcept nogil:
     return p.n_packings if p.n_packings > 0 else advance(p, call)
 
 
+cdef int begin_sweep(Program *p, Call *call, int sweep) noexcept nogil:
+    """The fixed operations of sweeps until there is one over rows, by the thread at hand; returns its tasks, 0 for none."""
+    cdef Place at
+    cdef int i
+    memset(&at, 0, sizeof(at))
+    while sweep < p.n_sweeps:
+        for i in range(p.sweeps[sweep].fixed, p.sweeps[sweep].fixed_end):
+            p.fixed[i].drive(&p.fixed[i], &at)
+        call.phase, call.sweep = ROWS, sweep
+        if p.sweeps[sweep].row < p.sweeps[sweep].row_end:
+            return p.slices
+        sweep += 1
+    return 0
+
+
+cdef double loss_of(const Program *p) noexcept nogil:
+    cdef double value = 0
+    cdef int i
+    if p.root_sums is not NULL:
+        for i in range(p.slices):
+            value += p.root_sums[i]
+    elif p.root is not NULL:
+        value = get_real(p.root, p.item)
+    return value
+
+
 cdef int advance(Program *p, Call *call) noexcept nogil:
     """What follows the phase that has just been finished; returns the number of its tasks, 0 when the call is over."""
-    cdef int i
-    if call.phase == PACK:
-        call.phase = ROWS
-        return p.slices
-    if call.phase == ROWS:
-        call.loss = 0
-        for i in range(p.slices):
-            call.loss += p.sums[i]
+    cdef int i, tasks
+    if call.phase == PACK or call.phase == ROWS:
+        tasks = begin_sweep(p, call, 0 if call.phase == PACK else call.sweep + 1)
+        if tasks > 0:
+            return tasks
+        call.loss = loss_of(p)
         if not call.learns:
             return end_step(p, call)
         if p.update is not NULL:
@@ -92,7 +118,8 @@ cdef int advance(Program *p, Call *call) noexcept nogil:
                 return 0
             fill_hyper(call.hyper, call.constants, call.lr[call.done], <double>(call.taken + call.done + 1))
         call.phase = PARAMETERS
-        return p.n_tasks
+        if p.n_tasks > 0:
+            return p.n_tasks
     if call.phase == PARAMETERS:
         if p.penalised:
             for i in range(p.n_tasks):
@@ -100,7 +127,8 @@ cdef int advance(Program *p, Call *call) noexcept nogil:
         if p.update is not NULL and p.clip_norm > 0:
             call.hyper[<int>H_SCALE] = clip_scale(p)
             call.phase = UPDATES
-            return p.n_tasks
+            if p.n_tasks > 0:
+                return p.n_tasks
     return end_step(p, call)
 
 
@@ -124,7 +152,7 @@ cdef void work(Program *p, Call *call, int member) noexcept nogil:
     cdef Place at
     cdef int task
     memset(&at, 0, sizeof(at))
-    at.thread, at.order, at.step = member, call.order, -1
+    at.thread, at.order, at.sweep = member, call.order, -1
     while True:
         task = cpu.take_task(&p.queue, member)
         if task < 0:
@@ -139,7 +167,7 @@ cdef void work_alone(Program *p, Call *call, int tasks) noexcept nogil:
     cdef Place at
     cdef int task
     memset(&at, 0, sizeof(at))
-    at.order, at.step = call.order, -1
+    at.order, at.sweep = call.order, -1
     while tasks > 0:
         for task in range(tasks):
             run_task(p, call, &at, task)

@@ -1,6 +1,6 @@
 # What csrc/fastbp.h offers, and the one place that knows which C type a NumPy dtype is. Shapes and meanings of the
 # arguments stand in that header.
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, uint64_t
 
 cdef extern from "fastbp.h" nogil:
     ctypedef void fbp_gemm(void *C, Py_ssize_t ldc, const void *A, Py_ssize_t rsa, Py_ssize_t csa, const void *B,
@@ -21,6 +21,20 @@ cdef extern from "fastbp.h" nogil:
     ctypedef double fbp_penalty(void *g, const void *W, Py_ssize_t n, double l1, double l2) noexcept
     ctypedef void fbp_dropout(void *Y, Py_ssize_t ldy, const void *X, Py_ssize_t ldx, Py_ssize_t m, Py_ssize_t n,
                               uint64_t row, uint64_t key, double rate) noexcept
+    ctypedef void fbp_map(void *Z, Py_ssize_t ldz, const void *A, Py_ssize_t rsa, Py_ssize_t csa, const void *B,
+                          Py_ssize_t rsb, Py_ssize_t csb, const void *C, Py_ssize_t rsc, Py_ssize_t csc, Py_ssize_t m,
+                          Py_ssize_t n, double param) noexcept
+    ctypedef void fbp_row_reduce(void *s, Py_ssize_t lds, const void *A, Py_ssize_t lda, Py_ssize_t m,
+                                 Py_ssize_t n) noexcept
+    ctypedef void fbp_sum_product(void *s, const void *A, Py_ssize_t rsa, Py_ssize_t csa, const void *B,
+                                  Py_ssize_t rsb, Py_ssize_t csb, Py_ssize_t m, Py_ssize_t n,
+                                  int accumulate) noexcept
+    ctypedef double fbp_total(const void *A, Py_ssize_t rsa, Py_ssize_t csa, const void *B, Py_ssize_t rsb,
+                              Py_ssize_t csb, Py_ssize_t m, Py_ssize_t n) noexcept
+    ctypedef void fbp_embed(void *Y, Py_ssize_t ldy, const void *W, Py_ssize_t ldw, const int32_t *index,
+                            Py_ssize_t m, Py_ssize_t n) noexcept
+    ctypedef void fbp_scatter(void *dW, Py_ssize_t lddw, const void *dY, Py_ssize_t lddy, const int32_t *index,
+                              Py_ssize_t first, Py_ssize_t count, Py_ssize_t m, Py_ssize_t n) noexcept
 
     enum:
         H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT
@@ -54,3 +68,16 @@ cdef inline int itemsize_of(dtype) except -1:
     if dtype == "float64":
         return sizeof(double)
     raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+
+
+cdef inline double get_real(const void *p, Py_ssize_t item) noexcept nogil:
+    """The real of `item` bytes at p."""
+    return (<const float *>p)[0] if item == sizeof(float) else (<const double *>p)[0]
+
+
+cdef inline void put_real(void *p, Py_ssize_t item, double value) noexcept nogil:
+    """Writes a real of `item` bytes at p."""
+    if item == sizeof(float):
+        (<float *>p)[0] = <float>value
+    else:
+        (<double *>p)[0] = value

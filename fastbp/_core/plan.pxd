@@ -1,18 +1,30 @@
 from fastbp._core.kernels cimport fbp_table
-from fastbp._core.program cimport Op, Packing, Program, Task, Value
+from fastbp._core.program cimport Op, Operand, Program, RangeGradient, Value
 
 cdef class Plan:
     cdef Program program
     cdef Value *values
     cdef int n_values
+    cdef RangeGradient *gradients   # of all ranges
+    cdef double *sums               # (sums, slices) losses and totals
     cdef readonly int team          # the largest team the arena has room for
     cdef readonly Py_ssize_t batch, nbytes
     cdef char *base                 # of the arena, on a cache line
+    cdef char *partials             # slice 0's sums for the parameters, `slice_bytes` before the next slice's
+    cdef char *extras               # slice 0's other sums, `extra_bytes` before the next slice's
+    cdef Py_ssize_t size, slice_bytes, extra_bytes
     cdef object arena, params, grads
+    cdef tuple places               # where slots, fixed values and panels begin in the arena
+    cdef dict parts                 # {direct value: [(a part of it, offset), ...]}
     cdef list bound                 # the caller's arrays, kept alive while a call reads them
     cdef int bind(self, int index, array) except -1
     cdef int _allocate(self, program) except -1
+    cdef Py_ssize_t _row_bytes(self, slot) except -1
+    cdef int _lay_out(self, program) except -1
     cdef int _make_values(self, program) except -1
     cdef Value *_value(self, index) except? NULL
+    cdef int _set_operand(self, Operand *place, operand) except -1
     cdef int _make_operations(self, program, const fbp_table *table) except -1
+    cdef int _make_operation(self, Op *op, operation, const fbp_table *table) except -1
+    cdef (char *, Py_ssize_t) _sum_at(self, Py_ssize_t number)
     cdef int _make_ranges(self, program) except -1

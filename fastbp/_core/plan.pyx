@@ -2,10 +2,12 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 cimport numpy as cnp
-from fastbp._core cimport dense, rows, updates
+from fastbp._core cimport dense, maps, rows
 from fastbp._core.cpu cimport find, table_for
-from fastbp._core.kernels cimport (fbp_combine, fbp_gemm, fbp_pack, fbp_penalty, fbp_reduce, fbp_table, itemsize_of)
-from fastbp._core.program cimport DIRECT, LOCAL, SHARED, Driver, Mode, Op, Packing, Task, Value
+from fastbp._core.kernels cimport (fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce, fbp_table,
+                                   itemsize_of)
+from fastbp._core.program cimport (DIRECT, FIXED, LOCAL, SHARED, Driver, Op, Operand, Packing, RangeDriver,
+                                   RangeGradient, Sweep, Task, Value)
 
 import math
 
@@ -19,24 +21,59 @@ cdef enum:
 
 
 cdef Driver driver_named(str name) except NULL:
-    """The driver of a row operation: one row an operation."""
+    """The driver of an operation: one row an operation."""
+    if name == "map":
+        return maps.map_rows
     if name == "dense":
         return dense.dense
     if name == "input_gradient":
         return dense.input_gradient
     if name == "weight_gradient":
         return dense.weight_partial
-    if name == "bias_gradient":
-        return dense.bias_partial
+    if name == "batch_sum":
+        return maps.batch_sum
     if name == "activation_gradient":
         return rows.activation_gradient
+    if name == "activate":
+        return maps.activate
     if name == "dropout":
         return rows.dropout
     if name == "loss":
         return rows.loss
     if name == "gather":
         return rows.gather
+    if name == "row_reduce":
+        return maps.row_reduce
+    if name == "total":
+        return maps.total
+    if name == "finish_total":
+        return maps.finish_total
+    if name == "zero":
+        return maps.zero
+    if name == "combine":
+        return maps.combine
+    if name == "column_sum":
+        return maps.column_sum
+    if name == "transpose":
+        return maps.transpose
+    if name == "matmul":
+        return dense.matmul
+    if name == "embed":
+        return maps.embed
+    if name == "scatter":
+        return maps.scatter
     raise ValueError(f"no driver runs the operation {name!r}")
+
+
+cdef RangeDriver range_driver_named(str name) except NULL:
+    """The driver of an operation that makes a range's gradient from the whole batch."""
+    if name == "weight_gradient":
+        return dense.weight_rows
+    if name == "batch_sum":
+        return dense.bias_columns
+    if name == "scatter":
+        return dense.table_rows
+    raise ValueError(f"no driver makes the gradient of a range by {name!r}")
 
 
 def aligned_zeros(shape, dtype):
@@ -57,7 +94,7 @@ cdef class Plan:
     """One compiled graph.
 
     params, grads: the network's vectors (P,), float32 or float64, C-contiguous; the plan reads and writes them in place.
-    program: what `fastbp.graph.lower` made of the graph: values, operations, ranges, and the regime's numbers.
+    program: the fastbp.program.Program that `lower` made of the graph.
     team: the largest number of threads that will run it.
 
     The arena (`nbytes`) is allocated here, once; running a plan allocates nothing.
@@ -67,7 +104,8 @@ cdef class Plan:
         cdef const fbp_table *table
         cdef Program *p = &self.program
         memset(p, 0, sizeof(Program))
-        self.params, self.grads, self.team, self.bound = params, grads, team, []
+        self.params, self.grads, self.team, self.bound, self.parts = params, grads, team, [], {}
+        self.size = program.size
         p.item = itemsize_of(params.dtype)
         table = table_for(<int>p.item)
         p.params = <char *>cnp.PyArray_DATA(params)
@@ -76,10 +114,12 @@ cdef class Plan:
         p.slice_rows, p.block_rows = program.slice_rows, program.block_rows
         p.slices = <int>((p.batch + p.slice_rows - 1) // p.slice_rows)
         p.combine = <fbp_combine *>find(table, "combine")
+        p.add = <fbp_map *>find(table, "add")
         p.penalty = <fbp_penalty *>find(table, "penalty")
         p.sum_squares = <fbp_reduce *>find(table, "sum_squares")
         p.all_finite = <fbp_reduce *>find(table, "all_finite")
         self._allocate(program)
+        self._lay_out(program)
         self._make_values(program)
         self._make_operations(program, table)
         self._make_ranges(program)
@@ -87,7 +127,10 @@ cdef class Plan:
     def __dealloc__(self):
         free(self.values)
         free(self.program.ops)
+        free(self.program.fixed)
+        free(self.program.sweeps)
         free(self.program.tasks)
+        free(self.gradients)
         free(self.program.packings)
         free(self.program.penalties)
 
@@ -95,107 +138,199 @@ cdef class Plan:
         cdef Program *p = &self.program
         self.n_values = <int>len(program.values)
         p.n_ops = <int>len(program.operations)
+        p.n_sweeps = <int>len(program.sweeps)
         p.n_tasks = <int>len(program.ranges)
         p.n_packings = <int>len(program.packings)
         self.values = <Value *>calloc(max(1, self.n_values), sizeof(Value))
         p.ops = <Op *>calloc(max(1, p.n_ops + len(program.gradients)), sizeof(Op))
+        p.fixed = <Op *>calloc(max(1, len(program.fixed)), sizeof(Op))
+        p.sweeps = <Sweep *>calloc(max(1, p.n_sweeps), sizeof(Sweep))
         p.tasks = <Task *>calloc(max(1, p.n_tasks), sizeof(Task))
+        self.gradients = <RangeGradient *>calloc(max(1, sum(len(item.gradients) for item in program.ranges)),
+                                                 sizeof(RangeGradient))
         p.packings = <Packing *>calloc(max(1, p.n_packings), sizeof(Packing))
-        p.penalties = <double *>calloc(2 * p.n_tasks + p.slices, sizeof(double))
-        if self.values is NULL or p.ops is NULL or p.tasks is NULL or p.packings is NULL or p.penalties is NULL:
+        p.penalties = <double *>calloc(max(1, 2 * p.n_tasks + p.slices * program.sums), sizeof(double))
+        if (self.values is NULL or p.ops is NULL or p.fixed is NULL or p.sweeps is NULL or p.tasks is NULL or
+                self.gradients is NULL or p.packings is NULL or p.penalties is NULL):
             raise MemoryError("no memory for a plan")
         p.squares = p.penalties + p.n_tasks
-        p.sums = p.squares + p.n_tasks
-        if program.partials and p.slices > 1:
-            p.slice_bytes = rounded(len(self.params) * p.item, APART)
+        self.sums = p.squares + p.n_tasks
         return 0
 
-    cdef int _make_values(self, program) except -1:
-        """Lays the arena out: blocks, panels, partial gradients; then says where each value is."""
+    cdef Py_ssize_t _row_bytes(self, slot) except -1:
+        """From one row of a local or shared slot to the next one."""
+        cdef Py_ssize_t row_bytes = slot.width * slot.itemsize
+        # Rows a multiple of 512 bytes apart fall into few sets of the L1 cache, and tiles read 14 of them at once.
+        return row_bytes + LINE if slot.padded and row_bytes % 512 == 0 else row_bytes
+
+    cdef int _lay_out(self, program) except -1:
+        """The arena: rows, fixed values, panels, the slices' sums. offsets: where each of them begins."""
         cdef Program *p = &self.program
-        cdef Py_ssize_t size = 0, i
-        cdef Value *value
-        offsets = []
-        for i, (mode, width, itemsize) in enumerate(program.values):
-            value = &self.values[i]
-            value.mode = {"local": LOCAL, "shared": SHARED, "direct": DIRECT}[mode]
-            value.row_bytes = width * itemsize
-            # Rows a multiple of 512 bytes apart fall into few sets of the L1 cache, and tiles read 14 of them at once.
-            if value.row_bytes % 512 == 0 and value.mode != DIRECT:
-                value.row_bytes += LINE
-            value.ld = value.row_bytes // itemsize
-            offsets.append(size)
-            if value.mode == LOCAL:
-                value.thread_bytes = rounded(value.row_bytes * p.block_rows, APART)
-                size += value.thread_bytes * self.team
-            elif value.mode == SHARED:
-                size += rounded(value.row_bytes * p.batch, APART)
+        cdef Py_ssize_t size = 0, row_bytes
+        slots, fixed, panels = [], {}, []
+        for slot in program.slots:
+            row_bytes = self._row_bytes(slot)
+            slots.append(size)
+            if slot.mode == "local":
+                size += rounded(row_bytes * p.block_rows, APART) * self.team
+            else:
+                size += rounded(row_bytes * p.batch, APART)
+        for i, value in enumerate(program.values):
+            if value.mode == "fixed" and value.source is None:
+                size = rounded(size, LINE if value.rows * value.width > 1 else p.item)
+                fixed[i] = size
+                size += value.rows * value.width * p.item
         for operation in program.operations:
-            copies = {None: 0, "own": self.team, "shared": 1}[operation.panels]
-            offsets.append(size)
-            size += copies * rounded(operation.panels_size * p.item, APART)
-        offsets.append(size)
-        size += p.slice_bytes * p.slices
+            size = rounded(size, APART)
+            panels.append(size)
+            size += {None: 0, "own": self.team, "shared": 1}[operation.panels] * rounded(
+                operation.panels_size * p.item, APART)
+        size = rounded(size, APART)
+        if program.partials and p.slices > 1:
+            self.slice_bytes = rounded(program.size * p.item, APART)
+        self.extra_bytes = rounded(program.extra * p.item, APART)
+        sums = size
+        size += (self.slice_bytes + self.extra_bytes) * p.slices
         self.nbytes = size
         self.arena = aligned_zeros(size, np.uint8)
         self.base = <char *>cnp.PyArray_DATA(self.arena)
-        for i in range(self.n_values):
-            if self.values[i].mode != DIRECT:
-                self.values[i].base = self.base + <Py_ssize_t>offsets[i]
-        for i in range(p.n_ops):
-            p.ops[i].panels = self.base + <Py_ssize_t>offsets[self.n_values + i]
-        # the gradient of a single slice is the gradient
-        p.partials = p.grads if p.slices == 1 else self.base + <Py_ssize_t>offsets[self.n_values + p.n_ops]
+        # the sums of a single slice are the gradient
+        self.partials = p.grads if p.slices == 1 else self.base + <Py_ssize_t>sums
+        self.extras = self.base + <Py_ssize_t>sums + self.slice_bytes * p.slices
+        self.places = (slots, fixed, panels)
         return 0
+
+    cdef int _make_values(self, program) except -1:
+        """Says where each value is."""
+        cdef Program *p = &self.program
+        cdef Value *value
+        cdef Value *whole
+        slots, fixed, _ = self.places
+        for i, item in enumerate(program.values):
+            value = &self.values[<int>i]
+            value.mode = {"local": LOCAL, "shared": SHARED, "direct": DIRECT, "fixed": FIXED, "parameter": FIXED}[item.mode]
+            if item.source is not None:
+                continue
+            if value.mode == FIXED:
+                value.ld = item.ld
+                value.row_bytes = item.ld * p.item
+                value.base = p.params + <Py_ssize_t>item.offset * p.item if item.mode == "parameter" else (
+                    self.base + <Py_ssize_t>fixed[i])
+                if item.initial is not None:
+                    self.fixed_array(i, program)[...] = item.initial
+                continue
+            value.row_bytes = item.width * item.itemsize
+            if value.mode != DIRECT and item.slot is not None:
+                value.row_bytes = self._row_bytes(program.slots[item.slot])
+                value.base = self.base + <Py_ssize_t>slots[item.slot]
+                value.thread_bytes = rounded(value.row_bytes * p.block_rows, APART)
+            value.ld = value.row_bytes // <Py_ssize_t>item.itemsize
+        for i, item in enumerate(program.values):
+            if item.source is None:
+                continue
+            offset, source = item.offset, item.source
+            while program.values[source].source is not None:
+                offset, source = offset + program.values[source].offset, program.values[source].source
+            value, whole = &self.values[<int>i], &self.values[<int>source]
+            value[0] = whole[0]
+            value.base = whole.base + <Py_ssize_t>offset * <Py_ssize_t>item.itemsize
+            if value.mode == FIXED:
+                value.ld = item.ld
+                value.row_bytes = item.ld * p.item
+            elif value.mode == DIRECT:
+                self.parts.setdefault(source, []).append((i, offset))
+        return 0
+
+    def fixed_array(self, i, program):
+        """A fixed value as an array (rows, width), the plan's own memory."""
+        item, (_, fixed, _) = program.values[i], self.places
+        dtype = np.dtype(f"f{self.program.item}")
+        begin = fixed[i]
+        return self.arena[begin:begin + item.rows * item.width * dtype.itemsize].view(dtype).reshape(item.rows, item.width)
 
     cdef Value *_value(self, index) except? NULL:
         return NULL if index is None else &self.values[<int>index]
+
+    cdef int _set_operand(self, Operand *place, operand) except -1:
+        if operand is not None:
+            place.value, place.moves, place.step = self._value(operand.value), operand.moves, operand.step
+        return 0
 
     cdef int _make_operations(self, program, const fbp_table *table) except -1:
         cdef Program *p = &self.program
         cdef Op *op
         cdef Py_ssize_t i
         for i, operation in enumerate((*program.operations, *program.gradients)):
-            op = &p.ops[i]
-            op.drive = driver_named(operation.name)
-            op.kernel = find(table, operation.kernel) if operation.kernel is not None else NULL
-            op.gemm = <fbp_gemm *>find(table, "gemm")
-            op.pack = <fbp_pack *>find(table, "pack_transposed" if operation.name == "input_gradient" else "pack")
-            op.mr, op.nr, op.item = table.mr, table.nr, p.item
-            op.out, op.kept = self._value(operation.out), self._value(operation.kept)
-            op.x, op.y, op.w = self._value(operation.x), self._value(operation.y), self._value(operation.w)
-            op.n_in, op.n_out = operation.n_in, operation.n_out
-            if operation.W is not None:
-                op.W = p.params + <Py_ssize_t>operation.W * p.item
-                op.partial = p.partials + <Py_ssize_t>operation.W * p.item
-            if operation.b is not None:
-                op.b = p.params + <Py_ssize_t>operation.b * p.item
-                op.partial = op.partial if operation.W is not None else p.partials + <Py_ssize_t>operation.b * p.item
-            op.slice_bytes = p.slice_bytes
-            if operation.panels is None:
-                op.panels = NULL
-            elif operation.panels == "own":
-                op.panels_bytes = rounded(operation.panels_size * p.item, APART)
-            op.scale, op.param, op.number = operation.scale, operation.param, operation.number
-            op.sums = p.sums
-            if operation.name == "gather":
-                op.item = 1     # rows are copied byte by byte, whatever they hold
+            self._make_operation(&p.ops[i], operation, table)
+            if operation.panels is not None:
+                p.ops[i].panels = self.base + <Py_ssize_t>self.places[2][i]
+                if operation.panels == "own":
+                    p.ops[i].panels_bytes = rounded(operation.panels_size * p.item, APART)
+        for i, operation in enumerate(program.fixed):
+            self._make_operation(&p.fixed[i], operation, table)
+        for i, sweep in enumerate(program.sweeps):
+            p.sweeps[i] = Sweep(sweep.fixed, sweep.fixed_end, sweep.row, sweep.row_end)
+        sums, root = program.root
+        if sums is not None:
+            p.root_sums = self.sums + <Py_ssize_t>sums * p.slices
+        elif root is not None:
+            p.root = self.values[<int>root].base
         return 0
+
+    cdef int _make_operation(self, Op *op, operation, const fbp_table *table) except -1:
+        cdef Program *p = &self.program
+        cdef Py_ssize_t partial
+        op.drive = driver_named(operation.name)
+        op.kernel = find(table, operation.kernel) if operation.kernel is not None else NULL
+        op.gemm = <fbp_gemm *>find(table, "gemm")
+        op.pack = <fbp_pack *>find(table, "pack_transposed" if operation.name == "input_gradient" else "pack")
+        op.copy = <fbp_map *>find(table, "copy")
+        op.mr, op.nr, op.item = table.mr, table.nr, p.item
+        op.out, op.kept = self._value(operation.out), self._value(operation.kept)
+        op.x, op.y, op.w = self._value(operation.x), self._value(operation.y), self._value(operation.w)
+        self._set_operand(&op.a, operation.a)
+        self._set_operand(&op.b, operation.b)
+        self._set_operand(&op.c, operation.c)
+        op.group, op.fixed_rows, op.slices = operation.group, operation.rows, p.slices
+        op.n_in, op.n_out = operation.n_in, operation.n_out
+        op.W = self.values[<int>operation.W].base if operation.W is not None else NULL
+        op.bias = self.values[<int>operation.bias].base if operation.bias is not None else NULL
+        partial = operation.partial
+        if partial >= 0:
+            op.partial, op.slice_bytes = self._sum_at(partial)
+            op.partial_ld, op.begins = operation.partial_ld, operation.begins
+        op.scale, op.param, op.number = operation.scale, operation.param, operation.number
+        op.sums = self.sums + <Py_ssize_t>operation.sums * p.slices
+        if operation.name == "gather":
+            op.item = 1     # rows are copied byte by byte, whatever they hold
+        return 0
+
+    cdef (char *, Py_ssize_t) _sum_at(self, Py_ssize_t number):
+        """Where a sum of slice 0 is, and how far it is to the next slice's: a parameter's, or one of the others."""
+        cdef Py_ssize_t size = self.size
+        if number < size:
+            return self.partials + number * self.program.item, self.slice_bytes
+        return self.extras + (number - size) * self.program.item, self.extra_bytes
 
     cdef int _make_ranges(self, program) except -1:
         cdef Program *p = &self.program
         cdef Task *task
+        cdef RangeGradient *gradient = self.gradients
         cdef Py_ssize_t i
         for i, item in enumerate(program.ranges):
             task = &p.tasks[i]
             task.begin, task.count, task.l1, task.l2 = item.begin, item.count, item.l1, item.l2
             p.penalised = p.penalised or task.l1 != 0 or task.l2 != 0
-            if item.gradient is None:
-                task.gradient = updates.combine
-            else:
-                task.op = &p.ops[p.n_ops + <int>item.gradient]
-                task.row, task.rows = item.row, item.rows
-                task.gradient = dense.bias_columns if task.op.W is NULL else dense.weight_rows
+            if item.partial is not None:
+                task.partial, task.slice_bytes = self._sum_at(item.partial)
+            if item.added is not None:
+                task.added = self.values[<int>item.added].base + <Py_ssize_t>item.added_at * p.item
+            task.gradients, task.n_gradients = gradient, <int>len(item.gradients)
+            for index, row, count in item.gradients:
+                gradient.op = &p.ops[p.n_ops + <int>index]
+                gradient.row, gradient.rows = row, count
+                gradient.drive = range_driver_named(program.gradients[index].name)
+                gradient += 1
         for i, (operation, panel) in enumerate(program.packings):
             p.packings[i].op = &p.ops[<int>operation]
             p.packings[i].panel = panel
@@ -204,8 +339,14 @@ cdef class Plan:
     cdef int bind(self, int index, array) except -1:
         """Value `index` is the rows of `array` (n, width) or (n,), C-contiguous rows, until the call ends."""
         cdef Value *value = &self.values[index]
+        cdef Value *part
         value.base = <char *>cnp.PyArray_DATA(array)
         value.row_bytes = cnp.PyArray_STRIDE(array, 0)
         value.ld = value.row_bytes // cnp.PyArray_ITEMSIZE(array)
+        if self.parts:
+            for i, offset in self.parts.get(index, ()):
+                part = &self.values[<int>i]
+                part.base = value.base + <Py_ssize_t>offset * cnp.PyArray_ITEMSIZE(array)
+                part.row_bytes, part.ld = value.row_bytes, value.ld
         self.bound.append(array)
         return 0

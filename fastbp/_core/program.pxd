@@ -1,22 +1,29 @@
 # What a plan is once compiled: flat C structs that drivers and the executor read, without the GIL and without asking
-# what dtype they hold. A step has two phases: rows (slices of the batch go through all the row operations) and parameters
-# (ranges of the parameter vector get their gradient and their update).
+# what dtype they hold. A step is one or more sweeps over the rows (fixed operations, then slices of the batch through the
+# row operations) and a parameter phase (ranges of the parameter vector get their gradient and their update).
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_pack, fbp_penalty, fbp_queue, fbp_reduce,
+from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_queue, fbp_reduce,
                                    fbp_update)
 
 cdef enum Mode:
     LOCAL       # one block of rows, each thread has its own; forgotten when the block is done
     SHARED      # all rows of the batch
     DIRECT      # the caller's array, all rows of the data
+    FIXED       # the same for all rows
 
-# The rows of one node. Row r is at base + ... of `row_bytes`; `ld` is the same distance in elements.
+# The rows of one node, or a part of them. Row r is at base + ... of `row_bytes`; `ld` is the same distance in elements.
 cdef struct Value:
     char *base
     Py_ssize_t ld
     Py_ssize_t row_bytes
     Py_ssize_t thread_bytes     # from one thread's block to the next one's (LOCAL)
     Mode mode
+
+# An operand of an elementwise operation.
+cdef struct Operand:
+    Value *value                # NULL where there is none
+    bint moves                  # from row to row
+    bint step                   # from column to column
 
 # Where a thread is: a block of rows of one slice of the batch, in one step.
 cdef struct Place:
@@ -26,19 +33,20 @@ cdef struct Place:
     int slice_
     int thread
     bint opens_slice            # the block is the first of its slice: sums start here
-    bint opens_step             # the block is this thread's first of the step: copies of the weights are stale
-    Py_ssize_t step             # the step whose weights this thread has copies of, or -1
+    bint opens_step             # the block is this thread's first of the sweep: copies of the weights are stale
+    Py_ssize_t sweep            # the sweep, counted over all steps, whose weights this thread has copies of, or -1
     uint64_t key                # of the step's dropout masks
     const int64_t *order        # (n,) the caller's rows in the order of training, or NULL
 
 ctypedef void (*Driver)(const Op *op, const Place *at) noexcept nogil
 
-# One operation over rows. Which fields mean something depends on the driver.
+# One operation, over rows or over what is fixed. Which fields mean something depends on the driver.
 cdef struct Op:
     Driver drive
     fbp_any *kernel
     fbp_gemm *gemm
     fbp_pack *pack
+    fbp_map *copy
     Py_ssize_t mr, nr           # the largest tile of gemm
     Py_ssize_t item             # bytes of a real
     Value *out
@@ -46,25 +54,40 @@ cdef struct Op:
     Value *x
     Value *y
     Value *w
-    char *W                     # (n_in, n_out), in the parameter vector
-    char *b                     # (n_out,), in the parameter vector
+    Operand a, b, c             # of an elementwise operation
+    Py_ssize_t group            # rows for each sample
+    Py_ssize_t fixed_rows       # rows of a fixed operation, or 0
+    char *W                     # (n_in, n_out)
+    char *bias                  # (n_out,)
     char *panels                # W or its transpose in panels, or NULL
     Py_ssize_t panels_bytes     # from one thread's panels to the next one's; 0: shared, packed in the parameter phase
-    char *partial               # this operation's part of slice 0's gradient vector
-    Py_ssize_t slice_bytes      # from one slice's gradient vector to the next one's
+    char *partial               # this operation's part of slice 0's vector of sums
+    Py_ssize_t slice_bytes      # from one slice's vector to the next one's
+    Py_ssize_t partial_ld       # between rows of that part, in elements
+    bint begins                 # whether it is the first to write there; others add
+    int slices
     Py_ssize_t n_in, n_out
-    double scale, param         # of a loss; param is also dropout's rate
-    double *sums                # (slices,) of a loss
+    double scale, param         # of a loss or a total; param is also dropout's rate and a power's exponent
+    double *sums                # (slices,) of a loss or a total
     uint64_t number             # of a dropout layer
 
-ctypedef void (*TaskDriver)(const Task *task, const Program *program, const Place *at) noexcept nogil
+# A gradient of a range of the parameters, summed over the whole batch; += where accumulate.
+ctypedef void (*RangeDriver)(const RangeGradient *g, char *out, Py_ssize_t batch, const Place *at,
+                             bint accumulate) noexcept nogil
+
+cdef struct RangeGradient:
+    RangeDriver drive
+    const Op *op
+    Py_ssize_t row, rows        # the range as rows of W, or columns of b
 
 # One range [begin, begin + count) of the parameter vector: its gradient, and what follows from it.
 cdef struct Task:
-    TaskDriver gradient
     Py_ssize_t begin, count
-    const Op *op                # where the gradient comes from, if it is computed here
-    Py_ssize_t row, rows        # the range as rows of W, or columns of b
+    const char *partial         # its part of slice 0's vector of sums, or NULL
+    Py_ssize_t slice_bytes      # from one slice's vector to the next one's
+    RangeGradient *gradients
+    int n_gradients
+    const char *added           # a fixed value that is a term of it, or NULL
     double l1, l2
 
 # Copies of weights in panels that are refreshed after every update.
@@ -72,26 +95,33 @@ cdef struct Packing:
     const Op *op
     Py_ssize_t panel            # the panel's first column
 
+# A pass over all rows, which begins with what is fixed.
+cdef struct Sweep:
+    int fixed, fixed_end        # operations of Program.fixed
+    int row, row_end            # operations of Program.ops
+
 cdef struct Program:
     Py_ssize_t batch, slice_rows, block_rows
     int slices
     Op *ops
     int n_ops
+    Op *fixed
+    Sweep *sweeps
+    int n_sweeps
     Task *tasks
     int n_tasks
     Packing *packings
     int n_packings
     Py_ssize_t item
-    # parameters and their gradients, and the slices' partial gradients
     char *params
     char *grads
-    char *partials
-    Py_ssize_t slice_bytes
     fbp_combine *combine
+    fbp_map *add
     fbp_penalty *penalty
     fbp_reduce *sum_squares
     fbp_reduce *all_finite
-    double *sums                # (slices,) losses
+    double *root_sums           # (slices,) parts of the loss, or NULL where it is
+    const char *root            # a fixed value, or NULL where there is no loss
     double *penalties           # (n_tasks,)
     double *squares             # (n_tasks,) squared norms of the gradient's ranges
     bint penalised
@@ -110,4 +140,6 @@ cdef inline char *rows_of(const Value *value, const Place *at) noexcept nogil:
         return value.base + at.thread * value.thread_bytes
     if value.mode == SHARED:
         return value.base + at.row * value.row_bytes
+    if value.mode == FIXED:
+        return value.base
     return value.base + (at.first + at.row) * value.row_bytes

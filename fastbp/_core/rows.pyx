@@ -13,8 +13,9 @@ cdef void gather(const Op *op, const Place *at) noexcept nogil:
 
 cdef void activation_gradient(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = y (rows, n_out) * activation'(x), x being the output or the input of the activation."""
-    (<fbp_backward *>op.kernel)(rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, rows_of(op.x, at), op.x.ld,
-                                at.rows, op.n_out)
+    cdef Py_ssize_t m = op.fixed_rows if op.fixed_rows > 0 else at.rows * op.group
+    (<fbp_backward *>op.kernel)(rows_of(op.out, at), op.out.ld // op.group, rows_of(op.y, at), op.y.ld // op.group,
+                                rows_of(op.x, at), op.x.ld // op.group, m, op.n_out)
 
 
 cdef void dropout(const Op *op, const Place *at) noexcept nogil:

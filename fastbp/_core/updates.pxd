@@ -1,6 +1,6 @@
-from fastbp._core.program cimport Place, Program, Task
+from fastbp._core.program cimport Place, Program
 
-cdef void combine(const Task *task, const Program *program, const Place *at) noexcept nogil
+cdef void make_gradient(int index, Program *program, const Place *at) noexcept nogil
 cdef void finish_gradient(int index, Program *program) noexcept nogil
 cdef void update(int index, Program *program, const double *hyper) noexcept nogil
 cdef double norm(const Program *program) noexcept nogil

@@ -1,15 +1,27 @@
 """What happens to one range of the parameter vector: gradient, penalty, norm, update."""
 from libc.math cimport sqrt
+from libc.string cimport memcpy, memset
 from fastbp._core.program cimport Place, Program, Task
 
 
-cdef void combine(const Task *task, const Program *program, const Place *at) noexcept nogil:
-    """The range's gradient: the slices' partial gradients added up in the order of the slices."""
-    cdef Py_ssize_t offset = task.begin * program.item
-    if program.slices == 1:
-        return
-    program.combine(program.grads + offset, program.partials + offset, program.slice_bytes // program.item,
-                    program.slices, task.count)
+cdef void make_gradient(int index, Program *program, const Place *at) noexcept nogil:
+    """The range's gradient: the slices' parts in their order, then what is summed over the whole batch, then what is fixed."""
+    cdef const Task *task = &program.tasks[index]
+    cdef char *g = program.grads + task.begin * program.item
+    cdef bint begun = task.partial is not NULL
+    cdef int i
+    if begun and task.partial != g:     # the sums of a single slice are the gradient
+        program.combine(g, task.partial, task.slice_bytes // program.item, program.slices, task.count)
+    for i in range(task.n_gradients):
+        task.gradients[i].drive(&task.gradients[i], g, program.batch, at, begun)
+        begun = True
+    if task.added is not NULL:
+        if begun:
+            program.add(g, task.count, task.added, 0, 1, g, 0, 1, NULL, 0, 0, 1, task.count, 0)
+        else:
+            memcpy(g, task.added, task.count * program.item)
+    elif not begun:
+        memset(g, 0, task.count * program.item)     # nothing but a penalty
 
 
 cdef void finish_gradient(int index, Program *program) noexcept nogil:

@@ -1,0 +1,343 @@
+"""Elementwise operations: each with its derivative beneath it, written as nodes, and its row in OPERATIONS.
+
+`dy` is the gradient of the operation's value. A derivative yields, for each input, a function that makes its gradient; where
+an input was broadcast, the sum that takes it back is added here, once for all operations.
+"""
+
+import numpy as np
+
+from .node import OPERATIONS, Node, Operation, broadcast, constant, is_number, node_of
+
+
+def apply(op, *operands, **attributes):
+    """The node of an elementwise operation, or of something simpler that is the same."""
+    nodes = [node_of(operand) for operand in operands]
+    for node in nodes:
+        if node.attributes.get("integer"):
+            raise TypeError(
+                f"{op}: operand {node!r} is of integers, expected real numbers; "
+                "declare the input without integer=True, or use it as an index or as labels"
+            )
+    batched, shape = broadcast(op, nodes)
+    if any(node.op == "expand" for node in nodes):
+        if all(node.op == "expand" or not node.batched for node in nodes):  # nothing here depends on the sample
+            return expand(apply(op, *(_before(node) for node in nodes), **attributes), batched, shape)
+        nodes = [_unexpanded(i, nodes, batched, shape) for i in range(len(nodes))]
+    if all(node.op == "constant" for node in nodes):
+        folded = _folded(op, nodes, attributes)
+        if folded is not None:
+            return folded
+    return Node(op, nodes, batched=batched, shape=shape, **attributes)
+
+
+def _before(node):
+    return node.inputs[0] if node.op == "expand" else node
+
+
+def _unexpanded(i, nodes, batched, shape):
+    """Operand i as it was before it was expanded, where the other operands give the same shape without that."""
+    node = nodes[i]
+    if node.op != "expand":
+        return node
+    rest = [*nodes[:i], node.inputs[0], *nodes[i + 1 :]]
+    try:
+        return node.inputs[0] if broadcast("", rest) == (batched, shape) else node
+    except ValueError:
+        return node
+
+
+def _folded(op, nodes, attributes):
+    """The constant that an operation on constants gives; None where it depends on the batch in a way constants cannot say."""
+    powers = [node.per_batch for node in nodes]
+    if op in ("multiply", "negate"):
+        per_batch = sum(powers)
+    elif not any(powers):
+        per_batch = 0
+    else:
+        return None
+    with np.errstate(all="ignore"):
+        return constant(OPERATIONS[op].fold(*(node.value for node in nodes), **attributes), per_batch)
+
+
+def row(op, derivative, fold):
+    """Adds an elementwise operation whose kernel has its name."""
+
+    def reduced(node, dy):
+        for child, gradient in zip(node.inputs, derivative(node, dy), strict=True):
+            yield None if gradient is None else _reduced(gradient, child)
+
+    OPERATIONS[op] = Operation("map", op, reduced, fold)
+
+
+def _reduced(gradient, child):
+    return lambda: summed_to(gradient(), child)
+
+
+# ---- arithmetic ----------------------------------------------------------------------------------------------------
+
+
+def add(a, b):
+    a, b = node_of(a), node_of(b)
+    if is_number(a, 0):
+        return b
+    return a if is_number(b, 0) else apply("add", a, b)
+
+
+def subtract(a, b):
+    return node_of(a) if is_number(node_of(b), 0) else apply("subtract", a, b)
+
+
+def multiply(a, b):
+    a, b = node_of(a), node_of(b)
+    if is_number(a, 1):
+        return b
+    if is_number(b, 1):
+        return a
+    if b.op == "constant":
+        a, b = b, a
+    if a.op == "constant" and b.op == "multiply" and b.inputs[0].op == "constant" and a.shape == () == b.inputs[0].shape:
+        a, b = _folded("multiply", [a, b.inputs[0]], {}), b.inputs[1]
+    return apply("multiply", a, b)
+
+
+def divide(a, b):
+    b = node_of(b)
+    if b.op == "constant" and not b.per_batch and np.all(b.value):
+        return multiply(constant(1 / b.value), a)
+    return apply("divide", a, b)
+
+
+def negate(x):
+    return multiply(-1.0, x)
+
+
+def square(x):
+    return apply("square", x)
+
+
+def power(x, exponent):
+    """x ** exponent: exactly for whole exponents; exp(exponent * log(x)) for others, or where the exponent is a node."""
+    exponent = node_of(exponent)
+    if exponent.op != "constant" or exponent.shape or exponent.per_batch:
+        return exp(multiply(exponent, log(x)))
+    p = float(exponent.value)
+    special = {0: lambda: constant(1.0), 1: lambda: node_of(x), 2: lambda: square(x), 0.5: lambda: sqrt(x)}
+    return special[p]() if p in special else apply("power", x, exponent=p)
+
+
+def total_of(*terms):
+    """The sum of nodes, in their order."""
+    result = terms[0]
+    for term in terms[1:]:
+        result = add(result, term)
+    return result
+
+
+def _power_derivative(node, dy):
+    x = node.inputs[0]
+    yield lambda: multiply(dy, multiply(node.exponent, power(x, node.exponent - 1)))
+
+
+def _power(x, exponent):
+    return x**exponent
+
+
+row("add", lambda node, dy: (lambda: dy, lambda: dy), np.add)
+row("subtract", lambda node, dy: (lambda: dy, lambda: negate(dy)), np.subtract)
+row(
+    "multiply",
+    lambda node, dy: (lambda: multiply(dy, node.inputs[1]), lambda: multiply(dy, node.inputs[0])),
+    np.multiply,
+)
+row(
+    "divide",
+    lambda node, dy: (
+        lambda: divide(dy, node.inputs[1]),
+        lambda: negate(divide(multiply(dy, node), node.inputs[1])),
+    ),
+    np.divide,
+)
+row("square", lambda node, dy: (lambda: multiply(multiply(2.0, dy), node.inputs[0]),), np.square)
+row("power", _power_derivative, _power)
+
+
+# ---- functions of one number ---------------------------------------------------------------------------------------
+
+
+def exp(x):
+    return apply("exp", x)
+
+
+def log(x):
+    return apply("log", x)
+
+
+def sqrt(x):
+    return apply("sqrt", x)
+
+
+def absolute(x):
+    return apply("abs", x)
+
+
+def sign(x):
+    return apply("sign", x)
+
+
+def sin(x):
+    return apply("sin", x)
+
+
+def cos(x):
+    return apply("cos", x)
+
+
+row("exp", lambda node, dy: (lambda: multiply(dy, node),), np.exp)
+row("log", lambda node, dy: (lambda: divide(dy, node.inputs[0]),), np.log)
+row("sqrt", lambda node, dy: (lambda: divide(multiply(0.5, dy), node),), np.sqrt)
+row("abs", lambda node, dy: (lambda: multiply(dy, sign(node.inputs[0])),), np.abs)
+row("sign", lambda node, dy: (None,), np.sign)
+row("sin", lambda node, dy: (lambda: multiply(dy, cos(node.inputs[0])),), np.sin)
+row("cos", lambda node, dy: (lambda: negate(multiply(dy, sin(node.inputs[0]))),), np.cos)
+
+
+# ---- comparisons and choices ---------------------------------------------------------------------------------------
+
+
+def less(a, b):
+    """1 where a < b, else 0."""
+    return apply("less", a, b)
+
+
+def less_equal(a, b):
+    """1 where a <= b, else 0."""
+    return apply("less_equal", a, b)
+
+
+def equal(a, b):
+    """1 where a = b, else 0."""
+    return apply("equal", a, b)
+
+
+def where(condition, a, b):
+    """a where the condition is not 0, else b. Both are computed; the gradient goes to the one that was taken."""
+    return apply("select", condition, a, b)
+
+
+def maximum(a, b):
+    """The larger of a and b; where they are equal, each gets half of the gradient."""
+    return apply("maximum", a, b)
+
+
+def minimum(a, b):
+    """The smaller of a and b; where they are equal, each gets half of the gradient."""
+    return apply("minimum", a, b)
+
+
+def clip(x, low, high):
+    """minimum(maximum(x, low), high)."""
+    return minimum(maximum(x, low), high)
+
+
+def _extreme_derivative(node, dy):
+    # 1 for the one that was taken, and half of it where both were: equal(a, node) - equal(a, b) / 2
+    a, b = node.inputs
+
+    def share(taken):
+        return multiply(dy, subtract(equal(taken, node), multiply(0.5, equal(a, b))))
+
+    yield lambda: share(a)
+    yield lambda: share(b)
+
+
+def _select_derivative(node, dy):
+    condition = node.inputs[0]
+    yield None
+    yield lambda: where(condition, dy, 0.0)
+    yield lambda: where(condition, 0.0, dy)
+
+
+def _select(condition, a, b):
+    return np.where(condition != 0, a, b)
+
+
+for _name in ("less", "less_equal", "equal"):
+    row(_name, lambda node, dy: (None, None), getattr(np, _name))
+row("maximum", _extreme_derivative, np.maximum)
+row("minimum", _extreme_derivative, np.minimum)
+row("select", _select_derivative, _select)
+
+
+# ---- broadcasting, there and back ----------------------------------------------------------------------------------
+
+
+def expand(x, batched, shape):
+    """x broadcast to a shape; most operations take the broadcast operand as it is, and the node disappears."""
+    x = node_of(x)
+    if x.batched == batched and x.shape == tuple(shape):
+        return x
+    while x.op == "expand":
+        x = x.inputs[0]
+    return Node("expand", (x,), batched=batched, shape=shape)
+
+
+def like(x, other):
+    """x broadcast to the shape of another node."""
+    return expand(x, other.batched, other.shape)
+
+
+def summed_to(x, child):
+    """The gradient of what was broadcast from `child`: x, summed over what the broadcast repeated."""
+    if x.batched == child.batched and x.shape == child.shape:
+        return x
+    if x.batched and not child.batched:
+        if child.size == 1 and x.size > 1:
+            x = row_sum(reshape(x, (x.size,)))
+        elif x.size != child.size:  # (B, h, w) to (w,): the rows of the groups are summed after the batch
+            return summed_to(batch_sum(x), child)
+        return batch_sum(x, child.shape)
+    if x.batched:
+        return reshape(row_sum(reshape(x, (x.size,)) if child.size == 1 else x), child.shape)
+    if child.shape and child.width < x.width or not child.shape and x.shape:
+        x = row_sum(x)  # (a, b) to (a, 1), (b,) to (1,)
+    if x.rows > child.rows:
+        x = Node("column_sum", (x,), batched=False, shape=(x.width,))
+    return reshape(x, child.shape)
+
+
+def reshape(x, shape):
+    """The same numbers in another shape."""
+    return x if x.shape == tuple(shape) else Node("reshape", (x,), batched=x.batched, shape=shape)
+
+
+def row_sum(x):
+    """The sum over the last axis, which stays with length 1."""
+    return Node("row_sum", (x,), batched=x.batched, shape=(*x.shape[:-1], 1))
+
+
+def batch_sum(x, shape=None):
+    """The sum over the batch, fixed; `shape` is another shape of as many numbers."""
+    return Node("batch_sum", (x,), batched=False, shape=x.shape if shape is None else shape)
+
+
+OPERATIONS["expand"] = Operation(
+    "map", "copy", lambda node, dy: (lambda: summed_to(dy, node.inputs[0]),), lambda x: x
+)
+OPERATIONS["reshape"] = Operation("reshape", None, lambda node, dy: (lambda: reshape(dy, node.inputs[0].shape),))
+OPERATIONS["row_sum"] = Operation("row_reduce", "row_sum", lambda node, dy: (lambda: like(dy, node.inputs[0]),))
+OPERATIONS["column_sum"] = Operation("column_sum", None, lambda node, dy: (lambda: like(dy, node.inputs[0]),))
+OPERATIONS["batch_sum"] = Operation(
+    "batch_sum", None, lambda node, dy: (lambda: like(reshape(dy, node.inputs[0].shape), node.inputs[0]),)
+)
+
+
+# ---- operators of nodes --------------------------------------------------------------------------------------------
+
+Node.__add__, Node.__radd__ = add, lambda a, b: add(b, a)
+Node.__sub__, Node.__rsub__ = subtract, lambda a, b: subtract(b, a)
+Node.__mul__, Node.__rmul__ = multiply, lambda a, b: multiply(b, a)
+Node.__truediv__, Node.__rtruediv__ = divide, lambda a, b: divide(b, a)
+Node.__pow__, Node.__rpow__ = power, lambda a, b: power(b, a)
+Node.__neg__, Node.__abs__ = negate, absolute
+Node.__lt__, Node.__le__ = less, less_equal
+Node.__gt__, Node.__ge__ = lambda a, b: less(b, a), lambda a, b: less_equal(b, a)

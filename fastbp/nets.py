@@ -1,0 +1,73 @@
+"""A network as a graph, and the programs of its uses."""
+
+from . import plans
+from .elementwise import total_of
+from .node import Node, constant, differentiate
+from .products import Mask, dense, dropout, loss, penalty
+from .program import Data
+
+
+def rows(name, width, integer=False):
+    """Rows given by the caller: inputs, targets, weights of samples, or a gradient to start backward from."""
+    return Node("data", batched=True, shape=(width,), name=name, integer=integer)
+
+
+def parameter(shape, name="", **attributes):
+    """A part of the parameter vector. attributes: what an expression knows of it: layer, penalty, init."""
+    return Node("parameter", batched=False, shape=shape, name=name, **attributes)
+
+
+def output(layers, x, training=True):
+    """(output node, [(W, b, layer), ...]) of layers in a row applied to x."""
+    parameters, node = [], x
+    for number, layer in enumerate(layers):
+        if layer.kind == "dropout":
+            if training and layer.rate > 0:
+                node = dropout(node, layer.rate, Mask(number))
+            continue
+        W, b = parameter((layer.inputs, layer.units)), parameter((layer.units,))
+        node = dense(node, W, b, layer.activation)
+        parameters.append((W, b, layer))
+    return node, parameters
+
+
+def offsets(parameters):
+    """{parameter: where it begins} of parameters in a row, and their size altogether."""
+    begin, found = 0, {}
+    for node in parameters:
+        found[node] = begin
+        begin += node.size
+    return found, begin
+
+
+def program(net, kind, batch, gathered, labels, weighted):
+    """The Program of a network. kind: "train" (loss and gradients), "keep" (forward, then backward from a given dY),
+    "predict" (outputs) or "evaluate" (outputs and loss)."""
+    itemsize = net.dtype.itemsize
+    x = rows("X", net.inputs)
+    y, layers = output(net.layers, x, training=kind in ("train", "keep"))
+    data = {"X": Data(net.inputs, itemsize, gathered)}
+    gradients, end, results = {}, None, {}
+    if kind in ("train", "evaluate"):
+        width, size = (1, 4) if labels else (net.units, itemsize)
+        data["targets"] = Data(width, size, gathered)
+        weights = None
+        if weighted:
+            data["weights"], weights = Data(1, itemsize, gathered), rows("weights", 1)
+        end = loss(y, rows("targets", width, labels), net.loss, weights)
+    wanted = [node for W, b, _ in layers for node in (W, b)]
+    penalties = [penalty(W, layer.l1, layer.l2) for W, _, layer in layers if layer.l1 or layer.l2]
+    if kind == "train":
+        gradients = differentiate(total_of(end, *penalties), constant(1.0), wanted, add=total_of)
+    elif kind == "keep":
+        data["dY"] = Data(net.units, itemsize, False)
+        gradients = differentiate(y, rows("dY", net.units), [*wanted, x], add=total_of)
+        results[gradients.pop(x)] = "dX"
+        for node in penalties:  # the penalties do not pass through dY
+            W = node.inputs[0]
+            gradients[W] = total_of(gradients[W], *differentiate(node, constant(1.0), [W], add=total_of).values())
+    if kind != "train":
+        results[y] = "Y"
+    where, size = offsets(wanted)
+    return plans.lowered([y], end, gradients, net.dtype, batch=batch, data=data, offsets=where, size=size,
+                         keep=kind == "keep", results=results)

@@ -1,0 +1,207 @@
+"""A node of the computational graph, and the table of operations.
+
+A node is an operation applied to nodes. Its value is either *batched*, a row for each sample, or *fixed*, the same for all of
+them: a parameter, a constant, a reduction over the batch, and what is computed from such. `shape` leaves the batch out: a
+batched node of shape (3,) is a matrix (B, 3); a fixed one is a number (), a vector (d,) or a matrix (a, b).
+
+An operation is a row in OPERATIONS. The core below knows none of them.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Operation(NamedTuple):
+    """kind: the method of fastbp.lowering that writes it; kernel: its row of csrc/kernels.def, where the kind leaves it open;
+    derivative: (node, dy) -> for each input a function that makes the gradient's node, or None where there is none;
+    fold: the same on NumPy arrays, where constants are computed at once."""
+
+    kind: str
+    kernel: str | None = None
+    derivative: object = None
+    fold: object = None
+
+
+OPERATIONS = {name: Operation(name) for name in ("data", "parameter", "constant")}
+
+
+class Node:
+    """op: a name in OPERATIONS; inputs: nodes; batched, shape: see above; attributes: whatever the operation needs."""
+
+    __slots__ = ("attributes", "batched", "inputs", "op", "shape")
+    __array_ufunc__ = None  # array * node is node.__rmul__, not an array of nodes
+
+    def __init__(self, op, inputs=(), *, batched, shape, **attributes):
+        set_ = object.__setattr__
+        set_(self, "op", op)
+        set_(self, "inputs", tuple(inputs))
+        set_(self, "batched", batched)
+        set_(self, "shape", tuple(shape))
+        set_(self, "attributes", attributes)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"{name} of {self!r} cannot change: plans are compiled from it; make a new node")
+
+    def __getattr__(self, name):
+        try:
+            return self.attributes[name]
+        except KeyError:
+            raise AttributeError(f"a {self.op!r} node has no {name!r}") from None
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    @property
+    def size(self):
+        """Numbers in the value, of one sample where it is batched."""
+        return math.prod(self.shape)
+
+    @property
+    def width(self):
+        """Columns of the value as a matrix: all of a sample's numbers, or the last axis of what is fixed."""
+        return self.size if self.batched else self.shape[-1] if self.shape else 1
+
+    @property
+    def rows(self):
+        """Rows of a fixed value as a matrix."""
+        return self.shape[0] if len(self.shape) == 2 else 1
+
+    @property
+    def ndim(self):
+        return self.batched + len(self.shape)
+
+    def __repr__(self):
+        name = self.attributes.get("name")
+        return f"<{self.op}{f' {name!r}' if name else ''} {described(self.batched, self.shape)}>"
+
+
+def described(batched, shape):
+    """A shape in words: (batch, 3)."""
+    parts = ["batch"] * batched + [str(n) for n in shape]
+    return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+
+
+# ---- constants -----------------------------------------------------------------------------------------------------
+
+
+def constant(value, per_batch=0):
+    """A fixed node of numbers; with per_batch = k they are divided by B^k, for a batch of B rows."""
+    array = np.array(value, np.float64)  # a copy: what the caller does to it later changes nothing
+    return Node("constant", batched=False, shape=array.shape, value=array, per_batch=per_batch)
+
+
+def node_of(value):
+    """A Node from a Node, a number or an array of at most two dimensions."""
+    if isinstance(value, Node):
+        return value
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf" or array.ndim > 2 or not array.size:
+            raise TypeError
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"operand is {value!r:.80}, expected a node, a number or an array of numbers with at most two dimensions; "
+            "make a node of it with graph.input, graph.parameter or graph.constant"
+        ) from None
+    return constant(array)
+
+
+def is_number(node, number):
+    """Whether a node is this number, whatever the batch."""
+    return node.op == "constant" and not node.per_batch and node.shape == () and node.value == number
+
+
+# ---- shapes --------------------------------------------------------------------------------------------------------
+
+
+def broadcast(what, nodes):
+    """(batched, shape) of elementwise operations on these nodes, as NumPy does it; ValueError where they do not fit."""
+    batched = any(node.batched for node in nodes)
+    try:
+        shape = np.broadcast_shapes(*(node.shape for node in nodes))
+        layout(batched, shape, nodes)
+    except ValueError:
+        shapes = ", ".join(described(node.batched, node.shape) for node in nodes)
+        raise ValueError(
+            f"{what}: shapes {shapes} do not broadcast, expected equal ones, or 1 where they differ; "
+            "slice, sum or reshape one of them"
+        ) from None
+    return batched, shape
+
+
+def layout(batched, shape, operands):
+    """How an elementwise operation runs: (rows for each sample, columns, [(rows advance, column step) of each operand]).
+
+    A batched value of shape (h, w) is h rows for each sample, unless an operand has one number for each sample: then it is one
+    row of h * w. ValueError where a row would have to be repeated in turn with others, which strides cannot say.
+    """
+    width = shape[-1] if shape else 1
+    group = shape[0] if len(shape) == 2 else 1
+    if batched and group > 1 and any(node.batched and node.size == 1 for node in operands):
+        group, width = 1, group * width
+    steps = []
+    for node in operands:
+        last = node.shape[-1] if node.shape else 1
+        rows = node.rows if not node.batched else node.size // max(1, last)
+        if group == 1 and batched and node.batched:
+            rows, last = 1, node.size
+        moves = node.batched or rows > 1
+        if last not in (1, width) or (moves and rows != group) or (batched and not node.batched and rows > 1):
+            raise ValueError
+        steps.append((moves, 1 if last == width else 0))
+    return group, width, steps
+
+
+# ---- order ---------------------------------------------------------------------------------------------------------
+
+
+def ordered(roots):
+    """All nodes that `roots` need, each after its inputs: depth first, without recursion. ValueError for a cycle."""
+    order, seen, done, stack = [], set(), set(), [(root, False) for root in reversed(roots)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            order.append(node)
+            done.add(id(node))
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(node.inputs))
+            if any(id(child) in seen and id(child) not in done for child in node.inputs):  # such a child waits for this node
+                raise ValueError(
+                    f"the graph has a cycle through {node!r}, expected nodes that depend on earlier ones only; "
+                    "do not write into node.inputs"
+                )
+    return order
+
+
+# ---- differentiation -----------------------------------------------------------------------------------------------
+
+
+def differentiate(root, seed, wanted, *, add):
+    """{wanted node: the node of d root / d it}; `seed` is the gradient of the root itself.
+
+    Only what leads to a wanted node is made: the gradient of the first layer's input is not, unless it is asked for. Terms
+    that meet at a node are summed by `add`.
+    """
+    order = ordered([root])
+    leads = {id(node) for node in wanted}
+    for node in order:
+        if any(id(child) in leads for child in node.inputs):
+            leads.add(id(node))
+    terms = {id(root): [seed]}
+    for node in reversed(order):
+        derivative = OPERATIONS[node.op].derivative
+        if derivative is None or id(node) not in terms or not any(id(child) in leads for child in node.inputs):
+            continue
+        total = add(*terms[id(node)])
+        terms[id(node)] = [total]
+        for child, gradient in zip(node.inputs, derivative(node, total), strict=True):
+            if gradient is not None and id(child) in leads:
+                terms.setdefault(id(child), []).append(gradient())
+    return {node: add(*terms[id(node)]) for node in wanted if id(node) in terms}

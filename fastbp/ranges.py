@@ -1,0 +1,137 @@
+"""Where the gradient of each parameter comes from, and how the parameter vector is cut into ranges of work."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from . import regimes
+from .elementwise import reshape
+from .node import Node
+from .program import Range
+
+# Nodes that are sums over the batch: their rows can be added up where the parameter's gradient is wanted.
+SUMS = {"weight_gradient", "batch_sum", "scatter"}
+
+
+@dataclass(slots=True)
+class Destination:
+    """A block of a parameter's gradient that a sum over the batch is added to: at `offset` of the parameter, rows `ld` apart;
+    whole: it is all of the gradient."""
+
+    parameter: object
+    offset: int
+    ld: int
+    whole: bool
+
+
+@dataclass(slots=True)
+class Source:
+    """What the gradient of one parameter is made of. sums: nodes that are added up; values: fixed nodes; operations: indices
+    of those that make it from the whole batch; partial: where it is in the slices' vectors of sums, if it is."""
+
+    sums: list = field(default_factory=list)
+    values: list = field(default_factory=list)
+    operations: list = field(default_factory=list)
+    partial: int | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+
+
+def sources(gradients, consumers):
+    """({parameter: Source}, {sum node: Destination}) of {parameter: gradient node}.
+
+    A gradient that is an addition is taken apart, so that its terms are added where they belong and none is made by itself.
+    consumers: {id(node): the nodes that read it}; a term that something else reads as well is a value like any other.
+    """
+    times = Counter(map(id, gradients.values()))
+    found, destinations = {}, {}
+    for parameter, gradient in gradients.items():
+        source = found[parameter] = Source()
+        private = times[id(gradient)] == 1 and not consumers[id(gradient)]
+        stack = [(gradient, private, 0, parameter.width, True)]
+        while stack:
+            node, private, offset, ld, whole = stack.pop()
+            inner = [(child, len(consumers[id(child)]) == 1) for child in node.inputs]
+            if node.op == "penalty_gradient":
+                source.l1, source.l2 = source.l1 + node.l1, source.l2 + node.l2
+            elif private and node.op == "add" and whole and node.inputs[0].shape == node.inputs[1].shape == node.shape:
+                stack += [(child, alone, 0, ld, True) for child, alone in reversed(inner)]
+            elif private and node.op == "pad" and whole:
+                at = sum(b * s for b, s in zip(node.begins, _strides(node.shape), strict=True))
+                stack.append((*inner[0], at, ld, False))
+            elif private and node.op == "reshape" and (ld == node.width or node.rows == 1):
+                stack.append((*inner[0], offset, inner[0][0].width, whole))
+            elif private and node.op in SUMS and (node.op != "scatter" or whole):
+                destinations[node] = Destination(parameter, offset, ld, whole)
+                source.sums.append(node)
+            elif whole:
+                source.values.append(node)
+            else:  # a part of something else: put back into its place by the nodes that it came from
+                source.values.append(_padded(node, offset, parameter))
+    return found, destinations
+
+
+def _strides(shape):
+    return (shape[1], 1) if len(shape) == 2 else (1,) * len(shape)
+
+
+def _padded(node, offset, parameter):
+    begins = divmod(offset, parameter.width) if len(parameter.shape) == 2 else (offset,)[: len(parameter.shape)]
+    rows = node.size // node.width
+    shape = (rows, node.width) if len(parameter.shape) == 2 else (node.size,)
+    return Node("pad", (reshape(node, shape),), batched=False, shape=parameter.shape, begins=begins)
+
+
+def cut(found, offsets, tiles):
+    """The ranges of a plan. found: {parameter: Source}; offsets: {parameter: where it begins in the vector}."""
+    return _tile_ranges(found, offsets) if tiles else _slice_ranges(found, offsets)
+
+
+def _tile_ranges(found, offsets):
+    """Strips of rows of each matrix, and whole vectors."""
+    ranges = []
+    for node, source in found.items():
+        rows, columns = (node.rows, node.width) if len(node.shape) == 2 else (node.size, 1)
+        step = regimes.TASK_ROWS if len(node.shape) == 2 else rows
+        for row in range(0, rows, step):
+            count = min(step, rows - row)
+            ranges.append(_range(source, offsets[node], row * columns, count * columns, row, count))
+    # the large ones first, so that no thread is left alone with one at the end
+    return sorted(ranges, key=lambda item: -item.count)
+
+
+def _range(source, offset, at, count, row, rows):
+    return Range(
+        offset + at,
+        count,
+        None if source.partial is None else source.partial + at,
+        tuple((index, row, rows) for index in source.operations),
+        source.values[0] if source.values else None,
+        at,
+        source.l1,
+        source.l2,
+    )
+
+
+def _slice_ranges(found, offsets):
+    """Equal ranges of the whole vector, cut where the penalty changes and where a fixed value is added: there are no layers
+    in this phase."""
+    runs = []
+    for node, source in sorted(found.items(), key=lambda pair: offsets[pair[0]]):
+        begin, value = offsets[node], source.values[0] if source.values else None
+        what = (source.partial is None, source.l1, source.l2)
+        if runs and runs[-1][2] == what and runs[-1][0] + runs[-1][1] == begin and value is None is runs[-1][3]:
+            runs[-1][1] += node.size
+        else:
+            runs.append([begin, node.size, what, value])
+    ranges = []
+    for begin, count, (nothing, l1, l2), value in runs:
+        parts = max(1, min(regimes.MOST_SLICES, count // regimes.RANGE_SIZE))
+        cuts = [
+            begin + (count * i // parts) // 64 * 64 if 0 < i < parts else begin + count * i // parts
+            for i in range(parts + 1)
+        ]
+        for a, b in pairwise(cuts):
+            if b > a:
+                ranges.append(Range(a, b - a, None if nothing else a, (), value, a - begin, l1, l2))
+    return ranges
