@@ -42,7 +42,6 @@ class Value:
     """
     __slots__ = ("born", "data", "grad", "inputs", "name", "operation", "rates")
     births = count()
-    __array_ufunc__ = None                                      # NumPy's numbers leave 2 * x to x
 
     def __init__(self, data, name=None, operation=None, inputs=(), rates=()):
         self.data, self.grad, self.name = float(data), 0.0, name
