@@ -213,7 +213,7 @@ class _Lowering:
 
     def lower_reshape(self, node):
         x = node.inputs[0]
-        if node in self.results:
+        if node in self.results and node.batched:
             return self.copied(node, x)
         root = self.program.values[self.program.root_of(self.values[x])]
         root.padded = root.padded and len(node.shape) == 1 == len(x.shape)
