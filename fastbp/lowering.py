@@ -213,19 +213,21 @@ class _Lowering:
 
     def lower_reshape(self, node):
         x = node.inputs[0]
-        if node in self.results:
+        if node in self.results and node.batched:
             return self.copied(node, x)
+        if not node.batched:
+            self.values[node] = self.part(self.matrix(x), 0, node.width, node.rows, node.width)
+            return
         root = self.program.values[self.program.root_of(self.values[x])]
         root.padded = root.padded and len(node.shape) == 1 == len(x.shape)
-        self.values[node] = self.part(self.values[x], 0, node.width, node.rows if not node.batched else 1,
-                                      None if node.batched else self.reshaped_ld(node, x))
+        self.values[node] = self.part(self.values[x], 0, node.width)
 
-    def reshaped_ld(self, node, x):
+    def matrix(self, x):
+        """The value of something fixed, its rows one after another: a part of a matrix is copied first."""
         value = self.program.values[self.values[x]]
-        if x.rows > 1 and value.ld != x.width:
-            # a part of a matrix, whose rows are apart: copied, then they are not
+        if value.rows > 1 and value.ld != x.width:
             self.values[x] = self.contiguous(x)
-        return node.width
+        return self.values[x]
 
     def contiguous(self, x):
         index = self.value("fixed", x.width, rows=x.rows, ld=x.width)
@@ -310,12 +312,6 @@ class _Lowering:
             panels="shared" if large else None,
             panels_size=self.panels_size(*W.shape),
         )
-
-    def matrix(self, W):
-        """The value of a matrix that products read: contiguous."""
-        if self.program.values[self.values[W]].ld != W.width:
-            self.values[W] = self.contiguous(W)
-        return self.values[W]
 
     def lower_activation(self, node):
         if node in self.values:  # the product made it
@@ -522,8 +518,8 @@ class _Lowering:
                     self.emit("map", kernel="add", fixed=True, out=total, rows=width.rows, n_out=width.width,
                               a=Operand(values[0], width.rows > 1, 1), b=Operand(value, width.rows > 1, 1))
                     values[0] = total
-            elif values and self.program.values[values[0]].ld != self.program.values[values[0]].width:
-                values[0] = self.contiguous(source.values[0])
+            elif values:
+                values[0] = self.matrix(source.values[0])
             source.values = values[:1]
         self.program.ranges = ranges.cut(self.sources, self.offsets, self.tiles)
 

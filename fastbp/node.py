@@ -183,21 +183,21 @@ def ordered(roots):
 # ---- differentiation -----------------------------------------------------------------------------------------------
 
 
-def differentiate(root, seed, wanted, *, add):
+def differentiate(root, seed, wanted, *, add, held=()):
     """{wanted node: the node of d root / d it}; `seed` is the gradient of the root itself.
 
     Only what leads to a wanted node is made: the gradient of the first layer's input is not, unless it is asked for. Terms
-    that meet at a node are summed by `add`.
+    that meet at a node are summed by `add`. held: nodes that count as independent of everything: partial derivatives.
     """
     order = ordered([root])
-    leads = {id(node) for node in wanted}
+    leads, held = {id(node) for node in wanted}, {id(node) for node in held}
     for node in order:
-        if any(id(child) in leads for child in node.inputs):
+        if id(node) not in held and any(id(child) in leads for child in node.inputs):
             leads.add(id(node))
     terms = {id(root): [seed]}
     for node in reversed(order):
         derivative = OPERATIONS[node.op].derivative
-        if derivative is None or id(node) not in terms or not any(id(child) in leads for child in node.inputs):
+        if derivative is None or id(node) not in terms or id(node) in held or not any(id(child) in leads for child in node.inputs):
             continue
         total = add(*terms[id(node)])
         terms[id(node)] = [total]

@@ -98,13 +98,15 @@ def _activation_derivative(node, dy):
 
 
 def _activation_gradient_derivative(node, d):
-    # the kernel's formula written as nodes, which can be differentiated as often as wanted
+    # For dy it is the same operation again: a derivative is linear, and that of softmax is symmetric. For v, the kernel's
+    # formula is written as nodes, which can be differentiated as often as wanted.
     dy, v = node.inputs
+    yield lambda: activation_gradient(like(d, node), v, node.activation)
     if node.activation == "gelu":
-        made = {dy: activation_gradient(d, v, "gelu"), v: d * dy * _gelu_curvature(v)}
-    else:
-        made = differentiate(SLOPES[node.activation](dy, v), d, [dy, v], add=total_of)
-    yield lambda: made[dy]
+        yield lambda: d * dy * _gelu_curvature(v)
+        return
+    held = [dy, v, *dy.inputs] if dy.op == "expand" else [dy, v]
+    made = differentiate(SLOPES[node.activation](dy, v), d, [v], add=total_of, held=held)
     yield (lambda: made[v]) if v in made else None
 
 
@@ -214,15 +216,18 @@ def _loss_derivative(node, dy):
     y = node.inputs[0]
     yield lambda: multiply(dy, Node("loss_gradient", node.inputs, batched=True, shape=y.shape, loss=node))
     for other in node.inputs[1:]:
-        yield lambda other=other: differentiate(written(node), dy, [other], add=total_of)[other]
+        yield lambda other=other: _partial(written(node), dy, node.inputs)[other]
 
 
 def _loss_gradient_derivative(node, d):
-    y = node.inputs[0]
-    slope = differentiate(written(node.loss), constant(1.0), [y], add=total_of)[y]
-    made = differentiate(slope, d, node.inputs, add=total_of)
+    slope = _partial(written(node.loss), constant(1.0), node.inputs)[node.inputs[0]]
+    made = _partial(slope, d, node.inputs)
     for child in node.inputs:
         yield (lambda child=child: made[child]) if child in made else None
+
+
+def _partial(root, seed, inputs):
+    return differentiate(root, seed, inputs, add=total_of, held=inputs)
 
 
 def _cross_entropy(y, target, smoothing):

@@ -140,6 +140,21 @@ static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n,
     else if (is(as, "dropout"))
         ((fbp_dropout *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, m, n, 0xFFFFFFFE,
                                           0xFEDCBA9876543210, 0.3);
+    else if (is(as, "map")) {
+        int odd = (int)(m % 2); /* B is a row or one number */
+        ((fbp_map *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, 1, x[2].data, 0, odd, x[3].data, x[3].ld,
+                                      1, m, n, odd ? 2.5 : 3);
+    } else if (is(as, "row_reduce"))
+        ((fbp_row_reduce *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, m, n);
+    else if (is(as, "sum_product"))
+        ((fbp_sum_product *)kernel->function)(x[0].data, x[1].data, x[1].ld, 1, place ? NULL : x[2].data, x[2].ld, 1,
+                                              m, n, place);
+    else if (is(as, "total"))
+        return ((fbp_total *)kernel->function)(x[1].data, x[1].ld, 1, place ? NULL : x[2].data, x[2].ld, 1, m, n);
+    else if (is(as, "embed"))
+        ((fbp_embed *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, (int32_t *)x[3].data, m, n);
+    else if (is(as, "scatter"))
+        ((fbp_scatter *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, (int32_t *)x[3].data, 1, m - 1, m, n);
     else {
         printf("%s: kernels_check.c cannot call signature %s\n", doing, as);
         exit(1);
@@ -158,20 +173,26 @@ static void expect_in_place(int place)
     }
 }
 
+/* Array a of both sets becomes m numbers (i * 7) % n. */
+static void fill_numbers(int a, ptrdiff_t m, ptrdiff_t n)
+{
+    fill(a, 1, (m * 4 + itemsize - 1) / itemsize, 0, 0, 0);
+    for (int s = 0; s < 2; s++)
+        for (ptrdiff_t i = 0; i < m; i++) ((int32_t *)set[s][a].data)[i] = (int32_t)((i * 7) % n);
+}
+
 /* Random numbers in the ranges the kernel is meant for. */
 static void draw(const fbp_kernel *kernel, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad)
 {
     const char *as = kernel->signature;
-    int vectors = is(as, "update") || is(as, "reduce") || is(as, "penalty"), positive = is(as, "update");
-    fill(0, vectors || is(as, "column_sum") || is(as, "combine") ? 1 : m, n, pad, -3, 3);
+    int vectors = is(as, "update") || is(as, "reduce") || is(as, "penalty"), positive = is(as, "update") || is(as, "map");
+    int one_row = vectors || is(as, "column_sum") || is(as, "combine") || is(as, "sum_product");
+    fill(0, one_row ? 1 : m, is(as, "row_reduce") ? 1 : n, pad, -3, 3);
     fill(1, vectors ? 1 : m, n, pad, positive ? 0.1 : is(as, "backward") ? -1 : -3, 3);
     fill(2, positive || is(as, "forward") ? 1 : m, n, pad, is(as, "backward") ? -0.95 : 0.1, 0.95);
-    fill(3, 1, is(as, "loss") ? m : n, 0, 0.1, 2);
-    if (contains(kernel->name, "labels")) {
-        fill(2, 1, (m * 4 + itemsize - 1) / itemsize, 0, 0, 0);
-        for (int s = 0; s < 2; s++)
-            for (ptrdiff_t i = 0; i < m; i++) ((int32_t *)set[s][2].data)[i] = (int32_t)((i * 7) % n);
-    }
+    fill(3, is(as, "map") ? m : 1, is(as, "loss") ? m : n, is(as, "map") ? pad : 0, 0.1, 2);
+    if (contains(kernel->name, "labels")) fill_numbers(2, m, n);
+    if (is(as, "embed") || is(as, "scatter")) fill_numbers(3, m, m);
 }
 
 /* The last element of what the kernel reads becomes a NaN, which minima and maxima must not lose. */
@@ -183,7 +204,7 @@ static void spoil(const fbp_kernel *kernel)
         if (set[s][a].m > 0 && set[s][a].n > 0) put(set[s][a].end - itemsize, NAN);
 }
 
-/* Forward and backward: each element alone gives the bits it has in its row. */
+/* Forward, backward and maps: each element alone gives the bits it has in its row. */
 static int placeless(const fbp_kernel *kernel, ptrdiff_t n)
 {
     draw(kernel, 1, n, 0);
@@ -208,9 +229,10 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
 {
     const int V = table->lanes, sizes[CASE_SIZES] = {0, 1, V - 1, V, V + 1, 4 * V + 3, 9 * V + 1};
     const double tolerance = itemsize == 4 ? 1e-5 : 1e-12;
-    const int rowwise = contains(kernel->name, "softmax"), has_classes = rowwise || contains(kernel->name, "cross_e");
     const char *as = kernel->signature;
-    const int in_place = is(as, "backward") || is(as, "loss") || is(as, "dropout");
+    const int rowwise = contains(kernel->name, "softmax");
+    const int never_empty = rowwise || contains(kernel->name, "cross_e") || is(as, "row_reduce");
+    const int in_place = is(as, "backward") || is(as, "loss") || is(as, "dropout") || is(as, "map");
     const int places = is(as, "backward") || is(as, "loss") ? 3 : 2;
     long cases = 0;
     for (int im = 0; im < CASE_SIZES; im++)
@@ -218,7 +240,7 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
             for (int place = 0; place < places; place++)
                 for (int variant = 0; variant < 3; variant++) {
                     ptrdiff_t m = sizes[im], n = sizes[in], pad = variant ? 3 : 0;
-                    if ((has_classes && n == 0) || (place == 2 && contains(kernel->name, "labels"))) continue;
+                    if ((never_empty && n == 0) || (place == 2 && contains(kernel->name, "labels"))) continue;
                     sprintf(doing, "%s %s %s m=%td n=%td place=%d%s%s", table->isa, itemsize == 4 ? "f32" : "f64",
                             kernel->name, m, n, place, pad ? " padded" : "", variant == 2 ? " NaN" : "");
                     draw(kernel, m, n, pad);
@@ -233,7 +255,7 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
                     if (!alike(4, tolerance)) return 0;
                     cases++;
                 }
-    if ((is(as, "forward") || is(as, "backward")) && !rowwise)
+    if ((is(as, "forward") || is(as, "backward") || is(as, "map")) && !rowwise)
         for (int in = 0; in < CASE_SIZES; in++)
             if (!placeless(kernel, sizes[in])) return 0;
     return cases;

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 
 import fastbp as fb
 from fastbp import initializers
-from fastbp._core import random
-from fastbp.reference import kernels
+from fastbp._core import cpu, random
+from fastbp.reference import kernels, maps
 from fastbp.reference.network import LOSSES, Dense, Network, Optimizer
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "numerics.md"
@@ -20,7 +20,8 @@ if not DOCUMENT.exists():
 TEXT = DOCUMENT.read_text()
 ACTIVATIONS = re.findall(r"^\| (\w+)[^|`]*\| `([^|]+)` \| `([^|]+)` \|$", TEXT, re.M)
 LOSS_ROWS = re.findall(r"^\| (\w+)[^|`]*\| `([^|]+)` \| `([^|]+)` \| samples ?(.*) \|$", TEXT, re.M)
-WORDS = {name: getattr(math, name) for name in ("exp", "log", "tanh", "sqrt", "pi")} | {
+MAPS = re.findall(r"^\| (\w+) \| `([^|]+)` \|$", TEXT, re.M)
+WORDS = {name: getattr(math, name) for name in ("exp", "log", "tanh", "sqrt", "sin", "cos", "pi")} | {
     "s": lambda z: 1 / (1 + math.exp(-z)) if z > -700 else 0.0,
     "Phi": lambda z: (1 + math.erf(z / math.sqrt(2))) / 2,
     "phi": lambda z: math.exp(-z * z / 2) / math.sqrt(2 * math.pi),
@@ -38,6 +39,8 @@ def test_the_tables_are_complete():
     assert {row[0] for row in ACTIVATIONS} == activations - {"softmax"}
     assert {row[0] for row in LOSS_ROWS} == set(LOSSES) - {"cross_entropy"}
     assert set(updates()) == {name[:-7] for name in dir(kernels) if name.endswith("_update")}
+    of_core = {name for name, signature, *_ in cpu.kernels(cpu.selected(), "float64") if signature == "map"}
+    assert {row[0] for row in MAPS} == of_core
 
 
 @pytest.mark.parametrize(("name", "formula", "slope"), ACTIVATIONS, ids=[row[0] for row in ACTIVATIONS])
@@ -58,6 +61,17 @@ def test_softmax_and_its_derivative():
     assert_allclose(kernels.softmax_forward(np.array([z]))[0], y)
     dz = [y[j] * (dy[j] - sum(dy[k] * y[k] for k in range(3))) for j in range(3)]
     assert_allclose(kernels.softmax_backward(np.array([dy]), np.array([y]))[0], dz)
+
+
+@pytest.mark.parametrize(("name", "formula"), MAPS, ids=[row[0] for row in MAPS])
+def test_maps(name, formula):
+    A, C = np.array([NUMBERS]), np.array([[1.5]])
+    A = A[A > 0] if name in ("log", "sqrt") else A[A != 0] if name in ("power", "reciprocal", "divide") else A
+    B = A[..., ::-1] if name != "equal" else np.round(A)
+    operands = [x for word, x in (("a", A), ("b", B), ("c", C)) if re.search(rf"\b{word}\b", formula)]
+    got = getattr(maps, name)(*operands, **({"param": -3.0} if name == "power" else {}))
+    by_hand = [value(formula, a=float(a), b=float(b), c=1.5, k=-3.0) for a, b in zip(A.flat, B.flat, strict=True)]
+    assert_allclose(got.flat, by_hand, rtol=1e-13)
 
 
 @pytest.mark.parametrize(("name", "formula", "slope", "outputs"), LOSS_ROWS, ids=[row[0] for row in LOSS_ROWS])

@@ -25,8 +25,16 @@ BOUNDS = {
     "mish_forward": (5.0, 5.5),
     "gelu_forward": (7.3, 10.0),
     "softplus_backward": (1.3, 1.3),
+    "sin": (1.2, 1.2),
+    "cos": (1.2, 1.2),
 }
-SCALAR_BOUNDS = {"tanh_forward": (5.6, 2.7), "gelu_forward": (7.8, 12.0)}  # without fused multiply-adds
+SCALAR_BOUNDS = {  # without fused multiply-adds
+    "tanh_forward": (5.6, 2.7),
+    "gelu_forward": (7.8, 12.0),
+    "sin": (1.4, 1.4),
+    "cos": (1.4, 1.4),
+}
+SIN_LIMIT = {"float32": 12800, "float64": 2**20}  # vecmath.inc's; beyond, sin and cos are the C library's
 
 
 def bound(isa, name, dtype):
@@ -42,6 +50,8 @@ def apply(isa, x, name):
     at = y.ctypes.data
     if row[1] == "forward":
         function(at, n, None, 0, None, 1, n)
+    elif row[1] == "map":
+        function(at, n, x.ctypes.data, n, 1, None, 0, 0, None, 0, 0, 1, n, 0.0)
     else:
         function(at, n, at, n, x.ctypes.data, n, 1, n)
     return y
@@ -69,6 +79,8 @@ EXACT = {  # of x in a wider type, which holds all results
     "mish_forward": lambda x: x * tanh_of_softplus(x),
     "gelu_forward": lambda x: x / 2 * erfc(-x / np.sqrt(x.dtype.type(2))),
     "softplus_backward": lambda y: -np.expm1(-y),
+    "sin": np.sin,
+    "cos": np.cos,
 }
 
 
@@ -126,7 +138,7 @@ def test_error_is_within_its_bound(isa, dtype, name):
 
 
 @pytest.mark.ulp
-@pytest.mark.parametrize("name", ["exponential_forward", "tanh_forward", "sigmoid_forward"])
+@pytest.mark.parametrize("name", ["exponential_forward", "tanh_forward", "sigmoid_forward", "sin", "cos"])
 def test_error_over_all_floats(isa, name):
     found = (0.0, 0.0)
     for start in range(0, 2**32, 2**22):
@@ -136,6 +148,23 @@ def test_error_over_all_floats(isa, name):
             assert not (np.abs(apply(isa, x, name)) > 1).any()
     print(f"{name} {isa}: {found[0]:.3f} ULP at {found[1]!r} = {found[1].hex()}")
     assert found[0] <= bound(isa, name, "float32")
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_next_to_multiples_of_half_pi(isa, dtype, name):
+    """Where x - n pi / 2 has lost its first digits: the nearest numbers to all n, or to many, up to the limit; and a
+    lane beyond the limit among others."""
+    last = int(SIN_LIMIT[dtype] / (np.pi / 2))
+    n = np.unique(np.linspace(1, last, min(last, 20000)).astype(int))
+    half_pi = np.longdouble(np.pi / 2) + np.longdouble(6.123233995736766e-17)
+    near = [(n * half_pi).astype(dtype)]
+    for _ in range(2):
+        near += [np.nextafter(near[-1], np.array(np.inf, dtype)), np.nextafter(near[0], np.array(0, dtype))]
+    x = np.concatenate([*near, -near[0]])
+    x[::1001] = SIN_LIMIT[dtype] * np.linspace(0.999, 1.5, x[::1001].size)
+    x[500::1001] = 1e30
+    error, at = worst(isa, name, x)
+    assert error <= bound(isa, name, dtype), f"{error:.2f} ULP at {at!r} = {at.hex()}"
 
 
 def test_logarithm(isa, dtype):
