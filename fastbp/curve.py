@@ -103,7 +103,13 @@ class CurveFitter:
             )
         self.interpolates = degree == distinct - 1
         self.exact = self._least_squares()
-        self._powers = np.vander(self.t.astype(np.float64), degree + 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._powers = np.vander(self.t.astype(np.float64), degree + 1)
+            if not np.isfinite(self._powers**2 @ np.ones(degree + 1)).all() or not np.isfinite(self.u**2).all():
+                raise ValueError(
+                    f"x up to {np.abs(x).max():g} and y up to {np.abs(y).max():g} have powers beyond the largest "
+                    f"number for degree {degree}, expected smaller ones; pass scale=True"
+                )
         self.curvature = float(2 * np.linalg.norm(self._powers, 2) ** 2)
         self.plan = self._compile(dtype)
         self.knobs = self.plan.parameters["k"]
@@ -226,9 +232,20 @@ class CurveFitter:
             label = method if size >= len(self.t) else f"{method}, mini-batches of {size}"
             per_evaluation = math.ceil(len(self.t) / size)
             walk = self._descend(optimizer, steps, size, seed, turning)
+        try:
+            return self._watch(walk, optimizer, label, steps, per_evaluation)
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"the loss is no longer finite after {optimizer.steps} steps with lr {optimizer.lr:g}: they are too "
+                f"long and climb; choose a smaller lr, such as {optimizer.lr / 10:g}"
+            ) from error
+
+    def _watch(self, walk, optimizer, label, steps, per_evaluation):
+        """The Run of a walk of steps * per_evaluation steps."""
         start = self.screens(optimizer)
         count = steps * per_evaluation
-        moments = [np.geomspace(1, count, _MOMENTS), np.linspace(0, count, _MOMENTS)]
+        tens = [per_evaluation * 10**e for e in range(len(str(steps)))]     # 1, 10, 100 ... evaluations
+        moments = [np.geomspace(1, count, _MOMENTS), np.linspace(0, count, _MOMENTS), tens]
         moments = np.unique(np.concatenate(moments).astype(np.int64))
         losses, knobs = np.empty(len(moments)), np.empty((len(moments), len(self.knobs)))
         losses[0], knobs[0], kept = start.loss, start.knobs, 1
@@ -236,16 +253,13 @@ class CurveFitter:
             if step == moments[kept]:
                 losses[kept], knobs[kept] = self.loss(), self.knobs
                 kept += 1
-        end = self.screens(optimizer)
-        _check_finite(end.loss, optimizer)
-        return Run(label, moments / per_evaluation, losses, knobs, start, end)
+        return Run(label, moments / per_evaluation, losses, knobs, start, self.screens(optimizer))
 
     def _descend(self, optimizer, passes, size, seed, turning):
         """Forward, backward, nudge, repeat; yields after each step."""
         for epoch in range(passes):
             for t, u in fb.batches(self.t, self.u, size, seed=seed + epoch):
-                loss, grads = self.plan.loss_and_grad(t=t, u=u)
-                _check_finite(loss, optimizer)
+                _, grads = self.plan.loss_and_grad(t=t, u=u)
                 grads["k"][~turning] = 0.0
                 optimizer.step(self.plan)
                 yield
@@ -282,14 +296,6 @@ def _points(x, y):
     if n < 2:
         raise ValueError(f"x holds {n} point{'s' * (n != 1)}, expected two or more; give more points")
     return x, y
-
-
-def _check_finite(loss, optimizer):
-    if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the loss is {loss} after {optimizer.steps} steps with lr {optimizer.lr:g}: the steps are too long and "
-            f"climb; choose a smaller lr, such as {optimizer.lr / 10:g}"
-        )
 
 
 def _padded(coefficients, count):
