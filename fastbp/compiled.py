@@ -13,17 +13,19 @@ from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
 from .elementwise import total_of
+from .expression_fit import Job
+from .looks import Looks
 from .node import Node, constant, differentiate, ordered
 from .products import penalty
 from .program import Data
 
 
-class Plan:
+class Plan(Looks):
     """A graph, compiled where it is used: what fastbp.graph.compile returns.
 
     params, grads: (P,), one contiguous vector each, never moved. parameters, gradients: {name: a view of them in the
-    parameter's shape}. A user may write into them between calls. inputs: the names of the inputs. Data are arrays (n, width),
-    or (n,) for a width of 1, one for each input that a call needs.
+    parameter's shape}. A user may write into them between calls. inputs: the names of the inputs. Data are arrays (n,
+    width), or (n,) for a width of 1, one for each input that a call needs.
     """
 
     def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
@@ -53,7 +55,9 @@ class Plan:
 
     def __setattr__(self, name, value):
         if name in ("params", "grads") and name in self.__dict__:
-            raise AttributeError(f"{name} of a plan cannot be replaced: views of it would be stale; write into it: plan.{name}[:] = ...")
+            raise AttributeError(
+                f"{name} of a plan cannot be replaced: views would be stale; write into it: plan.{name}[:] = ..."
+            )
         object.__setattr__(self, name, value)
 
     # ---- making ----------------------------------------------------------------------------------------------------
@@ -63,7 +67,7 @@ class Plan:
         lost = [name for name, node in nodes.items() if node not in self._trained and node not in frozen]
         if lost:
             warnings.warn(
-                f"the loss does not reach {', '.join(lost)}: not trained; leave them out, or freeze them if that is meant",
+                f"the loss does not reach {', '.join(lost)}: not trained; leave them out, or freeze them",
                 stacklevel=4,
             )
 
@@ -83,10 +87,14 @@ class Plan:
         if not isinstance(other, Plan):
             raise TypeError(f"shared_with is {other!r:.60}, expected a Plan; pass what graph.compile gave")
         if other.dtype is not self.dtype:
-            raise ValueError(f"shared_with has dtype {other.dtype}, expected {self.dtype}; compile both with the same dtype")
+            raise ValueError(
+                f"shared_with has dtype {other.dtype}, expected {self.dtype}; compile both with the same dtype"
+            )
         for name, node in nodes.items():
             if node not in other._offsets:
-                raise ValueError(f"shared_with lacks the parameter {name}, expected all of this loss; compile the larger graph first")
+                raise ValueError(
+                    f"shared_with lacks the parameter {name}, expected all of this loss; compile the larger graph first"
+                )
         self._names, self._offsets, self.params, self.grads = other._names, other._offsets, other.params, other.grads
 
     def _views(self, vector):
@@ -142,12 +150,15 @@ class Plan:
             if kind == "train":
                 gradients = differentiate(self._total(), constant(1.0), list(self._trained), add=total_of)
             data = self._data(ordered([self.loss_node]), gathered)
-            program = plans.lowered([], self.loss_node, gradients, self.dtype, data=data, training=kind == "train", **common)
+            program = plans.lowered(
+                [], self.loss_node, gradients, self.dtype, data=data, training=kind == "train", **common
+            )
         elif kind == "forward":
             nodes = list(dict.fromkeys(self.outputs.values()))
             results = {node: f"out{i}" for i, node in enumerate(nodes)}
-            program = plans.lowered(nodes, None, {}, self.dtype, data=self._data(ordered(nodes)), training=False,
-                                    results=results, **common)
+            program = plans.lowered(
+                nodes, None, {}, self.dtype, data=self._data(ordered(nodes)), training=False, results=results, **common
+            )
         elif kind == "hvp":
             grads = aligned_zeros(self.params.size, self.dtype)
             gradients = derived.hessian_vector(self._trained, self._total_written())
@@ -155,8 +166,9 @@ class Plan:
             program = plans.lowered([], None, gradients, self.dtype, data=self._data(nodes), **common)
         else:
             results = {node: f"out{i}" for i, node in enumerate(kind)}
-            program = plans.lowered(list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind))), results=results,
-                                    **common)
+            program = plans.lowered(
+                list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind))), results=results, **common
+            )
         return plans.Plan(self.params, grads, program, team)
 
     def _total_written(self):
@@ -181,11 +193,15 @@ class Plan:
             if n is None:
                 n, first = len(array), name
             elif len(array) != n:
-                raise ValueError(f"input {name!r} has {len(array)} rows, expected {n}, as {first!r} has; pass matching arrays")
+                raise ValueError(
+                    f"input {name!r} has {len(array)} rows, expected {n}, as {first!r} has; pass matching arrays"
+                )
             arrays[name] = array
         for name in given:
             if name not in self._leaves:
-                raise ValueError(f"input {name!r} is unknown, expected {', '.join(self._leaves) or 'none'}; check the name")
+                raise ValueError(
+                    f"input {name!r} is unknown, expected {', '.join(self._leaves) or 'none'}; check the name"
+                )
         return arrays, 1 if n is None else n
 
     # ---- use -------------------------------------------------------------------------------------------------------
@@ -211,7 +227,8 @@ class Plan:
             return float(plan.run("outputs", **arrays)[0])
 
     def forward(self, **inputs):
-        """{name: array} of the outputs: (n, width) for a batched node, the node's shape for a fixed one. Dropout is off."""
+        """{name: array} of the outputs: (n, width) for a batched node, the node's shape for a fixed one. Dropout is
+        off."""
         if not self.outputs:
             raise ValueError("the plan has no outputs; pass outputs={'name': node} to compile")
         arrays, n = self._checked(inputs, self._of_outputs)
@@ -232,10 +249,11 @@ class Plan:
             }
 
     def hvp(self, v, **inputs):
-        """The Hessian of the loss times v, at the parameters as they are: what a small step along v changes in the gradient.
+        """The Hessian of the loss times v, at the parameters as they are: what a small step along v changes in the
+        gradient.
 
-        v: (P,), or {name: array in the parameter's shape}; the result is of the same kind. Exact: the graph is differentiated
-        twice (Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994).
+        v: (P,), or {name: array in the parameter's shape}; the result is of the same kind. Exact: the graph is
+        differentiated twice (Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994).
         """
         vector = self._vector(v)
         with self._alone():
@@ -259,14 +277,28 @@ class Plan:
             views[name][...] = check.array(f"v[{name!r}]", value, views[name].shape, self.dtype)
         return vector
 
-    def fit(self, data, *, epochs=1, batch_size=32, optimizer=None, validation_data=None, validation_split=0.0, shuffle=True,
-            seed=None, callbacks=(), early_stopping=None, progress=None, threads=None):
+    def fit(
+        self,
+        data,
+        *,
+        epochs=1,
+        batch_size=32,
+        optimizer=None,
+        validation_data=None,
+        validation_split=0.0,
+        shuffle=True,
+        seed=None,
+        callbacks=(),
+        early_stopping=None,
+        progress=None,
+        threads=None,
+    ):
         """Trains; returns a History. data: {input: array}; everything else is as for a network's fit, whose loop it is.
 
-        Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and node, when the
-        loss or a parameter stops being finite: the parameters are then those after the last good step.
+        Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and node, when
+        the loss or a parameter stops being finite: the parameters are then those after the last good step.
         """
-        job = _Job(self, data, batch_size, validation_data, validation_split, threads)
+        job = Job(self, data, batch_size, validation_data, validation_split, threads)
         return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
 
     def _apply(self, optimizer):
@@ -284,75 +316,11 @@ class Plan:
                 )
             optimizer.steps += 1
 
-    # ---- looking inside --------------------------------------------------------------------------------------------
-
-    def value(self, node):
-        """The value of any node of the loss for the data of the last step, at the parameters as they are."""
-        return self.values([node])[0]
-
-    def grad(self, node):
-        """The derivative of the loss for any of its nodes, likewise; zeros where the loss does not depend on it."""
-        return self.grads_of([node])[0]
-
-    def values(self, nodes):
-        """The values of several nodes at once."""
-        return self._look(nodes, {node: node for node in nodes})
-
-    def grads_of(self, nodes):
-        """The gradients of several nodes at once."""
-        made = differentiate(self._total_written(), constant(1.0), list(nodes), add=total_of)
-        return self._look(nodes, made)
-
-    def _look(self, nodes, made):
-        if self._given is None:
-            raise RuntimeError("there are no values before a step; call loss_and_grad first")
-        arrays, n = self._given, len(next(iter(self._given.values()), [0]))
-        known = set(self._order)
-        for node in nodes:
-            if node not in known:
-                raise ValueError(f"{node!r} is not a node of this loss, expected one that it was made from; compile it too")
-        wanted = tuple(dict.fromkeys(made.values()))
-        with self._alone():
-            found = self._run_nodes(wanted, wanted, arrays, n)
-        return [
-            np.broadcast_to(found[made[node]], (n, *node.shape) if node.batched else node.shape)
-            if node in made
-            else np.zeros((n, *node.shape) if node.batched else node.shape, self.dtype)
-            for node in nodes
-        ]
-
-    def _find_not_finite(self, value, arrays, n):
-        """Raises FloatingPointError with the first node that is not finite, if there is one or the loss is not."""
-        where = self.where_not_finite(arrays, n)
-        if where or not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value} {where}; use a smaller lr or clip_norm, or scale the data")
-
-    def where_not_finite(self, arrays, n):
-        """In words, the first node of the loss whose value for these arrays is not finite; "" where all are."""
-        nodes = tuple(node for node in ordered([self.loss_node]) if not node.attributes.get("integer"))
-        found = self._run_nodes(nodes, nodes, arrays, n)
-        for node in nodes:
-            if not np.isfinite(found[node]).all():
-                made = ", ".join(map(repr, node.inputs))
-                return f"at {node!r}{f', made from {made}' if made else ''}"
-        return ""
-
-    def nodes(self):
-        """All nodes of the loss, each after those it is made from."""
-        return ordered([self.loss_node])
-
-    def has_values(self):
-        """Whether there was a step whose values can be looked at."""
-        return self._given is not None
-
-    def show(self):
-        """The graph as text, with value and gradient at every node after the last step."""
-        return show(self)
-
     # ---- files and sharing -----------------------------------------------------------------------------------------
 
     def save(self, path):
-        """Writes the parameters to a safetensors file, a tensor for each; `load` of a plan of the same graph reads it."""
+        """Writes the parameters to a safetensors file, a tensor for each; `load` of a plan of the same graph reads
+        it."""
         from . import files
 
         files.save_parameters(self.parameters, path)
@@ -369,7 +337,9 @@ class Plan:
         targets = model.layers if hasattr(model, "layers") else [model]
         pairs = [(layer, node) for layer in targets for node in getattr(layer, "_nodes", ())]
         if not pairs or any(node not in self._offsets for _, node in pairs):
-            raise ValueError(f"model is {model!r}, expected a network or layer of this expression; call it on a node first")
+            raise ValueError(
+                f"model is {model!r}, expected a network or layer of this expression; call it on a node first"
+            )
         for layer, node in pairs:
             if layer.W is None:
                 raise ValueError(f"model is {model!r}, a layer without values of its own; read plan.parameters instead")
@@ -405,47 +375,6 @@ class Plan:
         return f"Plan({self.params.size} parameters, inputs {', '.join(self.inputs)}, dtype={self.dtype.name!r})"
 
 
-class _Job(loop.Job):
-    """The checked data of one fit of an expression, and its plans."""
-
-    def __init__(self, plan, data, batch_size, validation_data, validation_split, threads):
-        self.model = plan
-        arrays = self.checked("data", data)
-        share = check.fraction("validation_split", validation_split)
-        if validation_data is not None and share:
-            raise ValueError(f"validation_split is {share} and validation_data is given, expected one of them; leave one out")
-        self.validation = None if validation_data is None else self.checked("validation_data", validation_data)
-        if share:
-            edge = loop.held_out(share, len(next(iter(arrays.values()))))
-            self.validation = {name: array[edge:] for name, array in arrays.items()}
-            arrays = {name: array[:edge] for name, array in arrays.items()}
-        super().__init__(plan, arrays, batch_size, threads)
-
-    def checked(self, name, data):
-        if not isinstance(data, dict):
-            raise TypeError(f"{name} is {type(data).__name__}, expected a dict with an array for each input; pass {{'x': ...}}")
-        arrays, _ = self.model._checked(data, self.model._of_loss)
-        if not arrays:
-            raise ValueError("the loss has no inputs, expected data to train on; use loss_and_grad and optimizer.step")
-        for key, array in arrays.items():
-            if array.dtype.kind == "f" and not cpu.all_finite(array):
-                raise ValueError(f"input {key!r} has NaN or infinity in it, expected finite numbers; clean it, or leave rows out")
-        return arrays
-
-    def names(self):
-        return loop.logged(["loss"], self.validation)
-
-    def plan(self, batch, order):
-        return self.model._plans.get("train", batch, gathered=order is not None, threads=self.threads)
-
-    def validate(self):
-        return {} if self.validation is None else {"val_loss": self.model.loss(**self.validation)}
-
-    def where(self, rows):
-        rows = {name: np.ascontiguousarray(array) for name, array in rows.items()}
-        return self.model.where_not_finite(rows, len(next(iter(rows.values()))))
-
-
 # ---- what a graph holds --------------------------------------------------------------------------------------------
 
 
@@ -476,15 +405,3 @@ def parameters(order):
         if found.setdefault(name, node) is not node:
             raise ValueError(f"two parameters are called {name!r}, expected a name for each; rename one")
     return found
-
-
-def show(what, **inputs):
-    """The graph as text: a line for each node, in order, with its value and gradient.
-
-    what: a Plan, after a step; or a scalar node, with an array for each input it needs - or none, for the structure alone.
-    """
-    plan = what if isinstance(what, Plan) else Plan(what, dtype="float64")
-    if plan is not what and (inputs or not plan.inputs):
-        plan.loss_and_grad(**inputs)
-    return derived.text(plan)
-

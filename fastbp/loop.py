@@ -1,6 +1,6 @@
-"""The training loop of networks and expressions: one plan for whole batches and one for the last, smaller one; a compiled
-call for each chunk of steps, about 50 ms long, so that Ctrl-C, progress bar and callbacks stay alive; once an epoch back in
-Python."""
+"""The training loop of networks and expressions: one plan for whole batches and one for the last, smaller one; a
+compiled call for each chunk of steps, about 50 ms long, so that Ctrl-C, progress bar and callbacks stay alive; once an
+epoch back in Python."""
 
 import time
 

@@ -23,7 +23,8 @@ def chunks(n, most):
 
 class Plan:
     """A compiled plan and the names of its arrays. compiled: the core's plan; forward: the operations before backward;
-    batch: rows of a step; grads: the vector that gradients are written to; fixed: {name: the plan's own array} of fixed values that are given or wanted."""
+    batch: rows of a step; grads: the vector that gradients are written to; fixed: {name: the plan's own array} of
+    fixed values that are given or wanted."""
 
     __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads")
 
@@ -66,14 +67,13 @@ def lowered(forward, loss, gradients, dtype, **options):
         gradients,
         itemsize=dtype.itemsize,
         panel=cpu.tile(cpu.selected(), dtype.name)[2],
-        reads=cpu.activations(),
         **options,
     )
 
 
 class Cache:
-    """The plans of a network or an expression. make: (kind, batch, gathered, labels, weighted, threads) -> Plan; the kinds
-    are the maker's."""
+    """The plans of a network or an expression. make: (kind, batch, gathered, labels, weighted, threads) -> Plan; the
+    kinds are the maker's."""
 
     def __init__(self, make):
         self.make = make
