@@ -1,7 +1,7 @@
 """Which values share memory: rows that are needed no more make room for the next ones.
 
-A row operation reads and writes whole blocks of rows, so the memory of a plan is what is alive at once, not what is computed
-altogether, and it stays in the L1 cache.
+A row operation reads and writes whole blocks of rows, so the memory of a plan is what is alive at once, not what is
+computed altogether, and it stays in the L1 cache.
 """
 
 from .program import Slot

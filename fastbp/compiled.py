@@ -1,9 +1,7 @@
 """A compiled expression: its parameters and everything that is done with them."""
 
 import math
-import threading
 import warnings
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -13,17 +11,20 @@ from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
 from .elementwise import total_of
+from .expression_fit import Job
+from .looks import Looks
+from .loop import Alone
 from .node import Node, constant, differentiate, ordered
 from .products import penalty
 from .program import Data
 
 
-class Plan:
+class Plan(Looks):
     """A graph, compiled where it is used: what fastbp.graph.compile returns.
 
     params, grads: (P,), one contiguous vector each, never moved. parameters, gradients: {name: a view of them in the
-    parameter's shape}. A user may write into them between calls. inputs: the names of the inputs. Data are arrays (n, width),
-    or (n,) for a width of 1, one for each input that a call needs.
+    parameter's shape}. A user may write into them between calls. inputs: the names of the inputs. Data are arrays (n,
+    width), or (n,) for a width of 1, one for each input that a call needs.
     """
 
     def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
@@ -47,13 +48,15 @@ class Plan:
         self._allocate(nodes, shared_with)
         self._limits = derived.integer_limits(self._order)
         self._plans = plans.Cache(self._make_plan)
-        self._lock = threading.Lock()
-        self._last = self._given = None
+        self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
+        self._last = self._given = self._ready = None
         self._draws, self._dropout_key = 0, random.fold(self.seed, 0x64726F70)  # "drop", as a network's
 
     def __setattr__(self, name, value):
         if name in ("params", "grads") and name in self.__dict__:
-            raise AttributeError(f"{name} of a plan cannot be replaced: views of it would be stale; write into it: plan.{name}[:] = ...")
+            raise AttributeError(
+                f"{name} of a plan cannot be replaced: views would be stale; write into it: plan.{name}[:] = ..."
+            )
         object.__setattr__(self, name, value)
 
     # ---- making ----------------------------------------------------------------------------------------------------
@@ -63,7 +66,7 @@ class Plan:
         lost = [name for name, node in nodes.items() if node not in self._trained and node not in frozen]
         if lost:
             warnings.warn(
-                f"the loss does not reach {', '.join(lost)}: not trained; leave them out, or freeze them if that is meant",
+                f"the loss does not reach {', '.join(lost)}: not trained; leave them out, or freeze them",
                 stacklevel=4,
             )
 
@@ -83,10 +86,14 @@ class Plan:
         if not isinstance(other, Plan):
             raise TypeError(f"shared_with is {other!r:.60}, expected a Plan; pass what graph.compile gave")
         if other.dtype is not self.dtype:
-            raise ValueError(f"shared_with has dtype {other.dtype}, expected {self.dtype}; compile both with the same dtype")
+            raise ValueError(
+                f"shared_with has dtype {other.dtype}, expected {self.dtype}; compile both with the same dtype"
+            )
         for name, node in nodes.items():
             if node not in other._offsets:
-                raise ValueError(f"shared_with lacks the parameter {name}, expected all of this loss; compile the larger graph first")
+                raise ValueError(
+                    f"shared_with lacks the parameter {name}, expected all of this loss; compile the larger graph first"
+                )
         self._names, self._offsets, self.params, self.grads = other._names, other._offsets, other.params, other.grads
 
     def _views(self, vector):
@@ -142,12 +149,15 @@ class Plan:
             if kind == "train":
                 gradients = differentiate(self._total(), constant(1.0), list(self._trained), add=total_of)
             data = self._data(ordered([self.loss_node]), gathered)
-            program = plans.lowered([], self.loss_node, gradients, self.dtype, data=data, training=kind == "train", **common)
+            program = plans.lowered(
+                [], self.loss_node, gradients, self.dtype, data=data, training=kind == "train", **common
+            )
         elif kind == "forward":
             nodes = list(dict.fromkeys(self.outputs.values()))
             results = {node: f"out{i}" for i, node in enumerate(nodes)}
-            program = plans.lowered(nodes, None, {}, self.dtype, data=self._data(ordered(nodes)), training=False,
-                                    results=results, **common)
+            program = plans.lowered(
+                nodes, None, {}, self.dtype, data=self._data(ordered(nodes)), training=False, results=results, **common
+            )
         elif kind == "hvp":
             grads = aligned_zeros(self.params.size, self.dtype)
             gradients = derived.hessian_vector(self._trained, self._total_written())
@@ -155,8 +165,9 @@ class Plan:
             program = plans.lowered([], None, gradients, self.dtype, data=self._data(nodes), **common)
         else:
             results = {node: f"out{i}" for i, node in enumerate(kind)}
-            program = plans.lowered(list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind))), results=results,
-                                    **common)
+            program = plans.lowered(
+                list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind))), results=results, **common
+            )
         return plans.Plan(self.params, grads, program, team)
 
     def _total_written(self):
@@ -181,11 +192,15 @@ class Plan:
             if n is None:
                 n, first = len(array), name
             elif len(array) != n:
-                raise ValueError(f"input {name!r} has {len(array)} rows, expected {n}, as {first!r} has; pass matching arrays")
+                raise ValueError(
+                    f"input {name!r} has {len(array)} rows, expected {n}, as {first!r} has; pass matching arrays"
+                )
             arrays[name] = array
         for name in given:
             if name not in self._leaves:
-                raise ValueError(f"input {name!r} is unknown, expected {', '.join(self._leaves) or 'none'}; check the name")
+                raise ValueError(
+                    f"input {name!r} is unknown, expected {', '.join(self._leaves) or 'none'}; check the name"
+                )
         return arrays, 1 if n is None else n
 
     # ---- use -------------------------------------------------------------------------------------------------------
@@ -195,14 +210,33 @@ class Plan:
 
         Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not.
         """
-        with self._alone():
-            arrays, n = self._checked(inputs, self._of_loss)
-            plan = self._plans.get("train", n)
-            value = float(plan.run("gradients", dropout=self._dropout(), **arrays)[0])
-            self._last, self._given = plan, arrays
-            if self.debug or not math.isfinite(value):
-                self._find_not_finite(value, arrays, n)
+        with self._alone:
+            value = self._quickly(inputs)
+            if value is None:
+                arrays, n = self._checked(inputs, self._of_loss)
+                plan = self._plans.get("train", n)
+                value = float(plan.run("gradients", dropout=self._dropout(), **arrays)[0])
+                self._last, self._given = plan, arrays
+                self._ready = plan.ready(self._of_loss, "gradients", limits=self._limits)
+                if self.debug or not math.isfinite(value):
+                    self._find_not_finite(value, arrays, n)
         return value, self.gradients
+
+    def _quickly(self, inputs):
+        """The loss, where the last call's plan can be used again on arrays that need no cast; else None."""
+        ready = self._ready
+        if ready is None or self.debug or len(inputs) != len(self._of_loss):
+            return None
+        try:
+            arrays = tuple([inputs[name] for name in self._of_loss])
+        except KeyError:
+            return None
+        value = ready.run(arrays, self._dropout_key, self._draws)
+        if value is None or not math.isfinite(value):
+            return None
+        self._draws += 1
+        self._last, self._given = ready.owner, inputs
+        return value
 
     def loss(self, **inputs):
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""
@@ -211,7 +245,8 @@ class Plan:
             return float(plan.run("outputs", **arrays)[0])
 
     def forward(self, **inputs):
-        """{name: array} of the outputs: (n, width) for a batched node, the node's shape for a fixed one. Dropout is off."""
+        """{name: array} of the outputs: (n, width) for a batched node, the node's shape for a fixed one. Dropout is
+        off."""
         if not self.outputs:
             raise ValueError("the plan has no outputs; pass outputs={'name': node} to compile")
         arrays, n = self._checked(inputs, self._of_outputs)
@@ -232,13 +267,14 @@ class Plan:
             }
 
     def hvp(self, v, **inputs):
-        """The Hessian of the loss times v, at the parameters as they are: what a small step along v changes in the gradient.
+        """The Hessian of the loss times v, at the parameters as they are: what a small step along v changes in the
+        gradient.
 
-        v: (P,), or {name: array in the parameter's shape}; the result is of the same kind. Exact: the graph is differentiated
-        twice (Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994).
+        v: (P,), or {name: array in the parameter's shape}; the result is of the same kind. Exact: the graph is
+        differentiated twice (Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994).
         """
         vector = self._vector(v)
-        with self._alone():
+        with self._alone:
             arrays, n = self._checked(inputs, self._of_loss)
             plan = self._plans.get("hvp", n)
             for i, node in enumerate(self._trained):
@@ -259,19 +295,33 @@ class Plan:
             views[name][...] = check.array(f"v[{name!r}]", value, views[name].shape, self.dtype)
         return vector
 
-    def fit(self, data, *, epochs=1, batch_size=32, optimizer=None, validation_data=None, validation_split=0.0, shuffle=True,
-            seed=None, callbacks=(), early_stopping=None, progress=None, threads=None):
+    def fit(
+        self,
+        data,
+        *,
+        epochs=1,
+        batch_size=32,
+        optimizer=None,
+        validation_data=None,
+        validation_split=0.0,
+        shuffle=True,
+        seed=None,
+        callbacks=(),
+        early_stopping=None,
+        progress=None,
+        threads=None,
+    ):
         """Trains; returns a History. data: {input: array}; everything else is as for a network's fit, whose loop it is.
 
-        Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and node, when the
-        loss or a parameter stops being finite: the parameters are then those after the last good step.
+        Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and node, when
+        the loss or a parameter stops being finite: the parameters are then those after the last good step.
         """
-        job = _Job(self, data, batch_size, validation_data, validation_split, threads)
+        job = Job(self, data, batch_size, validation_data, validation_split, threads)
         return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
 
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
-        with self._alone():
+        with self._alone:
             plan = self._last or self._plans.get("train", 1)
             failed = core.apply_update(
                 plan.compiled, optimizer, cpu.update_address(optimizer.kernel, self.dtype), optimizer.rate()
@@ -284,75 +334,11 @@ class Plan:
                 )
             optimizer.steps += 1
 
-    # ---- looking inside --------------------------------------------------------------------------------------------
-
-    def value(self, node):
-        """The value of any node of the loss for the data of the last step, at the parameters as they are."""
-        return self.values([node])[0]
-
-    def grad(self, node):
-        """The derivative of the loss for any of its nodes, likewise; zeros where the loss does not depend on it."""
-        return self.grads_of([node])[0]
-
-    def values(self, nodes):
-        """The values of several nodes at once."""
-        return self._look(nodes, {node: node for node in nodes})
-
-    def grads_of(self, nodes):
-        """The gradients of several nodes at once."""
-        made = differentiate(self._total_written(), constant(1.0), list(nodes), add=total_of)
-        return self._look(nodes, made)
-
-    def _look(self, nodes, made):
-        if self._given is None:
-            raise RuntimeError("there are no values before a step; call loss_and_grad first")
-        arrays, n = self._given, len(next(iter(self._given.values()), [0]))
-        known = set(self._order)
-        for node in nodes:
-            if node not in known:
-                raise ValueError(f"{node!r} is not a node of this loss, expected one that it was made from; compile it too")
-        wanted = tuple(dict.fromkeys(made.values()))
-        with self._alone():
-            found = self._run_nodes(wanted, wanted, arrays, n)
-        return [
-            np.broadcast_to(found[made[node]], (n, *node.shape) if node.batched else node.shape)
-            if node in made
-            else np.zeros((n, *node.shape) if node.batched else node.shape, self.dtype)
-            for node in nodes
-        ]
-
-    def _find_not_finite(self, value, arrays, n):
-        """Raises FloatingPointError with the first node that is not finite, if there is one or the loss is not."""
-        where = self.where_not_finite(arrays, n)
-        if where or not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value} {where}; use a smaller lr or clip_norm, or scale the data")
-
-    def where_not_finite(self, arrays, n):
-        """In words, the first node of the loss whose value for these arrays is not finite; "" where all are."""
-        nodes = tuple(node for node in ordered([self.loss_node]) if not node.attributes.get("integer"))
-        found = self._run_nodes(nodes, nodes, arrays, n)
-        for node in nodes:
-            if not np.isfinite(found[node]).all():
-                made = ", ".join(map(repr, node.inputs))
-                return f"at {node!r}{f', made from {made}' if made else ''}"
-        return ""
-
-    def nodes(self):
-        """All nodes of the loss, each after those it is made from."""
-        return ordered([self.loss_node])
-
-    def has_values(self):
-        """Whether there was a step whose values can be looked at."""
-        return self._given is not None
-
-    def show(self):
-        """The graph as text, with value and gradient at every node after the last step."""
-        return show(self)
-
     # ---- files and sharing -----------------------------------------------------------------------------------------
 
     def save(self, path):
-        """Writes the parameters to a safetensors file, a tensor for each; `load` of a plan of the same graph reads it."""
+        """Writes the parameters to a safetensors file, a tensor for each; `load` of a plan of the same graph reads
+        it."""
         from . import files
 
         files.save_parameters(self.parameters, path)
@@ -369,7 +355,9 @@ class Plan:
         targets = model.layers if hasattr(model, "layers") else [model]
         pairs = [(layer, node) for layer in targets for node in getattr(layer, "_nodes", ())]
         if not pairs or any(node not in self._offsets for _, node in pairs):
-            raise ValueError(f"model is {model!r}, expected a network or layer of this expression; call it on a node first")
+            raise ValueError(
+                f"model is {model!r}, expected a network or layer of this expression; call it on a node first"
+            )
         for layer, node in pairs:
             if layer.W is None:
                 raise ValueError(f"model is {model!r}, a layer without values of its own; read plan.parameters instead")
@@ -391,59 +379,8 @@ class Plan:
         self._draws += 1
         return self._dropout_key, self._draws - 1
 
-    @contextmanager
-    def _alone(self):
-        """One thread of Python trains a plan at a time."""
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError("another thread is using this plan; wait for it, or compile one for each thread")
-        try:
-            yield
-        finally:
-            self._lock.release()
-
     def __repr__(self):
         return f"Plan({self.params.size} parameters, inputs {', '.join(self.inputs)}, dtype={self.dtype.name!r})"
-
-
-class _Job(loop.Job):
-    """The checked data of one fit of an expression, and its plans."""
-
-    def __init__(self, plan, data, batch_size, validation_data, validation_split, threads):
-        self.model = plan
-        arrays = self.checked("data", data)
-        share = check.fraction("validation_split", validation_split)
-        if validation_data is not None and share:
-            raise ValueError(f"validation_split is {share} and validation_data is given, expected one of them; leave one out")
-        self.validation = None if validation_data is None else self.checked("validation_data", validation_data)
-        if share:
-            edge = loop.held_out(share, len(next(iter(arrays.values()))))
-            self.validation = {name: array[edge:] for name, array in arrays.items()}
-            arrays = {name: array[:edge] for name, array in arrays.items()}
-        super().__init__(plan, arrays, batch_size, threads)
-
-    def checked(self, name, data):
-        if not isinstance(data, dict):
-            raise TypeError(f"{name} is {type(data).__name__}, expected a dict with an array for each input; pass {{'x': ...}}")
-        arrays, _ = self.model._checked(data, self.model._of_loss)
-        if not arrays:
-            raise ValueError("the loss has no inputs, expected data to train on; use loss_and_grad and optimizer.step")
-        for key, array in arrays.items():
-            if array.dtype.kind == "f" and not cpu.all_finite(array):
-                raise ValueError(f"input {key!r} has NaN or infinity in it, expected finite numbers; clean it, or leave rows out")
-        return arrays
-
-    def names(self):
-        return loop.logged(["loss"], self.validation)
-
-    def plan(self, batch, order):
-        return self.model._plans.get("train", batch, gathered=order is not None, threads=self.threads)
-
-    def validate(self):
-        return {} if self.validation is None else {"val_loss": self.model.loss(**self.validation)}
-
-    def where(self, rows):
-        rows = {name: np.ascontiguousarray(array) for name, array in rows.items()}
-        return self.model.where_not_finite(rows, len(next(iter(rows.values()))))
 
 
 # ---- what a graph holds --------------------------------------------------------------------------------------------
@@ -476,15 +413,3 @@ def parameters(order):
         if found.setdefault(name, node) is not node:
             raise ValueError(f"two parameters are called {name!r}, expected a name for each; rename one")
     return found
-
-
-def show(what, **inputs):
-    """The graph as text: a line for each node, in order, with its value and gradient.
-
-    what: a Plan, after a step; or a scalar node, with an array for each input it needs - or none, for the structure alone.
-    """
-    plan = what if isinstance(what, Plan) else Plan(what, dtype="float64")
-    if plan is not what and (inputs or not plan.inputs):
-        plan.loss_and_grad(**inputs)
-    return derived.text(plan)
-

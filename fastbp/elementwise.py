@@ -1,7 +1,7 @@
 """Elementwise operations: each with its derivative beneath it, written as nodes, and its row in OPERATIONS.
 
-`dy` is the gradient of the operation's value. A derivative yields, for each input, a function that makes its gradient; where
-an input was broadcast, the sum that takes it back is added here, once for all operations.
+`dy` is the gradient of the operation's value. A derivative yields, for each input, a function that makes its gradient;
+where an input was broadcast, the sum that takes it back is added here, once for all operations.
 """
 
 import numpy as np
@@ -47,7 +47,8 @@ def _unexpanded(i, nodes, batched, shape):
 
 
 def _folded(op, nodes, attributes):
-    """The constant that an operation on constants gives; None where it depends on the batch in a way constants cannot say."""
+    """The constant that an operation on constants gives; None where it depends on the batch in a way constants cannot
+    say."""
     powers = [node.per_batch for node in nodes]
     if op in ("multiply", "negate"):
         per_batch = sum(powers)
@@ -95,7 +96,12 @@ def multiply(a, b):
         return a
     if b.op == "constant":
         a, b = b, a
-    if a.op == "constant" and b.op == "multiply" and b.inputs[0].op == "constant" and a.shape == () == b.inputs[0].shape:
+    if (
+        a.op == "constant"
+        and b.op == "multiply"
+        and b.inputs[0].op == "constant"
+        and a.shape == () == b.inputs[0].shape
+    ):
         a, b = _folded("multiply", [a, b.inputs[0]], {}), b.inputs[1]
     return apply("multiply", a, b)
 
@@ -116,7 +122,8 @@ def square(x):
 
 
 def power(x, exponent):
-    """x ** exponent: exactly for whole exponents; exp(exponent * log(x)) for others, or where the exponent is a node."""
+    """x ** exponent: exactly for whole exponents; exp(exponent * log(x)) for others, or where the exponent is a
+    node."""
     exponent = node_of(exponent)
     if exponent.op != "constant" or exponent.shape or exponent.per_batch:
         return exp(multiply(exponent, log(x)))
@@ -298,7 +305,7 @@ def summed_to(x, child):
         return batch_sum(x, child.shape)
     if x.batched:
         return reshape(row_sum(reshape(x, (x.size,)) if child.size == 1 else x), child.shape)
-    if child.shape and child.width < x.width or not child.shape and x.shape:
+    if (child.shape and child.width < x.width) or (not child.shape and x.shape):
         x = row_sum(x)  # (a, b) to (a, 1), (b,) to (1,)
     if x.rows > child.rows:
         x = Node("column_sum", (x,), batched=False, shape=(x.width,))
@@ -320,9 +327,7 @@ def batch_sum(x, shape=None):
     return Node("batch_sum", (x,), batched=False, shape=x.shape if shape is None else shape)
 
 
-OPERATIONS["expand"] = Operation(
-    "map", "copy", lambda node, dy: (lambda: summed_to(dy, node.inputs[0]),), lambda x: x
-)
+OPERATIONS["expand"] = Operation("map", "copy", lambda node, dy: (lambda: summed_to(dy, node.inputs[0]),), lambda x: x)
 OPERATIONS["reshape"] = Operation("reshape", None, lambda node, dy: (lambda: reshape(dy, node.inputs[0].shape),))
 OPERATIONS["row_sum"] = Operation("row_reduce", "row_sum", lambda node, dy: (lambda: like(dy, node.inputs[0]),))
 OPERATIONS["column_sum"] = Operation("column_sum", None, lambda node, dy: (lambda: like(dy, node.inputs[0]),))

@@ -8,8 +8,9 @@
     plan = g.compile(loss, dtype="float64")
     value, grads = plan.loss_and_grad(x=xs, y=ys)          # grads["k"].shape == (6,)
 
-An input has a row for each sample: (batch, width). Parameters and constants are the same for all samples: (), (d,) or (a, b).
-Shapes broadcast as in NumPy. What is trained are the parameters that the loss reaches, but for those behind `freeze`.
+An input has a row for each sample: (batch, width). Parameters and constants are the same for all samples: (), (d,) or
+(a, b). Shapes broadcast as in NumPy. What is trained are the parameters that the loss reaches, but for those behind
+`freeze`.
 """
 
 from . import check, losses, nets
@@ -17,17 +18,17 @@ from . import elementwise as _e
 from . import initializers as _initializers
 from . import products as _p
 from . import structure as _s
-from .compiled import Plan, show
+from .compiled import Plan
 from .elementwise import clip, cos, equal, exp, log, maximum, minimum, sign, sin, sqrt, square, where
 from .node import Node, described, differentiate, node_of, ordered
 from .structure import logsumexp as _logsumexp
 
 __all__ = [
-    "Node", "Plan", "abs", "binary_cross_entropy", "clip", "compile", "concat", "constant", "cos", "cross_entropy", "dense",
-    "draw", "elu", "equal", "exp", "freeze", "gather", "gelu", "gelu_tanh", "grad", "half_squared_error", "hard_sigmoid",
-    "huber", "input", "inputs", "leaky_relu", "log", "logsumexp", "mae", "max", "maximum", "mean", "minimum", "mish", "mse",
-    "parameter", "poisson", "quantile", "relu", "reshape", "selu", "show", "sigmoid", "sign", "silu", "sin", "softmax",
-    "softplus", "softsign", "sqrt", "square", "squared_error", "sum", "tanh", "where",
+    "Node", "Plan", "abs", "binary_cross_entropy", "clip", "compile", "concat", "constant", "cos", "cross_entropy",
+    "dense", "draw", "elu", "equal", "exp", "freeze", "gather", "gelu", "gelu_tanh", "grad", "half_squared_error",
+    "hard_sigmoid", "huber", "input", "inputs", "leaky_relu", "log", "logsumexp", "mae", "max", "maximum", "mean",
+    "minimum", "mish", "mse", "parameter", "poisson", "quantile", "relu", "reshape", "selu", "show", "sigmoid", "sign",
+    "silu", "sin", "softmax", "softplus", "softsign", "sqrt", "square", "squared_error", "sum", "tanh", "where",
 ]  # fmt: skip
 
 _each = sum  # the builtin, before this module's own takes its name
@@ -55,7 +56,9 @@ def parameter(name, shape=(), init=None):
     shape = shape if isinstance(shape, (tuple, list)) else (shape,)
     shape = tuple(check.integer("shape", n, minimum=1) for n in shape)
     if len(shape) > 2:
-        raise ValueError(f"shape of parameter {name!r} is {shape}, expected at most two axes; reshape it where it is used")
+        raise ValueError(
+            f"shape of parameter {name!r} is {shape}, expected at most two axes; reshape it where it is used"
+        )
     if init is None:
         init = "glorot_uniform" if len(shape) == 2 else "zeros"
     elif not isinstance(init, str):
@@ -93,8 +96,8 @@ def _name(name):
 def sum(x, axis=None):
     """The sum of a node's numbers, or of several nodes.
 
-    x: a node, or an iterable of nodes, which are added. axis: None for all numbers, samples included: a scalar; -1 for the
-    width, which stays with length 1; 0 for the batch of a batched node, or the first axis of a fixed one.
+    x: a node, or an iterable of nodes, which are added. axis: None for all numbers, samples included: a scalar; -1 for
+    the width, which stays with length 1; 0 for the batch of a batched node, or the first axis of a fixed one.
     """
     if not isinstance(x, Node):
         return _each(x)
@@ -180,7 +183,7 @@ def concat(nodes):
     if not nodes or len(alike) != 1 or any(not node.shape for node in nodes):
         shapes = ", ".join(described(node.batched, node.shape) for node in nodes) or "none"
         raise ValueError(
-            f"concat: shapes {shapes}, expected nodes with a width that are all batched or all fixed, and alike but for it; "
+            f"concat: shapes {shapes}, expected nodes with a width, all batched or all fixed, and alike but for it; "
             "reshape or expand them first"
         )
     return nodes[0] if len(nodes) == 1 else _s.concat(nodes)
@@ -192,7 +195,9 @@ def gather(table, index):
     if table.batched or len(table.shape) != 2:
         raise ValueError(f"table is {table!r}, expected a parameter of two axes, a row for each index; pass one")
     if not isinstance(index, Node) or not index.attributes.get("integer"):
-        raise TypeError(f"index is {index!r:.60}, expected an integer input; declare it with graph.input(name, integer=True)")
+        raise TypeError(
+            f"index is {index!r:.60}, expected an integer input; declare it with graph.input(name, integer=True)"
+        )
     return _s.gather(table, index)
 
 
@@ -204,7 +209,9 @@ def dense(x, W, b=None, activation="linear"):
     x, W = node_of(x), node_of(W)
     fits = x.batched and len(x.shape) == 1 and not W.batched and len(W.shape) == 2 and x.shape[0] == W.shape[0]
     if not fits:
-        raise ValueError(f"dense: x is {x!r} and W {W!r}, expected (batch, inputs) and (inputs, units); change their shapes")
+        raise ValueError(
+            f"dense: x is {x!r} and W {W!r}, expected (batch, inputs) and (inputs, units); change their shapes"
+        )
     if b is not None:
         b = node_of(b)
         if b.batched or b.shape != (W.shape[1],):
@@ -218,12 +225,16 @@ def _matmul(a, b):
     column = len(b.shape) == 1 and not b.batched
     right = _e.reshape(b, (b.size, 1)) if column else b
     left = _e.reshape(a, (1, a.size)) if not a.batched and len(a.shape) == 1 else a
-    if b.batched or len(right.shape) != 2 or not a.shape or left.shape[-1] != right.shape[0] or (
-        a.batched and len(a.shape) != 1
+    if (
+        b.batched
+        or len(right.shape) != 2
+        or not a.shape
+        or left.shape[-1] != right.shape[0]
+        or (a.batched and len(a.shape) != 1)
     ):
         raise ValueError(
-            f"@: shapes {described(a.batched, a.shape)} and {described(b.batched, b.shape)}, expected (batch, k) or (m, k) on "
-            "the left and fixed (k, n) on the right; for products of two batched nodes use sum(a * b, axis=-1)"
+            f"@: shapes {described(a.batched, a.shape)} and {described(b.batched, b.shape)}, expected (batch, k) or (m, k) "
+            "on the left and fixed (k, n) on the right; for products of two batched nodes use sum(a * b, axis=-1)"
         )
     if a.batched:
         return _p.dense(a, right)
@@ -240,7 +251,9 @@ def _activation(name):
     def function(x):
         x = node_of(x)
         if x.attributes.get("integer"):
-            raise TypeError(f"{name}: operand {x!r} is of integers, expected real numbers; declare the input without integer=True")
+            raise TypeError(
+                f"{name}: operand {x!r} is of integers, expected real numbers; declare the input without integer=True"
+            )
         return _p.activated(name, x)
 
     function.__name__ = function.__qualname__ = name
@@ -268,9 +281,13 @@ def _loss(cls):
         if not y.batched or not target.batched or len(y.shape) != 1:
             raise ValueError(f"{cls.name}: y is {y!r} and target {target!r}, expected a row for each sample in both")
         if labels and not made.takes_labels:
-            raise TypeError(f"{cls.name}: target {target!r} is of integers, expected real numbers; declare it without integer=True")
+            raise TypeError(
+                f"{cls.name}: target {target!r} is of integers, expected real numbers; declare it without integer=True"
+            )
         if not labels and target.shape != y.shape:
-            raise ValueError(f"{cls.name}: target is {target!r}, expected the shape of y, {y!r}; slice or reshape one of them")
+            raise ValueError(
+                f"{cls.name}: target is {target!r}, expected the shape of y, {y!r}; slice or reshape one of them"
+            )
         if weights is not None:
             weights = node_of(weights)
             if not weights.batched or weights.size != 1:
@@ -279,7 +296,9 @@ def _loss(cls):
         return _p.loss(y, target, made, weights)
 
     function.__name__ = function.__qualname__ = cls.name
-    function.__doc__ = f"{cls.__doc__}\n\n    y (batch, units), target, weights (batch, 1) or None: nodes. A fixed scalar."
+    function.__doc__ = (
+        f"{cls.__doc__}\n\n    y (batch, units), target, weights (batch, 1) or None: nodes. A fixed scalar."
+    )
     return function
 
 
@@ -296,34 +315,51 @@ cross_entropy, binary_cross_entropy = map(_loss, (losses.CrossEntropy, losses.Bi
 def grad(node, wrt):
     """The derivative of `node` as an expression to build on: a node of the shape of `wrt`, or a list for a list.
 
-    Of a node that is not a scalar, it is the derivative of the sum of its numbers: for u (batch, 1) that depends on each
-    sample's own x, grad(u, x) is du/dx of each sample.
+    Of a node that is not a scalar, it is the derivative of the sum of its numbers: for u (batch, 1) that depends on
+    each sample's own x, grad(u, x) is du/dx of each sample.
     """
     many = isinstance(wrt, (list, tuple))
     wanted = list(wrt) if many else [wrt]
     reached = set(ordered([node]))
     for one in wanted:
         if one not in reached:
-            raise ValueError(f"grad: {node!r} does not depend on {one!r}, expected a node it was made from; check the expression")
+            raise ValueError(
+                f"grad: {node!r} does not depend on {one!r}, expected a node it was made from; check the expression"
+            )
     made = differentiate(node, _e.like(1.0, node), wanted, add=_e.total_of)
-    result = [_e.like(made[one] if one in made else 0.0, one) for one in wanted]
+    result = [_e.like(made.get(one, 0.0), one) for one in wanted]
     return result if many else result[0]
 
 
 def compile(loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
     """The Plan of a graph: its loss, gradients and outputs, compiled where they are used.
 
-    loss: a scalar node. outputs: {name: node} of what `plan.forward` gives. dtype: "float32" or "float64". seed: of initial
-    values, the order of training and dropout. debug: every call looks at every node, and the first that is not finite is
-    named. shared_with: a Plan whose parameters this one uses and trains, too, instead of having its own.
+    loss: a scalar node. outputs: {name: node} of what `plan.forward` gives. dtype: "float32" or "float64". seed: of
+    initial values, the order of training and dropout. debug: every call looks at every node, and the first that is not
+    finite is named. shared_with: a Plan whose parameters this one uses and trains, too, instead of having its own.
 
-    A warning names parameters that the loss does not reach. Raises TypeError and ValueError for what cannot be compiled.
+    A warning names parameters that the loss does not reach. Raises TypeError and ValueError for what cannot be
+    compiled.
     """
     return Plan(loss, outputs, dtype=dtype, seed=seed, debug=debug, shared_with=shared_with)
 
 
+def show(what, **inputs):
+    """The graph as text: a line for each node, in order, with its value and gradient.
+
+    what: a Plan, after a step; or a scalar node, with an array for each input - or none, for the structure alone.
+    """
+    if isinstance(what, Plan):
+        return what.show()
+    plan = Plan(what, dtype="float64")
+    if inputs or not plan.inputs:
+        plan.loss_and_grad(**inputs)
+    return plan.show()
+
+
 def draw(what, path=None, **inputs):
-    """The graph as a picture, by graphviz: returns a graphviz.Digraph, and writes `path` (.svg, .png, .pdf) where given.
+    """The graph as a picture, by graphviz: returns a graphviz.Digraph, and writes `path` (.svg, .png, .pdf) where
+    given.
 
     what and inputs: as for `show`.
     """

@@ -69,5 +69,15 @@ def program(net, kind, batch, gathered, labels, weighted):
     if kind != "train":
         results[y] = "Y"
     where, size = offsets(wanted)
-    return plans.lowered([y], end, gradients, net.dtype, batch=batch, data=data, offsets=where, size=size,
-                         keep=kind == "keep", results=results)
+    return plans.lowered(
+        [y],
+        end,
+        gradients,
+        net.dtype,
+        batch=batch,
+        data=data,
+        offsets=where,
+        size=size,
+        keep=kind == "keep",
+        results=results,
+    )

@@ -1,8 +1,9 @@
 """A node of the computational graph, and the table of operations.
 
-A node is an operation applied to nodes. Its value is either *batched*, a row for each sample, or *fixed*, the same for all of
-them: a parameter, a constant, a reduction over the batch, and what is computed from such. `shape` leaves the batch out: a
-batched node of shape (3,) is a matrix (B, 3); a fixed one is a number (), a vector (d,) or a matrix (a, b).
+A node is an operation applied to nodes. Its value is either *batched*, a row for each sample, or *fixed*, the same for
+all of them: a parameter, a constant, a reduction over the batch, and what is computed from such. `shape` leaves the
+batch out: a batched node of shape (3,) is a matrix (B, 3); a fixed one is a number (), a vector (d,) or a matrix (a,
+b).
 
 An operation is a row in OPERATIONS. The core below knows none of them.
 """
@@ -14,9 +15,9 @@ import numpy as np
 
 
 class Operation(NamedTuple):
-    """kind: the method of fastbp.lowering that writes it; kernel: its row of csrc/kernels.def, where the kind leaves it open;
-    derivative: (node, dy) -> for each input a function that makes the gradient's node, or None where there is none;
-    fold: the same on NumPy arrays, where constants are computed at once."""
+    """kind: the method of fastbp.lowering that writes it; kernel: its row of csrc/kernels.def, where the kind leaves
+    it open; derivative: (node, dy) -> for each input a function that makes the gradient's node, or None where there is
+    none; fold: the same on NumPy arrays, where constants are computed at once."""
 
     kind: str
     kernel: str | None = None
@@ -135,10 +136,12 @@ def broadcast(what, nodes):
 
 
 def layout(batched, shape, operands):
-    """How an elementwise operation runs: (rows for each sample, columns, [(rows advance, column step) of each operand]).
+    """How an elementwise operation runs: (rows for each sample, columns, [(rows advance, column step) of each
+    operand]).
 
-    A batched value of shape (h, w) is h rows for each sample, unless an operand has one number for each sample: then it is one
-    row of h * w. ValueError where a row would have to be repeated in turn with others, which strides cannot say.
+    A batched value of shape (h, w) is h rows for each sample, unless an operand has one number for each sample: then
+    it is one row of h * w. ValueError where a row would have to be repeated in turn with others, which strides cannot
+    say.
     """
     width = shape[-1] if shape else 1
     group = shape[0] if len(shape) == 2 else 1
@@ -172,7 +175,9 @@ def ordered(roots):
             seen.add(id(node))
             stack.append((node, True))
             stack.extend((child, False) for child in reversed(node.inputs))
-            if any(id(child) in seen and id(child) not in done for child in node.inputs):  # such a child waits for this node
+            if any(
+                id(child) in seen and id(child) not in done for child in node.inputs
+            ):  # such a child waits for this node
                 raise ValueError(
                     f"the graph has a cycle through {node!r}, expected nodes that depend on earlier ones only; "
                     "do not write into node.inputs"
@@ -186,8 +191,9 @@ def ordered(roots):
 def differentiate(root, seed, wanted, *, add, held=()):
     """{wanted node: the node of d root / d it}; `seed` is the gradient of the root itself.
 
-    Only what leads to a wanted node is made: the gradient of the first layer's input is not, unless it is asked for. Terms
-    that meet at a node are summed by `add`. held: nodes that count as independent of everything: partial derivatives.
+    Only what leads to a wanted node is made: the gradient of the first layer's input is not, unless it is asked for.
+    Terms that meet at a node are summed by `add`. held: nodes that count as independent of everything: partial
+    derivatives.
     """
     order = ordered([root])
     leads, held = {id(node) for node in wanted}, {id(node) for node in held}
@@ -197,7 +203,12 @@ def differentiate(root, seed, wanted, *, add, held=()):
     terms = {id(root): [seed]}
     for node in reversed(order):
         derivative = OPERATIONS[node.op].derivative
-        if derivative is None or id(node) not in terms or id(node) in held or not any(id(child) in leads for child in node.inputs):
+        if (
+            derivative is None
+            or id(node) not in terms
+            or id(node) in held
+            or not any(id(child) in leads for child in node.inputs)
+        ):
             continue
         total = add(*terms[id(node)])
         terms[id(node)] = [total]

@@ -98,8 +98,8 @@ def _activation_derivative(node, dy):
 
 
 def _activation_gradient_derivative(node, d):
-    # For dy it is the same operation again: a derivative is linear, and that of softmax is symmetric. For v, the kernel's
-    # formula is written as nodes, which can be differentiated as often as wanted.
+    # For dy it is the same operation again: a derivative is linear, and that of softmax is symmetric. For v, the
+    # kernel's formula is written as nodes, which can be differentiated as often as wanted.
     dy, v = node.inputs
     yield lambda: activation_gradient(like(d, node), v, node.activation)
     if node.activation == "gelu":
@@ -119,7 +119,8 @@ _GELU_B = _GELU_A * 0.044715
 
 
 def _gelu_curvature(z):
-    """The second derivative, (2 - z^2) density(z); the first one has the normal distribution in it, which is no node."""
+    """The second derivative, (2 - z^2) density(z); the first one has the normal distribution in it, which is no
+    node."""
     return (2 - square(z)) * exp(multiply(-0.5, square(z))) / math.sqrt(2 * math.pi)
 
 
@@ -140,16 +141,16 @@ def _mish_slope(dy, z):
 
 # dy * slope(v) as nodes, v being what the kernel of csrc/activations.inc reads: the second derivative comes from here
 SLOPES = {
-    "relu": lambda dy, y: dy * where(0 < y, 1.0, 0.0),
-    "leaky_relu": lambda dy, y: dy * where(0 < y, 1.0, 0.01),
+    "relu": lambda dy, y: dy * where(y > 0, 1.0, 0.0),
+    "leaky_relu": lambda dy, y: dy * where(y > 0, 1.0, 0.01),
     "elu": lambda dy, y: dy * minimum(1.0, y + 1),
-    "selu": lambda dy, y: dy * where(0 < y, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA),
+    "selu": lambda dy, y: dy * where(y > 0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA),
     "gelu_tanh": _gelu_tanh_slope,
     "silu": _silu_slope,
     "mish": _mish_slope,
     "softplus": lambda dy, y: dy * (1 - exp(-y)),
     "sigmoid": lambda dy, y: dy * (y * (1 - y)),
-    "hard_sigmoid": lambda dy, y: dy * where(0 < y, where(y < 1, 1 / 6, 0.0), 0.0),
+    "hard_sigmoid": lambda dy, y: dy * where(y > 0, where(y < 1, 1 / 6, 0.0), 0.0),
     "tanh": lambda dy, y: dy * (1 - square(y)),
     "softsign": lambda dy, y: dy * square(1 - abs(y)),
     "exponential": lambda dy, y: dy * y,

@@ -10,8 +10,8 @@ import numpy as np
 class Value:
     """A place for numbers.
 
-    mode: "local" (a block of rows, one for each thread), "shared" (the rows of the whole batch), "direct" (an array of the
-    caller's), "fixed" (the same for all rows) or "parameter" (a part of the parameter vector).
+    mode: "local" (a block of rows, one for each thread), "shared" (the rows of the whole batch), "direct" (an array of
+    the caller's), "fixed" (the same for all rows) or "parameter" (a part of the parameter vector).
     width: numbers in a row; rows: of a fixed value; ld: from one row of a fixed value to the next.
     source, offset: the value that this is a part of, and where it begins, in numbers (in the parameter vector, for
     "parameter"). slot: its memory, which values that live at different times share. initial: a constant's numbers.
@@ -39,7 +39,8 @@ class Slot(NamedTuple):
 
 
 class Operand(NamedTuple):
-    """How an elementwise operation reads a value: whether it goes on from row to row, and from column to column (1 or 0)."""
+    """How an elementwise operation reads a value: whether it goes on from row to row, and from column to column (1 or
+    0)."""
 
     value: int
     moves: bool
@@ -53,8 +54,8 @@ class Operation:
     Over rows: each sample is `group` rows of n_out numbers. Over fixed values: `rows` rows, not 0.
     a, b, c: operands of an elementwise operation. panels: None, "own" (each thread packs its copy of the weights) or
     "shared"; panels_size: numbers in one copy. kept: what backward will read beside the output.
-    partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to write
-    there. sums: the number of its total, kept in double.
+    partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
+    write there. sums: the number of its total, kept in double.
     """
 
     name: str
@@ -87,9 +88,9 @@ class Operation:
 class Range(NamedTuple):
     """Elements [begin, begin + count) of the parameters, a unit of work of the parameter phase.
 
-    Their gradient is what is summed over the slices from `partial` on (None: nothing is), and over the whole batch by the
-    operations `gradients`, [(index, row, rows)] - the range as rows of W, or as columns of b -, and the fixed value `added`,
-    from its number `added_at` on. l1, l2: the penalty.
+    Their gradient is what is summed over the slices from `partial` on (None: nothing is), and over the whole batch by
+    the operations `gradients`, [(index, row, rows)] - the range as rows of W, or as columns of b -, and the fixed
+    value `added`, from its number `added_at` on. l1, l2: the penalty.
     """
 
     begin: int
@@ -121,9 +122,9 @@ class Data(NamedTuple):
 
 @dataclass(slots=True)
 class Program:
-    """data: {name: value} of the caller's arrays; forward: how many row operations come before backward; size: numbers in
-    the parameter vector. Numbers of a slice's vector of sums below `size` are those of the parameters, the `extra` ones
-    after them are other sums. root: the loss, as (its number among the sums, None) or (None, a fixed value)."""
+    """data: {name: value} of the caller's arrays; forward: how many row operations come before backward; size: numbers
+    in the parameter vector. Numbers of a slice's vector of sums below `size` are those of the parameters, the `extra`
+    ones after them are other sums. root: the loss, as (its number among the sums, None) or (None, a fixed value)."""
 
     batch: int
     size: int

@@ -15,8 +15,8 @@ SUMS = {"weight_gradient", "batch_sum", "scatter"}
 
 @dataclass(slots=True)
 class Destination:
-    """A block of a parameter's gradient that a sum over the batch is added to: at `offset` of the parameter, rows `ld` apart;
-    whole: it is all of the gradient."""
+    """A block of a parameter's gradient that a sum over the batch is added to: at `offset` of the parameter, rows `ld`
+    apart; whole: it is all of the gradient."""
 
     parameter: object
     offset: int
@@ -26,8 +26,9 @@ class Destination:
 
 @dataclass(slots=True)
 class Source:
-    """What the gradient of one parameter is made of. sums: nodes that are added up; values: fixed nodes; operations: indices
-    of those that make it from the whole batch; partial: where it is in the slices' vectors of sums, if it is."""
+    """What the gradient of one parameter is made of. sums: nodes that are added up; values: fixed nodes; operations:
+    indices of those that make it from the whole batch; partial: where it is in the slices' vectors of sums, if it
+    is."""
 
     sums: list = field(default_factory=list)
     values: list = field(default_factory=list)
@@ -40,8 +41,9 @@ class Source:
 def sources(gradients, consumers):
     """({parameter: Source}, {sum node: Destination}) of {parameter: gradient node}.
 
-    A gradient that is an addition is taken apart, so that its terms are added where they belong and none is made by itself.
-    consumers: {id(node): the nodes that read it}; a term that something else reads as well is a value like any other.
+    A gradient that is an addition is taken apart, so that its terms are added where they belong and none is made by
+    itself. consumers: {id(node): the nodes that read it}; a term that something else reads as well is a value like any
+    other.
     """
     times = Counter(map(id, gradients.values()))
     found, destinations = {}, {}
@@ -114,8 +116,8 @@ def _range(source, offset, at, count, row, rows):
 
 
 def _slice_ranges(found, offsets):
-    """Equal ranges of the whole vector, cut where the penalty changes and where a fixed value is added: there are no layers
-    in this phase."""
+    """Equal ranges of the whole vector, cut where the penalty changes and where a fixed value is added: there are no
+    layers in this phase."""
     runs = []
     for node, source in sorted(found.items(), key=lambda pair: offsets[pair[0]]):
         begin, value = offsets[node], source.values[0] if source.values else None

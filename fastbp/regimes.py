@@ -23,8 +23,8 @@ TASK_ROWS = 128  # rows of a weight matrix in one task of the tiles regime
 
 
 class Regime(NamedTuple):
-    """slice_rows: rows of the batch in a slice; shared: whether the activations of the whole batch are kept; tiles: whether
-    weight gradients are made by range rather than by slice."""
+    """slice_rows: rows of the batch in a slice; shared: whether the activations of the whole batch are kept; tiles:
+    whether weight gradients are made by range rather than by slice."""
 
     slice_rows: int
     shared: bool
@@ -34,9 +34,9 @@ class Regime(NamedTuple):
 def choose(batch, products, maps, size, itemsize, keep=False):
     """The Regime of a graph.
 
-    batch: rows; products: [(inputs, units), ...] of its matrix products; maps: numbers that its elementwise operations make,
-    for each row; size: of the parameter vector; keep: the activations of the whole batch are wanted (forward and backward
-    are separate calls).
+    batch: rows; products: [(inputs, units), ...] of its matrix products; maps: numbers that its elementwise operations
+    make, for each row; size: of the parameter vector; keep: the activations of the whole batch are wanted (forward and
+    backward are separate calls).
     """
     weights = sum(inputs * units for inputs, units in products)
     tiles = size * itemsize > SLICES_BYTES

@@ -95,7 +95,8 @@ OPERATIONS["concat"] = Operation("concat", None, _concat_derivative)
 
 
 def item(x, key):
-    """x[key]: of a fixed node its axes, of a batched one x[:, ...], for the batch stays whole. Integers and slices of step 1."""
+    """x[key]: of a fixed node its axes, of a batched one x[:, ...], for the batch stays whole. Integers and slices of
+    step 1."""
     keys = key if isinstance(key, tuple) else (key,)
     if x.batched:
         if not keys or keys[0] not in (slice(None), Ellipsis):
@@ -105,22 +106,26 @@ def item(x, key):
         keys = keys[1:]
     keys += (slice(None),) * (len(x.shape) - len(keys))
     if len(keys) > len(x.shape):
-        raise IndexError(f"index [{_written(keys)}] has {len(keys)} axes, expected {len(x.shape)} for {x!r}; leave some out")
+        raise IndexError(
+            f"index [{_written(keys)}] has {len(keys)} axes, expected {len(x.shape)} for {x!r}; leave some out"
+        )
     begins, shape, result = [], [], []
     for axis, (one, length) in enumerate(zip(keys, x.shape, strict=True)):
         if isinstance(one, slice):
             begin, end, step = one.indices(length)
             if step != 1 or end <= begin:
                 raise IndexError(
-                    f"index {_written([one])} on axis {axis} of length {length} takes nothing or has a step, expected a "
-                    "slice of step 1 that is not empty; take the parts and concat them"
+                    f"index {_written([one])} on axis {axis} of length {length} takes nothing or has a step, expected "
+                    "a slice of step 1 that is not empty; take the parts and concat them"
                 )
             begins.append(begin)
             shape.append(end - begin)
             result.append(end - begin)
             continue
         if isinstance(one, (bool, np.bool_)) or not isinstance(one, (int, np.integer)):
-            raise IndexError(f"index {one!r:.60} on axis {axis}, expected an int or a slice; for rows by number use gather")
+            raise IndexError(
+                f"index {one!r:.60} on axis {axis}, expected an int or a slice; for rows by number use gather"
+            )
         if not -length <= one < length:
             raise IndexError(f"index {one} is outside axis {axis} of {x!r}, expected -{length} to {length - 1}")
         begins.append(int(one) % length)

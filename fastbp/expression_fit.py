@@ -1,0 +1,53 @@
+"""Training an expression: what `Plan.fit` checks and knows of it. The loop itself is in fastbp/loop.py."""
+
+import numpy as np
+
+from . import check, loop
+from ._core import cpu
+
+
+class Job(loop.Job):
+    """The checked data of one fit of an expression, and its plans."""
+
+    def __init__(self, plan, data, batch_size, validation_data, validation_split, threads):
+        self.model = plan
+        arrays = self.checked("data", data)
+        share = check.fraction("validation_split", validation_split)
+        if validation_data is not None and share:
+            raise ValueError(
+                f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
+            )
+        self.validation = None if validation_data is None else self.checked("validation_data", validation_data)
+        if share:
+            edge = loop.held_out(share, len(next(iter(arrays.values()))))
+            self.validation = {name: array[edge:] for name, array in arrays.items()}
+            arrays = {name: array[:edge] for name, array in arrays.items()}
+        super().__init__(plan, arrays, batch_size, threads)
+
+    def checked(self, name, data):
+        if not isinstance(data, dict):
+            raise TypeError(
+                f"{name} is {type(data).__name__}, expected a dict with an array for each input; pass {{'x': ...}}"
+            )
+        arrays, _ = self.model._checked(data, self.model._of_loss)
+        if not arrays:
+            raise ValueError("the loss has no inputs, expected data to train on; use loss_and_grad and optimizer.step")
+        for key, array in arrays.items():
+            if array.dtype.kind == "f" and not cpu.all_finite(array):
+                raise ValueError(
+                    f"input {key!r} has NaN or infinity in it, expected finite numbers; clean it, or leave rows out"
+                )
+        return arrays
+
+    def names(self):
+        return loop.logged(["loss"], self.validation)
+
+    def plan(self, batch, order):
+        return self.model._plans.get("train", batch, gathered=order is not None, threads=self.threads)
+
+    def validate(self):
+        return {} if self.validation is None else {"val_loss": self.model.loss(**self.validation)}
+
+    def where(self, rows):
+        rows = {name: np.ascontiguousarray(array) for name, array in rows.items()}
+        return self.model.where_not_finite(rows, len(next(iter(rows.values()))))

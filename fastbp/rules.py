@@ -1,0 +1,273 @@
+"""How the operations of a graph are written into a program: one method for each kind of operation."""
+
+from .node import OPERATIONS, layout
+from .program import Operand, Operation, Value
+
+
+class Rules:
+    """The methods of a lowering (fastbp.lowering) that write operations; a node's row in OPERATIONS names its kind.
+
+    values: {node: index of its value}. now: the sweep at hand. Every method leaves its node in `values`, or has a
+    reason.
+    """
+
+    # ---- values ----------------------------------------------------------------------------------------------------
+
+    def value(self, mode, width, itemsize=None, **fields):
+        self.program.values.append(Value(mode, width, itemsize or self.itemsize, **fields))
+        return len(self.program.values) - 1
+
+    def place(self, node, itemsize=None):
+        """A place for the value that `node` makes."""
+        if not node.batched:
+            index = self.value("fixed", node.width, rows=node.rows, ld=node.width)
+        elif node in self.results:
+            index = self.program.data[self.results[node]] = self.value("direct", node.width)
+        else:
+            padded = len(node.shape) == 1
+            index = self.value(self.rows_mode, node.width, itemsize, padded=padded)
+        self.values[node] = index
+        return index
+
+    def part(self, value, offset, width, rows=1, ld=None):
+        """A part of a value: the same memory."""
+        whole = self.program.values[value]
+        return self.value(
+            whole.mode, width, whole.itemsize, rows=rows, ld=whole.ld if ld is None else ld, source=value, offset=offset
+        )
+
+    def caller_rows(self, name):
+        """The caller's rows, where they lie or gathered."""
+        width, itemsize, gathered = self.data[name]
+        index = self.program.data[name] = self.value("direct", width, itemsize)
+        if gathered:
+            source, index = index, self.value(self.rows_mode, width, itemsize)
+            self.emit("gather", out=index, x=source, n_out=width * itemsize)
+        self.callers[name] = index
+
+    def emit(self, name, *, fixed=False, at=None, **fields):
+        """Adds an operation to the sweep at hand: over rows, or over what is fixed."""
+        operation = Operation(name, **fields)
+        (self.fixed_lists if fixed else self.rows_lists)[self.now if at is None else at].append(operation)
+        return operation
+
+    # ---- leaves ----------------------------------------------------------------------------------------------------
+
+    def lower_data(self, node):
+        if node.batched:
+            self.values[node] = self.callers[node.name]
+        else:
+            self.program.data[node.name] = self.place(node)
+
+    def lower_parameter(self, node):
+        self.values[node] = self.value(
+            "parameter", node.width, rows=node.rows, ld=node.width, offset=self.offsets[node]
+        )
+
+    def lower_constant(self, node):
+        self.place(node)
+        self.program.values[self.values[node]].initial = node.value / float(self.program.batch) ** node.per_batch
+
+    # ---- elementwise -----------------------------------------------------------------------------------------------
+
+    def absorbable(self, order):
+        """{multiplication: its only reader}, where that takes the factors instead of the product."""
+        found = {}
+        for node in order:
+            if node.op not in ("add", "total", "batch_sum"):
+                continue
+            if node in self.destinations and self.by_range(node):
+                continue
+            for child in reversed(node.inputs):
+                if (
+                    child.op not in ("multiply", "square")
+                    or len(self.consumers[id(child)]) != 1
+                    or child in self.wanted
+                ):
+                    continue
+                if self.level[child] != self.level[node]:
+                    continue
+                if child.op == "square" and node.op == "add":
+                    continue
+                if self.fits(node, child):
+                    found[child] = node
+                    break
+        return found
+
+    def fits(self, node, child):
+        """Whether strides can say the operation that a reader and its factor make together."""
+        try:
+            if node.op == "add":
+                if child.batched != node.batched:
+                    return False
+                layout(node.batched, node.shape, [*child.inputs, *_others(node, child)])
+                return True
+            return child.batched and layout(True, child.shape, child.inputs)[0] == 1
+        except ValueError:
+            return False
+
+    def operands(self, node, nodes):
+        """The fields of an elementwise operation of this shape on these nodes."""
+        group, width, steps = layout(node.batched, node.shape, nodes)
+        made = [Operand(self.values[one], moves, step) for one, (moves, step) in zip(nodes, steps, strict=True)]
+        fields = dict(zip("abc", made, strict=False))
+        if node.batched:
+            return {"group": group, "n_out": width, **fields}
+        return {"fixed": True, "rows": group, "n_out": width, **fields}
+
+    def lower_map(self, node):
+        if node in self.absorbed:
+            return
+        nodes, kernel = node.inputs, OPERATIONS[node.op].kernel
+        product = next((child for child in nodes if self.absorbed.get(child) is node), None)
+        if product is not None:
+            nodes, kernel = (*product.inputs, *_others(node, product)), "multiply_add"
+        fields = self.operands(node, nodes)
+        self.emit("map", kernel=kernel, out=self.place(node), param=node.attributes.get("exponent", 0.0), **fields)
+
+    def lower_row_reduce(self, node):
+        x = node.inputs[0]
+        size = {} if node.batched else {"fixed": True, "rows": x.rows}
+        group = x.size // x.width if not x.batched else x.size // x.shape[-1]
+        self.emit(
+            "row_reduce",
+            kernel=OPERATIONS[node.op].kernel,
+            out=self.place(node),
+            x=self.values[x],
+            group=group if node.batched else 1,
+            n_out=x.shape[-1] if x.shape else 1,
+            **size,
+        )
+
+    def lower_column_sum(self, node):
+        x = node.inputs[0]
+        self.emit(
+            "column_sum",
+            fixed=True,
+            kernel="sum_product",
+            out=self.place(node),
+            x=self.values[x],
+            rows=x.rows,
+            n_out=x.width,
+        )
+
+    def lower_reshape(self, node):
+        x = node.inputs[0]
+        if node in self.results and node.batched:
+            return self.copied(node, x)
+        if not node.batched:
+            self.values[node] = self.part(self.matrix(x), 0, node.width, node.rows, node.width)
+            return
+        root = self.program.values[self.program.root_of(self.values[x])]
+        root.padded = root.padded and len(node.shape) == 1 == len(x.shape)
+        self.values[node] = self.part(self.values[x], 0, node.width)
+
+    def matrix(self, x):
+        """The value of something fixed, its rows one after another: a part of a matrix is copied first."""
+        value = self.program.values[self.values[x]]
+        if value.rows > 1 and value.ld != x.width:
+            self.values[x] = self.contiguous(x)
+        return self.values[x]
+
+    def contiguous(self, x):
+        index = self.value("fixed", x.width, rows=x.rows, ld=x.width)
+        self.emit(
+            "map",
+            kernel="copy",
+            fixed=True,
+            out=index,
+            a=Operand(self.values[x], x.rows > 1, 1),
+            rows=x.rows,
+            n_out=x.width,
+        )
+        return index
+
+    # ---- parts -----------------------------------------------------------------------------------------------------
+
+    def copied(self, node, x):
+        """The rows of x, as one matrix, copied to where the node's are wanted."""
+        self.copy_columns(self.place(node), 0, self.values[x], 0, node.width)
+
+    def copy_columns(self, out, at, x, begin, width):
+        self.emit(
+            "map",
+            kernel="copy",
+            out=out if not at else self.part(out, at, width),
+            n_out=width,
+            a=Operand(self.part(x, begin, width), True, 1),
+        )
+
+    def fill(self, out, at, width):
+        zero = self.value("fixed", 1, ld=1, initial=0.0)
+        self.emit(
+            "map",
+            kernel="copy",
+            out=out if not at else self.part(out, at, width),
+            n_out=width,
+            a=Operand(zero, False, 0),
+        )
+
+    def lower_slice(self, node):
+        x = node.inputs[0]
+        if not node.batched:
+            columns = node.begins[-1] if node.begins else 0
+            first = node.begins[0] * self.program.values[self.values[x]].ld if len(node.begins) == 2 else 0
+            self.values[node] = self.part(self.values[x], first + columns, node.width, node.rows)
+            return
+        out, width = self.place(node), node.shape[-1]
+        for i, (_, begin) in enumerate(_lines(node.begins, node.shape, x.shape)):
+            self.copy_columns(out, i * width, self.values[x], begin, width)
+
+    def lower_pad(self, node):
+        x = node.inputs[0]
+        out = self.place(node)
+        if node.batched:
+            self.fill(out, 0, node.width)
+            for i, (_, begin) in enumerate(_lines(node.begins, x.shape, node.shape)):
+                self.copy_columns(out, begin, self.values[x], i * x.shape[-1], x.shape[-1])
+            return
+        zero = self.value("fixed", 1, ld=1, initial=0.0)
+        self.emit(
+            "map", kernel="copy", fixed=True, out=out, a=Operand(zero, False, 0), rows=node.rows, n_out=node.width
+        )
+        begin = node.begins[0] * node.width + node.begins[1] if len(node.begins) == 2 else node.begins[0]
+        self.emit(
+            "map",
+            kernel="copy",
+            fixed=True,
+            out=self.part(out, begin, x.width, x.rows),
+            rows=x.rows,
+            n_out=x.width,
+            a=Operand(self.values[x], x.rows > 1, 1),
+        )
+
+    def lower_concat(self, node):
+        out, begin = self.place(node), 0
+        for x in node.inputs:
+            if node.batched:
+                for i, (_, at) in enumerate(_lines((0, begin)[-len(x.shape) :], x.shape, node.shape)):
+                    self.copy_columns(out, at, self.values[x], i * x.shape[-1], x.shape[-1])
+            else:
+                self.emit(
+                    "map",
+                    kernel="copy",
+                    fixed=True,
+                    out=self.part(out, begin, x.width, x.rows),
+                    rows=x.rows,
+                    n_out=x.width,
+                    a=Operand(self.values[x], x.rows > 1, 1),
+                )
+            begin += x.shape[-1]
+
+
+def _others(node, child):
+    """The inputs of a binary node besides one of them."""
+    a, b = node.inputs
+    return (b,) if a is child else (a,)
+
+
+def _lines(begins, shape, whole):
+    """[(row, where it begins)] of a block of this shape in a sample's numbers of shape `whole`."""
+    if len(shape) == 1:
+        return [(0, begins[0])]
+    return [(i, (begins[0] + i) * whole[1] + begins[1]) for i in range(shape[0])]

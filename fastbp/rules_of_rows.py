@@ -1,0 +1,284 @@
+"""How products, activations, losses and sums over the batch are written into a program."""
+
+from itertools import count
+
+from . import regimes
+from .node import layout
+from .program import Operand, Operation
+from .rules import Rules
+
+
+class RulesOfRows(Rules):
+    """The methods of a lowering for what networks are made of, and for sums over the batch."""
+
+    # ---- products --------------------------------------------------------------------------------------------------
+
+    def lower_dense(self, node):
+        x, W = node.inputs[:2]
+        readers = self.consumers[id(node)]
+        activation = next((reader for reader in readers if reader.op == "activation"), None)
+        name, out, kept = "linear", node, None
+        if activation is not None:
+            name, out = activation.activation, activation
+            if len(readers) > 1 or node in self.wanted:
+                kept = self.place(node)
+        bytes_ = W.size * self.itemsize
+        large = W.op == "parameter" and bytes_ > regimes.PANEL_BYTES and self.program.batch > self.panel
+        self.emit(
+            "dense",
+            kernel=f"{name}_forward",
+            out=self.place(out),
+            kept=kept,
+            x=self.values[x],
+            W=self.matrix(W),
+            bias=self.values[node.inputs[2]] if len(node.inputs) == 3 else None,
+            n_in=W.shape[0],
+            n_out=W.shape[1],
+            panels="shared" if large else None,
+            panels_size=self.panels_size(*W.shape),
+        )
+
+    def lower_activation(self, node):
+        if node in self.values:  # the product made it
+            return
+        x = node.inputs[0]
+        width = node.shape[-1] if node.shape else 1
+        size = {} if node.batched else {"fixed": True, "rows": node.rows}
+        self.emit(
+            "activate",
+            kernel=f"{node.activation}_forward",
+            out=self.place(node),
+            x=self.values[x],
+            n_out=width,
+            group=node.size // width if node.batched else 1,
+            **size,
+        )
+
+    def lower_activation_gradient(self, node):
+        dy, v = node.inputs
+        width = node.shape[-1] if node.shape else 1
+        size = {} if node.batched else {"fixed": True, "rows": node.rows}
+        self.emit(
+            "activation_gradient",
+            kernel=f"{node.activation}_backward",
+            out=self.place(node),
+            x=self.values[v],
+            y=self.values[dy],
+            n_out=width,
+            group=node.size // width if node.batched else 1,
+            **size,
+        )
+
+    def lower_input_gradient(self, node):
+        dz, W = node.inputs
+        self.emit(
+            "input_gradient",
+            out=self.place(node),
+            y=self.values[dz],
+            W=self.matrix(W),
+            n_in=W.shape[0],
+            n_out=W.shape[1],
+            panels="shared" if self.tiles and W.op == "parameter" else "own",
+            panels_size=self.panels_size(W.shape[1], W.shape[0]),
+        )
+
+    def lower_matmul(self, node):
+        A, B = node.inputs
+        self.emit(
+            "matmul",
+            fixed=True,
+            out=self.place(node),
+            x=self.matrix(A),
+            y=self.matrix(B),
+            rows=node.rows,
+            n_in=A.shape[1],
+            n_out=node.width,
+        )
+
+    def lower_transpose(self, node):
+        A = node.inputs[0]
+        self.emit(
+            "transpose",
+            fixed=True,
+            kernel="copy",
+            out=self.place(node),
+            x=self.matrix(A),
+            rows=node.rows,
+            n_out=node.width,
+        )
+
+    def lower_gather(self, node):
+        table, index = node.inputs
+        self.emit(
+            "embed", kernel="embed", out=self.place(node), x=self.values[index], W=self.matrix(table), n_out=node.size
+        )
+
+    def lower_dropout(self, node):
+        x = node.inputs[0]
+        if not self.training:
+            if node in self.results:
+                self.copied(node, x)
+            else:
+                self.values[node] = self.values[x]
+            return
+        self.emit(
+            "dropout",
+            kernel="dropout",
+            out=self.place(node),
+            x=self.values[x],
+            n_out=node.size,
+            param=node.rate,
+            number=self.number_of(node.mask),
+        )
+
+    def number_of(self, mask):
+        """The mask's number, or the next one that is free: a layer that is called twice drops differently each time."""
+        if mask not in self.masks:
+            taken = set(self.masks.values())
+            self.masks[mask] = next(n for n in count(mask.number) if n not in taken)
+        return self.masks[mask]
+
+    def panels_size(self, k, n):
+        return k * -(-n // self.panel) * self.panel
+
+    # ---- sums over the batch ---------------------------------------------------------------------------------------
+
+    def by_range(self, node):
+        """Whether a sum that is a parameter's whole gradient is made by range, from the rows of the whole batch."""
+        return self.tiles and self.destinations[node].whole
+
+    def lower_weight_gradient(self, node):
+        x, dz = node.inputs
+        self.sum_up(
+            node,
+            Operation(
+                "weight_gradient", x=self.values[x], y=self.values[dz], n_in=x.size, n_out=dz.size, partial_ld=dz.size
+            ),
+        )
+
+    def lower_batch_sum(self, node):
+        x = node.inputs[0]
+        fields = self.factors(x)
+        self.sum_up(
+            node,
+            Operation(
+                "batch_sum", kernel="sum_product", n_out=x.size, partial_ld=x.size, y=fields["a"].value, **fields
+            ),
+        )
+
+    def factors(self, x):
+        """The operands of a sum over x: x itself, or the factors of a product that is made nowhere else."""
+        if x not in self.absorbed:
+            return {"a": Operand(self.values[x], True, 1)}
+        nodes = x.inputs * 2 if x.op == "square" else x.inputs
+        steps = layout(True, x.shape, nodes)[2]
+        return {name: Operand(self.values[one], *step) for name, one, step in zip("ab", nodes, steps, strict=True)}
+
+    def lower_scatter(self, node):
+        dy, index = node.inputs
+        self.sum_up(
+            node,
+            Operation(
+                "scatter",
+                kernel="scatter_add",
+                x=self.values[index],
+                y=self.values[dy],
+                n_in=node.shape[0],
+                n_out=node.shape[1],
+                partial_ld=node.shape[1],
+            ),
+        )
+
+    def sum_up(self, node, operation):
+        """Puts a sum over the batch where it is wanted: a parameter's gradient, or a fixed value of the next sweep."""
+        destination = self.destinations.get(node)
+        if destination is not None and self.by_range(node):
+            self.sources[destination.parameter].operations.append(len(self.program.gradients))
+            self.program.gradients.append(operation)
+            return
+        rows = self.rows_lists[self.now]
+        if destination is None:
+            operation.partial, zero = self.extra(node.size), node.op == "scatter"
+            self.emit(
+                "combine",
+                fixed=True,
+                at=self.now + 1,
+                kernel="combine",
+                out=self.place(node),
+                rows=1,
+                n_out=node.size,
+                partial=operation.partial,
+            )
+        else:
+            source, parameter = self.sources[destination.parameter], destination.parameter
+            # several sums, or sums of parts, are added to zeros
+            zero = source.partial is None and not (len(source.sums) == 1 and destination.whole and node.op != "scatter")
+            if source.partial is None:
+                source.partial = self.extra(parameter.size) if self.tiles else self.offsets[parameter]
+            operation.partial, operation.partial_ld = source.partial + destination.offset, destination.ld
+            if zero:
+                self.rows_lists[0].insert(0, Operation("zero", partial=source.partial, n_out=parameter.size))
+            operation.begins = len(source.sums) == 1 and destination.whole and node.op != "scatter"
+            self.program.partials = True
+            rows.append(operation)
+            return
+        if zero:
+            rows.append(Operation("zero", partial=operation.partial, n_out=node.size))
+        operation.begins = not zero
+        rows.append(operation)
+
+    def extra(self, size):
+        """Room for `size` more sums in the slices' vectors, beside those of the parameters."""
+        self.program.extra += size
+        return self.program.size + self.program.extra - size
+
+    def lower_total(self, node):
+        x = node.inputs[0]
+        scale = node.scale / float(self.program.batch) ** node.per_batch
+        self.emit("total", kernel="total", n_out=x.size, scale=scale, sums=self.new_sum(node), **self.factors(x))
+        self.finish_sum(node)
+
+    def lower_loss(self, node):
+        self.make_loss(node)
+        self.finish_sum(node)
+
+    def lower_loss_gradient(self, node):
+        self.make_loss(node.loss)
+        self.values[node] = self.losses[node.loss]
+
+    def make_loss(self, node):
+        """The loss and its gradient, which are made together, once."""
+        if node in self.losses:
+            return
+        y, target, *weights = node.inputs
+        function, labels = node.function, bool(target.attributes.get("integer"))
+        out = self.value(self.rows_mode, y.size) if node in self.has_gradient else None
+        self.losses[node] = out
+        self.emit(
+            "loss",
+            kernel=f"{function.kernel(labels)}_loss",
+            out=out,
+            x=self.values[y],
+            y=self.values[target],
+            w=self.values[weights[0]] if weights else None,
+            n_out=y.size,
+            param=function.param,
+            scale=function.scale(self.program.batch, y.size),
+            sums=self.new_sum(node),
+        )
+
+    def new_sum(self, node):
+        self.sums[node] = self.program.sums
+        self.program.sums += 1
+        return self.sums[node]
+
+    def finish_sum(self, node):
+        """The total of all slices as a fixed value, where anything reads it."""
+        if self.consumers[id(node)] or node in self.wanted:
+            self.emit("finish_total", fixed=True, at=self.now + 1, out=self.place(node), rows=1, sums=self.sums[node])
+
+    def lower_penalty(self, node):
+        """A range's penalty is added, and its gradient too, while the range is warm: see updates.finish_gradient."""
+
+    def lower_penalty_gradient(self, node):
+        """See lower_penalty."""
