@@ -1,4 +1,4 @@
-"""The command `fastbp`: train a network, predict with it, and show what this machine and build are.
+"""The command `fastbp`: train a network, predict with it, fit a curve, and show what this machine and build are.
 
 Errors of the user are one line on stderr and exit code 2; an interruption is exit code 130. `main` returns the code.
 """

@@ -13,6 +13,7 @@ from fastbp import curve, tables
 from fastbp._core import cpu
 from fastbp.cli_parts import command, one_of, output_folder, real, row, whole
 
+# y = 12 + 4 sin(0.6 x - 0.6) at forty random x in [0, 10], with normal noise of deviation 0.6
 _EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "curve.csv")
 _ARROW = 12   # characters of the longest arrow
 
@@ -139,9 +140,8 @@ def _announce(options, fitter, names):
     if options.no_scale:
         row("unscaled", f"t = {names[0]} and u = {names[1]}, as they are")
     else:
-        t, u = (f"({name} {'+' if scale.middle < 0 else '-'} {abs(scale.middle):g}) / {scale.half:g}"
-                for name, scale in zip(names, (fitter.x_scale, fitter.y_scale), strict=True))
-        row("scaled", f"t = {t} and u = {u}, from -1 to 1, so that one learning rate suits all data")
+        row("scaled", f"t = {_scaled(names[0], fitter.x_scale)} and u = {_scaled(names[1], fitter.y_scale)}, from -1 to 1, "
+                      f"so that one learning rate suits all data")
     row("machine", f"{fitter.degree + 1} knob{'s' * (fitter.degree > 0)}: {_formula(fitter.degree)}; "
                    f"loss: the sum over the points of (curve - u)^2")
     lr = fitter.rate(options.method, options.batch_size) if options.lr is None else options.lr
@@ -153,6 +153,10 @@ def _announce(options, fitter, names):
     if fitter.interpolates:
         row("note", f"{fitter.degree + 1} knobs for as many distinct {names[0]}: that is interpolation; the best curve "
                     f"passes through the points, noise and all")
+
+
+def _scaled(name, scale):
+    return f"({name} {'+' if scale.middle < 0 else '-'} {abs(scale.middle):g}) / {scale.half:g}"
 
 
 def _formula(degree):

@@ -116,6 +116,21 @@ def test_animation_ends_with_the_whole_way(fitter, motion):
     assert figure.get_suptitle() == "after 30 evaluations of the loss"
 
 
+def test_the_surface_drawn_is_that_of_the_two_knobs(fitter, motion, monkeypatch):
+    asked = []
+    monkeypatch.setattr(CurveFitter, "surface", lambda self, *arguments: asked.append(arguments) or
+                        np.add.outer(arguments[2] ** 2, arguments[1] ** 2) + 9)
+    figure = curve_plot.open_figure("unused", (5, 5))
+    axes = figure.subplots()
+    curve_plot._draw_surface(figure, axes, fitter, motion[3], (1, 3))
+    (pair, first, second), = asked
+    assert pair == (1, 3)
+    for values, way in ((first, 1), (second, 3)):
+        seen = [fitter.exact[way], *(value for run in motion[3] for value in run.knobs[:, way])]
+        assert values[0] < min(seen) and max(seen) < values[-1]
+    assert axes.get_xlim() == (first[0], first[-1]) and axes.get_ylim() == (second[0], second[-1])
+
+
 def test_frames_are_moments_of_the_runs():
     moments = np.arange(0, 5001) / 4
     frames = curve_plot._frames(moments)
