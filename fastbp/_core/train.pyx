@@ -61,7 +61,7 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
     call.lr, call.losses = &lr[0], &losses[0]
     call.seed, call.draws = dropout
     if kernel:
-        hyper = optimizer.hyper()
+        hyper = optimizer.constants()
         call.constants, call.taken = &hyper[0], optimizer.steps
         set_update(p, optimizer, kernel)
     start(p, &call, min(team, plan.team))
@@ -84,7 +84,7 @@ def apply_update(Plan plan, optimizer, size_t kernel, double lr):
     """
     cdef Program *p = &plan.program
     cdef double hyper[H_COUNT]
-    cdef double[::1] given = optimizer.hyper()
+    cdef double[::1] given = optimizer.constants()
     cdef bint finite = True
     cdef int i
     set_update(p, optimizer, kernel)
