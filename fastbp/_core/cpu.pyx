@@ -45,7 +45,6 @@ cdef bint _team_has_run = False     # whether this process has started a team of
 cdef bint _forked_from_team = False
 cdef int _cpus = len(_threads.affinity())   # that this process may run on
 _default_threads, _reason = 1, ""
-_updates = {}                               # {(update, dtype): address}, of the ISA in use
 cdef long _version = 0                      # counts changes of ISA and threads
 
 
@@ -76,7 +75,6 @@ def use(isa):
         raise ValueError(f"FASTBP_ISA: {isa!r} {why}; choose one of {', '.join(available())}")
     global _version
     _version += 1
-    _updates.clear()
     _tables[0] = fbp_find_table(isa.encode(), sizeof(float))
     _tables[1] = fbp_find_table(isa.encode(), sizeof(double))
 
@@ -169,10 +167,7 @@ def activate(name, Y):
 
 def update_address(name, dtype):
     """The address of an update's kernel in the table in use, for the executor."""
-    address = _updates.get((name, dtype))
-    if address is None:
-        address = _updates[name, dtype] = <uintptr_t>find(table_for(itemsize_of(dtype)), f"{name}_update")
-    return address
+    return <uintptr_t>find(table_for(itemsize_of(dtype)), f"{name}_update")
 
 
 # ---- threads -------------------------------------------------------------------------------------------------------
