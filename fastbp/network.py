@@ -167,11 +167,15 @@ class Sequential:
         """evaluate, of checked arrays."""
         Y, loss = self._outputs(X, targets, labels, weights)
         result = {"loss": float(loss + self._penalty())}
-        if question == "class":
-            result["accuracy"] = float(np.mean(Y.argmax(1) == (targets if labels else targets.argmax(1))))
-        elif question == "answers":  # the outputs are logits
-            result["accuracy"] = float(np.mean((Y > 0) == (targets > 0.5)))
+        if question:
+            result["accuracy"] = float(np.mean(self._right(Y, targets, labels, question)))
         return result
+
+    def _right(self, Y, targets, labels, question):
+        """Which of the outputs Y (n, units), before the loss's link, are right: bools, one for each that counts."""
+        if question == "class":
+            return Y.argmax(1) == (targets if labels else targets.argmax(1))
+        return (Y > 0) == (targets > 0.5)  # the outputs are logits
 
     def _outputs(self, X, targets=None, labels=False, weights=None):
         """(Y, mean loss) of checked arrays: whole chunks in one compiled call, the rest in another."""

@@ -2,6 +2,7 @@
 steps, about 50 ms long, so that Ctrl-C, progress bar and callbacks stay alive; once an epoch back in Python."""
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def fit(
     Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and layer, when the
     loss or a parameter stops being finite: the parameters are then those after the last good step.
     """
-    job = _Job(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
+    job = Job(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
     seed = net.seed if seed is None else check.integer("seed", seed, minimum=0)
@@ -87,7 +88,7 @@ def fit(
     elif not isinstance(optimizer, optimizers.Optimizer):
         raise TypeError(f"optimizer is {optimizer!r}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()")
     calls = Callbacks(callbacks, early_stopping, names=job.names())
-    history = History({"epochs": epochs, "batch_size": job.batch, "samples": job.n, "steps": -(-job.n // job.batch)})
+    history = job.history(epochs)
     optimizer.monitored(job.names())
     with Progress(epochs, history.params["steps"], progress) as bar:
         optimizer.bind(net.params)  # here: whatever is refused is refused by now
@@ -98,7 +99,7 @@ def fit(
                     break
                 bar.begin(epoch)
                 with net._alone():  # for an epoch, not for all of them: callbacks may use the network
-                    logs = job.epoch(epoch, optimizer, shuffle, seed + epoch, bar)
+                    logs = _alone(job, job.epoch(epoch, optimizer, shuffle, seed + epoch, bar))
                 logs.update(job.validate())
                 history.append(epoch, logs)
                 bar.end(logs)
@@ -116,7 +117,7 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
     For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
     Returns the losses, float64 (steps,).
     """
-    job = _Job(net, X, y, None, None, batch_size, None, 0.0, threads)
+    job = Job(net, X, y, None, None, batch_size, None, 0.0, threads)
     losses = np.empty(steps)
     done, epoch = 0, 0
     if optimizer is not None:
@@ -125,13 +126,46 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
         order = epoch_order(job.n, job.batch, True, seed + epoch)
         # the order of one batch of all rows never changes, so all its epochs are one call
         count = steps if order is None else min(steps - done, job.n // job.batch)
-        job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer)
+        _alone(job, job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer))
         done, epoch = done + count, epoch + 1
     return losses
 
 
-class _Job:
-    """The checked data of one fit, and its plans."""
+class Call(NamedTuple):
+    """Steps to take in compiled code: the arguments of core.run_batches but for its team."""
+
+    plan: object
+    arrays: list
+    order: object
+    first: int
+    epoch: int
+    lr: np.ndarray
+    losses: np.ndarray
+    optimizer: object
+    kernel: int
+    dropout: tuple
+
+
+def _alone(job, work):
+    """Makes the calls that `work`, a generator of the job's, asks for, one by one; returns what it returns."""
+    result = None
+    try:
+        while True:
+            call = work.send(result)
+            begun = time.perf_counter()
+            result = core.run_batches(*call, job.threads)
+            job.step_seconds = (time.perf_counter() - begun) / len(call.losses)
+    except StopIteration as end:
+        return end.value
+
+
+class Job:
+    """The checked data of one fit, and its plans.
+
+    The methods that train - epoch, guarded, steps - are generators: they yield each Call and are sent its result,
+    (steps completed, whether a parameter broke). So `fit` makes the calls of one network, and `fit_many` those of
+    several at once.
+    """
 
     def __init__(self, net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads):
         self.net = net
@@ -177,6 +211,11 @@ class _Job:
         self.X, self.targets = self.X[:edge], self.targets[:edge]
         self.weights = None if weights is None else weights[:edge]
 
+    def history(self, epochs):
+        """The History to fill."""
+        steps = -(-self.n // self.batch)
+        return History({"epochs": epochs, "batch_size": self.batch, "samples": self.n, "steps": steps})
+
     def names(self):
         """The keys of an epoch's logs."""
         names = ["loss", "accuracy"] if self.question else ["loss"]
@@ -194,43 +233,50 @@ class _Job:
             threads=self.threads,
         )
 
+    def order(self, shuffle, seed):
+        """The rows of one epoch in their order, int64 (n,), or None for the data as they lie."""
+        return epoch_order(self.n, self.batch, shuffle, seed)
+
+    def accuracy(self):
+        """Of the data trained on."""
+        return self.net._evaluated(self.X, self.targets, self.labels, None, self.question)["accuracy"]
+
     def epoch(self, epoch, optimizer, shuffle, seed, bar):
         """One epoch; returns its logs."""
         begun = time.perf_counter()
-        order = epoch_order(self.n, self.batch, shuffle, seed)
+        order = self.order(shuffle, seed)
         whole, rest = divmod(self.n, self.batch)
         start = _State(self.net, optimizer)
         losses = np.empty(whole + bool(rest))
         step = 0
         while step < whole:
             count = self.chunk(whole - step)
-            self.guarded(start, epoch, order, step, losses[step : step + count], optimizer, self.batch)
+            yield from self.guarded(start, epoch, order, step, losses[step : step + count], optimizer, self.batch)
             step += count
             bar.advance(count)
         if rest:
-            self.guarded(start, epoch, order, whole, losses[whole:], optimizer, rest)
+            yield from self.guarded(start, epoch, order, whole, losses[whole:], optimizer, rest)
             bar.advance(1)
         seconds = time.perf_counter() - begun
         share = np.full(len(losses), self.batch / self.n)
         share[whole:] = rest / self.n
         logs = {"loss": float(losses @ share)}
         if self.question:
-            logs["accuracy"] = self.net._evaluated(self.X, self.targets, self.labels, None, self.question)["accuracy"]
+            logs["accuracy"] = self.accuracy()
         return {**logs, "lr": float(optimizer.rate()), "seconds": seconds, "samples_per_second": self.n / seconds}
 
     def chunk(self, left):
         """How many steps to take before Python has a look again."""
         if self.step_seconds is None:
             return 1
-        return max(1, min(left, int(CHUNK_SECONDS / self.step_seconds)))
+        return max(1, min(left, int(CHUNK_SECONDS / max(self.step_seconds, 1e-9))))
 
     def steps(self, plan, order, first, losses, optimizer):
         """Takes len(losses) steps from row `first` of the order; returns (steps completed, broken)."""
         net = self.net
         lr = np.zeros(len(losses)) if optimizer is None else optimizer.learning_rates(len(losses))
         kernel = 0 if optimizer is None else cpu.update_address(optimizer.kernel, net.dtype)
-        begun = time.perf_counter()
-        done, broken = core.run_batches(
+        done, broken = yield Call(
             plan.compiled,
             plan.arrays(X=self.X, targets=self.targets, weights=self.weights),
             order,
@@ -241,9 +287,7 @@ class _Job:
             optimizer,
             kernel,
             (net._dropout_key, net._draws),
-            self.threads,
         )
-        self.step_seconds = max(1e-9, (time.perf_counter() - begun) / len(losses))
         net._draws += done
         net._last = plan
         if optimizer is not None:
@@ -253,7 +297,7 @@ class _Job:
     def guarded(self, start, epoch, order, step, losses, optimizer, batch):
         """`steps`, and what happens when a number stops being finite."""
         plan = self.plan(batch, order)
-        done, broken = self.steps(plan, order, step * self.batch, losses, optimizer)
+        done, broken = yield from self.steps(plan, order, step * self.batch, losses, optimizer)
         if done == len(losses):
             return
         bad = step + done
@@ -264,7 +308,7 @@ class _Job:
         start.restore(self.net, optimizer)
         if bad:
             again = np.empty(min(bad, self.n // self.batch))
-            self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
+            yield from self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
         if layer is None:
             first = bad * self.batch
             rows = self.X[first : first + batch] if order is None else self.X[order[first : first + batch]]

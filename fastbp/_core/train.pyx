@@ -50,10 +50,18 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
     ends the call before the step's update.
     """
     cdef Call call
+    prepare_batches(plan, &call, arrays, order, first, epoch, lr, losses, optimizer, kernel, dropout)
+    start(&plan.program, &call, min(team, plan.team))
+    plan.bound.clear()
+    return call.done, plan.program.broken
+
+
+cdef int prepare_batches(Plan plan, Call *call, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr,
+                         double[::1] losses, optimizer, kernel, dropout) except -1:
+    """Points a call at the arguments of `run_batches`, which must live until it ends."""
     cdef const int64_t[::1] rows
-    cdef double[::1] hyper
-    cdef Program *p = &plan.program
-    prepare(plan, &call, arrays, 0, -1)
+    cdef double[::1] constants
+    prepare(plan, call, arrays, 0, -1)
     if order is not None:
         rows = order
         call.order = &rows[0]
@@ -62,11 +70,11 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
     call.seed, call.draws = dropout
     if kernel:
         hyper = optimizer.hyper()
-        call.constants, call.taken = &hyper[0], optimizer.steps
-        set_update(p, optimizer, kernel)
-    start(p, &call, min(team, plan.team))
-    plan.bound.clear()
-    return call.done, p.broken
+        constants = hyper
+        plan.bound.append(hyper)    # made here: nobody else keeps it
+        call.constants, call.taken = &constants[0], optimizer.steps
+        set_update(&plan.program, optimizer, kernel)
+    return 0
 
 
 cdef int set_update(Program *p, optimizer, size_t kernel) except -1:
