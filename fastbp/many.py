@@ -45,7 +45,7 @@ def fit_many(
     sample_weight, validation_data, epochs, batch_size, shuffle, progress: as for `fit`; the data is checked once for
     each dtype, loss and number of outputs, and never copied for a network.
     rows: None for all, or for each network an int array (m,) of the rows of X that it trains on, in any order and with
-    repeats: a fold, a bootstrap sample. The bits are those of fit(X[rows], y[rows], sample_weight[rows]).
+    repeats: a fold, a bootstrap sample; or None for all. The bits are those of fit(X[rows], y[rows], ...).
     optimizers: fb.SGD(lr=0.1) by default; an optimizer, of which each network gets a fresh() one; or a list of one for
     each network, whose state and count of steps go on where they are.
     seeds: None for each network's own, or a list of ints. threads: an int, by default fb.cpu.threads().
