@@ -94,7 +94,7 @@ def fit_many(
     return histories
 
 
-class _Member(train.Job):
+class _Member(train._Job):
     """One network among many: the data of all, and rows, optimizer and seed of its own.
 
     call: the steps it asks for next; error: the FloatingPointError that ended its training, or None.

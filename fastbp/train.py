@@ -79,7 +79,7 @@ def fit(
     Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and layer, when the
     loss or a parameter stops being finite: the parameters are then those after the last good step.
     """
-    job = Job(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
+    job = _Job(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
     seed = net.seed if seed is None else check.integer("seed", seed, minimum=0)
@@ -117,7 +117,7 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
     For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
     Returns the losses, float64 (steps,).
     """
-    job = Job(net, X, y, None, None, batch_size, None, 0.0, threads)
+    job = _Job(net, X, y, None, None, batch_size, None, 0.0, threads)
     losses = np.empty(steps)
     done, epoch = 0, 0
     if optimizer is not None:
@@ -159,7 +159,7 @@ def _alone(job, work):
         return end.value
 
 
-class Job:
+class _Job:
     """The checked data of one fit, and its plans.
 
     The methods that train - epoch, guarded, steps - are generators: they yield each Call and are sent its result,
