@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from . import regimes
+from . import ranges, regimes
 from .node import layout
 from .program import Operand, Operation
 from .rules import Rules
@@ -145,7 +145,8 @@ class RulesOfRows(Rules):
 
     def by_range(self, node):
         """Whether a sum that is a parameter's whole gradient is made by range, from the rows of the whole batch."""
-        return self.tiles and self.destinations[node].whole
+        destination = self.destinations[node]
+        return self.tiles and destination.whole and ranges.by_range(node, destination.parameter)
 
     def lower_weight_gradient(self, node):
         x, dz = node.inputs
