@@ -1,9 +1,7 @@
 """A compiled expression: its parameters and everything that is done with them."""
 
 import math
-import threading
 import warnings
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -15,6 +13,7 @@ from ._core.plan import aligned_zeros
 from .elementwise import total_of
 from .expression_fit import Job
 from .looks import Looks
+from .loop import Alone
 from .node import Node, constant, differentiate, ordered
 from .products import penalty
 from .program import Data
@@ -49,8 +48,8 @@ class Plan(Looks):
         self._allocate(nodes, shared_with)
         self._limits = derived.integer_limits(self._order)
         self._plans = plans.Cache(self._make_plan)
-        self._lock = threading.Lock()
-        self._last = self._given = None
+        self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
+        self._last = self._given = self._ready = None
         self._draws, self._dropout_key = 0, random.fold(self.seed, 0x64726F70)  # "drop", as a network's
 
     def __setattr__(self, name, value):
@@ -211,14 +210,33 @@ class Plan(Looks):
 
         Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not.
         """
-        with self._alone():
-            arrays, n = self._checked(inputs, self._of_loss)
-            plan = self._plans.get("train", n)
-            value = float(plan.run("gradients", dropout=self._dropout(), **arrays)[0])
-            self._last, self._given = plan, arrays
-            if self.debug or not math.isfinite(value):
-                self._find_not_finite(value, arrays, n)
+        with self._alone:
+            value = self._quickly(inputs)
+            if value is None:
+                arrays, n = self._checked(inputs, self._of_loss)
+                plan = self._plans.get("train", n)
+                value = float(plan.run("gradients", dropout=self._dropout(), **arrays)[0])
+                self._last, self._given = plan, arrays
+                self._ready = plan.ready(self._of_loss, "gradients", limits=self._limits)
+                if self.debug or not math.isfinite(value):
+                    self._find_not_finite(value, arrays, n)
         return value, self.gradients
+
+    def _quickly(self, inputs):
+        """The loss, where the last call's plan can be used again on arrays that need no cast; else None."""
+        ready = self._ready
+        if ready is None or self.debug or len(inputs) != len(self._of_loss):
+            return None
+        try:
+            arrays = tuple([inputs[name] for name in self._of_loss])
+        except KeyError:
+            return None
+        value = ready.run(arrays, self._dropout_key, self._draws)
+        if value is None or not math.isfinite(value):
+            return None
+        self._draws += 1
+        self._last, self._given = ready.owner, inputs
+        return value
 
     def loss(self, **inputs):
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""
@@ -256,7 +274,7 @@ class Plan(Looks):
         differentiated twice (Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994).
         """
         vector = self._vector(v)
-        with self._alone():
+        with self._alone:
             arrays, n = self._checked(inputs, self._of_loss)
             plan = self._plans.get("hvp", n)
             for i, node in enumerate(self._trained):
@@ -303,7 +321,7 @@ class Plan(Looks):
 
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
-        with self._alone():
+        with self._alone:
             plan = self._last or self._plans.get("train", 1)
             failed = core.apply_update(
                 plan.compiled, optimizer, cpu.update_address(optimizer.kernel, self.dtype), optimizer.rate()
@@ -360,16 +378,6 @@ class Plan(Looks):
     def _dropout(self):
         self._draws += 1
         return self._dropout_key, self._draws - 1
-
-    @contextmanager
-    def _alone(self):
-        """One thread of Python trains a plan at a time."""
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError("another thread is using this plan; wait for it, or compile one for each thread")
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def __repr__(self):
         return f"Plan({self.params.size} parameters, inputs {', '.join(self.inputs)}, dtype={self.dtype.name!r})"

@@ -35,7 +35,7 @@ class Looks:
     def _look(self, nodes, made):
         if self._given is None:
             raise RuntimeError("there are no values before a step; call loss_and_grad first")
-        arrays, n = self._given, len(next(iter(self._given.values()), [0]))
+        arrays, n = self._checked(self._given, self._of_loss)
         known = set(self._order)
         for node in nodes:
             if node not in known:
@@ -43,7 +43,7 @@ class Looks:
                     f"{node!r} is not a node of this loss, expected one that it was made from; compile it too"
                 )
         wanted = tuple(dict.fromkeys(made.values()))
-        with self._alone():
+        with self._alone:
             found = self._run_nodes(wanted, wanted, arrays, n)
         return [
             np.broadcast_to(found[made[node]], (n, *node.shape) if node.batched else node.shape)

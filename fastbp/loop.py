@@ -2,6 +2,7 @@
 compiled call for each chunk of steps, about 50 ms long, so that Ctrl-C, progress bar and callbacks stay alive; once an
 epoch back in Python."""
 
+import threading
 import time
 
 import numpy as np
@@ -12,6 +13,20 @@ from ._core import train as core
 from .callbacks import Callbacks, History, Progress
 
 CHUNK_SECONDS = 0.05
+
+
+class Alone:
+    """`with` it, one thread of Python at a time: a second one gets an error, not a race."""
+
+    def __init__(self, message):
+        self.lock, self.message = threading.Lock(), message
+
+    def __enter__(self):
+        if not self.lock.acquire(blocking=False):
+            raise RuntimeError(self.message)
+
+    def __exit__(self, *error):
+        self.lock.release()
 
 
 def epoch_order(n, batch_size, shuffle, seed):
@@ -41,7 +56,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
                 if stop or calls.on_epoch_begin(model, epoch):
                     break
                 bar.begin(epoch)
-                with model._alone():  # for an epoch, not for all of them: callbacks may use the network
+                with model._alone:  # for an epoch, not for all of them: callbacks may use the network
                     logs = job.epoch(epoch, optimizer, shuffle, seed + epoch, bar)
                 logs.update(job.validate())
                 history.append(epoch, logs)

@@ -1,13 +1,11 @@
 """Networks: layers in a row over one vector of parameters, compiled where they are used."""
 
 import math
-import threading
-from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
 
-from . import check, layers, losses, nets, plans, train
+from . import check, layers, losses, loop, nets, plans, train
 from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
@@ -57,9 +55,13 @@ class Sequential:
         for layer in self.layers:
             layer.bind(self.params[begin : begin + layer.size], self.grads[begin : begin + layer.size])
             begin += layer.size
-        self._lock = threading.Lock()
+        self._alone = loop.Alone(
+            "another thread is training this network; wait for it, or give each thread a network of "
+            "its own (copy.deepcopy(net))"
+        )
         self._plans = plans.Cache(self._make_plan)
         self._last = self._kept = None  # the plan whose gradients stand in grads; what forward kept for backward
+        self._ready = None  # the last call of loss_and_grad, to be made again
         self._draws = 0  # steps that have drawn dropout masks
         self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
 
@@ -81,7 +83,7 @@ class Sequential:
         This is a pass of training: dropout is active. `predict` is for using the network. X itself is kept, not a copy
         of it, so it must not change before `backward`.
         """
-        with self._alone():
+        with self._alone:
             X = check.data(X, self.inputs, self.dtype)
             plan = self._plans.get("keep", len(X))
             Y = np.empty((len(X), self.units), self.dtype)
@@ -95,7 +97,7 @@ class Sequential:
 
         Penalties of the layers are included in `grads`.
         """
-        with self._alone():
+        with self._alone:
             if self._kept is None:
                 raise RuntimeError("backward needs what forward keeps; call forward(X) first")
             plan, X, Y, dropout = self._kept
@@ -115,22 +117,43 @@ class Sequential:
 
         Raises FloatingPointError, naming the layer, if the loss is not finite.
         """
-        with self._alone():
+        with self._alone:
+            loss = None
+            if sample_weight is None and class_weight is None:
+                loss = self._quickly((X, y))
+            if loss is not None:
+                return loss
             X = check.data(X, self.inputs, self.dtype)
             y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
             weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
             plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None)
             loss = float(plan.run("gradients", dropout=self._dropout(), X=X, targets=y, weights=weights)[0])
             self._last = plan
+            if weights is None and self.loss.target_range is None or labels:
+                self._ready = plan.ready(
+                    ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
+                    scanned=("X", "targets"),
+                )
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss} {self.where_not_finite(X)}; use a smaller lr or clip_norm, or scale X and y"
             )
         return loss
 
+    def _quickly(self, arrays):
+        """The loss, where the last call's plan can be used again on arrays that need no cast; else None."""
+        if self._ready is None:
+            return None
+        loss = self._ready.run(arrays, self._dropout_key, self._draws)
+        if loss is None or not math.isfinite(loss):
+            return None
+        self._draws += 1
+        self._last = self._ready.owner
+        return loss
+
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
-        with self._alone():
+        with self._alone:
             plan = self._last or self._plans.get("train", 1)
             failed = core.apply_update(
                 plan.compiled, optimizer, cpu.update_address(optimizer.kernel, self.dtype), optimizer.rate()
@@ -259,19 +282,6 @@ class Sequential:
     def classes(self):
         """The number of classes a class_weight may speak of: two for a single output."""
         return max(2, self.units)
-
-    @contextmanager
-    def _alone(self):
-        """One thread of Python trains a network at a time."""
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError(
-                "another thread is training this network; wait for it, or give each thread a network of "
-                "its own (copy.deepcopy(net))"
-            )
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def _dropout(self):
         """(key, draws before) of the next step's masks."""

@@ -8,6 +8,7 @@ from . import lowering
 from ._core import cpu
 from ._core import train as core
 from ._core.plan import Plan as Compiled
+from ._core.ready import Ready
 
 MOST = 64  # plans kept for a network; a loop over ever new batch sizes does not fill the memory
 
@@ -21,20 +22,30 @@ def chunks(n, most):
         yield rest, n - rest, 1
 
 
+# (first operation, last one, whether gradients are made) of a part of a plan, from where backward begins
+_PARTS = {
+    "forward": lambda forward: (0, forward, False),
+    "backward": lambda forward: (forward, -1, True),
+    "gradients": lambda forward: (0, -1, True),
+    "outputs": lambda forward: (0, -1, False),
+}
+
+
 class Plan:
     """A compiled plan and the names of its arrays. compiled: the core's plan; forward: the operations before backward;
     batch: rows of a step; grads: the vector that gradients are written to; fixed: {name: the plan's own array} of
     fixed values that are given or wanted."""
 
-    __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads")
+    __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads", "widths")
 
     def __init__(self, params, grads, program, team):
         self.batch, self.forward, self.grads = program.batch, program.forward, grads
         self.compiled = Compiled(params, grads, program, min(team, program.slices))
-        self.data, self.fixed = {}, {}
+        self.data, self.fixed, self.widths = {}, {}, {}
         for name, index in program.data.items():
             if program.values[index].mode == "direct":
                 self.data[name] = index
+                self.widths[name] = program.values[index].width
             else:
                 self.fixed[name] = self.compiled.fixed_array(index, program)
 
@@ -44,15 +55,19 @@ class Plan:
         part: "forward", "backward", "gradients" (both, and what they are for) or "outputs" (forward, and the loss if
         there is one). dropout: (key, steps that drew masks before). first: the first batch's row in the arrays `named`.
         """
-        begin, end, learns = {
-            "forward": (0, self.forward, False),
-            "backward": (self.forward, -1, True),
-            "gradients": (0, -1, True),
-            "outputs": (0, -1, False),
-        }[part]
+        begin, end, learns = _PARTS[part](self.forward)
         losses = np.empty(steps)
         core.run(self.compiled, self.arrays(**named), begin, end, learns, first, losses, dropout, cpu.threads())
         return losses
+
+    def ready(self, names, part, *, limits=None, scanned=()):
+        """A Ready of one pass over the arrays of these names, in this order, for any thread that has the plan to itself.
+
+        limits: {name: how many integers there are} of the integer arrays; scanned: names that NaN is looked for in.
+        """
+        limits = limits or {}
+        specs = [(self.data[name], self.widths[name], limits.get(name, 0), name in scanned) for name in names]
+        return Ready(self.compiled, specs, _PARTS[part](self.forward), cpu.threads(), self)
 
     def arrays(self, **named):
         """[(value, array), ...] for the core, of the arrays that this plan reads or writes."""

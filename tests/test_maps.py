@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 import pytest
-from kernel_calls import PADDED, Kernel
+from kernel_calls import PACKED, PADDED, Kernel
 from test_kernels import bits, draw, map_case, names, operands_of, reference_of, same
 
 ENDS = [-np.inf, -2.5, -1.0, -0.0, 0.0, 0.75, 1.0, 3.0, np.inf, np.nan]
@@ -57,6 +57,25 @@ def test_an_element_does_not_depend_on_its_place(isa, dtype, name):
         assert bits(kernel(*mixed, **how)) == bits(kernel(*spread, **how))
 
 
+def test_many_narrow_rows(isa, dtype):
+    """More of them than are copied at once; what is broadcast along them, and rows that do not touch."""
+    n_of_rows = 1000
+    for layout, n in itertools.product((PACKED, PADDED), (1, 2, 3, 7)):
+        subtract, total = (Kernel(isa, dtype, name, layout) for name in ("subtract", "total"))
+        A = draw(dtype, n_of_rows, n)
+        for shape in ((n_of_rows, n), (1, n), (n_of_rows, 1), (1, 1)):
+            B = draw(dtype, *shape, seed=1)
+            same(subtract(A, B), A - B)
+            same(subtract(B, A, place=1), B - A)
+            want, size = (A.astype(float) * B).sum(), np.abs(A * B).sum()
+            assert abs(total(A, B) - want) <= size * (1e-6 if dtype == "float32" else 1e-14)
+    apart, A = Kernel(isa, dtype, "subtract", PADDED), draw(dtype, n_of_rows, 3)
+    B, Z = draw(dtype, 1, 3), np.zeros((n_of_rows, 3), dtype)
+    wide = np.pad(A, ((0, 0), (0, 2)), constant_values=np.nan)
+    apart.function(Z.ctypes.data, 3, wide.ctypes.data, 5, 1, B.ctypes.data, 0, 1, None, 0, 0, n_of_rows, 3, 0.0)
+    same(Z, A - B)
+
+
 def test_a_column_may_have_either_column_stride(isa, dtype):
     """Where n is 1, csP is never multiplied with anything but 0."""
     kernel = Kernel(isa, dtype, "subtract")
@@ -65,6 +84,16 @@ def test_a_column_may_have_either_column_stride(isa, dtype):
     for csa, csb, rsb in itertools.product((0, 1), (0, 1), (0, 1)):
         kernel.function(Z.ctypes.data, 1, A.ctypes.data, 1, csa, B.ctypes.data, rsb, csb, None, 0, 0, m, 1, 0.0)
         same(Z, A - (B if rsb else B[0]))
+
+
+def test_rows_of_the_output_may_be_apart(isa, dtype):
+    """Though those of the operands touch, what lies between is left alone; a column's elements likewise."""
+    kernel = Kernel(isa, dtype, "subtract")
+    for m, n in itertools.product((1, 3, 4 * kernel.lanes + 3), repeat=2):
+        A, B, Z = draw(dtype, m, n), draw(dtype, 1, 1, seed=1), np.full((m, n + 2), 7, dtype)
+        kernel.function(Z.ctypes.data, n + 2, A.ctypes.data, n, 1, B.ctypes.data, 0, 0, None, 0, 0, m, n, 0.0)
+        same(Z[:, :n], A - B)
+        same(Z[:, n:], 7)
 
 
 def test_powers_of_whole_numbers_are_products(isa, dtype):

@@ -5,6 +5,7 @@ from fastbp._core.kernels cimport fbp_any, fbp_queue, fbp_table
 cdef const fbp_table *table_for(int itemsize) except NULL
 cdef fbp_any *find(const fbp_table *table, str name) except NULL
 
+cpdef long version() noexcept
 cdef int team_limit(int wanted) noexcept
 cdef int team_member() noexcept nogil
 cdef void start_queue(fbp_queue *queue, int team) noexcept nogil

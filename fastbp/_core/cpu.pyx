@@ -45,6 +45,7 @@ cdef bint _team_has_run = False     # whether this process has started a team of
 cdef bint _forked_from_team = False
 cdef int _cpus = len(_threads.affinity())   # that this process may run on
 _default_threads, _reason = 1, ""
+cdef long _version = 0                      # counts changes of ISA and threads
 
 
 # ---- the choice of ISA ---------------------------------------------------------------------------------------------
@@ -72,6 +73,8 @@ def use(isa):
     if isa not in available():
         why = "is not available on this machine" if isa in known() else "is unknown"
         raise ValueError(f"FASTBP_ISA: {isa!r} {why}; choose one of {', '.join(available())}")
+    global _version
+    _version += 1
     _tables[0] = fbp_find_table(isa.encode(), sizeof(float))
     _tables[1] = fbp_find_table(isa.encode(), sizeof(double))
 
@@ -85,6 +88,11 @@ cdef fbp_any *find(const fbp_table *table, str name) except NULL:
     if function is NULL:
         raise ValueError(f"there is no kernel {name!r}")
     return function
+
+
+cpdef long version() noexcept:
+    """Counts the changes of ISA and of threads: what was made for an older one is stale."""
+    return _version
 
 
 # ---- what the table holds ------------------------------------------------------------------------------------------
@@ -171,7 +179,8 @@ def threads():
 
 def set_threads(count):
     """Use `count` threads (1 or more) by default from now on. None goes back to what the machine and its limits say."""
-    global _default_threads, _reason
+    global _default_threads, _reason, _version
+    _version += 1
     if count is None:
         _default_threads, _reason = _threads.default_count(bool(FASTBP_OPENMP))
     else:
@@ -223,7 +232,8 @@ cdef bint finish_task(fbp_queue *queue) noexcept nogil:
 
 def _after_fork():
     # libgomp's pool of threads is gone in the child, and a region of several threads would wait for it forever.
-    global _forked_from_team
+    global _forked_from_team, _version
+    _version += 1
     _forked_from_team = _forked_from_team or _team_has_run
 
 

@@ -18,6 +18,7 @@ cdef class Plan:
     cdef dict parts                 # {direct value: [(a part of it, offset), ...]}
     cdef list bound                 # the caller's arrays, kept alive while a call reads them
     cdef int bind(self, int index, array) except -1
+    cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1
     cdef int _allocate(self, program) except -1
     cdef Py_ssize_t _row_bytes(self, slot) except -1
     cdef int _lay_out(self, program) except -1

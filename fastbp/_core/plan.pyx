@@ -338,15 +338,18 @@ cdef class Plan:
 
     cdef int bind(self, int index, array) except -1:
         """Value `index` is the rows of `array` (n, width) or (n,), C-contiguous rows, until the call ends."""
+        self.place(index, <char *>cnp.PyArray_DATA(array), cnp.PyArray_STRIDE(array, 0), cnp.PyArray_ITEMSIZE(array))
+        self.bound.append(array)
+        return 0
+
+    cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1:
+        """Value `index`, and what is a part of it, are the rows at `base`, row_bytes apart."""
         cdef Value *value = &self.values[index]
         cdef Value *part
-        value.base = <char *>cnp.PyArray_DATA(array)
-        value.row_bytes = cnp.PyArray_STRIDE(array, 0)
-        value.ld = value.row_bytes // cnp.PyArray_ITEMSIZE(array)
+        value.base, value.row_bytes, value.ld = base, row_bytes, row_bytes // itemsize
         if self.parts:
             for i, offset in self.parts.get(index, ()):
                 part = &self.values[<int>i]
-                part.base = value.base + <Py_ssize_t>offset * cnp.PyArray_ITEMSIZE(array)
+                part.base = base + <Py_ssize_t>offset * itemsize
                 part.row_bytes, part.ld = value.row_bytes, value.ld
-        self.bound.append(array)
         return 0

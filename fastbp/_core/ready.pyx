@@ -1,0 +1,121 @@
+"""A call that is ready to go: arrays that are as they must be are checked, bound and run in a microsecond.
+
+A plan of small work is over before Python has looked at a shape. `Ready` looks at arrays in C, and says None where one of
+them is anything but what the plan reads as it lies: then the caller takes the long way, which casts, and explains.
+"""
+from libc.math cimport isfinite
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memset
+cimport numpy as cnp
+from fastbp._core cimport cpu
+from fastbp._core.executor cimport Call, start
+from fastbp._core.kernels cimport fbp_reduce
+from fastbp._core.plan cimport Plan
+from fastbp._core.program cimport Program
+
+import numpy as np
+
+cnp.import_array()
+
+cdef enum:
+    MOST = 16   # arrays of one call
+
+cdef struct Spec:
+    int index               # of the plan's value
+    Py_ssize_t width
+    int limit               # integers below this, or 0 for reals
+    bint scanned            # whether NaN and infinity are looked for
+
+
+cdef class Ready:
+    """One pass of a plan, of `plan.batch` rows.
+
+    plan: a fastbp._core.plan.Plan; specs: for each array of the call (value, width, limit, scanned), limit 0 for reals of the
+    plan's dtype, else for integers from 0 to limit - 1; part: (first operation, last operation or -1, whether gradients are
+    made); team: threads. The caller sees to it that nobody else runs the plan.
+    """
+
+    cdef Plan plan
+    cdef Spec specs[MOST]
+    cdef int count, first_op, last_op, team, real
+    cdef bint learns
+    cdef object labels              # int32 (batch,), labels that came as int64
+    cdef readonly object owner      # what the caller wants to find here
+    cdef readonly long version      # of cpu's settings, when this was made
+
+    def __init__(self, Plan plan, specs, part, int team, owner):
+        cdef int i
+        if len(specs) > MOST:
+            raise ValueError(f"a call has {len(specs)} arrays, expected at most {MOST}")
+        self.plan, self.team, self.owner, self.count = plan, team, owner, <int>len(specs)
+        self.first_op, self.last_op, self.learns = part
+        self.version = cpu.version()
+        self.real = cnp.NPY_FLOAT32 if plan.program.item == sizeof(float) else cnp.NPY_FLOAT64
+        for i, spec in enumerate(specs):
+            self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3])
+            if spec[2] > 0:
+                self.labels = np.empty(plan.batch, np.int32)
+
+    def run(self, tuple arrays, uint64_t seed, uint64_t draws):
+        """The loss of one pass over these arrays (0.0 where the plan has none), or None where they are not of the kind."""
+        cdef Call call
+        cdef double loss = 0
+        cdef int i
+        if self.version != cpu.version() or len(arrays) != self.count:
+            return None
+        for i in range(self.count):
+            if not self._bind(arrays[i], &self.specs[i]):
+                return None
+        memset(&call, 0, sizeof(Call))
+        call.first_op = self.first_op
+        call.last_op = self.plan.program.n_ops if self.last_op < 0 else self.last_op
+        call.learns, call.steps, call.epoch, call.losses = self.learns, 1, 1, &loss
+        call.seed, call.draws = seed, draws
+        self.plan.program.update = NULL
+        self.plan.program.clip_norm = 0
+        start(&self.plan.program, &call, self.team)
+        return loss
+
+    cdef bint _bind(self, object given, const Spec *spec):
+        """Whether an array is what the plan reads as it lies; then it is bound."""
+        cdef cnp.ndarray array
+        cdef Program *p = &self.plan.program
+        if not cnp.PyArray_CheckExact(given):
+            return False
+        array = given
+        if not cnp.PyArray_IS_C_CONTIGUOUS(array) or not cnp.PyArray_ISBEHAVED_RO(array) or cnp.PyArray_NDIM(array) == 0 or (
+                cnp.PyArray_DIM(array, 0) != p.batch):
+            return False
+        if spec.limit > 0:
+            return self._bind_labels(array, spec)
+        if cnp.PyArray_TYPE(array) != self.real or cnp.PyArray_SIZE(array) != p.batch * spec.width or (
+                cnp.PyArray_NDIM(array) != 2 and (cnp.PyArray_NDIM(array) != 1 or spec.width != 1)):
+            return False
+        if spec.scanned and p.all_finite(cnp.PyArray_DATA(array), cnp.PyArray_SIZE(array)) == 0:
+            return False
+        self.plan.place(spec.index, <char *>cnp.PyArray_DATA(array), spec.width * p.item, p.item)
+        return True
+
+    cdef bint _bind_labels(self, cnp.ndarray array, const Spec *spec):
+        cdef const int32_t *narrow
+        cdef const int64_t *wide
+        cdef int32_t *kept = <int32_t *>cnp.PyArray_DATA(self.labels)
+        cdef Py_ssize_t i, n = cnp.PyArray_SIZE(array)
+        if n != self.plan.program.batch:
+            return False
+        if cnp.PyArray_TYPE(array) == cnp.NPY_INT32:
+            narrow = <const int32_t *>cnp.PyArray_DATA(array)
+            for i in range(n):
+                if narrow[i] < 0 or narrow[i] >= spec.limit:
+                    return False
+            kept = <int32_t *>narrow
+        elif cnp.PyArray_TYPE(array) == cnp.NPY_INT64:
+            wide = <const int64_t *>cnp.PyArray_DATA(array)
+            for i in range(n):
+                if wide[i] < 0 or wide[i] >= spec.limit:
+                    return False
+                kept[i] = <int32_t>wide[i]
+        else:
+            return False
+        self.plan.place(spec.index, <char *>kept, sizeof(int32_t), sizeof(int32_t))
+        return True
