@@ -63,7 +63,7 @@ def sources(gradients, consumers):
                 stack.append((*inner[0], at, ld, False))
             elif private and node.op == "reshape" and (ld == node.width or node.rows == 1):
                 stack.append((*inner[0], offset, inner[0][0].width, whole))
-            elif private and node.op in SUMS and (node.op != "scatter" or whole):
+            elif private and node.op in SUMS and (whole or _fits(node, ld)):
                 destinations[node] = Destination(parameter, offset, ld, whole)
                 source.sums.append(node)
             elif whole:
@@ -71,6 +71,11 @@ def sources(gradients, consumers):
             else:  # a part of something else: put back into its place by the nodes that it came from
                 source.values.append(_padded(node, offset, parameter))
     return found, destinations
+
+
+def _fits(node, ld):
+    """Whether the slices' sums of this kind can be added to a block whose rows are `ld` apart."""
+    return node.op == "weight_gradient" or (node.op == "batch_sum" and (node.rows == 1 or ld == node.width))
 
 
 def _strides(shape):

@@ -173,7 +173,7 @@ class RulesOfRows(Rules):
             return {"a": Operand(self.values[x], True, 1)}
         nodes = x.inputs * 2 if x.op == "square" else x.inputs
         steps = layout(True, x.shape, nodes)[2]
-        return {name: Operand(self.values[one], *step) for name, one, step in zip("ab", nodes, steps, strict=True)}
+        return dict(zip("ab", self.read(x, nodes, steps), strict=True))
 
     def lower_scatter(self, node):
         dy, index = node.inputs
