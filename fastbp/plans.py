@@ -61,7 +61,7 @@ class Plan:
         return losses
 
     def ready(self, names, part, *, limits=None, scanned=()):
-        """A Ready of one pass over the arrays of these names, in this order, for any thread that has the plan to itself.
+        """A Ready of one pass over the arrays of these names, in this order, for who has the plan to himself.
 
         limits: {name: how many integers there are} of the integer arrays; scanned: names that NaN is looked for in.
         """
@@ -104,6 +104,10 @@ class Cache:
                 self.plans.clear()
             plan = self.plans[key] = self.make(*key[:6])
         return plan
+
+    def get_new(self, kind, batch):
+        """A plan that nobody else will get."""
+        return self.make(*self._key(kind, batch, False, False, False, None)[:6])
 
     @contextmanager
     def borrowed(self, kind, batch, **options):
