@@ -137,11 +137,9 @@ def _announce(options, fitter, names):
     name = os.path.basename(options.file) if options.file else "the bundled example"
     row("data", f"{name}: {len(fitter.x):,} points, {names[0]} from {fitter.x.min():g} to {fitter.x.max():g}, "
                 f"{names[1]} from {fitter.y.min():g} to {fitter.y.max():g}")
-    if options.no_scale:
-        row("unscaled", f"t = {names[0]} and u = {names[1]}, as they are")
-    else:
-        row("scaled", f"t = {_scaled(names[0], fitter.x_scale)} and u = {_scaled(names[1], fitter.y_scale)}, from -1 to 1, "
-                      f"so that one learning rate suits all data")
+    t, u = names if options.no_scale else map(_scaled, names, (fitter.x_scale, fitter.y_scale))
+    why = "as they are" if options.no_scale else "from -1 to 1, so that one learning rate suits all data"
+    row("scaled", f"t = {t} and u = {u}, {why}")
     row("machine", f"{fitter.degree + 1} knob{'s' * (fitter.degree > 0)}: {_formula(fitter.degree)}; "
                    f"loss: the sum over the points of (curve - u)^2")
     lr = fitter.rate(options.method, options.batch_size) if options.lr is None else options.lr
@@ -206,8 +204,8 @@ def _progress(runs, least):
 def _coefficients(fitter, asked, names):
     print(f"\nthe polynomial in the units of the file, {names[1]} over {names[0]}")
     print(f"{'power':<5} {'fitted':>17} {'least squares':>17}")
-    both = zip(fitter.polynomial(asked.end.knobs), fitter.polynomial(fitter.exact), strict=True)
-    for i, (fitted, exact) in enumerate(both):
+    both = map(fitter.polynomial, (asked.end.knobs, fitter.exact))
+    for i, (fitted, exact) in enumerate(zip(*both, strict=True)):
         print(f"{i:<5} {fitted:>17.9g} {exact:>17.9g}")
 
 
@@ -216,14 +214,12 @@ def _coefficients(fitter, asked, names):
 def _pictures(options, fitter, runs, pair, names):
     from fastbp import curve_plot
     if not options.no_plots:
-        for name, draw in (("fit", lambda path: curve_plot.fit(fitter, runs, path, names)),
-                           ("loss", lambda path: curve_plot.loss(fitter, runs, path))):
-            path = os.path.join(options.out, f"{name}.png")
-            draw(path)
-            row(f"{name}.png", path)
+        fit, loss = (os.path.join(options.out, name) for name in ("fit.png", "loss.png"))
+        curve_plot.fit(fitter, runs, fit, names)
+        curve_plot.loss(fitter, runs, loss)
+        row("pictures", f"{fit}, {loss}")
     if options.animate is not None:
-        contenders = _contenders(options, fitter)
-        fits, walks = ([fitter.run(**how, **_settings(options), turn=turn) for how in contenders]
+        fits, walks = ([fitter.run(**how, **_settings(options), turn=turn) for how in _contenders(options, fitter)]
                        for turn in (None, pair))
         curve_plot.animate(fitter, fits, walks, pair, options.animate, names)
         row("animation", options.animate)
