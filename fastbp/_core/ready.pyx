@@ -18,7 +18,9 @@ import numpy as np
 cnp.import_array()
 
 cdef enum:
-    MOST = 16   # arrays of one call
+    MOST = 16
+
+MOST_ARRAYS = MOST  # of one call
 
 cdef struct Spec:
     int index               # of the plan's value
@@ -39,7 +41,7 @@ cdef class Ready:
     cdef Spec specs[MOST]
     cdef int count, first_op, last_op, team, real
     cdef bint learns
-    cdef object labels              # int32 (batch,), labels that came as int64
+    cdef object labels              # int32 (arrays, batch), integers that came as int64: each array its own row
     cdef readonly object owner      # what the caller wants to find here
     cdef readonly long version      # of cpu's settings, when this was made
 
@@ -53,8 +55,8 @@ cdef class Ready:
         self.real = cnp.NPY_FLOAT32 if plan.program.item == sizeof(float) else cnp.NPY_FLOAT64
         for i, spec in enumerate(specs):
             self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3])
-            if spec[2] > 0:
-                self.labels = np.empty(plan.batch, np.int32)
+        if any(spec[2] > 0 for spec in specs):
+            self.labels = np.empty((len(specs), plan.batch), np.int32)
 
     def run(self, tuple arrays, uint64_t seed, uint64_t draws):
         """The loss of one pass over these arrays (0.0 where the plan has none), or None where they are not of the kind."""
@@ -64,7 +66,7 @@ cdef class Ready:
         if self.version != cpu.version() or len(arrays) != self.count:
             return None
         for i in range(self.count):
-            if not self._bind(arrays[i], &self.specs[i]):
+            if not self._bind(arrays[i], i):
                 return None
         memset(&call, 0, sizeof(Call))
         call.first_op = self.first_op
@@ -76,8 +78,9 @@ cdef class Ready:
         start(&self.plan.program, &call, self.team)
         return loss
 
-    cdef bint _bind(self, object given, const Spec *spec):
-        """Whether an array is what the plan reads as it lies; then it is bound."""
+    cdef bint _bind(self, object given, int i):
+        """Whether array i is what the plan reads as it lies; then it is bound."""
+        cdef const Spec *spec = &self.specs[i]
         cdef cnp.ndarray array
         cdef Program *p = &self.plan.program
         if not cnp.PyArray_CheckExact(given):
@@ -87,7 +90,7 @@ cdef class Ready:
                 cnp.PyArray_DIM(array, 0) != p.batch):
             return False
         if spec.limit > 0:
-            return self._bind_labels(array, spec)
+            return self._bind_labels(array, i)
         if cnp.PyArray_TYPE(array) != self.real or cnp.PyArray_SIZE(array) != p.batch * spec.width or (
                 cnp.PyArray_NDIM(array) != 2 and (cnp.PyArray_NDIM(array) != 1 or spec.width != 1)):
             return False
@@ -96,12 +99,13 @@ cdef class Ready:
         self.plan.place(spec.index, <char *>cnp.PyArray_DATA(array), spec.width * p.item, p.item)
         return True
 
-    cdef bint _bind_labels(self, cnp.ndarray array, const Spec *spec):
+    cdef bint _bind_labels(self, cnp.ndarray array, int place):
+        cdef const Spec *spec = &self.specs[place]
         cdef const int32_t *narrow
         cdef const int64_t *wide
-        cdef int32_t *kept = <int32_t *>cnp.PyArray_DATA(self.labels)
-        cdef Py_ssize_t i, n = cnp.PyArray_SIZE(array)
-        if n != self.plan.program.batch:
+        cdef Py_ssize_t i, n = self.plan.program.batch
+        cdef int32_t *kept = <int32_t *>cnp.PyArray_DATA(self.labels) + place * n
+        if cnp.PyArray_SIZE(array) != n:
             return False
         if cnp.PyArray_TYPE(array) == cnp.NPY_INT32:
             narrow = <const int32_t *>cnp.PyArray_DATA(array)
