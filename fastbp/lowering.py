@@ -103,26 +103,28 @@ class _Lowering(RulesOfRows):
 
     def make_ranges(self):
         for source in self.sources.values():
-            values = [self.values[node] for node in source.values]
-            if len(values) > 1:
-                width = source.values[0]
-                total = self.value("fixed", width.width, rows=width.rows, ld=width.width)
-                for value in values[1:]:
-                    self.emit(
-                        "map",
-                        kernel="add",
-                        fixed=True,
-                        out=total,
-                        rows=width.rows,
-                        n_out=width.width,
-                        a=Operand(values[0], width.rows > 1, 1),
-                        b=Operand(value, width.rows > 1, 1),
-                    )
-                    values[0] = total
-            elif values:
-                values[0] = self.matrix(source.values[0])
+            values = [self.one_row(node) for node in source.values]
+            while len(values) > 1:
+                a, b = values[:2]
+                size = self.program.values[a].width
+                total = self.value("fixed", size, ld=size)
+                self.emit(
+                    "map",
+                    kernel="add",
+                    fixed=True,
+                    out=total,
+                    rows=1,
+                    n_out=size,
+                    a=Operand(a, False, 1),
+                    b=Operand(b, False, 1),
+                )
+                values[:2] = [total]
             source.values = values[:1]
         self.program.ranges = ranges.cut(self.sources, self.offsets, self.tiles)
+
+    def one_row(self, node):
+        """All numbers of something fixed in one row: terms of a gradient may be of several shapes, (1, d) and (d, 1)."""
+        return self.part(self.matrix(node), 0, node.size, 1, node.size)
 
     def put_in_order(self):
         program = self.program

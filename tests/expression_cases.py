@@ -166,7 +166,7 @@ CASES = {
     },
     "row_logsumexp": {
         "batched": lambda s: ending(g.logsumexp(3 * s.x * s.a)),
-        "two axes": lambda s: ending(g.logsumexp(u(s)) * s.d),
+        "two axes": lambda s: ending(g.logsumexp(u(s)) * s.y),
         "fixed": lambda s: ending(g.logsumexp(s.M)) + ending(g.logsumexp(s.a)),
     },
     "slice": {

@@ -141,7 +141,7 @@ def samples(node, table, y, t, *weights):
     """[a row of `table` for each sample, times its weight and the loss's scale]."""
     function, width = node.function, y.shape[1]
     scale = 1 / (len(y) * (width if function.over_units else 1))
-    if node.inputs[1].integer:
+    if node.inputs[1].attributes.get("integer"):
         t = np.eye(width)[t[:, 0].astype(int)]
     found = [table[function.row](list(a), list(b), function.param) for a, b in zip(y, t, strict=True)]
     w = weights[0][:, 0] if weights else np.ones(len(y))
@@ -230,7 +230,7 @@ def evaluate(roots, leaves, batch, masks=None):
             made = ROWS[node.op](node, *x)
         else:
             made = mapped(node, x, batch)
-        known[node] = made
+        known[node] = made if isinstance(made, np.ndarray) else np.array(made, object)
     return known
 
 
