@@ -14,12 +14,6 @@ from .node import OPERATIONS, Node, Operation, broadcast, constant, is_number, n
 def apply(op, *operands, **attributes):
     """The node of an elementwise operation, or of something simpler that is the same."""
     nodes = [node_of(operand) for operand in operands]
-    for node in nodes:
-        if node.attributes.get("integer"):
-            raise TypeError(
-                f"{op}: operand {node!r} is of integers, expected real numbers; "
-                "declare the input without integer=True, or use it as an index or as labels"
-            )
     batched, shape = broadcast(op, nodes)
     if any(node.op == "expand" for node in nodes):
         if all(node.op == "expand" or not node.batched for node in nodes):  # nothing here depends on the sample
