@@ -15,7 +15,7 @@ from .expression_fit import Job
 from .looks import Looks
 from .loop import Alone
 from .node import Node, constant, differentiate, ordered
-from .products import penalty
+from .products import numbered, penalty
 from .program import Data
 
 
@@ -52,6 +52,7 @@ class Plan(Looks):
                 self._trained[W] = total_of(self._trained[W], slope)
         self._warn_of_unreached(nodes)
         self._allocate(nodes, shared_with)
+        self._masks = numbered(self._order)
         self._limits = derived.integer_limits(self._order)
         self._plans = plans.Cache(self._make_plan)
         self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
@@ -141,7 +142,7 @@ class Plan(Looks):
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, team):
         """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", or nodes to look at."""
-        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size}
+        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
         grads = self.grads
         if kind in ("train", "loss"):
             gradients = self._trained if kind == "train" else {}

@@ -1,7 +1,5 @@
 """How products, activations, losses and sums over the batch are written into a program."""
 
-from itertools import count
-
 from . import ranges, regimes
 from .node import layout
 from .program import Operand, Operation
@@ -128,15 +126,8 @@ class RulesOfRows(Rules):
             x=self.values[x],
             n_out=node.size,
             param=node.rate,
-            number=self.number_of(node.mask),
+            number=self.masks[node.mask],
         )
-
-    def number_of(self, mask):
-        """The mask's number, or the next one that is free: a layer that is called twice drops differently each time."""
-        if mask not in self.masks:
-            taken = set(self.masks.values())
-            self.masks[mask] = next(n for n in count(mask.number) if n not in taken)
-        return self.masks[mask]
 
     def panels_size(self, k, n):
         return k * -(-n // self.panel) * self.panel
