@@ -132,7 +132,7 @@ def test_a_part_of_a_row_is_not_overwritten_while_it_is_read():
 def test_what_outlives_the_row_operations_is_kept_for_all_rows():
     program = chain("map", "map", "map")
     arena.share(program, {2})
-    assert slots(program) == [None, 0, 1, 2]
+    assert slots(program) == [None, 0, 1, 0]
     assert [value.mode for value in program.values] == ["direct", "local", "shared", "local"]
 
 
@@ -147,7 +147,7 @@ def test_what_backward_needs_is_kept_for_another_backward():
     program = chain("map", "map", "map")
     program.forward = 2
     arena.share(program, set(), keep=True)
-    assert slots(program) == [None, 0, 1, 2]
+    assert slots(program) == [None, 0, 1, 0]
     net = fb.mlp(6, 6, 6, 6, 6, activation="tanh", seed=0)
     rng = np.random.default_rng(0)
     net.forward(rng.standard_normal((37, 6)))
