@@ -84,7 +84,7 @@ def test_a_product_of_an_earlier_sweep_is_made_there():
 
 
 def test_a_product_of_groups_and_rows_that_strides_cannot_say_is_made(nodes):
-    x, y, k = nodes
+    x, _, k = nodes
     groups = g.reshape(x, (2, 2)) * k[:2]
     assert step(g.mean(groups), learns=False) == ["multiply", "total"]
 

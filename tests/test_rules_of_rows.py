@@ -189,8 +189,8 @@ LOSSES = {made.__name__: made for made in (shared_weights, table, knobs, normali
 def data_of(plan, n=70):
     """An array for each input; the same at every call."""
     rng = np.random.default_rng(2)
-    return {name: rng.integers(0, 500, n) if name in plan._limits else rng.standard_normal((n, plan._leaves[name].width))
-            for name in plan.inputs}
+    return {name: rng.integers(0, 500, n) if node.integer else rng.standard_normal((n, node.width))
+            for name, node in plan._leaves.items()}
 
 
 def compiled(name, dtype="float64"):
