@@ -6,7 +6,7 @@ depends on it belongs to the next one; a network, and any loss that is a mean ov
 
 from . import arena, ranges, regimes
 from .node import OPERATIONS, ordered
-from .program import Operand, Program, Sweep
+from .program import Program, Sweep
 from .rules_of_rows import RulesOfRows
 
 SUMS = {*ranges.SUMS, "total", "loss"}
@@ -108,19 +108,10 @@ class _Lowering(RulesOfRows):
         for source in self.sources.values():
             values = [self.values[node] for node in source.values]
             if len(values) > 1:
-                width = source.values[0]
-                total = self.value("fixed", width.width, rows=width.rows, ld=width.width)
+                alike = source.values[0]
+                total = self.value("fixed", alike.width, rows=alike.rows, ld=alike.width)
                 for value in values[1:]:
-                    self.emit(
-                        "map",
-                        kernel="add",
-                        fixed=True,
-                        out=total,
-                        rows=width.rows,
-                        n_out=width.width,
-                        a=Operand(values[0], width.rows > 1, 1),
-                        b=Operand(value, width.rows > 1, 1),
-                    )
+                    self.map_fixed("add", alike, total, a=values[0], b=value)
                     values[0] = total
             elif values:
                 values[0] = self.own(source.values[0])
