@@ -24,7 +24,7 @@ def simulated(program, keep=False):
     def check(operation):
         for root in roots(reads(operation)):
             slot = program.values[root].slot
-            assert holds.get(slot) == root, f"{operation.name}: value {root} is read, but slot {slot} holds {holds[slot]}"
+            assert holds.get(slot) == root, f"{operation.name} reads value {root}; slot {slot} holds {holds.get(slot)}"
 
     begin = program.forward if keep else len(program.operations)
     for first, end in ((0, len(program.operations)), (begin, len(program.operations))):  # backward may come again

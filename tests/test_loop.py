@@ -22,7 +22,8 @@ def network():
 def expression():
     """(model, fit(**options)) of an expression: a line through noise."""
     x, y = g.inputs("x", "y")
-    plan, rng = g.compile(g.mean(g.square(x * g.parameter("a") + g.parameter("b") - y)), seed=4), np.random.default_rng(0)
+    plan = g.compile(g.mean(g.square(x * g.parameter("a") + g.parameter("b") - y)), seed=4)
+    rng = np.random.default_rng(0)
     data = {"x": rng.standard_normal((N, 1)).astype("float32"), "y": rng.standard_normal((N, 1)).astype("float32")}
     return plan, lambda rows=N, **options: plan.fit({name: array[:rows] for name, array in data.items()}, **options)
 
@@ -127,7 +128,8 @@ def test_any_model_stops_early_and_hears_callbacks(model):
     heard = []
     history = fit(epochs=9, batch_size=16, callbacks=[lambda model, epoch, logs: heard.append(epoch) or epoch == 3])
     assert heard == history.epoch == [0, 1, 2, 3]
-    history = fit(epochs=50, optimizer=fb.SGD(lr=1e-9), early_stopping=fb.EarlyStopping("loss", patience=2, min_delta=1.0))
+    patient = fb.EarlyStopping("loss", patience=2, min_delta=1.0)
+    history = fit(epochs=50, optimizer=fb.SGD(lr=1e-9), early_stopping=patient)
     assert len(history.epoch) < 10
 
 
@@ -176,7 +178,7 @@ def test_a_number_that_stops_being_finite_leaves_the_last_good_step(model, optim
 
 def test_rows_of_the_last_smaller_batch_count_by_their_number(model):
     """The mean over an epoch is over samples: with a rate of 0 it is the loss of the data."""
-    trained, fit = model()
+    _, fit = model()
     losses = [fit(batch_size=size, optimizer=fb.SGD(lr=1e-30), shuffle=False).history["loss"][0] for size in (N, 16, 7)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     assert losses[2] == pytest.approx(losses[0], rel=1e-5)

@@ -31,7 +31,6 @@ def test_the_operations_of_a_step_in_slices():
     assert names(program.operations) == STEP
     assert program.partials
     assert (program.fixed, program.gradients, program.packings, program.extra) == ([], [], [], 0)
-    assert program.forward == 3
 
 
 def test_the_operations_of_a_step_in_tiles():
@@ -222,7 +221,7 @@ def test_rows_that_are_wanted_are_written_into_the_callers_array():
     x, k = g.input("x", 3), g.parameter("k", 3)
     y = x * k
     program = of_expression(g.mean(g.square(y)), learns=False, results={y: "y"})
-    assert next(operation.out for operation in program.operations if operation.kernel == "multiply") == program.data["y"]
+    assert next(one.out for one in program.operations if one.kernel == "multiply") == program.data["y"]
     assert mode(program, program.data["y"]) == "direct"
 
 

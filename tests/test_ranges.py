@@ -1,5 +1,7 @@
 """fastbp/ranges.py: where each parameter's gradient comes from, and how the parameter vector is cut up."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -142,7 +144,7 @@ def test_ranges_of_any_network_cover_every_parameter_once(widths, batch, l2, dty
     penalised, expected, begin = np.zeros(program.size), np.zeros(program.size), 0
     for item in program.ranges:
         penalised[item.begin:item.begin + item.count] = item.l2
-    for inputs, units in zip(widths, widths[1:], strict=False):
+    for inputs, units in pairwise(widths):
         expected[begin:begin + inputs * units] = l2  # every W, no b
         begin += (inputs + 1) * units
     assert (penalised == expected).all()
@@ -174,7 +176,7 @@ def test_ranges_of_tiles_are_strips_of_rows_of_their_own_matrix():
     program = of_network(widths, batch)
     begins = {}  # {(rows, columns): where it begins}
     begin = 0
-    for inputs, units in zip(widths, widths[1:], strict=False):
+    for inputs, units in pairwise(widths):
         begins[inputs, units], begins[units, 1] = begin, begin + inputs * units
         begin += (inputs + 1) * units
     for item in program.ranges:
