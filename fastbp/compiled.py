@@ -154,7 +154,14 @@ class Plan(Looks):
             nodes = list(dict.fromkeys(self.outputs.values()))
             results = {node: f"out{i}" for i, node in enumerate(nodes)}
             program = plans.lowered(
-                nodes, None, {}, self.dtype, data=self._data(self._inputs_of["forward"]), training=False, results=results, **common
+                nodes,
+                None,
+                {},
+                self.dtype,
+                data=self._data(self._inputs_of["forward"]),
+                training=False,
+                results=results,
+                **common,
             )
         elif kind == "hvp":
             grads = aligned_zeros(self.params.size, self.dtype)

@@ -116,6 +116,16 @@ def run_steps(job, optimizer, steps, seed=0):
     return losses
 
 
+def validation_share(split, data):
+    """The share of the data that is held out for validation, refused where validation data are given as well."""
+    share = check.fraction("validation_split", split)
+    if share and data is not None:
+        raise ValueError(
+            f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
+        )
+    return share
+
+
 def held_out(share, n):
     """The first of the rows that are kept for validation: the last part of n."""
     edge = n - round(n * share)

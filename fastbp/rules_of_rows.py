@@ -3,7 +3,7 @@
 from . import ranges, regimes
 from .node import layout
 from .program import Operand, Operation
-from .rules import Rules
+from .rules import Rules, lines
 
 
 class RulesOfRows(Rules):
@@ -39,33 +39,13 @@ class RulesOfRows(Rules):
     def lower_activation(self, node):
         if node in self.values:  # the product made it
             return
-        x = node.inputs[0]
-        width = node.shape[-1] if node.shape else 1
-        size = {} if node.batched else {"fixed": True, "rows": node.rows}
-        self.emit(
-            "activate",
-            kernel=f"{node.activation}_forward",
-            out=self.place(node),
-            x=self.values[x],
-            n_out=width,
-            group=node.size // width if node.batched else 1,
-            **size,
-        )
+        kernel, x = f"{node.activation}_forward", self.values[node.inputs[0]]
+        self.emit("activate", kernel=kernel, out=self.place(node), x=x, **lines(node))
 
     def lower_activation_gradient(self, node):
-        dy, v = node.inputs
-        width = node.shape[-1] if node.shape else 1
-        size = {} if node.batched else {"fixed": True, "rows": node.rows}
-        self.emit(
-            "activation_gradient",
-            kernel=f"{node.activation}_backward",
-            out=self.place(node),
-            x=self.values[v],
-            y=self.values[dy],
-            n_out=width,
-            group=node.size // width if node.batched else 1,
-            **size,
-        )
+        dy, v = (self.values[child] for child in node.inputs)
+        kernel = f"{node.activation}_backward"
+        self.emit("activation_gradient", kernel=kernel, out=self.place(node), x=v, y=dy, **lines(node))
 
     def lower_input_gradient(self, node):
         dz, W = node.inputs
