@@ -82,6 +82,19 @@ class RulesOfRows(Rules):
             panels_size=self.panels_size(W.shape[1], W.shape[0]),
         )
 
+    def lower_outer(self, node):
+        x, dz, *besides = node.inputs
+        self.emit(
+            "outer",
+            kernel="multiply_add" if besides else "multiply",
+            out=self.place(node),
+            x=self.values[x],
+            y=self.values[dz],
+            c=Operand(self.values[besides[0]] if besides[0].batched else self.matrix(besides[0]), besides[0].batched, 1) if besides else None,
+            n_in=x.size,
+            n_out=dz.size,
+        )
+
     def lower_matmul(self, node):
         A, B = node.inputs
         self.emit(
@@ -263,7 +276,7 @@ class RulesOfRows(Rules):
             w=self.values[weights[0]] if weights else None,
             n_out=y.size,
             param=function.param,
-            scale=function.scale(self.program.batch, y.size),
+            scale=function.scale(node.samples or self.program.batch, y.size),
             sums=self.new_sum(node),
         )
 

@@ -1,0 +1,201 @@
+"""Gradients of single samples: the graph of a batch's gradient, rewritten so that each sample is a batch of its own.
+
+What was a sum over the batch becomes its term: x^T dz an outer product of each sample, the mean loss the sample's loss.
+So what is computed, for all samples together, is what `loss_and_grad` gives for each of them alone. Norms need no
+gradient: |x dz^T|^2 = |x|^2 |dz|^2 (Goodfellow, "Efficient per-example gradient computations", 2015), and the terms of a
+penalty's gradient R cross it as <x dz^T, R> = x R dz^T.
+"""
+
+from itertools import combinations
+
+import numpy as np
+
+from . import plans
+from ._core import cpu
+from .elementwise import apply, expand, maximum, multiply, reshape, row_sum, sqrt, square, total_of
+from .node import OPERATIONS, Node, constant, ordered
+from .products import dense, loss, loss_gradient, outer, written
+from .structure import fixed_sum
+
+KINDS = ("gradients of samples", "norms of samples")
+GRADIENTS, NORMS = KINDS
+ROWS = 1024  # samples at a time: the memory of a call, beside its result, does not grow with the data
+BYTES = 1 << 26  # and at most these many of results at a time, for values as large as a sample's gradient
+
+
+# ---- a batch of one, many times ------------------------------------------------------------------------------------
+
+
+def alone(roots):
+    """The nodes of the same graph for each sample alone: batched where they depend on it, () being (1,) there.
+
+    ValueError, naming the node, where that cannot be said: a matrix that depends on the sample, a table's rows.
+    """
+    made = {}
+    for node in ordered(roots):
+        inputs = [made[child] for child in node.inputs]
+        if node.op in _RULES:
+            made[node] = _RULES[node.op](node, *inputs)
+        elif all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
+            made[node] = node
+        elif OPERATIONS[node.op].kind == "map":
+            made[node] = _elementwise(node, inputs)
+        elif node.op in _EITHER or all(new.batched == old.batched for new, old in zip(inputs, node.inputs, strict=True)):
+            batched = any(new.batched for new in inputs)
+            shape = node.shape or (1,) if batched else node.shape
+            made[node] = Node(node.op, inputs, batched=batched, shape=shape, **node.attributes)
+        else:
+            raise _refusal(node)
+    return [made[root] for root in roots]
+
+
+def _elementwise(node, inputs):
+    """Everything of one size, or a single number, lies as one row: a fixed matrix beside a sample's then needs no turn."""
+    if node.op == "add":
+        for one, other in (inputs, inputs[::-1]):
+            if one.op == "outer" and len(one.inputs) == 2 and one.shape == other.shape:
+                return outer(*one.inputs, other)
+    batched = any(new.batched for new in inputs)
+    shape = node.shape or (1,) if batched else node.shape
+    flat = batched and all(new.size in (1, node.size) for new in inputs)
+    try:
+        if flat:
+            inputs = [reshape(new, (new.size,)) for new in inputs]
+        if node.op == "expand":
+            return reshape(expand(inputs[0], batched, (node.size,) if flat else shape), shape)
+        result = apply(node.op, *inputs, **node.attributes)
+    except ValueError:
+        raise _refusal(node) from None
+    return reshape(result, shape)
+
+
+def _refusal(node):
+    return ValueError(
+        f"the gradient of a single sample goes through {node!r}, expected parameters in dense products, biases and "
+        "elementwise operations; call loss_and_grad with one sample after another"
+    )
+
+
+def _of_constant(node):
+    return constant(node.value) if node.per_batch else node
+
+
+def _of_total(node, x):
+    return multiply(node.scale, row_sum(reshape(x, (x.size,))))
+
+
+def _of_loss(node, y, target, *weights):
+    total = written(loss(y, target, node.function, *weights))
+    return _of_total(total, *total.inputs)
+
+
+def _of_loss_gradient(node, y, target, *weights):
+    return loss_gradient(loss(y, target, node.loss.function, *weights, samples=1))
+
+
+def _of_scatter(node, dy, index):
+    raise _refusal(node)
+
+
+# sums over the batch, and what divides by its size
+_RULES = {
+    "constant": _of_constant,
+    "weight_gradient": lambda node, x, dz: outer(x, dz),
+    "batch_sum": lambda node, x: reshape(x, node.shape or (1,)),
+    "total": _of_total,
+    "loss": _of_loss,
+    "loss_gradient": _of_loss_gradient,
+    "scatter": _of_scatter,
+}
+# operations that take a batched node where a fixed one of the same shape was
+_EITHER = {"reshape", "row_sum", "slice", "pad", "activation"}
+
+
+# ---- what is wanted ------------------------------------------------------------------------------------------------
+
+
+def results(kind, gradients):
+    """{node: name} of what a call of this kind gives: "gradient 0", "gradient 1" ..., the rows of each parameter's, or
+    "norms". gradients: {parameter: node}, with penalties in small nodes."""
+    made = alone(list(gradients.values()))
+    if kind == NORMS:
+        squares = total_of(*map(_squared_norm, made))
+        return {_rows(sqrt(maximum(squares, 0.0)), {}): "norms"}  # what is all but 0 may be rounded to less
+    found = {}
+    for i, node in enumerate(made):
+        found[_rows(node, found)] = f"gradient {i}"
+    return found
+
+
+def _rows(node, taken):
+    """A batched node of these numbers in a row, which no other result is."""
+    if not node.batched:
+        return expand(reshape(node, (node.size,)), True, (node.size,))
+    if node not in taken and (node.op == "outer" or len(node.shape) == 1):
+        return node
+    return Node("reshape", (node,), batched=True, shape=(node.size,))
+
+
+def _squared_norm(gradient):
+    terms = _terms(gradient)
+    crossed = [multiply(2.0, _inner(a, b)) for a, b in combinations(terms, 2)]
+    return total_of(*(_inner(term, term) for term in terms), *crossed)
+
+
+def _terms(gradient):
+    if gradient.op == "outer" and len(gradient.inputs) == 3:
+        *pair, besides = gradient.inputs
+        return [outer(*pair), *_terms(besides)]
+    return [gradient]
+
+
+def _inner(a, b):
+    """The inner product of two terms of a gradient: a number of each sample, (1,), or a fixed one."""
+    if a.op == b.op == "outer":
+        (x, u), (y, v) = a.inputs, b.inputs
+        return multiply(_row_product(x, y), _row_product(u, v))
+    if not a.batched and not b.batched:
+        return fixed_sum(multiply(a, b))
+    if a.op == "outer" and not b.batched:
+        x, u = a.inputs
+        return _row_product(dense(x, b), u)
+    return _row_product(reshape(a, (a.size,)), reshape(b, (b.size,)))
+
+
+def _row_product(a, b):
+    return row_sum(square(a) if a is b else multiply(a, b))
+
+
+# ---- calls ---------------------------------------------------------------------------------------------------------
+
+
+def gradients_of(model, n, arrays, parts, **options):
+    """(n, P), a row for each sample, laid out as the model's gradient vector; what is not trained is 0.
+
+    model: what has _plans, params and dtype; arrays: {name: checked array}; parts: (begin, end) of each parameter in the
+    order of the plan; options: of the plan.
+    """
+    size = model.params.size
+    rows = np.zeros((n, size), model.dtype)
+    views = {f"gradient {i}": rows[:, begin:end] for i, (begin, end) in enumerate(parts)}
+    most = max(1, min(ROWS, BYTES // max(1, size * model.dtype.itemsize)))
+    return _run(model, GRADIENTS, n, most, {**arrays, **views}, rows, options)
+
+
+def norms_of(model, n, arrays, **options):
+    """(n,), the lengths of the rows of `gradients_of`, which are not made."""
+    norms = np.empty((n, 1), model.dtype)
+    return _run(model, NORMS, n, ROWS, {**arrays, "norms": norms}, norms, options)[:, 0]
+
+
+def _run(model, kind, n, most, arrays, result, options):
+    for batch, first, steps in plans.chunks(n, most):
+        with model._plans.borrowed(kind, batch, **options) as plan:
+            plan.run("outputs", first=first, steps=steps, **arrays)
+    if not cpu.all_finite(result):
+        sample = int(np.flatnonzero(~np.isfinite(result).all(axis=1))[0])
+        raise FloatingPointError(
+            f"the gradient of sample {sample} is not finite in {model.dtype}; look at that sample, scale X and y, or use "
+            "dtype='float64'"
+        )
+    return result
