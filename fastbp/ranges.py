@@ -53,7 +53,7 @@ def sources(gradients, consumers):
         stack = [(gradient, private, 0, parameter.width, True)]
         while stack:
             node, private, offset, ld, whole = stack.pop()
-            inner = [(child, len(consumers[id(child)]) == 1) for child in node.inputs]
+            inner = [(child, len(consumers[id(child)]) == 1 and id(child) not in times) for child in node.inputs]
             if node.op == "penalty_gradient":
                 source.l1, source.l2 = source.l1 + node.l1, source.l2 + node.l2
             elif private and node.op == "add" and whole and node.inputs[0].shape == node.inputs[1].shape == node.shape:
