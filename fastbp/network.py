@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, layers, losses, loop, nets, per_example, plans, train
+from . import check, layers, loop, losses, nets, per_example, plans, train
 from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros

@@ -2,8 +2,8 @@
 
 What was a sum over the batch becomes its term: x^T dz an outer product of each sample, the mean loss the sample's loss.
 So what is computed, for all samples together, is what `loss_and_grad` gives for each of them alone. Norms need no
-gradient: |x dz^T|^2 = |x|^2 |dz|^2 (Goodfellow, "Efficient per-example gradient computations", 2015), and the terms of a
-penalty's gradient R cross it as <x dz^T, R> = x R dz^T.
+gradient: |x^T dz|^2 = |x|^2 |dz|^2 (Goodfellow, "Efficient per-example gradient computations", 2015), and what does not
+depend on the sample, a penalty's gradient R, meets it as <x^T dz, R> = <x R, dz>.
 """
 
 from itertools import combinations
@@ -20,7 +20,6 @@ from .structure import fixed_sum
 KINDS = ("gradients of samples", "norms of samples")
 GRADIENTS, NORMS = KINDS
 ROWS = 1024  # samples at a time: the memory of a call, beside its result, does not grow with the data
-BYTES = 1 << 26  # and at most these many of results at a time, for values as large as a sample's gradient
 
 
 # ---- a batch of one, many times ------------------------------------------------------------------------------------
@@ -40,24 +39,26 @@ def alone(roots):
             made[node] = node
         elif OPERATIONS[node.op].kind == "map":
             made[node] = _elementwise(node, inputs)
-        elif node.op in _EITHER or all(new.batched == old.batched for new, old in zip(inputs, node.inputs, strict=True)):
-            batched = any(new.batched for new in inputs)
-            shape = node.shape or (1,) if batched else node.shape
-            made[node] = Node(node.op, inputs, batched=batched, shape=shape, **node.attributes)
+        elif node.op in _EITHER or [new.batched for new in inputs] == [old.batched for old in node.inputs]:
+            made[node] = Node(node.op, inputs, **_kind(node, inputs), **node.attributes)
         else:
             raise _refusal(node)
     return [made[root] for root in roots]
 
 
+def _kind(node, inputs):
+    batched = node.batched or any(new.batched for new in inputs)
+    return {"batched": batched, "shape": node.shape or (1,) if batched else node.shape}
+
+
 def _elementwise(node, inputs):
-    """Everything of one size, or a single number, lies as one row: a fixed matrix beside a sample's then needs no turn."""
-    if node.op == "add":
-        for one, other in (inputs, inputs[::-1]):
-            if one.op == "outer" and len(one.inputs) == 2 and one.shape == other.shape:
-                return outer(*one.inputs, other)
-    batched = any(new.batched for new in inputs)
-    shape = node.shape or (1,) if batched else node.shape
-    flat = batched and all(new.size in (1, node.size) for new in inputs)
+    """What is of one size, or a single number, is taken as one row: strides cannot say a matrix for every sample."""
+    if node.op == "add" and inputs[0].shape == inputs[1].shape:
+        (pairs, besides), (more, others) = map(_taken_apart, inputs)
+        if (pairs or more) and len(besides) + len(others) <= 1:
+            return outer(pairs + more, besides + others)
+    batched, shape = _kind(node, inputs).values()
+    flat = batched and len(node.shape) == 2 and all(new.size in (1, node.size) for new in inputs)
     try:
         if flat:
             inputs = [reshape(new, (new.size,)) for new in inputs]
@@ -67,6 +68,14 @@ def _elementwise(node, inputs):
     except ValueError:
         raise _refusal(node) from None
     return reshape(result, shape)
+
+
+def _taken_apart(node):
+    """(pairs, [what is added to their products]) of a gradient."""
+    if node.op != "outer":
+        return [], [node]
+    inputs, count = node.inputs, 2 * node.pairs
+    return list(zip(inputs[:count:2], inputs[1:count:2], strict=True)), list(inputs[count:])
 
 
 def _refusal(node):
@@ -100,7 +109,7 @@ def _of_scatter(node, dy, index):
 # sums over the batch, and what divides by its size
 _RULES = {
     "constant": _of_constant,
-    "weight_gradient": lambda node, x, dz: outer(x, dz),
+    "weight_gradient": lambda node, x, dz: outer([(x, dz)]),
     "batch_sum": lambda node, x: reshape(x, node.shape or (1,)),
     "total": _of_total,
     "loss": _of_loss,
@@ -137,33 +146,29 @@ def _rows(node, taken):
 
 
 def _squared_norm(gradient):
-    terms = _terms(gradient)
-    crossed = [multiply(2.0, _inner(a, b)) for a, b in combinations(terms, 2)]
-    return total_of(*(_inner(term, term) for term in terms), *crossed)
+    """A number of each sample, (1,), or a fixed one."""
+    pairs, besides = _taken_apart(gradient)
+    terms = [_pair_product(one, one) for one in pairs] + [_product(one, one) for one in besides]
+    crossed = [_pair_product(a, b) for a, b in combinations(pairs, 2)]
+    crossed += [_through(pair, one) for pair in pairs for one in besides]
+    return total_of(*terms, *(multiply(2.0, term) for term in crossed))
 
 
-def _terms(gradient):
-    if gradient.op == "outer" and len(gradient.inputs) == 3:
-        *pair, besides = gradient.inputs
-        return [outer(*pair), *_terms(besides)]
-    return [gradient]
+def _pair_product(a, b):
+    """<x u^T, y v^T> = <x, y> <u, v>"""
+    return multiply(*(_product(one, other) for one, other in zip(a, b, strict=True)))
 
 
-def _inner(a, b):
-    """The inner product of two terms of a gradient: a number of each sample, (1,), or a fixed one."""
-    if a.op == b.op == "outer":
-        (x, u), (y, v) = a.inputs, b.inputs
-        return multiply(_row_product(x, y), _row_product(u, v))
-    if not a.batched and not b.batched:
-        return fixed_sum(multiply(a, b))
-    if a.op == "outer" and not b.batched:
-        x, u = a.inputs
-        return _row_product(dense(x, b), u)
-    return _row_product(reshape(a, (a.size,)), reshape(b, (b.size,)))
+def _through(pair, R):
+    """<x u^T, R> = <x R, u>; where R is the sample's own, so is the product."""
+    x, u = pair
+    return _product(outer([pair]), R) if R.batched else _product(dense(x, R), u)
 
 
-def _row_product(a, b):
-    return row_sum(square(a) if a is b else multiply(a, b))
+def _product(a, b):
+    """The inner product of two nodes of a size."""
+    products = square(a) if a is b else multiply(a, b)
+    return row_sum(reshape(products, (products.size,))) if products.batched else fixed_sum(products)
 
 
 # ---- calls ---------------------------------------------------------------------------------------------------------
@@ -172,30 +177,29 @@ def _row_product(a, b):
 def gradients_of(model, n, arrays, parts, **options):
     """(n, P), a row for each sample, laid out as the model's gradient vector; what is not trained is 0.
 
-    model: what has _plans, params and dtype; arrays: {name: checked array}; parts: (begin, end) of each parameter in the
-    order of the plan; options: of the plan.
+    model: what has _plans, params and dtype; arrays: {name: checked array}; parts: (begin, end) of each parameter, in
+    the order of the plan; options: of the plan.
     """
     size = model.params.size
     rows = np.zeros((n, size), model.dtype)
     views = {f"gradient {i}": rows[:, begin:end] for i, (begin, end) in enumerate(parts)}
-    most = max(1, min(ROWS, BYTES // max(1, size * model.dtype.itemsize)))
-    return _run(model, GRADIENTS, n, most, {**arrays, **views}, rows, options)
+    return _run(model, GRADIENTS, n, {**arrays, **views}, rows, options)
 
 
 def norms_of(model, n, arrays, **options):
     """(n,), the lengths of the rows of `gradients_of`, which are not made."""
     norms = np.empty((n, 1), model.dtype)
-    return _run(model, NORMS, n, ROWS, {**arrays, "norms": norms}, norms, options)[:, 0]
+    return _run(model, NORMS, n, {**arrays, "norms": norms}, norms, options)[:, 0]
 
 
-def _run(model, kind, n, most, arrays, result, options):
-    for batch, first, steps in plans.chunks(n, most):
+def _run(model, kind, n, arrays, result, options):
+    for batch, first, steps in plans.chunks(n, ROWS):
         with model._plans.borrowed(kind, batch, **options) as plan:
             plan.run("outputs", first=first, steps=steps, **arrays)
     if not cpu.all_finite(result):
         sample = int(np.flatnonzero(~np.isfinite(result).all(axis=1))[0])
         raise FloatingPointError(
-            f"the gradient of sample {sample} is not finite in {model.dtype}; look at that sample, scale X and y, or use "
-            "dtype='float64'"
+            f"the gradient of sample {sample} is not finite in {model.dtype}; look at that sample, scale the data, or "
+            "use dtype='float64'"
         )
     return result

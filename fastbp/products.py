@@ -30,10 +30,12 @@ def weight_gradient(x, dz):
     return Node("weight_gradient", (x, dz), batched=False, shape=(x.size, dz.size))
 
 
-def outer(x, dz, besides=None):
-    """x^T dz of each sample, (B, I, O), and the same number of others added to it, where there are any."""
-    inputs = (x, dz) if besides is None else (x, dz, besides)
-    return Node("outer", inputs, batched=True, shape=(x.size, dz.size))
+def outer(pairs, besides=()):
+    """The sum of x^T dz over the pairs (x, dz), for each sample: (B, I, O). besides: at most one node of that shape,
+    fixed or batched, that is added."""
+    inputs = [node for pair in pairs for node in pair]
+    shape = (inputs[0].size, inputs[1].size)
+    return Node("outer", (*inputs, *besides), batched=True, shape=shape, pairs=len(pairs))
 
 
 def matmul(A, B):

@@ -83,17 +83,21 @@ class RulesOfRows(Rules):
         )
 
     def lower_outer(self, node):
-        x, dz, *besides = node.inputs
-        self.emit(
-            "outer",
-            kernel="multiply_add" if besides else "multiply",
-            out=self.place(node),
-            x=self.values[x],
-            y=self.values[dz],
-            c=Operand(self.values[besides[0]] if besides[0].batched else self.matrix(besides[0]), besides[0].batched, 1) if besides else None,
-            n_in=x.size,
-            n_out=dz.size,
-        )
+        out, pairs, besides = self.place(node), 2 * node.pairs, None
+        for other in node.inputs[pairs:]:
+            besides = Operand(self.values[other] if other.batched else self.matrix(other), other.batched, 1)
+        for x, dz in zip(node.inputs[:pairs:2], node.inputs[1:pairs:2], strict=True):
+            self.emit(
+                "outer",
+                kernel="multiply_add" if besides else "multiply",
+                out=out,
+                x=self.values[x],
+                y=self.values[dz],
+                c=besides,
+                n_in=x.size,
+                n_out=dz.size,
+            )
+            besides = Operand(out, True, 1)
 
     def lower_matmul(self, node):
         A, B = node.inputs
