@@ -15,7 +15,7 @@ from ._core import cpu
 from .elementwise import apply, expand, maximum, multiply, reshape, row_sum, sqrt, square, total_of
 from .node import OPERATIONS, Node, constant, ordered
 from .products import dense, loss, loss_gradient, outer, written
-from .structure import fixed_sum
+from .structure import column_sum, fixed_sum, part
 
 KINDS = ("gradients of samples", "norms of samples")
 GRADIENTS, NORMS = KINDS
@@ -93,6 +93,12 @@ def _of_total(node, x):
     return multiply(node.scale, row_sum(reshape(x, (x.size,))))
 
 
+def _of_column_sum(node, x):
+    if not x.batched:
+        return column_sum(x)
+    return total_of(*(part(x, (i, 0), (1, x.shape[1]), result=node.shape) for i in range(x.shape[0])))
+
+
 def _of_loss(node, y, target, *weights):
     total = written(loss(y, target, node.function, *weights))
     return _of_total(total, *total.inputs)
@@ -106,12 +112,13 @@ def _of_scatter(node, dy, index):
     raise _refusal(node)
 
 
-# sums over the batch, and what divides by its size
+# sums over the batch or over rows, and what divides by the size of the batch
 _RULES = {
     "constant": _of_constant,
     "weight_gradient": lambda node, x, dz: outer([(x, dz)]),
     "batch_sum": lambda node, x: reshape(x, node.shape or (1,)),
     "total": _of_total,
+    "column_sum": _of_column_sum,
     "loss": _of_loss,
     "loss_gradient": _of_loss_gradient,
     "scatter": _of_scatter,
