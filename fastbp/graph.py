@@ -233,8 +233,8 @@ def _matmul(a, b):
         or (a.batched and len(a.shape) != 1)
     ):
         raise ValueError(
-            f"@: shapes {described(a.batched, a.shape)} and {described(b.batched, b.shape)}, expected (batch, k) or (m, k) "
-            "on the left and fixed (k, n) on the right; for products of two batched nodes use sum(a * b, axis=-1)"
+            f"@: shapes {described(a.batched, a.shape)} and {described(b.batched, b.shape)}, expected (batch, k) or "
+            "(m, k) on the left, fixed (k, n) on the right; for products of two batched nodes use sum(a * b, axis=-1)"
         )
     if a.batched:
         return _p.dense(a, right)
