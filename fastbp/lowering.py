@@ -22,6 +22,9 @@ def lower(
     offsets: {parameter: its beginning in the vector of `size` numbers}; keep: backward is a separate
     call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's.
     """
+    for name in (results or {}).values():
+        if name in data:
+            raise ValueError(f"input {name!r} is called as a result of the plan is; expected another name; rename it")
     lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {})
     return lowering.lower(forward, loss, gradients, keep)
 

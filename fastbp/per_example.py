@@ -32,14 +32,14 @@ def alone(roots):
     """
     made = {}
     for node in ordered(roots):
-        inputs = [made[child] for child in node.inputs]
+        inputs, kind = [made[child] for child in node.inputs], OPERATIONS[node.op].kind
         if node.op in _RULES:
             made[node] = _RULES[node.op](node, *inputs)
         elif all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
             made[node] = node
-        elif OPERATIONS[node.op].kind == "map":
+        elif kind == "map":
             made[node] = _elementwise(node, inputs)
-        elif node.op in _EITHER or [new.batched for new in inputs] == [old.batched for old in node.inputs]:
+        elif kind in _EITHER or [new.batched for new in inputs] == [old.batched for old in node.inputs]:
             made[node] = Node(node.op, inputs, **_kind(node, inputs), **node.attributes)
         else:
             raise _refusal(node)
@@ -123,24 +123,30 @@ _RULES = {
     "loss_gradient": _of_loss_gradient,
     "scatter": _of_scatter,
 }
-# operations that take a batched node where a fixed one of the same shape was
-_EITHER = {"reshape", "row_sum", "slice", "pad", "activation"}
+# kinds of operations that take a batched node where a fixed one of the same shape was
+_EITHER = {"reshape", "row_reduce", "slice", "pad", "activation"}
 
 
 # ---- what is wanted ------------------------------------------------------------------------------------------------
 
 
 def results(kind, gradients):
-    """{node: name} of what a call of this kind gives: "gradient 0", "gradient 1" ..., the rows of each parameter's, or
-    "norms". gradients: {parameter: node}, with penalties in small nodes."""
+    """{node: name} of what a call of this kind gives: rows, as `_name_of` calls each parameter's, or the norms.
+
+    gradients: {parameter: node}, with penalties in small nodes.
+    """
     made = alone(list(gradients.values()))
     if kind == NORMS:
-        squares = total_of(*map(_squared_norm, made))
-        return {_rows(sqrt(maximum(squares, 0.0)), {}): "norms"}  # what is all but 0 may be rounded to less
+        squares = total_of(constant(0.0), *map(_squared_norm, made))
+        return {_rows(sqrt(maximum(squares, 0.0)), {}): NORMS}  # what is all but 0 may be rounded to less
     found = {}
     for i, node in enumerate(made):
-        found[_rows(node, found)] = f"gradient {i}"
+        found[_rows(node, found)] = _name_of(i)
     return found
+
+
+def _name_of(i):
+    return f"gradient of parameter {i}"
 
 
 def _rows(node, taken):
@@ -189,14 +195,14 @@ def gradients_of(model, n, arrays, parts, **options):
     """
     size = model.params.size
     rows = np.zeros((n, size), model.dtype)
-    views = {f"gradient {i}": rows[:, begin:end] for i, (begin, end) in enumerate(parts)}
+    views = {_name_of(i): rows[:, begin:end] for i, (begin, end) in enumerate(parts)}
     return _run(model, GRADIENTS, n, {**arrays, **views}, rows, options)
 
 
 def norms_of(model, n, arrays, **options):
     """(n,), the lengths of the rows of `gradients_of`, which are not made."""
     norms = np.empty((n, 1), model.dtype)
-    return _run(model, NORMS, n, {**arrays, "norms": norms}, norms, options)[:, 0]
+    return _run(model, NORMS, n, {**arrays, NORMS: norms}, norms, options)[:, 0]
 
 
 def _run(model, kind, n, arrays, result, options):

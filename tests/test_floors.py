@@ -59,7 +59,8 @@ def test_there_is_something_to_check():
 
 DOORS = {"datasets", "tables", "files", "plot", "sklearn", "cli", "cli_train", "cli_predict", "__main__"}
 # A method that opens a door: the only imports that go up, and only when they are called.
-OPENED_BY_METHODS = {("fastbp.network", "fastbp.files"), ("fastbp.callbacks", "fastbp.plot")}
+OPENED_BY_METHODS = {("fastbp.network", "fastbp.files"), ("fastbp.compiled", "fastbp.files"),
+                     ("fastbp.callbacks", "fastbp.plot")}
 # scikit-learn's estimators are subclasses of its own, so this door, imported by nobody, cannot do without.
 HEAVY = {"matplotlib", "sklearn", "pooch", "scipy", "pandas", "torch", "jax", "numba", "threadpoolctl"}
 HEAVY_AT_THE_DOOR = {("fastbp.sklearn", "sklearn")}

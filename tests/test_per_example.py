@@ -258,6 +258,7 @@ EXPRESSIONS = {
     "penalties of a layer": g.mse(layer(X5), T5),
     "a derivative": g.mean(g.square(slope - t)),
     "side by side": g.mse(g.dense(g.concat([X5, X5 * s]), g.parameter("C", (10, 5))), T5),
+    "a frozen mean within": g.mean(g.square(X5 * b - g.logsumexp(g.freeze(g.mean(X5 * b, axis=0))))),
     "logsumexp": g.mean(g.logsumexp(X5 * b + W[2])) + g.logsumexp(b)[0],
 }
 
@@ -319,6 +320,20 @@ def test_an_expression_that_cannot_is_refused(name, method):
     plan = g.compile(REFUSED[name])
     with pytest.raises(ValueError, match=f"goes through <{name} .*expected parameters in dense products"):
         getattr(plan, method)(**expression_data(plan, 4))
+
+
+def test_a_graph_without_parameters_has_rows_without_numbers():
+    plan = g.compile(g.mean(g.square(x)))
+    assert plan.per_example_grads(x=[1.0, 2.0]).shape == (2, 0)
+    assert plan.per_example_grad_norms(x=[1.0, 2.0]).tolist() == [0, 0]
+
+
+def test_an_input_called_as_a_result_is_refused():
+    for kind in per_example.KINDS:
+        for name in per_example.results(kind, {s: g.grad(g.mean(s * x), s)}).values():
+            clash = g.compile(g.mean(g.input(name) * s * x))
+            with pytest.raises(ValueError, match=f"input '{name}' .*rename it"):
+                clash._make_plan(kind, 4, False, False, False, 1)
 
 
 def test_inputs_of_an_expression_are_checked():
