@@ -25,6 +25,9 @@ def lower(
     call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's;
     masks: {dropout's mask: its number}, where other programs draw the same ones.
     """
+    for name in (results or {}).values():
+        if name in data:
+            raise ValueError(f"input {name!r} is called as a result of the plan is; expected another name; rename it")
     lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {}, masks)
     return lowering.lower(forward, loss, gradients, keep)
 

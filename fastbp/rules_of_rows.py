@@ -60,6 +60,23 @@ class RulesOfRows(Rules):
             panels_size=self.panels_size(W.shape[1], W.shape[0]),
         )
 
+    def lower_outer(self, node):
+        out, pairs, besides = self.place(node), 2 * node.pairs, None
+        for other in node.inputs[pairs:]:
+            besides = Operand(self.values[other] if other.batched else self.matrix(other), other.batched, 1)
+        for x, dz in zip(node.inputs[:pairs:2], node.inputs[1:pairs:2], strict=True):
+            self.emit(
+                "outer",
+                kernel="multiply_add" if besides else "multiply",
+                out=out,
+                x=self.values[x],
+                y=self.values[dz],
+                c=besides,
+                n_in=x.size,
+                n_out=dz.size,
+            )
+            besides = Operand(out, True, 1)
+
     def lower_matmul(self, node):
         A, B = node.inputs
         self.emit(
@@ -235,7 +252,7 @@ class RulesOfRows(Rules):
             w=self.values[weights[0]] if weights else None,
             n_out=y.size,
             param=function.param,
-            scale=function.scale(self.program.batch, y.size),
+            scale=function.scale(node.samples or self.program.batch, y.size),
             sums=self.new_sum(node),
         )
 
