@@ -19,6 +19,7 @@ from bench.worker import Worker
 
 RESULTS = Path(__file__).with_name("results")
 TOLERANCE = 1e-3   # of the loss, relative, after the same few updates
+ASKED_FOR = ("torch_compile", "fastbp_expression", "fastbp_own_loss")  # contenders that run where they are named
 PAUSE = 0.02       # seconds between chunks: the last contender's threads stop spinning
 
 
@@ -28,8 +29,8 @@ def arguments(argv):
     parser.add_argument("--only", type=names_of(CASES), default=list(CASES), metavar="CASES",
                         help=f"workloads, separated by commas: {', '.join(CASES)}")
     others = [name for name in MODULES if name != "fastbp"]
-    parser.add_argument("--peers", type=names_of(others), default=[p for p in others if p != "torch_compile"],
-                        help=f"separated by commas, of {', '.join(others)}; the default is all but torch_compile; "
+    parser.add_argument("--peers", type=names_of(others), default=[p for p in others if p not in ASKED_FOR],
+                        help=f"separated by commas, of {', '.join(others)}; the default is all but {', '.join(ASKED_FOR)}; "
                              "one that is not installed is left out")
     parser.add_argument("--threads", type=positive, default=min(2, machine.usable_cpus()), help="default: %(default)s")
     parser.add_argument("--rounds", type=positive, help="chunks of each contender (default: 9, with --quick 3)")

@@ -323,9 +323,7 @@ class Plan(Looks):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
         with self._alone:
             plan = self._last or self._plans.get("train", 1)
-            failed = core.apply_update(
-                plan.compiled, optimizer, cpu.update_address(optimizer.kernel, self.dtype), optimizer.rate()
-            )
+            failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), optimizer.steps)
             if failed:
                 where = self._parameter_of(self.grads if failed == "gradient" else self.params)
                 kept = "; nothing was changed" if failed == "gradient" else ""

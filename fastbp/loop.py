@@ -69,6 +69,25 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     return history
 
 
+def run_steps(job, optimizer, steps, seed=0):
+    """Exactly `steps` training steps over shuffled whole batches, in as few compiled calls as there are epochs.
+
+    For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
+    Returns the losses, float64 (steps,).
+    """
+    losses = np.empty(steps)
+    done, epoch = 0, 0
+    if optimizer is not None:
+        optimizer.bind(job.model.params)
+    while done < steps:
+        order = epoch_order(job.n, job.batch, True, seed + epoch)
+        # the order of one batch of all rows never changes, so all its epochs are one call
+        count = steps if order is None else min(steps - done, job.n // job.batch)
+        job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer)
+        done, epoch = done + count, epoch + 1
+    return losses
+
+
 def held_out(share, n):
     """The first of the rows that are kept for validation: the last part of n."""
     edge = n - round(n * share)
@@ -153,7 +172,6 @@ class Job:
         """Takes len(losses) steps from row `first` of the order; returns (steps completed, broken)."""
         model = self.model
         lr = np.zeros(len(losses)) if optimizer is None else optimizer.learning_rates(len(losses))
-        kernel = 0 if optimizer is None else cpu.update_address(optimizer.kernel, model.dtype)
         begun = time.perf_counter()
         done, broken = core.run_batches(
             plan.compiled,
@@ -164,7 +182,6 @@ class Job:
             lr,
             losses,
             optimizer,
-            kernel,
             (model._dropout_key, model._draws),
             self.threads,
         )

@@ -61,6 +61,7 @@ class Sequential:
         )
         self._plans = plans.Cache(self._make_plan)
         self._last = self._kept = None  # the plan whose gradients stand in grads; what forward kept for backward
+        self._ready_to_predict = []  # calls of predict, to be made again
         self._ready = None  # the last call of loss_and_grad, to be made again
         self._draws = 0  # steps that have drawn dropout masks
         self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
@@ -155,9 +156,7 @@ class Sequential:
         """One update by the gradients in `grads`: what Optimizer.step calls."""
         with self._alone:
             plan = self._last or self._plans.get("train", 1)
-            failed = core.apply_update(
-                plan.compiled, optimizer, cpu.update_address(optimizer.kernel, self.dtype), optimizer.rate()
-            )
+            failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), optimizer.steps)
             if failed:
                 where = self._layer_of(self.grads if failed == "gradient" else self.params)
                 kept = "; nothing was changed" if failed == "gradient" else ""
@@ -174,9 +173,27 @@ class Sequential:
         The outputs through the loss's link: softmax for cross_entropy, sigmoid for binary_cross_entropy, exp for
         poisson, nothing for the others. Dropout is off. May be called from several threads at once.
         """
-        Y, _ = self._outputs(check.data(X, self.inputs, self.dtype))
+        Y = self._predicted_quickly(X)
+        if Y is None:
+            X = check.data(X, self.inputs, self.dtype)
+            Y, _ = self._outputs(X)
+            if len(X) <= PREDICT_ROWS:
+                plan = self._plans.get_new("predict", len(X))
+                self._ready_to_predict.append(plan.ready(("X", "Y"), "outputs", scanned=("X",)))
         if self.loss.link is not None:
             cpu.activate(self.loss.link, Y)
+        return Y
+
+    def _predicted_quickly(self, X):
+        """The outputs for X, where a plan of an earlier call can be used again on an array that needs no cast; else None."""
+        try:
+            ready = self._ready_to_predict.pop()  # atomic: two threads never get the same one
+        except IndexError:
+            return None
+        Y = np.empty((ready.owner.batch, self.units), self.dtype)
+        if ready.run((X, Y), 0, 0) is None:
+            return None
+        self._ready_to_predict.append(ready)
         return Y
 
     def evaluate(self, X, y, sample_weight=None, class_weight=None):

@@ -32,6 +32,7 @@ class Optimizer:
     name: ClassVar[str]
     slots: ClassVar[int] = 0  # vectors of state
     _fixed: ClassVar[tuple] = ()
+    _constants: ClassVar[object] = None
 
     def __post_init__(self):
         self._check()
@@ -65,6 +66,12 @@ class Optimizer:
         beta1, beta2, eps = self._betas()
         limit = math.inf if self.clip_value is None else self.clip_value
         return np.array([self.rate(), self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
+
+    def constants(self):
+        """What `hyper` gave once: all but the rate never changes. A step of a small network is shorter than making it."""
+        if self._constants is None:
+            self._constants = self.hyper()
+        return self._constants
 
     def learning_rates(self, count):
         """float64 (count,): the rates of the next `count` steps."""

@@ -105,6 +105,10 @@ class Cache:
             plan = self.plans[key] = self.make(*key[:6])
         return plan
 
+    def get_new(self, kind, batch):
+        """A plan that nobody else will get."""
+        return self.make(*self._key(kind, batch, False, False, False, None)[:6])
+
     @contextmanager
     def borrowed(self, kind, batch, **options):
         """A plan that no other thread uses at the same time."""

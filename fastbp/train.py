@@ -75,18 +75,7 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
     For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
     Returns the losses, float64 (steps,).
     """
-    job = _Job(net, X, y, None, None, batch_size, None, 0.0, threads)
-    losses = np.empty(steps)
-    done, epoch = 0, 0
-    if optimizer is not None:
-        optimizer.bind(net.params)
-    while done < steps:
-        order = epoch_order(job.n, job.batch, True, seed + epoch)
-        # the order of one batch of all rows never changes, so all its epochs are one call
-        count = steps if order is None else min(steps - done, job.n // job.batch)
-        job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer)
-        done, epoch = done + count, epoch + 1
-    return losses
+    return loop.run_steps(_Job(net, X, y, None, None, batch_size, None, 0.0, threads), optimizer, steps, seed)
 
 
 class _Job(Job):

@@ -10,7 +10,8 @@ number of threads is fixed when these libraries are imported.
 """
 import importlib
 
-MODULES = {name: f"bench.peers.{name}" for name in ("fastbp", "numpy", "torch", "torch_compile", "jax", "sklearn")}
+MODULES = {name: f"bench.peers.{name}" for name in ("fastbp", "numpy", "torch", "torch_compile", "jax", "sklearn",
+                                                        "fastbp_expression", "fastbp_own_loss")}
 
 
 def load(name):

@@ -1,4 +1,4 @@
-from fastbp._core.kernels cimport fbp_table
+from fastbp._core.kernels cimport H_COUNT, fbp_table, fbp_update
 from fastbp._core.program cimport Op, Operand, Program, RangeGradient, Value
 
 cdef class Plan:
@@ -16,6 +16,13 @@ cdef class Plan:
     cdef object arena, params, grads
     cdef tuple places               # where slots, fixed values and panels begin in the arena
     cdef dict parts                 # {direct value: [(a part of it, offset), ...]}
+    cdef object optimizer, state    # whose update it is that follows here, and its vectors
+    cdef long version               # of cpu's settings, then
+    cdef double constants[H_COUNT]
+    cdef fbp_update *update
+    cdef double clip_norm
+    cdef char *s0
+    cdef char *s1
     cdef list bound                 # the caller's arrays, kept alive while a call reads them
     cdef int bind(self, int index, array) except -1
     cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1

@@ -47,7 +47,7 @@ cdef class Ready:
         cdef int i
         if len(specs) > MOST:
             raise ValueError(f"a call has {len(specs)} arrays, expected at most {MOST}")
-        self.plan, self.team, self.owner, self.count = plan, team, owner, <int>len(specs)
+        self.plan, self.team, self.owner, self.count = plan, min(team, plan.team), owner, <int>len(specs)
         self.first_op, self.last_op, self.learns = part
         self.version = cpu.version()
         self.real = cnp.NPY_FLOAT32 if plan.program.item == sizeof(float) else cnp.NPY_FLOAT64

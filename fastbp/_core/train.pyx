@@ -1,12 +1,15 @@
 """The entrances to the executor: one pass, a run of training steps, one update."""
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 cimport numpy as cnp
 from fastbp._core cimport updates
+from fastbp._core.cpu cimport version
 from fastbp._core.executor cimport Call, clip_scale, fill_hyper, start
 from fastbp._core.kernels cimport H_COUNT, H_SCALE, fbp_update
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
+
+from . import cpu
 
 cnp.import_array()
 
@@ -41,17 +44,16 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
 
 
 def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr, double[::1] losses,
-                optimizer, kernel, dropout, int team):
+                optimizer, dropout, int team):
     """`len(lr)` training steps, one a batch; returns (steps completed, whether an update gave a non-finite parameter).
 
     Step s uses the rows order[first + s * batch : first + (s + 1) * batch] of `arrays`, or those rows themselves where
-    `order` is None, and begins again at `first` every `epoch` steps; order: (n,) int64. lr, losses: (steps,), losses is filled. optimizer: has .hyper(), .state, .steps
-    and .clip_norm; kernel: the address of its update, or 0 for the value and gradient only. A loss that is not finite
+    `order` is None, and begins again at `first` every `epoch` steps; order: (n,) int64. lr, losses: (steps,), losses is filled. optimizer: a
+    fastbp.optimizers.Optimizer, or None for the value and gradient only. A loss that is not finite
     ends the call before the step's update.
     """
     cdef Call call
     cdef const int64_t[::1] rows
-    cdef double[::1] hyper
     cdef Program *p = &plan.program
     prepare(plan, &call, arrays, 0, -1)
     if order is not None:
@@ -60,35 +62,44 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
     call.first, call.steps, call.epoch, call.learns = first, lr.shape[0], epoch, True
     call.lr, call.losses = &lr[0], &losses[0]
     call.seed, call.draws = dropout
-    if kernel:
-        hyper = optimizer.hyper()
-        call.constants, call.taken = &hyper[0], optimizer.steps
-        set_update(p, optimizer, kernel)
+    if optimizer is not None:
+        set_update(plan, optimizer)
+        call.constants, call.taken = plan.constants, optimizer.steps
     start(p, &call, min(team, plan.team))
     plan.bound.clear()
     return call.done, p.broken
 
 
-cdef int set_update(Program *p, optimizer, size_t kernel) except -1:
-    p.update = <fbp_update *>kernel
-    p.clip_norm = optimizer.clip_norm or 0
-    p.s0 = <char *>cnp.PyArray_DATA(optimizer.state[0]) if optimizer.slots > 0 else NULL
-    p.s1 = <char *>cnp.PyArray_DATA(optimizer.state[1]) if optimizer.slots > 1 else NULL
+cdef int set_update(Plan plan, optimizer) except -1:
+    """The update that follows is this optimizer's; where it is the last one's, nothing is asked again: it costs 3 us."""
+    cdef Program *p = &plan.program
+    cdef double[::1] constants
+    cdef size_t kernel
+    cdef object state = optimizer.state
+    if plan.optimizer is not optimizer or plan.state is not state or plan.version != version():
+        kernel = cpu.update_address(optimizer.kernel, "float32" if p.item == sizeof(float) else "float64")
+        constants = optimizer.constants()
+        memcpy(plan.constants, &constants[0], sizeof(plan.constants))
+        plan.update = <fbp_update *>kernel
+        plan.clip_norm = optimizer.clip_norm or 0
+        plan.s0 = <char *>cnp.PyArray_DATA(state[0]) if optimizer.slots > 0 else NULL
+        plan.s1 = <char *>cnp.PyArray_DATA(state[1]) if optimizer.slots > 1 else NULL
+        plan.optimizer, plan.state, plan.version = optimizer, state, version()
+    p.update, p.clip_norm, p.s0, p.s1 = plan.update, plan.clip_norm, plan.s0, plan.s1
     return 0
 
 
-def apply_update(Plan plan, optimizer, size_t kernel, double lr):
-    """One update of the parameters from the gradients as they stand.
+def apply_update(Plan plan, optimizer, double lr, int64_t steps):
+    """Update number `steps` + 1 of the parameters, from the gradients as they stand.
 
     Returns "gradient", with nothing changed, if a gradient is not finite, "parameter" if a new parameter is not, else "".
     """
     cdef Program *p = &plan.program
     cdef double hyper[H_COUNT]
-    cdef double[::1] given = optimizer.hyper()
     cdef bint finite = True
     cdef int i
-    set_update(p, optimizer, kernel)
-    fill_hyper(hyper, &given[0], lr, <double>(<int64_t>optimizer.steps + 1))
+    set_update(plan, optimizer)
+    fill_hyper(hyper, plan.constants, lr, <double>(steps + 1))
     p.broken = False
     with nogil:
         for i in range(p.n_tasks):
