@@ -234,7 +234,7 @@ def _matmul(a, b):
     ):
         raise ValueError(
             f"@: shapes {described(a.batched, a.shape)} and {described(b.batched, b.shape)}, expected (batch, k) or "
-            "(m, k) on the left and fixed (k, n) on the right; for two batched nodes use sum(a * b, axis=-1)"
+            "(m, k) on the left, fixed (k, n) on the right; for products of two batched nodes use sum(a * b, axis=-1)"
         )
     if a.batched:
         return _p.dense(a, right)

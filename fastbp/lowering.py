@@ -70,7 +70,7 @@ class _Lowering(RulesOfRows):
             for v in (operation.x, operation.y, operation.w)
             if v is not None
         }
-        arena.share(program, pinned)
+        arena.share(program, pinned, keep)
         row_bytes = sum(slot.width * slot.itemsize for slot in program.slots if slot.mode == "local")
         program.slice_rows = regime.slice_rows
         program.block_rows = regimes.block_rows(regime, row_bytes, keep)
@@ -95,11 +95,14 @@ class _Lowering(RulesOfRows):
                 self.program.data[name] = out = self.value("direct", node.width)
                 self.copy_columns(out, 0, self.values[node], 0, node.width)
             elif not node.batched:
-                value = self.program.values[self.values[node]]
-                own = value.mode == "fixed" and value.source is None
-                self.program.data[name] = self.values[node] if own else self.contiguous(node)
+                self.program.data[name] = self.own(node)
         if loss is not None:
             self.program.root = (self.sums[loss], None) if loss in self.sums else (None, self.values[loss])
+
+    def own(self, node):
+        """A fixed value in memory of its own: parameters, and parts of them, change while ranges are updated."""
+        value = self.program.values[self.values[node]]
+        return self.values[node] if value.mode == "fixed" and value.source is None else self.contiguous(node)
 
     def make_ranges(self):
         for source in self.sources.values():
@@ -120,7 +123,7 @@ class _Lowering(RulesOfRows):
                     )
                     values[0] = total
             elif values:
-                values[0] = self.matrix(source.values[0])
+                values[0] = self.own(source.values[0])
             source.values = values[:1]
         self.program.ranges = ranges.cut(self.sources, self.offsets, self.tiles)
 

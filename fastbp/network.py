@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import check, layers, losses, loop, nets, plans, train
+from . import check, layers, loop, losses, nets, plans, train
 from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
@@ -130,7 +130,7 @@ class Sequential:
             plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None)
             loss = float(plan.run("gradients", dropout=self._dropout(), X=X, targets=y, weights=weights)[0])
             self._last = plan
-            if weights is None and self.loss.target_range is None or labels:
+            if weights is None and (self.loss.target_range is None or labels):
                 self._ready = plan.ready(
                     ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
                     scanned=("X", "targets"),
@@ -185,7 +185,7 @@ class Sequential:
         return Y
 
     def _predicted_quickly(self, X):
-        """The outputs for X, where a plan of an earlier call can be used again on an array that needs no cast; else None."""
+        """The outputs for X, where an earlier call's plan can be used on an array that needs no cast; else None."""
         try:
             ready = self._ready_to_predict.pop()  # atomic: two threads never get the same one
         except IndexError:
@@ -217,11 +217,15 @@ class Sequential:
         """evaluate, of checked arrays."""
         Y, loss = self._outputs(X, targets, labels, weights)
         result = {"loss": float(loss + self._penalty())}
-        if question == "class":
-            result["accuracy"] = float(np.mean(Y.argmax(1) == (targets if labels else targets.argmax(1))))
-        elif question == "answers":  # the outputs are logits
-            result["accuracy"] = float(np.mean((Y > 0) == (targets > 0.5)))
+        if question:
+            result["accuracy"] = float(np.mean(self._right(Y, targets, labels, question)))
         return result
+
+    def _right(self, Y, targets, labels, question):
+        """Which of the outputs Y (n, units), before the loss's link, are right: bools, one for each that counts."""
+        if question == "class":
+            return Y.argmax(1) == (targets if labels else targets.argmax(1))
+        return (Y > 0) == (targets > 0.5)  # the outputs are logits
 
     def _outputs(self, X, targets=None, labels=False, weights=None):
         """(Y, mean loss) of checked arrays: whole chunks in one compiled call, the rest in another."""

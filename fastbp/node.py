@@ -139,22 +139,22 @@ def layout(batched, shape, operands):
     """How an elementwise operation runs: (rows for each sample, columns, [(rows advance, column step) of each
     operand]).
 
-    A batched value of shape (h, w) is h rows for each sample, unless an operand has one number for each sample: then
-    it is one row of h * w. ValueError where a row would have to be repeated in turn with others, which strides cannot
-    say.
+    A batched value of shape (h, w) is h rows for each sample, unless an operand has one number for each sample, or is a
+    fixed matrix: then it is one row of h * w. ValueError where a row would have to be repeated in turn with others,
+    which strides cannot say.
     """
     width = shape[-1] if shape else 1
     group = shape[0] if len(shape) == 2 else 1
-    if batched and group > 1 and any(node.batched and node.size == 1 for node in operands):
+    if batched and group > 1 and any(node.size == 1 if node.batched else node.rows > 1 for node in operands):
         group, width = 1, group * width
     steps = []
     for node in operands:
         last = node.shape[-1] if node.shape else 1
         rows = node.rows if not node.batched else node.size // max(1, last)
-        if group == 1 and batched and node.batched:
+        if group == 1 and batched:
             rows, last = 1, node.size
         moves = node.batched or rows > 1
-        if last not in (1, width) or (moves and rows != group) or (batched and not node.batched and rows > 1):
+        if last not in (1, width) or (moves and rows != group):
             raise ValueError
         steps.append((moves, 1 if last == width else 0))
     return group, width, steps

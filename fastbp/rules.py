@@ -109,11 +109,16 @@ class Rules:
     def operands(self, node, nodes):
         """The fields of an elementwise operation of this shape on these nodes."""
         group, width, steps = layout(node.batched, node.shape, nodes)
-        made = [Operand(self.values[one], moves, step) for one, (moves, step) in zip(nodes, steps, strict=True)]
-        fields = dict(zip("abc", made, strict=False))
+        fields = dict(zip("abc", self.read(node, nodes, steps), strict=False))
         if node.batched:
             return {"group": group, "n_out": width, **fields}
         return {"fixed": True, "rows": group, "n_out": width, **fields}
+
+    def read(self, node, nodes, steps):
+        """The operands of an operation of this node's kind. What a row of a sample meets is one row: no part of a
+        matrix."""
+        values = [self.matrix(one) if node.batched else self.values[one] for one in nodes]
+        return [Operand(value, *step) for value, step in zip(values, steps, strict=True)]
 
     def lower_map(self, node):
         if node in self.absorbed:

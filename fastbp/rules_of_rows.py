@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from . import regimes
+from . import ranges, regimes
 from .node import layout
 from .program import Operand, Operation
 from .rules import Rules
@@ -145,7 +145,8 @@ class RulesOfRows(Rules):
 
     def by_range(self, node):
         """Whether a sum that is a parameter's whole gradient is made by range, from the rows of the whole batch."""
-        return self.tiles and self.destinations[node].whole
+        destination = self.destinations[node]
+        return self.tiles and destination.whole and ranges.by_range(node, destination.parameter)
 
     def lower_weight_gradient(self, node):
         x, dz = node.inputs
@@ -172,7 +173,7 @@ class RulesOfRows(Rules):
             return {"a": Operand(self.values[x], True, 1)}
         nodes = x.inputs * 2 if x.op == "square" else x.inputs
         steps = layout(True, x.shape, nodes)[2]
-        return {name: Operand(self.values[one], *step) for name, one, step in zip("ab", nodes, steps, strict=True)}
+        return dict(zip("ab", self.read(x, nodes, steps), strict=True))
 
     def lower_scatter(self, node):
         dy, index = node.inputs

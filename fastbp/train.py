@@ -65,7 +65,7 @@ def fit(
     Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and layer, when the
     loss or a parameter stops being finite: the parameters are then those after the last good step.
     """
-    job = _Job(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
+    job = NetworkJob(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
     return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
 
 
@@ -75,10 +75,10 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
     For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
     Returns the losses, float64 (steps,).
     """
-    return loop.run_steps(_Job(net, X, y, None, None, batch_size, None, 0.0, threads), optimizer, steps, seed)
+    return loop.run_steps(NetworkJob(net, X, y, None, None, batch_size, None, 0.0, threads), optimizer, steps, seed)
 
 
-class _Job(Job):
+class NetworkJob(Job):
     """The checked data of one fit of a network, and its plans."""
 
     def __init__(self, net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads):
@@ -128,10 +128,12 @@ class _Job(Job):
         )
 
     def more_logs(self):
-        if not self.question:
-            return {}
-        result = self.model._evaluated(self.arrays["X"], self.arrays["targets"], self.labels, None, self.question)
-        return {"accuracy": result["accuracy"]}
+        return {"accuracy": self.accuracy()} if self.question else {}
+
+    def accuracy(self):
+        """Of the data trained on."""
+        arrays = self.arrays
+        return self.model._evaluated(arrays["X"], arrays["targets"], self.labels, None, self.question)["accuracy"]
 
     def validate(self):
         if self.validation is None:

@@ -25,6 +25,7 @@ cdef struct Spec:
     Py_ssize_t width
     int limit               # integers below this, or 0 for reals
     bint scanned            # whether NaN and infinity are looked for
+    int32_t *labels         # (batch,) of its own, for integers that came as int64
 
 
 cdef class Ready:
@@ -39,11 +40,12 @@ cdef class Ready:
     cdef Spec specs[MOST]
     cdef int count, first_op, last_op, team, real
     cdef bint learns
-    cdef object labels              # int32 (batch,), labels that came as int64
+    cdef object labels              # int32 (arrays, batch), for integers that came as int64
     cdef readonly object owner      # what the caller wants to find here
     cdef readonly long version      # of cpu's settings, when this was made
 
     def __init__(self, Plan plan, specs, part, int team, owner):
+        cdef int32_t[:, ::1] rows
         cdef int i
         if len(specs) > MOST:
             raise ValueError(f"a call has {len(specs)} arrays, expected at most {MOST}")
@@ -51,10 +53,9 @@ cdef class Ready:
         self.first_op, self.last_op, self.learns = part
         self.version = cpu.version()
         self.real = cnp.NPY_FLOAT32 if plan.program.item == sizeof(float) else cnp.NPY_FLOAT64
+        self.labels = rows = np.empty((len(specs), plan.batch), np.int32)
         for i, spec in enumerate(specs):
-            self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3])
-            if spec[2] > 0:
-                self.labels = np.empty(plan.batch, np.int32)
+            self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3], &rows[i, 0])
 
     def run(self, tuple arrays, uint64_t seed, uint64_t draws):
         """The loss of one pass over these arrays (0.0 where the plan has none), or None where they are not of the kind."""
@@ -99,7 +100,7 @@ cdef class Ready:
     cdef bint _bind_labels(self, cnp.ndarray array, const Spec *spec):
         cdef const int32_t *narrow
         cdef const int64_t *wide
-        cdef int32_t *kept = <int32_t *>cnp.PyArray_DATA(self.labels)
+        cdef int32_t *kept = spec.labels
         cdef Py_ssize_t i, n = cnp.PyArray_SIZE(array)
         if n != self.plan.program.batch:
             return False
