@@ -84,7 +84,7 @@ def test_a_true_page_passes():
     ("4], word", "5], word", "line 6"),
     ("word, [", "words, [", "line 6"),
     ("1.0e-9", "1.0e-8", "line 6"),
-    ("True]", "False]", "line 6"),
+    ("True])", "False])", "line 6"),
     ("x = 0.6667\n", "y = 0.6667\n", "line 13"),
     ("x = 0.6667\n", "x = 0.6668\n", "line 13"),
     ("x = 0.6667\n", "x : 0.6667\n", "line 13"),
@@ -99,8 +99,8 @@ def test_what_is_wrong_is_found(before, after, place):
     ("# 0.667; nearly 0.7", "", "line 5: the result is not shown, 0.666"),
     ("# a comment", "# 0.667", "line 4: '0.667' has a number that is not checked"),
     ("```text\nx = 0.6667\n```\n", "", "what the last block prints is not shown"),
-    ('print("x =", x)\n', "", "line 11: a text block, but the Python before it printed nothing"),
-    ("```text", "```python\n3 # 3\n```\n```text", "line 12: what the block before prints is not shown"),
+    ('print("x =", x)\n', "", "line 12: a text block, but the Python before it printed nothing"),
+    ("```text", "```python\n3 # 3\n```\n```text", "line 13: what the block before prints is not shown"),
 ])  # fmt: skip
 def test_what_is_not_shown_is_found(before, after, said):
     assert TRUE.count(before) == 1
