@@ -54,7 +54,7 @@ class _Lowering(RulesOfRows):
         self.now = 0
         for name in self.data:
             self.caller_rows(name)
-        last_forward = set(ordered(roots))
+        last_forward = set(ordered(roots)) if keep else ()
         for node in sorted(order, key=self.level.__getitem__):
             self.now = self.level[node]
             getattr(self, f"lower_{OPERATIONS[node.op].kind}")(node)

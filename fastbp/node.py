@@ -122,6 +122,9 @@ def is_number(node, number):
 
 def broadcast(what, nodes):
     """(batched, shape) of elementwise operations on these nodes, as NumPy does it; ValueError where they do not fit."""
+    first = nodes[0]
+    if all(node.shape == first.shape and node.batched == first.batched for node in nodes):
+        return first.batched, first.shape
     batched = any(node.batched for node in nodes)
     try:
         shape = np.broadcast_shapes(*(node.shape for node in nodes))
@@ -165,23 +168,26 @@ def layout(batched, shape, operands):
 
 def ordered(roots):
     """All nodes that `roots` need, each after its inputs: depth first, without recursion. ValueError for a cycle."""
-    order, seen, done, stack = [], set(), set(), [(root, False) for root in reversed(roots)]
+    order, path, done = [], [], {}  # done: {id: False while a node waits for its inputs, then True}
+    stack = list(reversed(roots))
     while stack:
-        node, ready = stack.pop()
-        if ready:
+        node = stack.pop()
+        if node is None:  # the inputs of the last node of the path are in order
+            node = path.pop()
+            done[id(node)] = True
             order.append(node)
-            done.add(id(node))
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(node.inputs))
-            if any(
-                id(child) in seen and id(child) not in done for child in node.inputs
-            ):  # such a child waits for this node
-                raise ValueError(
-                    f"the graph has a cycle through {node!r}, expected nodes that depend on earlier ones only; "
-                    "do not write into node.inputs"
-                )
+            continue
+        state = done.get(id(node))
+        if state is None:
+            done[id(node)] = False
+            path.append(node)
+            stack.append(None)
+            stack.extend(node.inputs[::-1])
+        elif not state:
+            raise ValueError(
+                f"the graph has a cycle through {node!r}, expected nodes that depend on earlier ones only; "
+                "do not write into node.inputs"
+            )
     return order
 
 
