@@ -7,7 +7,7 @@ import numpy as np
 
 from . import check, derived, loop, nets, plans
 from . import initializers as _initializers
-from ._core import cpu, random
+from ._core import random
 from ._core import train as core
 from ._core.plan import aligned_zeros
 from .elementwise import total_of

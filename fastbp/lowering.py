@@ -14,7 +14,19 @@ SUMS = {*ranges.SUMS, "total", "loss"}
 
 
 def lower(
-    forward, loss, gradients, *, batch, itemsize, data, panel, offsets, size, keep=False, training=True, results=None,
+    forward,
+    loss,
+    gradients,
+    *,
+    batch,
+    itemsize,
+    data,
+    panel,
+    offsets,
+    size,
+    keep=False,
+    training=True,
+    results=None,
     masks=None,
 ):
     """The Program of a graph.
@@ -127,7 +139,8 @@ class _Lowering(RulesOfRows):
         self.program.ranges = ranges.cut(self.sources, self.offsets, self.tiles)
 
     def one_row(self, node):
-        """All numbers of something fixed in one row: terms of a gradient may be of several shapes, (1, d) and (d, 1)."""
+        """All numbers of something fixed in one row: terms of a gradient may be of several shapes, (1, d) and
+        (d, 1)."""
         return self.part(self.matrix(node), 0, node.size, 1, node.size)
 
     def put_in_order(self):

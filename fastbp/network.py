@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import check, layers, losses, loop, nets, plans, train
+from . import check, layers, loop, losses, nets, plans, train
 from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
@@ -130,7 +130,7 @@ class Sequential:
             plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None)
             loss = float(plan.run("gradients", dropout=self._dropout(), X=X, targets=y, weights=weights)[0])
             self._last = plan
-            if weights is None and self.loss.target_range is None or labels:
+            if (weights is None and self.loss.target_range is None) or labels:
                 self._ready = plan.ready(
                     ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
                     scanned=("X", "targets"),

@@ -175,8 +175,8 @@ def dropout(x, rate, mask):
 
 
 def numbered(order):
-    """{mask: its number} of the dropouts among these nodes: each mask's own number, or the next one that is free, so that
-    a layer that is called twice drops differently each time."""
+    """{mask: its number} of the dropouts among these nodes: each mask's own number, or the next one that is free, so
+    that a layer that is called twice drops differently each time."""
     found = {}
     for node in order:
         if node.op == "dropout" and node.mask not in found:

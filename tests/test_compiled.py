@@ -63,7 +63,9 @@ def test_what_init_is_given_is_copied():
 
 def test_a_parameter_that_the_loss_does_not_reach_is_named():
     a, b, c = g.parameter("a"), g.parameter("b"), g.parameter("c")
-    with pytest.warns(UserWarning, match=r"the loss does not reach b: not trained; leave them out, or freeze them") as told:
+    with pytest.warns(
+        UserWarning, match=r"the loss does not reach b: not trained; leave them out, or freeze them"
+    ) as told:
         g.compile(a * a, {"b": b})
     assert told[0].filename == __file__
     with warnings.catch_warnings():
@@ -205,13 +207,29 @@ def test_a_sum_of_100_000_nodes():
 def test_forward_gives_each_output_in_its_shape(rng):
     x, y, a, M = g.input("x", 3), g.input("y"), g.parameter("a", 3), g.parameter("M", (2, 3))
     pair = g.reshape(x @ np.ones((3, 6)), (2, 3))
-    made = {"rows": x * a, "input": x, "fixed": M * 2, "number": g.sum(M), "pair": pair, "again": x * a, "a": a, "one": M[1, 2]}
+    made = {
+        "rows": x * a,
+        "input": x,
+        "fixed": M * 2,
+        "number": g.sum(M),
+        "pair": pair,
+        "again": x * a,
+        "a": a,
+        "one": M[1, 2],
+    }
     plan = compiled(g.mean(x * a * y) + g.sum(M), outputs=made)
     X = rng.standard_normal((4, 3))
     found = plan.forward(x=X)  # y is needed by the loss only
     assert {name: array.shape for name, array in found.items()} == {
-        "rows": (4, 3), "input": (4, 3), "fixed": (2, 3), "number": (), "pair": (4, 2, 3), "again": (4, 3), "a": (3,), "one": ()
-    }  # fmt: skip
+        "rows": (4, 3),
+        "input": (4, 3),
+        "fixed": (2, 3),
+        "number": (),
+        "pair": (4, 2, 3),
+        "again": (4, 3),
+        "a": (3,),
+        "one": (),
+    }
     assert np.allclose(found["rows"], X * plan.parameters["a"], rtol=1e-15)
     assert np.allclose(found["pair"], np.repeat(X.sum(1), 6).reshape(4, 2, 3))
     assert found["one"] == plan.parameters["M"][1, 2]
@@ -276,7 +294,9 @@ def test_two_plans_share_their_parameters():
 def test_sharing_that_is_refused():
     x, a, b = g.input("x"), g.parameter("a"), g.parameter("b")
     plan = g.compile(g.mean(x * a))
-    with pytest.raises(ValueError, match=r"shared_with lacks the parameter b, expected .*; compile the larger graph first"):
+    with pytest.raises(
+        ValueError, match=r"shared_with lacks the parameter b, expected .*; compile the larger graph first"
+    ):
         g.compile(g.mean(x * b), shared_with=plan)
     with pytest.raises(ValueError, match=r"shared_with has dtype float32, expected float64; compile both"):
         g.compile(g.mean(x * a), shared_with=plan, dtype="float64")
@@ -293,7 +313,9 @@ def test_write_to_gives_a_network_its_trained_parameters(rng):
     assert (net.params == before).all()
     plan.write_to(net)
     assert (net.params == plan.params).all()
-    with pytest.raises(ValueError, match=r"model is .*, expected a network or layer of this expression; call it on a node"):
+    with pytest.raises(
+        ValueError, match=r"model is .*, expected a network or layer of this expression; call it on a node"
+    ):
         plan.write_to(fb.mlp(3, 4, 2))
     layer = fb.Dense(3, 2)
     alone = g.compile(g.mse(layer(x), y))

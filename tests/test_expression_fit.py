@@ -38,14 +38,16 @@ LAYERS = {
         (fb.Dense(6, 8, "tanh", l2=0.01), fb.Dense(8, 3, l1=0.001, l2=0.1)), **options
     ),
     "softmax inside": lambda **options: model((fb.Dense(6, 8, "softsign"), fb.Dense(8, 3, "softmax")), **options),
-    "large": lambda **options: model((fb.Dense(6, 300, "relu"), fb.Dense(300, 310, "relu"), fb.Dense(310, 3)), **options),
+    "large": lambda **options: model(
+        (fb.Dense(6, 300, "relu"), fb.Dense(300, 310, "relu"), fb.Dense(310, 3)), **options
+    ),
 }
 OPTIMIZERS = {
     "SGD": lambda: fb.SGD(lr=0.05),
     "momentum": lambda: fb.SGD(lr=0.05, momentum=0.9, clip_norm=0.5),
     "Adam": lambda: fb.Adam(lr=0.01),
     "decay": lambda: fb.SGD(lr=fb.schedules.Exponential(0.02, 0.9), weight_decay=0.01),
-}  # fmt: skip
+}
 
 
 # ---- a network as an expression ------------------------------------------------------------------------------------
@@ -178,9 +180,13 @@ def test_early_stopping_and_callbacks():
     seen = []
     plan = square_fit()
     history = plan.fit(
-        line(), epochs=500, optimizer=fb.SGD(lr=0.3), early_stopping=fb.EarlyStopping(monitor="loss", patience=3),
-        callbacks=[lambda model, epoch, logs: seen.append((model, epoch, logs["loss"]))], **QUIET,
-    )  # fmt: skip
+        line(),
+        epochs=500,
+        optimizer=fb.SGD(lr=0.3),
+        early_stopping=fb.EarlyStopping(monitor="loss", patience=3),
+        callbacks=[lambda model, epoch, logs: seen.append((model, epoch, logs["loss"]))],
+        **QUIET,
+    )
     assert 3 < len(history.history["loss"]) < 500
     assert [loss for _, _, loss in seen] == history.history["loss"]
     assert all(model is plan for model, _, _ in seen)
@@ -217,7 +223,9 @@ def test_the_last_finite_parameters_stay_and_the_node_is_named():
 def test_a_parameter_that_stops_being_finite_is_named():
     x, big = g.input("x"), g.parameter("big", init=1.0)
     plan = g.compile(g.mean(x * big), dtype="float32")
-    with pytest.raises(FloatingPointError, match=r"epoch 1, step 1: a parameter of big stopped being finite; the param"):
+    with pytest.raises(
+        FloatingPointError, match=r"epoch 1, step 1: a parameter of big stopped being finite; the param"
+    ):
         plan.fit({"x": np.full(4, 1e30)}, optimizer=fb.SGD(lr=1e30), **QUIET)
     assert plan.params.tolist() == [1.0]
 
@@ -249,26 +257,44 @@ def test_debug_holds_in_fit_too():
 REFUSED = {
     "no dict": (lambda plan: plan.fit([1.0]), TypeError, r"data is list, expected a dict .*; pass \{'x': \.\.\.\}"),
     "missing": (lambda plan: plan.fit({"x": [1.0]}), ValueError, r"input 'y' is missing, expected x, y; pass y="),
-    "unknown": (lambda plan: plan.fit(line() | {"z": [1.0]}), ValueError, r"input 'z' is unknown, expected x, y; check"),
+    "unknown": (
+        lambda plan: plan.fit(line() | {"z": [1.0]}),
+        ValueError,
+        r"input 'z' is unknown, expected x, y; check",
+    ),
     "rows": (
-        lambda plan: plan.fit({"x": [1.0, 2.0], "y": [1.0]}), ValueError, r"input 'y' has 1 rows, expected 2, as 'x' has; pass"
+        lambda plan: plan.fit({"x": [1.0, 2.0], "y": [1.0]}),
+        ValueError,
+        r"input 'y' has 1 rows, expected 2, as 'x' has; pass",
     ),
     "nan": (
-        lambda plan: plan.fit({"x": [1.0, np.nan], "y": [1.0, 2.0]}), ValueError,
+        lambda plan: plan.fit({"x": [1.0, np.nan], "y": [1.0, 2.0]}),
+        ValueError,
         r"input 'x' has NaN or infinity in it, expected finite numbers; clean it",
     ),
     "validation": (
-        lambda plan: plan.fit(line(), validation_data=[1]), TypeError, r"validation_data is list, expected a dict"
+        lambda plan: plan.fit(line(), validation_data=[1]),
+        TypeError,
+        r"validation_data is list, expected a dict",
     ),
     "both": (
-        lambda plan: plan.fit(line(), validation_data=line(), validation_split=0.1), ValueError,
+        lambda plan: plan.fit(line(), validation_data=line(), validation_split=0.1),
+        ValueError,
         r"validation_split is 0.1 and validation_data is given, expected one of them; leave one out",
     ),
     "epochs": (lambda plan: plan.fit(line(), epochs=0), ValueError, r"epochs is 0, expected an integer >= 1"),
     "batch_size": (lambda plan: plan.fit(line(), batch_size="a"), TypeError, r"batch_size is 'a', expected an integer"),
-    "optimizer": (lambda plan: plan.fit(line(), optimizer="adam"), TypeError, r"optimizer is 'adam', expected an optimizer"),
-    "empty": (lambda plan: plan.fit({"x": [], "y": []}), ValueError, r"x is empty \(shape \(0, 1\)\), expected at least"),
-}  # fmt: skip
+    "optimizer": (
+        lambda plan: plan.fit(line(), optimizer="adam"),
+        TypeError,
+        r"optimizer is 'adam', expected an optimizer",
+    ),
+    "empty": (
+        lambda plan: plan.fit({"x": [], "y": []}),
+        ValueError,
+        r"x is empty \(shape \(0, 1\)\), expected at least",
+    ),
+}
 
 
 @pytest.mark.parametrize("what", REFUSED)

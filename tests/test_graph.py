@@ -50,20 +50,38 @@ REFUSED = {
     "input: width of words": (lambda: g.input("x", "3"), TypeError, r"width is '3', expected an integer"),
     "input: integer": (lambda: g.input("x", integer=2), TypeError, r"integer is 2 \(int\), expected True or False"),
     "input: wide integers": (
-        lambda: g.input("x", 2, integer=True), ValueError, r"width is 2 of integer input 'x', expected 1; declare an input for"
+        lambda: g.input("x", 2, integer=True),
+        ValueError,
+        r"width is 2 of integer input 'x', expected 1; declare an input for",
     ),
     "parameter: name": (lambda: g.parameter(None), TypeError, r"name is None, expected a word"),
     "parameter: shape": (lambda: g.parameter("a", (2, 0)), ValueError, r"shape is 0, expected an integer >= 1"),
     "parameter: three axes": (
-        lambda: g.parameter("a", (2, 2, 2)), ValueError, r"shape of parameter 'a' is \(2, 2, 2\), expected at most two axes; re"
+        lambda: g.parameter("a", (2, 2, 2)),
+        ValueError,
+        r"shape of parameter 'a' is \(2, 2, 2\), expected at most two axes; re",
     ),
     "parameter: shape of words": (lambda: g.parameter("a", "3"), TypeError, r"shape is '3', expected an integer"),
-    "parameter: init": (lambda: g.parameter("a", 2, init="glorot"), ValueError, r"unknown init 'glorot'; .*Choices: glorot_u"),
-    "parameter: init of a shape": (
-        lambda: g.parameter("a", 2, init=[1, 2, 3]), ValueError, r"init has shape \(3,\), expected \(2,\)"
+    "parameter: init": (
+        lambda: g.parameter("a", 2, init="glorot"),
+        ValueError,
+        r"unknown init 'glorot'; .*Choices: glorot_u",
     ),
-    "parameter: init of NaN": (lambda: g.parameter("a", init=np.nan), ValueError, r"init.* is nan .*expected finite"),
-    "constant: a node": (lambda: g.constant(X), TypeError, r"value is <data 'x' .*>, expected numbers; to keep .* use freeze"),
+    "parameter: init of a shape": (
+        lambda: g.parameter("a", 2, init=[1, 2, 3]),
+        ValueError,
+        r"init has shape \(3,\), expected \(2,\)",
+    ),
+    "parameter: init of NaN": (
+        lambda: g.parameter("a", init=np.nan),
+        ValueError,
+        r"init is nan, expected a finite number that float64 can hold; pass another",
+    ),
+    "constant: a node": (
+        lambda: g.constant(X),
+        TypeError,
+        r"value is <data 'x' .*>, expected numbers; to keep .* use freeze",
+    ),
     "constant: words": (lambda: g.constant("a"), TypeError, r"operand is 'a', expected a node, a number or an array"),
     "freeze: words": (lambda: g.freeze("a"), TypeError, r"operand is 'a', expected a node"),
     # integers where reals are needed, and the other way round
@@ -76,77 +94,157 @@ REFUSED = {
     "integers: activation": (lambda: g.tanh(I), TypeError, rf"tanh: {INTEGERS}"),
     "integers: dense": (lambda: g.dense(I, g.parameter("w", (1, 2))), TypeError, rf"dense: {INTEGERS}"),
     "integers: a target": (
-        lambda: g.mse(Y, I), TypeError, r"mse: target <data 'i' .*> is of integers, expected real numbers; declare it without"
+        lambda: g.mse(Y, I),
+        TypeError,
+        r"mse: target <data 'i' .*> is of integers, expected real numbers; declare it without",
     ),
     "integers: weights": (lambda: g.mse(X, X, weights=I), TypeError, rf"loss: {INTEGERS}"),
     "integers: a layer": (lambda: fb.Dense(1, 2)(I), TypeError, rf"dense: {INTEGERS}"),
     "gather: a real index": (
-        lambda: g.gather(T, Y), TypeError, r"index is <data 'y' \(batch, 1\)>, expected an integer input; declare it with graph"
+        lambda: g.gather(T, Y),
+        TypeError,
+        r"index is <data 'y' \(batch, 1\)>, expected an integer input; declare it with graph",
     ),
     "gather: numbers": (lambda: g.gather(T, [1, 2]), TypeError, r"index is \[1, 2\], expected an integer input"),
     "gather: a batched table": (
-        lambda: g.gather(X, I), ValueError, r"table is <data 'x' .*>, expected a parameter of two axes, .*; pass one"
+        lambda: g.gather(X, I),
+        ValueError,
+        r"table is <data 'x' .*>, expected a parameter of two axes, .*; pass one",
     ),
     # shapes
     "sum: a number": (lambda: g.sum(3), TypeError, r"x is 3, expected a node or several nodes; pass a node, or a list"),
     "sum: words": (lambda: g.sum(["a"]), TypeError, r"operand is 'a', expected a node"),
-    "sum: axis": (lambda: g.sum(X, axis=2), ValueError, r"axis is 2 of <data 'x' .*>, expected None, 0 or -1; reshape it"),
+    "sum: axis": (
+        lambda: g.sum(X, axis=2),
+        ValueError,
+        r"axis is 2 of <data 'x' .*>, expected None, 0 or -1; reshape it",
+    ),
     "sum: an inner axis": (lambda: g.sum(U, axis=1), ValueError, r"axis is 1 of .*, expected None, 0 or -1"),
     "mean: words": (lambda: g.mean("a"), TypeError, r"operand is 'a', expected a node"),
-    "max: a number": (lambda: g.max(B), ValueError, r"max of <parameter 'b' \(\)>, expected a node with a width; a single"),
-    "softmax: a number": (lambda: g.softmax(2.0), ValueError, r"softmax of <constant \(\)>, expected a node with a width"),
+    "max: a number": (
+        lambda: g.max(B),
+        ValueError,
+        r"max of <parameter 'b' \(\)>, expected a node with a width; a single",
+    ),
+    "softmax: a number": (
+        lambda: g.softmax(2.0),
+        ValueError,
+        r"softmax of <constant \(\)>, expected a node with a width",
+    ),
     "reshape: numbers": (
-        lambda: g.reshape(X, (2, 2)), ValueError, r"shape is \(2, 2\) for <data 'x' .*>, expected at most two axes with 3 numb"
+        lambda: g.reshape(X, (2, 2)),
+        ValueError,
+        r"shape is \(2, 2\) for <data 'x' .*>, expected at most two axes with 3 numb",
     ),
     "reshape: two -1": (lambda: g.reshape(W, (-1, -1)), ValueError, r"shape is \(-1, -1\) for <parameter 'W'"),
     "reshape: three axes": (lambda: g.reshape(W, (2, 2, 3)), ValueError, r"expected at most two axes with 12 numbers"),
     "reshape: words": (lambda: g.reshape(W, "12"), TypeError, r"shape is '12', expected an integer"),
     "concat: nothing": (lambda: g.concat([]), ValueError, r"concat: shapes none, expected nodes with a width"),
     "concat: fixed and batched": (
-        lambda: g.concat([X, A]), ValueError, r"concat: shapes \(batch, 3\), \(3,\), expected .* all batched or all fixed, .*; re"
+        lambda: g.concat([X, A]),
+        ValueError,
+        r"concat: shapes \(batch, 3\), \(3,\), expected .* all batched or all fixed, .*; re",
     ),
-    "concat: numbers": (lambda: g.concat([B, B]), ValueError, r"concat: shapes \(\), \(\), expected nodes with a width"),
+    "concat: numbers": (
+        lambda: g.concat([B, B]),
+        ValueError,
+        r"concat: shapes \(\), \(\), expected nodes with a width",
+    ),
     "concat: no list": (lambda: g.concat(3), TypeError, r"nodes is 3, expected several nodes; pass a list of them"),
     "dense: shapes": (
-        lambda: g.dense(X, T), ValueError, r"dense: x is <data 'x' .*> and W <parameter 'T' \(5, 3\)>, expected \(batch, inputs\)"
+        lambda: g.dense(X, T),
+        ValueError,
+        r"dense: x is <data 'x' .*> and W <parameter 'T' \(5, 3\)>, expected \(batch, inputs\)",
     ),
     "dense: b": (lambda: g.dense(X, W, A), ValueError, r"dense: b is <parameter 'a' \(3,\)>, expected .* shape \(4,\)"),
-    "dense: activation": (lambda: g.dense(X, W, None, "tan"), ValueError, r"unknown activation 'tan'; did you mean 'tanh'\?"),
-    "@: shapes": (lambda: X @ T, ValueError, r"@: shapes \(batch, 3\) and \(5, 3\), expected \(batch, k\) or \(m, k\) on .*sum\(a \*"),
-    "@: batched": (lambda: X @ X, ValueError, r"@: shapes \(batch, 3\) and \(batch, 3\), .*; for products of two batched nodes"),
+    "dense: activation": (
+        lambda: g.dense(X, W, None, "tan"),
+        ValueError,
+        r"unknown activation 'tan'; did you mean 'tanh'\?",
+    ),
+    "@: shapes": (
+        lambda: X @ T,
+        ValueError,
+        r"@: shapes \(batch, 3\) and \(5, 3\), expected \(batch, k\) or \(m, k\) on .*sum\(a \*",
+    ),
+    "@: batched": (
+        lambda: X @ X,
+        ValueError,
+        r"@: shapes \(batch, 3\) and \(batch, 3\), .*; for products of two batched nodes",
+    ),
     "@: words": (lambda: X @ "a", TypeError, r"operand is 'a', expected a node"),
-    "where: shapes": (lambda: g.where(X, W, 0), ValueError, r"select: shapes \(batch, 3\), \(3, 4\), \(\) do not broadcast"),
+    "where: shapes": (
+        lambda: g.where(X, W, 0),
+        ValueError,
+        r"select: shapes \(batch, 3\), \(3, 4\), \(\) do not broadcast",
+    ),
     "clip: words": (lambda: g.clip(X, "a", 1), TypeError, r"operand is 'a', expected a node"),
-    "a layer: width": (lambda: fb.Dense(2, 3)(X), ValueError, r"called on .*, expected a node of shape \(batch, 2\); pass an"),
+    "a layer: width": (
+        lambda: fb.Dense(2, 3)(X),
+        ValueError,
+        r"called on .*, expected a node of shape \(batch, 2\); pass an",
+    ),
     "a layer: numbers": (lambda: fb.Dense(3, 3)(np.ones((2, 3))), ValueError, r"expected a node of shape \(batch, 3\)"),
     # losses
-    "loss: fixed": (lambda: g.mse(A, A), ValueError, r"mse: y is <parameter 'a' .*, expected a row for each sample in both"),
-    "loss: width": (lambda: g.mse(X, Y), ValueError, r"mse: target is <data 'y' .*>, expected the shape of y, .*; slice or re"),
-    "loss: weights": (
-        lambda: g.mse(X, X, weights=X), ValueError, r"mse: weights is <data 'x' .*>, expected \(batch, 1\), a number for each"
+    "loss: fixed": (
+        lambda: g.mse(A, A),
+        ValueError,
+        r"mse: y is <parameter 'a' .*, expected a row for each sample in both",
     ),
-    "loss: setting": (lambda: g.huber(X, X, delta=0), ValueError, r"delta is 0, expected a number > 0"),
-    "loss: one class": (lambda: g.cross_entropy(Y, Y), ValueError, r"cross_entropy' on 1 unit is always 0, expected 2 units"),
+    "loss: width": (
+        lambda: g.mse(X, Y),
+        ValueError,
+        r"mse: target is <data 'y' .*>, expected the shape of y, .*; slice or re",
+    ),
+    "loss: weights": (
+        lambda: g.mse(X, X, weights=X),
+        ValueError,
+        r"mse: weights is <data 'x' .*>, expected \(batch, 1\), a number for each",
+    ),
+    "loss: setting": (lambda: g.huber(X, X, delta=0), ValueError, r"delta is 0, expected a finite number > 0; choose"),
+    "loss: one class": (
+        lambda: g.cross_entropy(Y, Y),
+        ValueError,
+        r"cross_entropy' on 1 unit is always 0, expected 2 units",
+    ),
     "loss: words": (lambda: g.mse(X, "a"), TypeError, r"operand is 'a', expected a node"),
     # compile, show, grad
     "compile: not a scalar": (
-        lambda: g.compile(X), ValueError, r"loss is <data 'x' \(batch, 3\)>, expected a scalar node; take the mean of it: graph"
+        lambda: g.compile(X),
+        ValueError,
+        r"loss is <data 'x' \(batch, 3\)>, expected a scalar node; take the mean of it: graph",
     ),
     "compile: a vector": (lambda: g.compile(A), ValueError, r"loss is <parameter 'a' \(3,\)>, expected a scalar node"),
     "compile: a number": (lambda: g.compile(3.0), ValueError, r"loss is 3.0, expected a scalar node"),
-    "compile: outputs": (lambda: g.compile(LOSS, [X]), TypeError, r"outputs is \[.*\], expected a dict of nodes; pass outputs="),
-    "compile: outputs of numbers": (lambda: g.compile(LOSS, {"y": 3}), TypeError, r"outputs is .*, expected a dict of nodes"),
-    "compile: dtype": (lambda: g.compile(LOSS, dtype="int8"), ValueError, r"dtype is 'int8', expected 'float32' or 'float64'"),
+    "compile: outputs": (
+        lambda: g.compile(LOSS, [X]),
+        TypeError,
+        r"outputs is \[.*\], expected a dict of nodes; pass outputs=",
+    ),
+    "compile: outputs of numbers": (
+        lambda: g.compile(LOSS, {"y": 3}),
+        TypeError,
+        r"outputs is .*, expected a dict of nodes",
+    ),
+    "compile: dtype": (
+        lambda: g.compile(LOSS, dtype="int8"),
+        ValueError,
+        r"dtype is 'int8', expected 'float32' or 'float64'",
+    ),
     "compile: seed": (lambda: g.compile(LOSS, seed=-1), ValueError, r"seed is -1, expected an integer >= 0"),
     "compile: debug": (lambda: g.compile(LOSS, debug="yes"), TypeError, r"debug is 'yes', expected True or False"),
     "compile: two inputs": (
-        lambda: g.compile(g.mean(X + g.input("x", 3))), ValueError, r"two inputs are called 'x', expected a name for each; rename"
+        lambda: g.compile(g.mean(X + g.input("x", 3))),
+        ValueError,
+        r"two inputs are called 'x', expected a name for each; rename",
     ),
     "compile: two parameters": (
-        lambda: g.compile(B * g.parameter("b")), ValueError, r"two parameters are called 'b', expected a name for each; rename"
+        lambda: g.compile(B * g.parameter("b")),
+        ValueError,
+        r"two parameters are called 'b', expected a name for each; rename",
     ),
     "show: words": (lambda: g.show("a"), ValueError, r"loss is 'a', expected a scalar node"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", REFUSED)
@@ -168,19 +266,35 @@ DATA = {
     "missing": ({"y": None}, ValueError, r"input 'y' is missing, expected x, y, i, j; pass y=\.\.\."),
     "unknown": ({"z": [1.0]}, ValueError, r"input 'z' is unknown, expected x, y, i, j; check the name"),
     "rows": ({"y": np.ones(3)}, ValueError, r"input 'y' has 3 rows, expected 4, as 'x' has; pass matching arrays"),
-    "width": ({"x": np.ones((4, 2))}, ValueError, r"x has shape \(4, 2\), expected \(n, 3\), one row for each sample; pass 3"),
+    "width": (
+        {"x": np.ones((4, 2))},
+        ValueError,
+        r"x has shape \(4, 2\), expected \(n, 3\), one row for each sample; pass 3",
+    ),
     "turned": ({"x": np.ones((3, 5))}, ValueError, r"x has shape \(3, 5\), expected \(n, 3\), .*x.T"),
     "a number": ({"y": 1.0}, ValueError, r"y has shape \(\), expected \(n, 1\)"),
-    "empty": ({"x": np.ones((0, 3))}, ValueError, r"x is empty \(shape \(0, 3\)\), expected at least one row of 3; pass data"),
+    "empty": (
+        {"x": np.ones((0, 3))},
+        ValueError,
+        r"x is empty \(shape \(0, 3\)\), expected at least one row of 3; pass data",
+    ),
     "words": ({"y": ["a"] * 4}, TypeError, r"y has dtype <U1, expected real numbers .*; "),
     "complex": ({"y": np.ones(4) * 1j}, TypeError, r"y has dtype complex128, expected real numbers"),
     "None": ({"x": [None] * 4}, TypeError, r"x has dtype object, expected real numbers"),
     "large": ({"i": [0, 1, 5, 2]}, ValueError, r"i has 5 in it, expected 0 to 4; check the indices"),
     "negative": ({"i": [0, -1, 2, 3]}, ValueError, r"i has -1 in it, expected 0 to 4; check the indices"),
     "too many classes": ({"j": [0, 1, 2, 3]}, ValueError, r"j has 3 in it, expected 0 to 2; check the indices"),
-    "reals as indices": ({"i": [0.0, 1.0, 2.0, 3.0]}, TypeError, r"i has dtype float64, expected integers below 5; pass i.asty"),
-    "a matrix of indices": ({"i": np.zeros((4, 2), int)}, ValueError, r"i has shape \(4, 2\), expected \(n,\), an integer for"),
-}  # fmt: skip
+    "reals as indices": (
+        {"i": [0.0, 1.0, 2.0, 3.0]},
+        TypeError,
+        r"i has dtype float64, expected integers below 5; pass i.asty",
+    ),
+    "a matrix of indices": (
+        {"i": np.zeros((4, 2), int)},
+        ValueError,
+        r"i has shape \(4, 2\), expected \(n,\), an integer for",
+    ),
+}
 
 
 @pytest.mark.parametrize("what", DATA)
@@ -193,7 +307,12 @@ def test_data_that_are_refused(what, ready):
     if ready:
         plan.loss_and_grad(**{name: np.asarray(value) for name, value in GOOD.items()})
     before = plan.grads.copy()
-    for call in (plan.loss_and_grad, plan.loss, lambda **given: plan.hvp(plan.params, **given), lambda **given: plan.fit(given)):
+    for call in (
+        plan.loss_and_grad,
+        plan.loss,
+        lambda **given: plan.hvp(plan.params, **given),
+        lambda **given: plan.fit(given),
+    ):
         with pytest.raises(error, match=message):
             call(**data)
     assert (plan.grads == before).all()

@@ -38,10 +38,10 @@ def test_every_node_has_its_value_and_gradient(op):
             assert value.shape == gradient.shape == ((5, *node.shape) if node.batched else node.shape), node
             assert close(value, each(number, numbers).astype(float), 1e-12), (name, node)
             distinct = len({id(one) for one in numbers.ravel()}) == numbers.size  # not one Value shown twice
-            if distinct and node.op not in ALIASES and numbers.size > 1:
-                if all(isinstance(one, Value) for one in numbers.ravel()) and not shares(node, plan.nodes()):
-                    slopes = each(lambda one: one.grad, numbers).astype(float)
-                    assert close(gradient, slopes, 1e-11), (name, node)
+            alone = distinct and numbers.size > 1 and node.op not in ALIASES and not shares(node, plan.nodes())
+            if alone and all(isinstance(one, Value) for one in numbers.ravel()):
+                slopes = each(lambda one: one.grad, numbers).astype(float)
+                assert close(gradient, slopes, 1e-11), (name, node)
 
 
 def shares(node, nodes):
@@ -121,7 +121,9 @@ def test_show_by_hand():
     ]
     plan.loss_and_grad(x=[2.0], y=[5.0])
     lines = plan.show().splitlines()
-    assert [line[: len(bare)] for line, bare in zip(lines, structure.splitlines(), strict=True)] == structure.splitlines()
+    assert [
+        line[: len(bare)] for line, bare in zip(lines, structure.splitlines(), strict=True)
+    ] == structure.splitlines()
     assert lines[2].split("value ")[1] == "6   grad 4"
     assert lines[8].split("value ")[1] == "4   grad 1"
 
@@ -135,9 +137,15 @@ def test_show_of_an_expression():
     assert g.show(g.compile(loss)) == g.show(loss)
 
 
-@pytest.mark.parametrize("array,text", [
-    (3.14159265, "3.142"), ([1.0, 2.5], "[1 2.5]"), (np.arange(10.0), "(10,) mean 4.5, 0 .. 9"), ([[0.5]], "0.5"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "array,text",
+    [
+        (3.14159265, "3.142"),
+        ([1.0, 2.5], "[1 2.5]"),
+        (np.arange(10.0), "(10,) mean 4.5, 0 .. 9"),
+        ([[0.5]], "0.5"),
+    ],
+)
 def test_numbers_in_a_few_characters(array, text):
     assert looks.numbers(array) == text
 
@@ -159,7 +167,9 @@ def test_looks_that_are_refused():
         plan.value(nodes["z"])
     plan.loss_and_grad(x=[2.0], y=[5.0])
     for what in (nodes["z"] + 1, g.input("x")):
-        with pytest.raises(ValueError, match=r"is not a node of this loss, expected one that it was made from; compile"):
+        with pytest.raises(
+            ValueError, match=r"is not a node of this loss, expected one that it was made from; compile"
+        ):
             plan.value(what)
     for what in (1.0, "z", None):
         for look in (plan.value, plan.grad):
