@@ -16,7 +16,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
-MODULES = ["cpu", "random", "plan", "dense", "rows", "maps", "updates", "executor", "train", "ready"]
+MODULES = ["cpu", "random", "plan", "dense", "rows", "maps", "updates", "executor", "train", "ready", "many"]
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 ISA_FLAGS = {

@@ -30,7 +30,7 @@ def points(n):
 
 KNOBS = np.linspace(0.5, -0.5, DEGREE + 1).astype(np.float32)
 
-# ---- contenders: each gives a function that returns (value, gradient (6,)) ---------------------------------------------
+# ---- contenders: each gives a function that returns (value, gradient (6,)) ----------------------------------------
 
 
 def fastbp(x, y, threads):
@@ -75,10 +75,10 @@ def torch(x, y, threads):
 
 
 def jax(x, y, threads):
-    from bench.peers import jax as _pinned  # noqa: F401  one thread is one CPU: XLA reads that at import
-
     import jax
     import jax.numpy as jnp
+
+    from bench.peers import jax as _pinned  # noqa: F401  one thread is one CPU: XLA reads that at import
 
     def loss(k, x, y):
         return jnp.mean((sum(k[i] * x**i for i in range(DEGREE + 1)) - y) ** 2)

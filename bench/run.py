@@ -30,7 +30,8 @@ def arguments(argv):
                         help=f"workloads, separated by commas: {', '.join(CASES)}")
     others = [name for name in MODULES if name != "fastbp"]
     parser.add_argument("--peers", type=names_of(others), default=[p for p in others if p not in ASKED_FOR],
-                        help=f"separated by commas, of {', '.join(others)}; the default is all but {', '.join(ASKED_FOR)}; "
+                        help=f"separated by commas, of {', '.join(others)}; the default is all but "
+                             f"{', '.join(ASKED_FOR)}; "
                              "one that is not installed is left out")
     parser.add_argument("--threads", type=positive, default=min(2, machine.usable_cpus()), help="default: %(default)s")
     parser.add_argument("--rounds", type=positive, help="chunks of each contender (default: 9, with --quick 3)")

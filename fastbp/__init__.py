@@ -13,6 +13,7 @@ from .callbacks import Callback, EarlyStopping, History, StopTraining
 from .files import load
 from .gradcheck import GradCheck, gradcheck
 from .layers import Dense, Dropout
+from .many import fit_many
 from .network import Sequential, mlp
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from .train import batches
@@ -34,6 +35,7 @@ __all__ = [
     "StopTraining",
     "batches",
     "cpu",
+    "fit_many",
     "gradcheck",
     "load",
     "losses",

@@ -10,17 +10,20 @@ from .program import Slot
 IN_PLACE = {"map", "activate", "activation_gradient", "dropout"}
 
 
-def share(program, pinned):
-    """Gives the local and shared values of a program their slots. pinned: values that outlive the row operations."""
+def share(program, pinned, keep=False):
+    """Gives the local and shared values of a program their slots. pinned: values that outlive the row operations; keep:
+    backward is a call of its own, which may be made again."""
     values = program.values
     last, sweep_of = {}, {}
     sweeps = [number for number, sweep in enumerate(program.sweeps) for _ in range(sweep.row, sweep.row_end)]
+    if keep:
+        sweeps = [number + (i >= program.forward) for i, number in enumerate(sweeps)]
     touched = [_touched(program, operation) for operation in program.operations]
     for i, (written, read) in enumerate(touched):
         for value in (*written, *read):
             last[value] = i
             sweep_of.setdefault(value, sweeps[i])
-    for value, i in last.items():  # what crosses from one sweep to the next is kept for all rows
+    for value, i in last.items():  # what crosses from one sweep, or call, to the next is kept for all rows
         if sweeps[i] != sweep_of[value] or value in pinned:
             values[value].mode = "shared"
             last[value] = len(program.operations)

@@ -233,6 +233,21 @@ def is_labels(y, loss, units):
     return y.ndim == 1 and y.dtype.kind in "iub" and units > 1 and (loss.takes_labels or loss.one_hot)
 
 
+def rows(name, value, n):
+    """Numbers of rows of n samples as an int64 (m,) copy, m >= 1, each in 0 .. n - 1; any order, repeats allowed."""
+    values = _numeric(value, name)
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f"{name} has shape {values.shape}, expected (m,) with m >= 1 numbers of rows of X; pass these")
+    if values.dtype.kind not in "iu":
+        hint = f"use np.flatnonzero({name})" if values.dtype.kind == "b" else f"use {name}.astype(int)"
+        raise TypeError(f"{name} has dtype {values.dtype}, expected integers, numbers of rows of X; {hint}")
+    bad = (values < 0) | (values >= n)
+    if bad.any():
+        at = int(bad.argmax())
+        raise ValueError(f"{name}[{at}] is {values[at]}, expected 0 .. {n - 1}, the rows of X; correct the number")
+    return values.astype(_INT64)  # compiled code reads it: what a user writes into theirs meanwhile must not matter
+
+
 def weights(sample_weight, class_weight, y, n, loss, dtype, classes=None):
     """The weights of n samples, (n,) of `dtype`, or None where neither argument is given.
 

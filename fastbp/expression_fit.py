@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import check, loop
+from . import loop
 from ._core import cpu
 
 
@@ -12,11 +12,7 @@ class Job(loop.Job):
     def __init__(self, plan, data, batch_size, validation_data, validation_split, threads):
         self.model = plan
         arrays = self.checked("data", data)
-        share = check.fraction("validation_split", validation_split)
-        if validation_data is not None and share:
-            raise ValueError(
-                f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
-            )
+        share = loop.validation_share(validation_split, validation_data)
         self.validation = None if validation_data is None else self.checked("validation_data", validation_data)
         if share:
             edge = loop.held_out(share, len(next(iter(arrays.values()))))

@@ -244,7 +244,7 @@ def _matmul(a, b):
     ):
         raise ValueError(
             f"@: shapes {described(a.batched, a.shape)} and {described(b.batched, b.shape)}, expected (batch, k) or "
-            "(m, k) on the left and fixed (k, n) on the right; for products of two batched nodes use sum(a * b, axis=-1)"
+            "(m, k) on the left, fixed (k, n) on the right; for products of two batched nodes use sum(a * b, axis=-1)"
         )
     if a.batched:
         return _p.dense(a, right)
@@ -357,20 +357,29 @@ def show(what, **inputs):
 
     what: a Plan, after a step; or a scalar node, with an array for each input - or none, for the structure alone.
     """
-    if isinstance(what, Plan):
-        return what.show()
-    plan = Plan(what, dtype="float64")
-    if inputs or not plan.inputs:
-        plan.loss_and_grad(**inputs)
-    return plan.show()
+    return _stepped(what, inputs).show()
 
 
 def draw(what, path=None, **inputs):
     """The graph as a picture, by graphviz: returns a graphviz.Digraph, and writes `path` (.svg, .png, .pdf) where
     given.
 
-    what and inputs: as for `show`.
+    what and inputs: as for `show`. Parameters are ellipses, inputs sheets of paper, constants bare numbers, operations
+    boxes, the loss a double box. Raises ImportError without the package graphviz, RuntimeError for a path without the
+    program dot.
     """
     from . import picture  # graphviz is optional
 
-    return picture.draw(what, path, **inputs)
+    return picture.draw(_stepped(what, inputs), path)
+
+
+def _stepped(what, inputs):
+    """A Plan as it is; or that of a scalar node, after a step if it has its inputs."""
+    if isinstance(what, Plan):
+        if inputs:
+            raise ValueError(f"inputs {', '.join(inputs)} with a Plan, expected none; call plan.loss_and_grad first")
+        return what
+    plan = Plan(what, dtype="float64")
+    if inputs or not plan.inputs:
+        plan.loss_and_grad(**inputs)
+    return plan

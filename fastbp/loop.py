@@ -4,6 +4,7 @@ epoch back in Python."""
 
 import threading
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     elif not isinstance(optimizer, optimizers.Optimizer):
         raise TypeError(f"optimizer is {optimizer!r}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()")
     calls = Callbacks(callbacks, early_stopping, names=job.names())
-    history = History({"epochs": epochs, "batch_size": job.batch, "samples": job.n, "steps": -(-job.n // job.batch)})
+    history = job.history(epochs)
     optimizer.monitored(job.names())
     with Progress(epochs, history.params["steps"], progress) as bar:
         optimizer.bind(model.params)  # here: whatever is refused is refused by now
@@ -57,7 +58,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
                     break
                 bar.begin(epoch)
                 with model._alone:  # for an epoch, not for all of them: callbacks may use the network
-                    logs = job.epoch(epoch, optimizer, shuffle, seed + epoch, bar)
+                    logs = _alone(job, job.epoch(epoch, optimizer, shuffle, seed + epoch, bar))
                 logs.update(job.validate())
                 history.append(epoch, logs)
                 bar.end(logs)
@@ -67,6 +68,33 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
             history.interrupted = True
         calls.on_train_end(model, history)
     return history
+
+
+class Call(NamedTuple):
+    """Steps to take in compiled code: the arguments of core.run_batches but for its team."""
+
+    plan: object
+    arrays: list
+    order: object
+    first: int
+    epoch: int
+    lr: np.ndarray
+    losses: np.ndarray
+    optimizer: object
+    dropout: tuple
+
+
+def _alone(job, work):
+    """Makes the calls that `work`, a generator of the job's, asks for, one by one; returns what it returns."""
+    result = None
+    try:
+        while True:
+            call = work.send(result)
+            begun = time.perf_counter()
+            result = core.run_batches(*call, job.threads)
+            job.step_seconds = (time.perf_counter() - begun) / len(call.losses)
+    except StopIteration as end:
+        return end.value
 
 
 def run_steps(job, optimizer, steps, seed=0):
@@ -83,9 +111,19 @@ def run_steps(job, optimizer, steps, seed=0):
         order = epoch_order(job.n, job.batch, True, seed + epoch)
         # the order of one batch of all rows never changes, so all its epochs are one call
         count = steps if order is None else min(steps - done, job.n // job.batch)
-        job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer)
+        _alone(job, job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer))
         done, epoch = done + count, epoch + 1
     return losses
+
+
+def validation_share(split, data):
+    """The share of the data that is held out for validation, refused where validation data are given as well."""
+    share = check.fraction("validation_split", split)
+    if share and data is not None:
+        raise ValueError(
+            f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
+        )
+    return share
 
 
 def held_out(share, n):
@@ -110,6 +148,9 @@ class Job:
 
     arrays: {name: array}, a row for each of the n samples; batch: rows of a step. What a kind of model knows better, it
     overrides: `names`, `plan`, `more_logs`, `validate` and `where`.
+
+    The methods that train - epoch, guarded, steps - are generators: they yield each Call and are sent its result,
+    (steps completed, whether a parameter broke). So `run` makes the calls of one model, `fit_many` those of several.
     """
 
     def __init__(self, model, arrays, batch_size, threads):
@@ -118,6 +159,15 @@ class Job:
         self.n = len(next(iter(arrays.values())))
         self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
         self.step_seconds = None
+
+    def history(self, epochs):
+        """The History to fill."""
+        steps = -(-self.n // self.batch)
+        return History({"epochs": epochs, "batch_size": self.batch, "samples": self.n, "steps": steps})
+
+    def order(self, shuffle, seed):
+        """The rows of one epoch in their order, int64 (n,), or None for the data as they lie."""
+        return epoch_order(self.n, self.batch, shuffle, seed)
 
     def names(self):
         """The keys of an epoch's logs."""
@@ -142,18 +192,18 @@ class Job:
     def epoch(self, epoch, optimizer, shuffle, seed, bar):
         """One epoch; returns its logs."""
         begun = time.perf_counter()
-        order = epoch_order(self.n, self.batch, shuffle, seed)
+        order = self.order(shuffle, seed)
         whole, rest = divmod(self.n, self.batch)
         start = _State(self.model, optimizer)
         losses = np.empty(whole + bool(rest))
         step = 0
         while step < whole:
             count = self.chunk(whole - step)
-            self.guarded(start, epoch, order, step, losses[step : step + count], optimizer, self.batch)
+            yield from self.guarded(start, epoch, order, step, losses[step : step + count], optimizer, self.batch)
             step += count
             bar.advance(count)
         if rest:
-            self.guarded(start, epoch, order, whole, losses[whole:], optimizer, rest)
+            yield from self.guarded(start, epoch, order, whole, losses[whole:], optimizer, rest)
             bar.advance(1)
         seconds = time.perf_counter() - begun
         share = np.full(len(losses), self.batch / self.n)
@@ -166,14 +216,13 @@ class Job:
         """How many steps to take before Python has a look again."""
         if self.step_seconds is None:
             return 1
-        return max(1, min(left, int(CHUNK_SECONDS / self.step_seconds)))
+        return max(1, min(left, int(CHUNK_SECONDS / max(self.step_seconds, 1e-9))))
 
     def steps(self, plan, order, first, losses, optimizer):
         """Takes len(losses) steps from row `first` of the order; returns (steps completed, broken)."""
         model = self.model
         lr = np.zeros(len(losses)) if optimizer is None else optimizer.learning_rates(len(losses))
-        begun = time.perf_counter()
-        done, broken = core.run_batches(
+        done, broken = yield Call(
             plan.compiled,
             plan.arrays(**self.arrays),
             order,
@@ -183,9 +232,7 @@ class Job:
             losses,
             optimizer,
             (model._dropout_key, model._draws),
-            self.threads,
         )
-        self.step_seconds = max(1e-9, (time.perf_counter() - begun) / len(losses))
         model._draws += done
         model._last = plan
         if optimizer is not None:
@@ -201,7 +248,7 @@ class Job:
     def guarded(self, start, epoch, order, step, losses, optimizer, batch):
         """`steps`, and what happens when a number stops being finite."""
         plan = self.plan(batch, order)
-        done, broken = self.steps(plan, order, step * self.batch, losses, optimizer)
+        done, broken = yield from self.steps(plan, order, step * self.batch, losses, optimizer)
         if done == len(losses):
             return
         bad = step + done
@@ -212,7 +259,7 @@ class Job:
         start.restore(self.model, optimizer)
         if bad:
             again = np.empty(min(bad, self.n // self.batch))
-            self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
+            yield from self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
         if layer is None:
             rows = self.rows(order, bad, batch)
             what = f"the loss became {loss} {self.where(rows)}"

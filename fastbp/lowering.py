@@ -37,6 +37,9 @@ def lower(
     call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's;
     masks: {dropout's mask: its number}, where other programs draw the same ones.
     """
+    for name in (results or {}).values():
+        if name in data:
+            raise ValueError(f"input {name!r} is called as a result of the plan is; expected another name; rename it")
     lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {}, masks)
     return lowering.lower(forward, loss, gradients, keep)
 
@@ -70,7 +73,7 @@ class _Lowering(RulesOfRows):
         self.now = 0
         for name in self.data:
             self.caller_rows(name)
-        last_forward = set(ordered(roots))
+        last_forward = set(ordered(roots)) if keep else ()
         for node in sorted(order, key=self.level.__getitem__):
             self.now = self.level[node]
             getattr(self, f"lower_{OPERATIONS[node.op].kind}")(node)
@@ -86,7 +89,7 @@ class _Lowering(RulesOfRows):
             for v in (operation.x, operation.y, operation.w)
             if v is not None
         }
-        arena.share(program, pinned)
+        arena.share(program, pinned, keep)
         row_bytes = sum(slot.width * slot.itemsize for slot in program.slots if slot.mode == "local")
         program.slice_rows = regime.slice_rows
         program.block_rows = regimes.block_rows(regime, row_bytes, keep)
@@ -111,15 +114,20 @@ class _Lowering(RulesOfRows):
                 self.program.data[name] = out = self.value("direct", node.width)
                 self.copy_columns(out, 0, self.values[node], 0, node.width)
             elif not node.batched:
-                value = self.program.values[self.values[node]]
-                own = value.mode == "fixed" and value.source is None
-                self.program.data[name] = self.values[node] if own else self.contiguous(node)
+                self.program.data[name] = self.own(node)
         if loss is not None:
             self.program.root = (self.sums[loss], None) if loss in self.sums else (None, self.values[loss])
+
+    def own(self, node):
+        """A fixed value in memory of its own: parameters, and parts of them, change while ranges are updated."""
+        value = self.program.values[self.values[node]]
+        return self.values[node] if value.mode == "fixed" and value.source is None else self.contiguous(node)
 
     def make_ranges(self):
         for source in self.sources.values():
             values = [self.one_row(node) for node in source.values]
+            if len(values) == 1:
+                values = [self.own(source.values[0])]
             while len(values) > 1:
                 a, b = values[:2]
                 size = self.program.values[a].width
@@ -139,8 +147,8 @@ class _Lowering(RulesOfRows):
         self.program.ranges = ranges.cut(self.sources, self.offsets, self.tiles)
 
     def one_row(self, node):
-        """All numbers of something fixed in one row: terms of a gradient may be of several shapes, (1, d) and
-        (d, 1)."""
+        """All numbers of something fixed in one row: terms of a gradient may be of several shapes, (1, d) and (d,
+        1)."""
         return self.part(self.matrix(node), 0, node.size, 1, node.size)
 
     def put_in_order(self):

@@ -130,6 +130,9 @@ def is_number(node, number):
 
 def broadcast(what, nodes):
     """(batched, shape) of elementwise operations on these nodes, as NumPy does it; ValueError where they do not fit."""
+    first = nodes[0]
+    if all(node.shape == first.shape and node.batched == first.batched for node in nodes):
+        return first.batched, first.shape
     batched = any(node.batched for node in nodes)
     try:
         shape = np.broadcast_shapes(*(node.shape for node in nodes))
@@ -147,22 +150,22 @@ def layout(batched, shape, operands):
     """How an elementwise operation runs: (rows for each sample, columns, [(rows advance, column step) of each
     operand]).
 
-    A batched value of shape (h, w) is h rows for each sample, unless an operand has one number for each sample: then
-    it is one row of h * w. ValueError where a row would have to be repeated in turn with others, which strides cannot
-    say.
+    A batched value of shape (h, w) is h rows for each sample, unless an operand has one number for each sample, or is a
+    fixed matrix: then it is one row of h * w. ValueError where a row would have to be repeated in turn with others,
+    which strides cannot say.
     """
     width = shape[-1] if shape else 1
     group = shape[0] if len(shape) == 2 else 1
-    if batched and group > 1 and any(node.batched and node.size == 1 for node in operands):
+    if batched and group > 1 and any(node.size == 1 if node.batched else node.rows > 1 for node in operands):
         group, width = 1, group * width
     steps = []
     for node in operands:
         last = node.shape[-1] if node.shape else 1
         rows = node.rows if not node.batched else node.size // max(1, last)
-        if group == 1 and batched and node.batched:
+        if group == 1 and batched:
             rows, last = 1, node.size
         moves = node.batched or rows > 1
-        if last not in (1, width) or (moves and rows != group) or (batched and not node.batched and rows > 1):
+        if last not in (1, width) or (moves and rows != group):
             raise ValueError
         steps.append((moves, 1 if last == width else 0))
     return group, width, steps
@@ -173,23 +176,26 @@ def layout(batched, shape, operands):
 
 def ordered(roots):
     """All nodes that `roots` need, each after its inputs: depth first, without recursion. ValueError for a cycle."""
-    order, seen, done, stack = [], set(), set(), [(root, False) for root in reversed(roots)]
+    order, path, done = [], [], {}  # done: {id: False while a node waits for its inputs, then True}
+    stack = list(reversed(roots))
     while stack:
-        node, ready = stack.pop()
-        if ready:
+        node = stack.pop()
+        if node is None:  # the inputs of the last node of the path are in order
+            node = path.pop()
+            done[id(node)] = True
             order.append(node)
-            done.add(id(node))
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(node.inputs))
-            if any(
-                id(child) in seen and id(child) not in done for child in node.inputs
-            ):  # such a child waits for this node
-                raise ValueError(
-                    f"the graph has a cycle through {node!r}, expected nodes that depend on earlier ones only; "
-                    "do not write into node.inputs"
-                )
+            continue
+        state = done.get(id(node))
+        if state is None:
+            done[id(node)] = False
+            path.append(node)
+            stack.append(None)
+            stack.extend(node.inputs[::-1])
+        elif not state:
+            raise ValueError(
+                f"the graph has a cycle through {node!r}, expected nodes that depend on earlier ones only; "
+                "do not write into node.inputs"
+            )
     return order
 
 

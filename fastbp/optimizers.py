@@ -68,7 +68,7 @@ class Optimizer:
         return np.array([self.rate(), self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
 
     def constants(self):
-        """What `hyper` gave once: all but the rate never changes. A step of a small network is shorter than making it."""
+        """What `hyper` gave once: all but the rate never changes. Making it takes longer than a small step."""
         if self._constants is None:
             self._constants = self.hyper()
         return self._constants
@@ -101,6 +101,17 @@ class Optimizer:
         does nothing; with another it raises ValueError, because state and count of steps belong to one network."""
         if params is self._params:
             return
+        self.check_free(params)
+        if self._params is not None:
+            return
+        # a copy that has taken steps goes on where it was, with the network that was copied with it
+        if self.slots and not self.steps:
+            self.state = aligned_zeros((self.slots, params.size), params.dtype)
+        self._params = params
+
+    def check_free(self, params):
+        """Raises the ValueError that `bind` would, and changes nothing."""
+        state = self.state
         if self._params is not None:
             same = params.shape == self._params.shape and params.dtype == self._params.dtype
             if not (same and params.ctypes.data == self._params.ctypes.data):
@@ -108,17 +119,11 @@ class Optimizer:
                     f"optimizer {self!r} already trains another network ({self._params.size} parameters, {self.steps} "
                     "steps), expected one optimizer for each network; pass optimizer.fresh()"
                 )
-            return
-        state = self.state
-        if self.steps and self.slots and (state.shape != (self.slots, params.size) or state.dtype != params.dtype):
+        elif self.steps and self.slots and (state.shape != (self.slots, params.size) or state.dtype != params.dtype):
             raise ValueError(
                 f"optimizer {self!r} is a copy with the state of {state.shape[1]} {state.dtype} parameters, expected "
                 f"{params.size} of {params.dtype}; pass optimizer.fresh()"
             )
-        # a copy that has taken steps goes on where it was, with the network that was copied with it
-        if self.slots and not self.steps:
-            self.state = aligned_zeros((self.slots, params.size), params.dtype)
-        self._params = params
 
     def step(self, net):
         """One step: reads net.grads, writes net.params."""

@@ -61,7 +61,7 @@ class Plan:
         return losses
 
     def ready(self, names, part, *, limits=None, scanned=()):
-        """A Ready of one pass over the arrays of these names, in this order, for a thread that has the plan to itself.
+        """A Ready of one pass over the arrays of these names, in this order, for who has the plan to himself.
 
         limits: {name: how many integers there are} of the integer arrays; scanned: names that NaN is looked for in.
         None for more arrays than a Ready has room for.

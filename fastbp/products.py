@@ -31,6 +31,14 @@ def weight_gradient(x, dz):
     return Node("weight_gradient", (x, dz), batched=False, shape=(x.size, dz.size))
 
 
+def outer(pairs, besides=()):
+    """The sum of x^T dz over the pairs (x, dz), for each sample: (B, I, O). besides: at most one node of that shape,
+    fixed or batched, that is added."""
+    inputs = [node for pair in pairs for node in pair]
+    shape = (inputs[0].size, inputs[1].size)
+    return Node("outer", (*inputs, *besides), batched=True, shape=shape, pairs=len(pairs))
+
+
 def matmul(A, B):
     """A (m, k) B (k, n), both fixed."""
     return Node("matmul", (A, B), batched=False, shape=(A.shape[0], B.shape[1]))
@@ -70,6 +78,7 @@ def _matmul_derivative(node, d):
 OPERATIONS["dense"] = Operation("dense", None, _dense_derivative)
 OPERATIONS["input_gradient"] = Operation("input_gradient", None, _input_gradient_derivative)
 OPERATIONS["weight_gradient"] = Operation("weight_gradient", None, _weight_gradient_derivative)
+OPERATIONS["outer"] = Operation("outer")  # of gradients of single samples, which nothing is differentiated through
 OPERATIONS["matmul"] = Operation("matmul", None, _matmul_derivative)
 OPERATIONS["transpose"] = Operation("transpose", None, lambda node, d: (lambda: transpose(d),))
 
@@ -207,10 +216,16 @@ OPERATIONS["penalty_gradient"] = Operation("penalty_gradient", None, _penalty_gr
 # ---- losses --------------------------------------------------------------------------------------------------------
 
 
-def loss(y, target, function, weights=None):
-    """The scalar loss of outputs y (B, O) for targets; function is a fastbp.losses.Loss, weights (B, 1) or None."""
+def loss(y, target, function, weights=None, samples=None):
+    """The scalar loss of outputs y (B, O) for targets; function is a fastbp.losses.Loss, weights (B, 1) or None.
+    samples: how many its mean is over; None for the batch's."""
     inputs = (y, target) if weights is None else (y, target, weights)
-    return Node("loss", inputs, batched=False, shape=(), function=function)
+    return Node("loss", inputs, batched=False, shape=(), function=function, samples=samples)
+
+
+def loss_gradient(node):
+    """The gradient of a loss for its outputs."""
+    return Node("loss_gradient", node.inputs, batched=True, shape=node.inputs[0].shape, loss=node)
 
 
 def written(node):
@@ -221,13 +236,13 @@ def written(node):
         target = gather(constant(np.eye(y.size)), target)
     value = LOSSES[function.row](y, target, function.param)
     scale = 1 / y.size if function.over_units else 1.0
-    return total(multiply(value, weights[0]) if weights else value, scale, per_batch=1)
+    value = multiply(value, weights[0]) if weights else value
+    return total(value, scale / (node.samples or 1), per_batch=0 if node.samples else 1)
 
 
 def _loss_derivative(node, dy):
     # the loss and its gradient for y come from one pass over the rows, which starts from dLoss/dLoss = 1
-    y = node.inputs[0]
-    yield lambda: multiply(dy, Node("loss_gradient", node.inputs, batched=True, shape=y.shape, loss=node))
+    yield lambda: multiply(dy, loss_gradient(node))
     for other in node.inputs[1:]:
         yield lambda other=other: _partial(written(node), dy, node.inputs)[other]
 

@@ -42,8 +42,8 @@ def sources(gradients, consumers):
     """({parameter: Source}, {sum node: Destination}) of {parameter: gradient node}.
 
     A gradient that is an addition is taken apart, so that its terms are added where they belong and none is made by
-    itself. consumers: {id(node): the nodes that read it}; a term that something else reads as well is a value like any
-    other.
+    itself. consumers: {id(node): the nodes that read it}; a term that something else reads as well, or that is the
+    gradient of another parameter, is a value like any other.
     """
     times = Counter(map(id, gradients.values()))
     found, destinations = {}, {}
@@ -53,7 +53,7 @@ def sources(gradients, consumers):
         stack = [(gradient, private, 0, parameter.width, True)]
         while stack:
             node, private, offset, ld, whole = stack.pop()
-            inner = [(child, len(consumers[id(child)]) == 1) for child in node.inputs]
+            inner = [(child, len(consumers[id(child)]) == 1 and not times[id(child)]) for child in node.inputs]
             if node.op == "penalty_gradient":
                 source.l1, source.l2 = source.l1 + node.l1, source.l2 + node.l2
             elif private and node.op == "add" and whole and node.inputs[0].shape == node.inputs[1].shape == node.shape:
@@ -63,14 +63,19 @@ def sources(gradients, consumers):
                 stack.append((*inner[0], at, ld, False))
             elif private and node.op == "reshape" and (ld == node.width or node.rows == 1):
                 stack.append((*inner[0], offset, inner[0][0].width, whole))
-            elif private and node.op in SUMS and (node.op != "scatter" or whole):
+            elif private and node.op in SUMS and (whole or _fits(node, ld)):
                 destinations[node] = Destination(parameter, offset, ld, whole)
                 source.sums.append(node)
             elif whole:
-                source.values.append(node)
+                source.values.append(reshape(node, parameter.shape))
             else:  # a part of something else: put back into its place by the nodes that it came from
                 source.values.append(_padded(node, offset, parameter))
     return found, destinations
+
+
+def _fits(node, ld):
+    """Whether the slices' sums of this kind can be added to a block whose rows are `ld` apart."""
+    return node.op == "weight_gradient" or (node.op == "batch_sum" and (node.rows == 1 or ld == node.width))
 
 
 def _strides(shape):
@@ -84,6 +89,20 @@ def _padded(node, offset, parameter):
     return Node("pad", (reshape(node, shape),), batched=False, shape=parameter.shape, begins=begins)
 
 
+def by_range(node, parameter):
+    """Whether a sum that is the whole gradient of a parameter can be made range by range: the rows of a range must be
+    rows of the sum, which they are not where one of the two was reshaped."""
+    rows, columns = _grid(parameter)
+    if node.op == "batch_sum":  # its rows are single numbers
+        return columns == 1
+    return (node.rows, node.width) == (rows, columns)
+
+
+def _grid(parameter):
+    """(rows, columns) that the ranges of the tiles regime are cut from: a vector is a column."""
+    return (parameter.rows, parameter.width) if len(parameter.shape) == 2 else (parameter.size, 1)
+
+
 def cut(found, offsets, tiles):
     """The ranges of a plan. found: {parameter: Source}; offsets: {parameter: where it begins in the vector}."""
     return _tile_ranges(found, offsets) if tiles else _slice_ranges(found, offsets)
@@ -93,7 +112,7 @@ def _tile_ranges(found, offsets):
     """Strips of rows of each matrix, and whole vectors."""
     ranges = []
     for node, source in found.items():
-        rows, columns = (node.rows, node.width) if len(node.shape) == 2 else (node.size, 1)
+        rows, columns = _grid(node)
         step = regimes.TASK_ROWS if len(node.shape) == 2 else rows
         for row in range(0, rows, step):
             count = min(step, rows - row)

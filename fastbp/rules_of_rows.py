@@ -1,9 +1,9 @@
 """How products, activations, losses and sums over the batch are written into a program."""
 
-from . import regimes
+from . import ranges, regimes
 from .node import layout
 from .program import Operand, Operation
-from .rules import Rules
+from .rules import Rules, lines
 
 
 class RulesOfRows(Rules):
@@ -39,33 +39,13 @@ class RulesOfRows(Rules):
     def lower_activation(self, node):
         if node in self.values:  # the product made it
             return
-        x = node.inputs[0]
-        width = node.shape[-1] if node.shape else 1
-        size = {} if node.batched else {"fixed": True, "rows": node.rows}
-        self.emit(
-            "activate",
-            kernel=f"{node.activation}_forward",
-            out=self.place(node),
-            x=self.values[x],
-            n_out=width,
-            group=node.size // width if node.batched else 1,
-            **size,
-        )
+        kernel, x = f"{node.activation}_forward", self.values[node.inputs[0]]
+        self.emit("activate", kernel=kernel, out=self.place(node), x=x, **lines(node))
 
     def lower_activation_gradient(self, node):
-        dy, v = node.inputs
-        width = node.shape[-1] if node.shape else 1
-        size = {} if node.batched else {"fixed": True, "rows": node.rows}
-        self.emit(
-            "activation_gradient",
-            kernel=f"{node.activation}_backward",
-            out=self.place(node),
-            x=self.values[v],
-            y=self.values[dy],
-            n_out=width,
-            group=node.size // width if node.batched else 1,
-            **size,
-        )
+        dy, v = (self.values[child] for child in node.inputs)
+        kernel = f"{node.activation}_backward"
+        self.emit("activation_gradient", kernel=kernel, out=self.place(node), x=v, y=dy, **lines(node))
 
     def lower_input_gradient(self, node):
         dz, W = node.inputs
@@ -79,6 +59,23 @@ class RulesOfRows(Rules):
             panels="shared" if self.tiles and W.op == "parameter" else "own",
             panels_size=self.panels_size(W.shape[1], W.shape[0]),
         )
+
+    def lower_outer(self, node):
+        out, pairs, besides = self.place(node), 2 * node.pairs, None
+        for other in node.inputs[pairs:]:
+            besides = Operand(self.values[other] if other.batched else self.matrix(other), other.batched, 1)
+        for x, dz in zip(node.inputs[:pairs:2], node.inputs[1:pairs:2], strict=True):
+            self.emit(
+                "outer",
+                kernel="multiply_add" if besides else "multiply",
+                out=out,
+                x=self.values[x],
+                y=self.values[dz],
+                c=besides,
+                n_in=x.size,
+                n_out=dz.size,
+            )
+            besides = Operand(out, True, 1)
 
     def lower_matmul(self, node):
         A, B = node.inputs
@@ -136,7 +133,8 @@ class RulesOfRows(Rules):
 
     def by_range(self, node):
         """Whether a sum that is a parameter's whole gradient is made by range, from the rows of the whole batch."""
-        return self.tiles and self.destinations[node].whole
+        destination = self.destinations[node]
+        return self.tiles and destination.whole and ranges.by_range(node, destination.parameter)
 
     def lower_weight_gradient(self, node):
         x, dz = node.inputs
@@ -163,7 +161,7 @@ class RulesOfRows(Rules):
             return {"a": Operand(self.values[x], True, 1)}
         nodes = x.inputs * 2 if x.op == "square" else x.inputs
         steps = layout(True, x.shape, nodes)[2]
-        return {name: Operand(self.values[one], *step) for name, one, step in zip("ab", nodes, steps, strict=True)}
+        return dict(zip("ab", self.read(x, nodes, steps), strict=True))
 
     def lower_scatter(self, node):
         dy, index = node.inputs
@@ -254,7 +252,7 @@ class RulesOfRows(Rules):
             w=self.values[weights[0]] if weights else None,
             n_out=y.size,
             param=function.param,
-            scale=function.scale(self.program.batch, y.size),
+            scale=function.scale(node.samples or self.program.batch, y.size),
             sums=self.new_sum(node),
         )
 

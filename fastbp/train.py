@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import check, loop
-from .loop import Job, epoch_order, held_out, logged
+from .loop import Job, epoch_order, held_out, logged, validation_share
 
 
 def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
@@ -65,7 +65,7 @@ def fit(
     Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and layer, when the
     loss or a parameter stops being finite: the parameters are then those after the last good step.
     """
-    job = _Job(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
+    job = NetworkJob(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
     return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
 
 
@@ -75,10 +75,10 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
     For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
     Returns the losses, float64 (steps,).
     """
-    return loop.run_steps(_Job(net, X, y, None, None, batch_size, None, 0.0, threads), optimizer, steps, seed)
+    return loop.run_steps(NetworkJob(net, X, y, None, None, batch_size, None, 0.0, threads), optimizer, steps, seed)
 
 
-class _Job(Job):
+class NetworkJob(Job):
     """The checked data of one fit of a network, and its plans."""
 
     def __init__(self, net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads):
@@ -86,12 +86,8 @@ class _Job(Job):
         X, targets, self.labels, weights = self.checked(X, y, sample_weight, class_weight, "")
         self.question = net._question(y)
         self.validation = None
-        share = check.fraction("validation_split", validation_split)
+        share = validation_share(validation_split, validation_data)
         if validation_data is not None:
-            if share:
-                raise ValueError(
-                    f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
-                )
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
                 raise TypeError(
                     f"validation_data is {type(validation_data).__name__}, expected (X, y) or "
@@ -128,10 +124,12 @@ class _Job(Job):
         )
 
     def more_logs(self):
-        if not self.question:
-            return {}
-        result = self.model._evaluated(self.arrays["X"], self.arrays["targets"], self.labels, None, self.question)
-        return {"accuracy": result["accuracy"]}
+        return {"accuracy": self.accuracy()} if self.question else {}
+
+    def accuracy(self):
+        """Of the data trained on."""
+        arrays = self.arrays
+        return self.model._evaluated(arrays["X"], arrays["targets"], self.labels, None, self.question)["accuracy"]
 
     def validate(self):
         if self.validation is None:

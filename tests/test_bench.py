@@ -1,5 +1,6 @@
 """The benchmark's harness: what it times is the same work for all, and its figures mean what they say."""
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from fastbp._core import cpu
 from fastbp.reference.network import Dense, Network, Optimizer
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from bench import peak, peers, report, run, worker
+from bench import many, peak, peers, report, run, worker
 from bench.cases import CASES, matrix_exponential
 from bench.peers import numpy as baseline
 
@@ -222,6 +223,17 @@ def test_peak_counts_what_it_does():
     assert out[2] == sum((1.0 + i) * 0.5 + 1.0 for i in range(12))  # twelve streams begin at 1, 2 ... 12
     ones = np.ones(1 << 12, np.float32)
     assert library.peak_read(ones.ctypes.data, ones.size) == ones.size / lanes  # one lane's share of the sum
+
+
+def test_many_prints_its_ratio_and_compares_the_bits(capsys, monkeypatch):
+    options = ["--nets", "3", "--rows", "250", "--rounds", "1", "--threads", "2"]
+    assert many.main(options) == 0
+    printed = capsys.readouterr().out
+    assert "3 networks, one epoch of 250 rows" in printed
+    assert float(re.search(r"^ratio: ([0-9.]+) ", printed, re.MULTILINE)[1]) > 0
+    monkeypatch.setattr(many.fb, "fit_many", lambda nets, X, y, **options: None)  # which trains nothing
+    assert many.main(options) == 1
+    assert "the parameters differ" in capsys.readouterr().out
 
 
 def test_peak_measures_every_limit():

@@ -90,8 +90,8 @@ def test_a_training_plan_knows_the_callers_arrays_by_name():
 
 
 def arena(net, kind, batch, **options):
-    return net._plans._make(net._plans._key(kind, batch, options.get("gathered", False), options.get("labels", False),
-                                            False, options.get("threads", 1))).compiled.nbytes
+    options = {"gathered": False, "labels": False, "weighted": False, "threads": 1, **options}
+    return net._plans.make(kind, batch, *options.values()).compiled.nbytes
 
 
 def test_the_arena_of_a_small_plan_counted_by_hand():

@@ -41,7 +41,7 @@ def digest(net):
 @pytest.mark.parametrize("regime", REGIMES)
 def test_the_regimes_are_what_they_are_called(regime):
     widths, _, batch = REGIMES[regime]
-    chosen = regimes.choose(batch, list(pairwise(widths)), [], 4)
+    chosen = regimes.choose(batch, list(pairwise(widths)), 0, sum(a * b for a, b in pairwise(widths)), 4)
     assert chosen.tiles == (regime == "tiles")
     assert (chosen.slice_rows == batch) == (regime == "tiny")
 
@@ -302,7 +302,7 @@ def test_a_second_thread_that_trains_gets_an_error():
 
     def intrude(net, epoch, logs):
         thread = threading.Thread(target=attempt)
-        with net._alone():
+        with net._alone:
             thread.start()
             thread.join()
 

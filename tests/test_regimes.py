@@ -13,13 +13,16 @@ from fastbp._core import cpu
 SMALL, MIDDLE, LARGE = [(8, 16), (16, 4)], [(784, 16), (16, 16), (16, 10)], [(784, 512), (512, 10)]
 
 
-def choose(batch, products, itemsize=4, keep=False):
-    return regimes.choose(batch, products, [2 * units for _, units in products], itemsize, keep)
+def choose(batch, products, itemsize=4, keep=False, maps=0):
+    """The Regime of a network whose parameters are the weights of its products."""
+    size = sum(inputs * units for inputs, units in products)
+    return regimes.choose(batch, products, maps, size, itemsize, keep)
 
 
 def test_only_shapes_are_asked_for():
     """The number of threads must not choose: the sums of a batch would be cut in other places."""
-    assert list(inspect.signature(regimes.choose).parameters) == ["batch", "products", "widths", "itemsize", "keep"]
+    asked = ["batch", "products", "maps", "size", "itemsize", "keep"]
+    assert list(inspect.signature(regimes.choose).parameters) == asked
     chosen = set()
     for count in (1, 2, 7):
         cpu.set_threads(count)
@@ -32,8 +35,8 @@ def test_only_shapes_are_asked_for():
 
 def test_tiny_work_is_one_slice():
     regime = choose(4, SMALL)
-    assert (regime.slice_rows, regime.shared, regime.tiles) == (4, False, False)
-    assert regime.block_rows >= 4  # one block
+    assert regime == (4, False, False)
+    assert regimes.block_rows(regime, 2 * 4 * (16 + 4)) >= 4  # one block
     assert choose(1, LARGE).slice_rows == 1
 
 
@@ -42,7 +45,18 @@ def test_more_work_is_cut_into_slices():
     assert not regime.tiles
     assert not regime.shared
     assert regime.slice_rows == 4096 // regimes.MOST_SLICES
-    assert 16 <= regime.block_rows < regime.slice_rows
+    assert 16 <= regimes.block_rows(regime, 2 * 4 * (16 + 16 + 10)) < regime.slice_rows
+
+
+def test_elementwise_operations_are_work_as_well():
+    """A graph without a product is cut up by the numbers that it makes for each row."""
+    rows = 1 << 20
+    assert choose(rows, [], maps=0).slice_rows == rows
+    per_slice = int(regimes.SLICE_WORK / regimes.MAP_WORK)  # numbers worth a slice
+    assert choose(per_slice, [], maps=1).slice_rows == per_slice
+    assert choose(2 * per_slice, [], maps=1).slice_rows == per_slice
+    assert choose(2 * per_slice, [], maps=2).slice_rows == per_slice // 2
+    assert choose(rows, [], maps=1000).slice_rows == rows // regimes.MOST_SLICES
 
 
 @pytest.mark.parametrize(("itemsize", "tiles"), [(4, False), (8, True)])
@@ -54,23 +68,30 @@ def test_parameters_beyond_the_cache_are_trained_in_tiles(itemsize, tiles):
     assert choose(64, [(257, count)], itemsize).tiles
 
 
+def test_parameters_count_that_are_in_no_product():
+    """Biases, knobs and embedding tables: their slices' sums fill the cache like those of weights."""
+    most = regimes.SLICES_BYTES // 4
+    assert not regimes.choose(64, [], 0, most, 4).tiles
+    assert regimes.choose(64, [], 0, most + 1, 4).tiles
+
+
 def test_keep_keeps_the_whole_batch():
     regime = choose(4096, MIDDLE, keep=True)
     assert regime.shared
     assert not regime.tiles
-    assert regime.block_rows == regime.slice_rows
+    assert regimes.block_rows(regime, 336, keep=True) == regime.slice_rows
 
 
 @settings(max_examples=200, deadline=None)
 @given(batch=st.integers(1, 100_000), widths=st.lists(st.integers(1, 3000), min_size=2, max_size=6),
-       itemsize=st.sampled_from([4, 8]), keep=st.booleans())
-def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, itemsize, keep):
+       maps=st.integers(0, 5000), itemsize=st.sampled_from([4, 8]), keep=st.booleans())
+def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, maps, itemsize, keep):
     products = list(itertools.pairwise(widths))
-    regime = regimes.choose(batch, products, widths, itemsize, keep)
+    regime = choose(batch, products, itemsize, keep, maps)
     slices = -(-batch // regime.slice_rows)
     assert 1 <= slices <= regimes.MOST_SLICES
     assert (slices - 1) * regime.slice_rows < batch <= slices * regime.slice_rows
-    assert 1 <= regime.block_rows <= max(16, regime.slice_rows)
+    assert 1 <= regimes.block_rows(regime, itemsize * sum(widths), keep) <= max(16, regime.slice_rows)
     assert slices == 1 or regime.slice_rows >= 8
     assert regime.tiles == (sum(a * b for a, b in products) * itemsize > regimes.SLICES_BYTES)
     assert regime.shared == (regime.tiles or keep)
@@ -79,6 +100,6 @@ def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, itemsi
 @settings(max_examples=50, deadline=None)
 @given(batch=st.integers(1, 100_000), width=st.integers(1, 64))
 def test_blocks_of_the_slices_regime_fit_the_first_cache(batch, width):
-    widths = [width, 2 * width, 10]
-    regime = regimes.choose(batch, [(width, 2 * width), (2 * width, 10)], widths, 4)
-    assert regime.block_rows * sum(widths) * 4 <= max(regimes.BLOCK_BYTES, 16 * sum(widths) * 4)
+    row_bytes = 4 * (width + 2 * width + 10)
+    regime = choose(batch, [(width, 2 * width), (2 * width, 10)])
+    assert regimes.block_rows(regime, row_bytes) * row_bytes <= max(regimes.BLOCK_BYTES, 16 * row_bytes)

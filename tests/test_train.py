@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
-from fastbp import train
+from fastbp import loop, train
 from fastbp._core import cpu, random
 
 # ---- batches and their order ---------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_fit_is_the_same_in_chunks_of_any_length(data, hidden, monkeypatch):
     X, Y, _ = data
     results = set()
     for seconds in (0.0, 1e-4, 10.0):
-        monkeypatch.setattr(train, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
         net = fb.mlp(INPUTS, *hidden, UNITS, activation="tanh", seed=4, dropout=0.2)
         history = net.fit(X, Y, epochs=3, batch_size=3, optimizer=fb.Adam(lr=fb.schedules.Exponential(0.01, 0.99)))
         results.add((bits(net), tuple(history.history["loss"])))
@@ -390,6 +390,6 @@ def test_threads_of_one_fit_are_that_fits(data):
 
 def test_right_arrays_are_not_copied(data):
     X, Y, _ = data
-    job = train._Job(made(), X, Y, None, None, 8, None, 0.0, None)
-    assert job.X is X
-    assert job.targets is Y
+    job = train.NetworkJob(made(), X, Y, None, None, 8, None, 0.0, None)
+    assert job.arrays["X"] is X
+    assert job.arrays["targets"] is Y

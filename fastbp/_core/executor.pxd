@@ -29,5 +29,7 @@ cdef struct Call:
     double hyper[H_COUNT]       # of its update
 
 cdef int start(Program *p, Call *call, int team) except -1
+cdef int begin(Program *p, Call *call) noexcept nogil
+cdef void work_alone(Program *p, Call *call, int tasks) noexcept nogil
 cdef double clip_scale(const Program *p) noexcept nogil
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil

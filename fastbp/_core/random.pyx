@@ -46,15 +46,16 @@ def permutation(n, key):
     """(n,) int64: 0 .. n-1 in random order (Fisher and Yates, with Lemire's multiply-shift for the choice)."""
     order = np.arange(n, dtype=np.int64)
     cdef int64_t[::1] out = order
-    cdef uint64_t seed = fold(key, 0x7065726D), word   # "perm": apart from the streams of the same key
-    cdef uint64_t low = 0xFFFFFFFF
-    cdef int64_t i, j, swap
+    cdef uint64_t seed = fold(key, 0x7065726D)          # "perm": apart from the streams of the same key
+    cdef uint64_t word = 0, half, low = 0xFFFFFFFF
+    cdef int64_t i, j, swap, last = n - 1
     with nogil:
-        for i in range(out.shape[0] - 1, 0, -1):
-            # 32 random bits for a choice among i + 1: biased by less than (i + 1) / 2^32
-            word = threefry(seed, <uint64_t>(i // 2))
-            word = word >> 32 if i % 2 else word & low
-            j = <int64_t>((word * <uint64_t>(i + 1)) >> 32)
+        for i in range(last, 0, -1):
+            # 32 random bits for a choice among i + 1: biased by less than (i + 1) / 2^32. A word is two choices'.
+            if i % 2 or i == last:
+                word = threefry(seed, <uint64_t>(i // 2))
+            half = word >> 32 if i % 2 else word & low
+            j = <int64_t>((half * <uint64_t>(i + 1)) >> 32)
             swap = out[i]
             out[i] = out[j]
             out[j] = swap

@@ -27,6 +27,7 @@ cdef struct Spec:
     Py_ssize_t width
     int limit               # integers below this, or 0 for reals
     bint scanned            # whether NaN and infinity are looked for
+    int32_t *labels         # (batch,) of its own, for integers that came as int64
 
 
 cdef class Ready:
@@ -41,11 +42,12 @@ cdef class Ready:
     cdef Spec specs[MOST]
     cdef int count, first_op, last_op, team, real
     cdef bint learns
-    cdef object labels              # int32 (arrays, batch), integers that came as int64: each array its own row
+    cdef object labels              # int32 (arrays, batch), for integers that came as int64
     cdef readonly object owner      # what the caller wants to find here
     cdef readonly long version      # of cpu's settings, when this was made
 
     def __init__(self, Plan plan, specs, part, int team, owner):
+        cdef int32_t[:, ::1] rows
         cdef int i
         if len(specs) > MOST:
             raise ValueError(f"a call has {len(specs)} arrays, expected at most {MOST}")
@@ -53,10 +55,9 @@ cdef class Ready:
         self.first_op, self.last_op, self.learns = part
         self.version = cpu.version()
         self.real = cnp.NPY_FLOAT32 if plan.program.item == sizeof(float) else cnp.NPY_FLOAT64
+        self.labels = rows = np.empty((len(specs), plan.batch), np.int32)
         for i, spec in enumerate(specs):
-            self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3])
-        if any(spec[2] > 0 for spec in specs):
-            self.labels = np.empty((len(specs), plan.batch), np.int32)
+            self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3], &rows[i, 0])
 
     def run(self, tuple arrays, uint64_t seed, uint64_t draws):
         """The loss of one pass over these arrays (0.0 where the plan has none), or None where they are not of the kind."""
@@ -66,7 +67,7 @@ cdef class Ready:
         if self.version != cpu.version() or len(arrays) != self.count:
             return None
         for i in range(self.count):
-            if not self._bind(arrays[i], i):
+            if not self._bind(arrays[i], &self.specs[i]):
                 return None
         memset(&call, 0, sizeof(Call))
         call.first_op = self.first_op
@@ -78,9 +79,8 @@ cdef class Ready:
         start(&self.plan.program, &call, self.team)
         return loss
 
-    cdef bint _bind(self, object given, int i):
-        """Whether array i is what the plan reads as it lies; then it is bound."""
-        cdef const Spec *spec = &self.specs[i]
+    cdef bint _bind(self, object given, const Spec *spec):
+        """Whether an array is what the plan reads as it lies; then it is bound."""
         cdef cnp.ndarray array
         cdef Program *p = &self.plan.program
         if not cnp.PyArray_CheckExact(given):
@@ -90,7 +90,7 @@ cdef class Ready:
                 cnp.PyArray_DIM(array, 0) != p.batch):
             return False
         if spec.limit > 0:
-            return self._bind_labels(array, i)
+            return self._bind_labels(array, spec)
         if cnp.PyArray_TYPE(array) != self.real or cnp.PyArray_SIZE(array) != p.batch * spec.width or (
                 cnp.PyArray_NDIM(array) != 2 and (cnp.PyArray_NDIM(array) != 1 or spec.width != 1)):
             return False
@@ -99,13 +99,12 @@ cdef class Ready:
         self.plan.place(spec.index, <char *>cnp.PyArray_DATA(array), spec.width * p.item, p.item)
         return True
 
-    cdef bint _bind_labels(self, cnp.ndarray array, int place):
-        cdef const Spec *spec = &self.specs[place]
+    cdef bint _bind_labels(self, cnp.ndarray array, const Spec *spec):
         cdef const int32_t *narrow
         cdef const int64_t *wide
-        cdef Py_ssize_t i, n = self.plan.program.batch
-        cdef int32_t *kept = <int32_t *>cnp.PyArray_DATA(self.labels) + place * n
-        if cnp.PyArray_SIZE(array) != n:
+        cdef int32_t *kept = spec.labels
+        cdef Py_ssize_t i, n = cnp.PyArray_SIZE(array)
+        if n != self.plan.program.batch:
             return False
         if cnp.PyArray_TYPE(array) == cnp.NPY_INT32:
             narrow = <const int32_t *>cnp.PyArray_DATA(array)

@@ -53,9 +53,17 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
     ends the call before the step's update.
     """
     cdef Call call
+    prepare_batches(plan, &call, arrays, order, first, epoch, lr, losses, optimizer, dropout)
+    start(&plan.program, &call, min(team, plan.team))
+    plan.bound.clear()
+    return call.done, plan.program.broken
+
+
+cdef int prepare_batches(Plan plan, Call *call, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr,
+                         double[::1] losses, optimizer, dropout) except -1:
+    """Points a call at the arguments of `run_batches`, which must live until it ends."""
     cdef const int64_t[::1] rows
-    cdef Program *p = &plan.program
-    prepare(plan, &call, arrays, 0, -1)
+    prepare(plan, call, arrays, 0, -1)
     if order is not None:
         rows = order
         call.order = &rows[0]
@@ -65,9 +73,7 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
     if optimizer is not None:
         set_update(plan, optimizer)
         call.constants, call.taken = plan.constants, optimizer.steps
-    start(p, &call, min(team, plan.team))
-    plan.bound.clear()
-    return call.done, p.broken
+    return 0
 
 
 cdef int set_update(Plan plan, optimizer) except -1:

@@ -1,0 +1,258 @@
+"""Many independent networks trained at once on the same data, each on one thread: a compiled call takes some steps of
+several networks, about 50 ms in all, and each network goes through its epochs as `fit` does, with the same bits."""
+
+import time
+from collections import deque
+from contextlib import ExitStack
+
+import numpy as np
+
+from . import check, train
+from ._core import cpu
+from ._core import many as core
+from .callbacks import Progress
+from .network import Sequential
+from .optimizers import SGD, Optimizer
+
+# Networks under way for each thread: enough for threads to share evenly (a call has 3 ms for each), and no more,
+# because each holds the order of its epoch, 8 bytes a sample, and costs some 20 us of Python a call.
+PER_THREAD = 16
+PIECE = 8192  # rows that are copied together for the accuracy of a network that trains on some rows
+
+
+def fit_many(
+    nets,
+    X,
+    y,
+    *,
+    rows=None,
+    epochs=1,
+    batch_size=32,
+    optimizers=None,
+    sample_weight=None,
+    validation_data=None,
+    seeds=None,
+    shuffle=True,
+    progress=None,
+    threads=None,
+):
+    """Trains independent networks on the same data, one network a thread; returns a list of History, one for each.
+
+    Each network ends with the bits of nets[i].fit(X, y, ...) with its own optimizer and seed, for any number of
+    threads. For fewer networks than threads `fit`, whose threads share the work of one network, may be faster.
+
+    nets: a list of different networks of equal `inputs`; layers, losses, dtypes and seeds may differ. X, y,
+    sample_weight, validation_data, epochs, batch_size, shuffle, progress: as for `fit`; the data is checked once for
+    each dtype, loss and number of outputs, and never copied for a network.
+    rows: None for all, or for each network an int array (m,) of the rows of X that it trains on, in any order and with
+    repeats: a fold, a bootstrap sample; or None for all. The bits are those of fit(X[rows], y[rows], ...).
+    optimizers: fb.SGD(lr=0.1) by default; an optimizer, of which each network gets a fresh() one; or a list of one for
+    each network, whose state and count of steps go on where they are.
+    seeds: None for each network's own, or a list of ints. threads: an int, by default fb.cpu.threads().
+    In a History, seconds are those that passed from an epoch's beginning to its end, beside other networks' work.
+
+    Ctrl-C ends the training after the steps at hand (about 50 ms), with `interrupted` set for the networks that are not
+    finished; some may not have begun.
+
+    Raises ValueError, TypeError and, for a network that another thread is training, RuntimeError, before anything is
+    changed. A network whose loss or parameter stops being finite stops alone, with the parameters after its last good
+    step; the others train to their end, and then FloatingPointError is raised: it names each such network by its index,
+    with epoch, step and layer, and holds the Histories of all in its attribute `histories`.
+    """
+    nets = _networks(nets)
+    epochs = check.integer("epochs", epochs, minimum=1)
+    shuffle = check.flag("shuffle", shuffle)
+    team = cpu.threads() if threads is None else check.integer("threads", threads, minimum=1)
+    seeds = [net.seed for net in nets] if seeds is None else _each("seeds", seeds, nets)
+    seeds = [check.integer(f"seeds[{i}]", seed, minimum=0) for i, seed in enumerate(seeds)]
+    optimizers = _optimizers(optimizers, nets)
+    rows = [None] * len(nets) if rows is None else _each("rows", rows, nets)
+    seen = {}
+    members = [
+        _Member(i, *own, seen, X, y, sample_weight, batch_size, validation_data)
+        for i, own in enumerate(zip(nets, rows, optimizers, seeds, strict=True))
+    ]
+    histories = [member.history(epochs) for member in members]
+    with ExitStack() as stack:
+        bar = stack.enter_context(Progress(epochs, sum(history.params["steps"] for history in histories), progress))
+        for member in members:
+            member.lock(stack)
+            member.optimizer.check_free(member.model.params)
+            member.optimizer.monitored(member.names())
+        for member, history in zip(members, histories, strict=True):  # whatever is refused is refused by now
+            member.begin(history, shuffle, bar)
+        try:
+            _side_by_side(members, team)
+        except KeyboardInterrupt:
+            for history in histories:
+                history.interrupted = len(history.epoch) < epochs
+    errors = [f"nets[{member.index}], {member.error}" for member in members if member.error]
+    if errors:
+        error = FloatingPointError("\n".join(errors))
+        error.histories = histories
+        raise error
+    return histories
+
+
+class _Member(train.NetworkJob):
+    """One network among many: the data of all, and rows, optimizer and seed of its own.
+
+    call: the steps it asks for next; error: the FloatingPointError that ended its training, or None.
+    """
+
+    def __init__(self, index, net, rows, optimizer, seed, seen, X, y, sample_weight, batch_size, validation_data):
+        self.index, self.optimizer, self.seed, self.seen = index, optimizer, seed, seen
+        self.rows = self.error = None
+        super().__init__(net, X, y, sample_weight, None, batch_size, validation_data, 0.0, threads=1)
+        if rows is not None:
+            self.rows = check.rows(f"rows[{index}]", rows, self.n)
+            self.n = len(self.rows)
+            self.batch = min(batch_size, self.n)
+
+    def checked(self, X, y, sample_weight, class_weight, prefix):
+        """As it was found for the first network of this dtype, and of this loss and width."""
+        net, seen = self.model, self.seen
+        key = prefix, net.dtype
+        if key not in seen:
+            seen[key] = check.data(X, net.inputs, net.dtype, name=f"{prefix}X")
+        arrays = *key, net.loss.name, net.units
+        if arrays not in seen:
+            seen[arrays] = super().checked(seen[key], y, sample_weight, class_weight, prefix)
+        return seen[arrays]
+
+    def lock(self, stack):
+        """Holds the network until the stack is closed."""
+        try:
+            stack.enter_context(self.model._alone)
+        except RuntimeError as error:
+            raise RuntimeError(f"nets[{self.index}]: {error}") from None
+
+    def order(self, shuffle, seed):
+        order = super().order(shuffle, seed)
+        if self.rows is None:
+            return order
+        return self.rows if order is None else self.rows[order]
+
+    def accuracy(self):
+        if self.rows is None:
+            return super().accuracy()
+        pieces = [self.rows[first : first + PIECE] for first in range(0, self.n, PIECE)]
+        X, targets = self.arrays["X"], self.arrays["targets"]
+        right = [
+            self.model._right(self.model._outputs(X[piece])[0], targets[piece], self.labels, self.question)
+            for piece in pieces
+        ]
+        return float(np.mean(np.concatenate(right)))
+
+    def begin(self, history, shuffle, bar):
+        """Takes the optimizer; `resume` trains."""
+        self.optimizer.bind(self.model.params)
+        self.work = self.trained(history, shuffle, bar)
+
+    def trained(self, history, shuffle, bar):
+        """The whole training, as a generator of calls."""
+        for epoch in range(history.params["epochs"]):
+            bar.begin(epoch)
+            logs = yield from self.epoch(epoch, self.optimizer, shuffle, self.seed + epoch, bar)
+            logs.update(self.validate())
+            history.append(epoch, logs)
+            self.optimizer.observe(logs)
+
+    def resume(self, result=None):
+        """Hands on the result of `call` and finds the next one; returns whether there is one."""
+        try:
+            self.call = self.work.send(result)
+        except StopIteration:
+            return False
+        except FloatingPointError as error:
+            self.error = error
+            return False
+        return True
+
+
+def _side_by_side(members, team):
+    """Trains all members, a number of them at a time."""
+    coming, ready = iter(members), deque()
+    while True:
+        while len(ready) < PER_THREAD * team and (member := next(coming, None)) is not None:
+            if member.resume():
+                ready.append(member)
+        if not ready:
+            return
+        # as many for each thread; who is left over comes first the next time
+        count = len(ready) if len(ready) < team else len(ready) // team * team
+        turn = [ready.popleft() for _ in range(count)]
+        turn.sort(key=lambda member: -member.model.params.size)  # long work last would leave the other threads idle
+        begun = time.perf_counter()
+        results = core.run_each([member.call for member in turn], team)
+        pace = (time.perf_counter() - begun) / max(len(member.call.losses) for member in turn)
+        for member, result in zip(turn, results, strict=True):
+            member.step_seconds = pace  # of a step of each
+            if member.resume(result):
+                ready.append(member)
+
+
+# ---- checks --------------------------------------------------------------------------------------------------------
+
+
+def _networks(nets):
+    """A list of networks that may be trained side by side."""
+    nets = _listed("nets", nets, "networks")
+    if not nets:
+        raise ValueError("nets is empty, expected at least one network; pass networks, such as [fb.mlp(784, 16, 10)]")
+    for i, net in enumerate(nets):
+        if not isinstance(net, Sequential):
+            raise TypeError(f"nets[{i}] is {net!r}, expected a network; pass fb.mlp(...) or fb.Sequential(...)")
+        if net.inputs != nets[0].inputs:
+            raise ValueError(
+                f"nets[{i}] takes {net.inputs} inputs, expected {nets[0].inputs}, as nets[0] does; train networks of "
+                "other inputs in a call of their own, with an X of their own"
+            )
+    _different("nets", nets, "copy.deepcopy(net), or a network of another seed")
+    return nets
+
+
+def _optimizers(given, nets):
+    """A list of an optimizer for each network."""
+    if given is None:
+        given = SGD(lr=0.1)
+    if isinstance(given, Optimizer):
+        return [given.fresh() for _ in nets]
+    given = _each("optimizers", given, nets)
+    for i, optimizer in enumerate(given):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(
+                f"optimizers[{i}] is {optimizer!r}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()"
+            )
+    _different("optimizers", given, "optimizer.fresh(), or one optimizer for all instead of a list")
+    # a schedule that waits for the losses of several networks would depend on who comes first
+    waiting = [optimizer.lr if getattr(optimizer.lr, "stateful", False) else optimizer for optimizer in given]
+    _different("the schedule of optimizers", waiting, "copy.deepcopy(schedule)")
+    return given
+
+
+def _listed(name, value, what):
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, expected a list of {what}; pass one") from None
+
+
+def _each(name, value, nets):
+    """A list of as many items as there are networks."""
+    items = _listed(name, value, "one item for each network")
+    if len(items) != len(nets):
+        raise ValueError(
+            f"{name} has {len(items)} items, expected {len(nets)}, one for each of nets; pass lists of equal length"
+        )
+    return items
+
+
+def _different(name, items, remedy):
+    """Refuses an object that stands in a list twice."""
+    first = {}
+    for i, item in enumerate(items):
+        if first.setdefault(id(item), i) != i:
+            raise ValueError(
+                f"{name}[{i}] is the same object as {name}[{first[id(item)]}], expected different ones; pass {remedy}"
+            )
