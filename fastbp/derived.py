@@ -1,6 +1,5 @@
 """What is derived from a graph beside its gradient: bounds of integer inputs, Hessian-vector products."""
 
-
 from .elementwise import absolute, multiply, square, total_of
 from .node import Node, constant, differentiate
 from .structure import fixed_sum

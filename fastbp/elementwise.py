@@ -114,6 +114,7 @@ def negate(x):
 
 
 def square(x):
+    """x * x."""
     return apply("square", x)
 
 
@@ -168,30 +169,37 @@ row("power", _power_derivative, _power)
 
 
 def exp(x):
+    """e to the power of x."""
     return apply("exp", x)
 
 
 def log(x):
+    """The natural logarithm of x: NaN for x < 0, -infinity for 0."""
     return apply("log", x)
 
 
 def sqrt(x):
+    """The square root of x: NaN for x < 0; its slope at 0 is infinite."""
     return apply("sqrt", x)
 
 
 def absolute(x):
+    """|x|; the gradient at 0 is 0."""
     return apply("abs", x)
 
 
 def sign(x):
+    """-1, 0 or 1; no gradient passes."""
     return apply("sign", x)
 
 
 def sin(x):
+    """The sine of x, in radians."""
     return apply("sin", x)
 
 
 def cos(x):
+    """The cosine of x, in radians."""
     return apply("cos", x)
 
 

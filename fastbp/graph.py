@@ -103,7 +103,9 @@ def sum(x, axis=None):
         try:
             terms = list(x)
         except TypeError:
-            raise TypeError(f"x is {x!r:.60}, expected a node or several nodes; pass a node, or a list of them") from None
+            raise TypeError(
+                f"x is {x!r:.60}, expected a node or several nodes; pass a node, or a list of them"
+            ) from None
         return _each(map(node_of, terms))
     axis = _axis(x, axis)
     if axis is None:
@@ -182,6 +184,10 @@ def reshape(x, shape):
 
 def concat(nodes):
     """Nodes side by side along the last axis; all batched, or all fixed, and alike in the other axes."""
+    try:
+        nodes = list(nodes)
+    except TypeError:
+        raise TypeError(f"nodes is {nodes!r:.60}, expected several nodes; pass a list of them") from None
     nodes = [node_of(node) for node in nodes]
     alike = {(node.batched, node.shape[:-1]) for node in nodes if node.shape}
     if not nodes or len(alike) != 1 or any(not node.shape for node in nodes):

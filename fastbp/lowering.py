@@ -14,7 +14,19 @@ SUMS = {*ranges.SUMS, "total", "loss"}
 
 
 def lower(
-    forward, loss, gradients, *, batch, itemsize, data, panel, offsets, size, keep=False, training=True, results=None,
+    forward,
+    loss,
+    gradients,
+    *,
+    batch,
+    itemsize,
+    data,
+    panel,
+    offsets,
+    size,
+    keep=False,
+    training=True,
+    results=None,
     masks=None,
 ):
     """The Program of a graph.

@@ -37,7 +37,9 @@ def leaves():
 def arrays(n=SEVERAL, seed=0):
     """Data for every input: real numbers in [0.3, 1.4], and integers."""
     rng = np.random.default_rng(seed)
-    real = {name: rng.uniform(0.3, 1.4, (n, width)) for name, width in (("x", 3), ("z", 3), ("y", 1), ("w", 1), ("f", 6))}
+    real = {
+        name: rng.uniform(0.3, 1.4, (n, width)) for name, width in (("x", 3), ("z", 3), ("y", 1), ("w", 1), ("f", 6))
+    }
     return {**real, "i": rng.integers(0, 5, n), "j": rng.integers(0, 3, n)}
 
 
@@ -228,9 +230,11 @@ CASES = {
         "twice": lambda s: ending(g.grad(g.sum(g.exp(s.M @ s.W)), s.W) * s.c),
     },
     "activation": {
-        name: lambda s, name=name: ending(g.dense(s.x - 0.8, s.W, s.c - 0.7, name))
-        + ending(getattr(g, name, g.exp)(s.a - 0.8))
-        + ending(getattr(g, name, g.exp)(u(s)))
+        name: lambda s, name=name: (
+            ending(g.dense(s.x - 0.8, s.W, s.c - 0.7, name))
+            + ending(getattr(g, name, g.exp)(s.a - 0.8))
+            + ending(getattr(g, name, g.exp)(u(s)))
+        )
         for name in sorted(set(fb.graph._p.activations()) - {"linear"})
     },
     "activation_gradient": {

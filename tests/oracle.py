@@ -188,15 +188,15 @@ ROWS = {
     "weight_gradient": lambda node, x, dz: x.reshape(len(x), -1).T @ dz.reshape(len(dz), -1),
     "matmul": lambda node, a, b: a @ b,
     "transpose": lambda node, a: a.T,
-    "activation": lambda node, z: rowwise(v.softmax, z)
-    if node.activation == "softmax"
-    else each(lambda one: apply_activation(node.activation, one), z),
+    "activation": lambda node, z: (
+        rowwise(v.softmax, z)
+        if node.activation == "softmax"
+        else each(lambda one: apply_activation(node.activation, one), z)
+    ),
     "activation_gradient": activation_gradient,
     "loss": lambda node, *x: np.array(sum(samples(node, LOSSES, *x)), object),
     "loss_gradient": lambda node, *x: np.array(samples(node.loss, LOSS_SLOPES, *x), object),
-    "penalty": lambda node, W: np.array(
-        sum(node.l1 * apply("abs", w) + node.l2 * w * w for w in W.ravel()), object
-    ),
+    "penalty": lambda node, W: np.array(sum(node.l1 * apply("abs", w) + node.l2 * w * w for w in W.ravel()), object),
     "penalty_gradient": lambda node, W: each(lambda w: node.l1 * sign(w) + 2 * node.l2 * w, W),
 }
 

@@ -88,12 +88,15 @@ def test_the_same_bits_for_any_number_of_threads(threads, rng):
 SAME = {}
 
 
-@pytest.mark.parametrize("v,error,message", [
-    (np.ones(3), ValueError, r"v has shape \(3,\), expected \(2,\)"),
-    ("word", TypeError, r"v .*expected .*numbers"),
-    ({"other": 1.0}, ValueError, r"unknown parameter in v 'other'.*Choices: a"),
-    ({"a": np.ones(5)}, ValueError, r"v\['a'\] has shape \(5,\), expected \(2,\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "v,error,message",
+    [
+        (np.ones(3), ValueError, r"v has shape \(3,\), expected \(2,\)"),
+        ("word", TypeError, r"v .*expected .*numbers"),
+        ({"other": 1.0}, ValueError, r"unknown parameter in v 'other'.*Choices: a"),
+        ({"a": np.ones(5)}, ValueError, r"v\['a'\] has shape \(5,\), expected \(2,\)"),
+    ],
+)
 def test_vectors_that_are_refused(v, error, message):
     plan = compiled(g.sum(g.square(g.parameter("a", 2))))
     with pytest.raises(error, match=message):
@@ -158,7 +161,9 @@ def test_grad_of_several_and_of_what_it_does_not_depend_on():
     found = plan.forward(x=np.ones((4, 3)))
     assert np.allclose(found["a"], 1 / 3)
     assert found["b"] == 0
-    with pytest.raises(ValueError, match=r"grad: .* does not depend on <parameter 'b' \(\)>, expected .*; check the expr"):
+    with pytest.raises(
+        ValueError, match=r"grad: .* does not depend on <parameter 'b' \(\)>, expected .*; check the expr"
+    ):
         g.grad(g.mean(x * a), b)
 
 

@@ -57,7 +57,9 @@ def test_float32(op):
 def test_every_isa(op, isa, dtype, tolerance):
     for shapes in (("(B,3)", "(3,)"), ("(B,2,3)", "(B,1)")):
         s = leaves()
-        loss = ending(BINARY[op](*(SHAPES[one](s) for one in shapes)) if op in BINARY else UNARY[op](SHAPES[shapes[0]](s)))
+        loss = ending(
+            BINARY[op](*(SHAPES[one](s) for one in shapes)) if op in BINARY else UNARY[op](SHAPES[shapes[0]](s))
+        )
         agrees(loss, needed(loss, arrays(11)), tolerance=2 * tolerance, dtype=dtype)
 
 
@@ -138,10 +140,27 @@ def test_operators_are_those_of_numbers():
     a, b = g.parameter("a", init=0.7), g.parameter("b", init=1.9)
     x, y = 0.7, 1.9
     for node, number in (
-        (a + b, x + y), (2 + a, 2 + x), (a - b, x - y), (2 - a, 2 - x), (a * b, x * y), (2 * a, 2 * x), (a / b, x / y),
-        (2 / a, 2 / x), (a**b, x**y), (2**a, 2**x), (-a, -x), (abs(-a), x), (a < b, 1), (a > b, 0), (a <= a, 1),
-        (a >= b, 0), (2 > a, 1), (2 <= a, 0), (g.equal(a, a), 1), (np.float64(2) * a, 2 * x),
-    ):  # fmt: skip
+        (a + b, x + y),
+        (2 + a, 2 + x),
+        (a - b, x - y),
+        (2 - a, 2 - x),
+        (a * b, x * y),
+        (2 * a, 2 * x),
+        (a / b, x / y),
+        (2 / a, 2 / x),
+        (a**b, x**y),
+        (2**a, 2**x),
+        (-a, -x),
+        (abs(-a), x),
+        (a < b, 1),
+        (a > b, 0),
+        (a <= a, 1),
+        (a >= b, 0),
+        (a < 2, 1),
+        (a >= 2, 0),
+        (g.equal(a, a), 1),
+        (np.float64(2) * a, 2 * x),
+    ):
         assert g.compile(node + 0 * a + 0 * b, dtype="float64").loss() == pytest.approx(number, rel=1e-15)
 
 
@@ -188,5 +207,7 @@ def test_shapes_that_do_not_broadcast():
 
 @pytest.mark.parametrize("operand", ["word", None, [1, "a"], np.zeros((2, 2, 2)), 1j, [], {}])
 def test_operands_that_are_no_numbers(operand):
-    with pytest.raises(TypeError, match=r"(?s)operand is .*, expected a node, a number or an array .*; make a node of it"):
+    with pytest.raises(
+        TypeError, match=r"(?s)operand is .*, expected a node, a number or an array .*; make a node of it"
+    ):
         g.input("x", 3) + operand

@@ -35,12 +35,19 @@ def test_sums_over_axes_are_numpys():
     x, M = g.input("x", 3), g.parameter("M", (2, 3), init=np.arange(6.0).reshape(2, 3))
     X, A = np.random.default_rng(0).standard_normal((7, 3)), np.arange(6.0).reshape(2, 3)
     outputs = {
-        "all": (g.sum(x), X.sum()), "batch": (g.sum(x, axis=0), X.sum(0)), "width": (g.sum(x, axis=-1), X.sum(1, keepdims=True)),
-        "mean": (g.mean(x), X.mean()), "mean batch": (g.mean(x, axis=0), X.mean(0)),
+        "all": (g.sum(x), X.sum()),
+        "batch": (g.sum(x, axis=0), X.sum(0)),
+        "width": (g.sum(x, axis=-1), X.sum(1, keepdims=True)),
+        "mean": (g.mean(x), X.mean()),
+        "mean batch": (g.mean(x, axis=0), X.mean(0)),
         "mean width": (g.mean(x, axis=1), X.mean(1, keepdims=True)),
-        "fixed": (g.sum(M), A.sum()), "rows": (g.sum(M, axis=0), A.sum(0)), "columns": (g.sum(M, axis=-1), A.sum(1, keepdims=True)),
-        "fixed mean": (g.mean(M), A.mean()), "several": (g.sum([x, x, 1.0]), 2 * X + 1), "largest": (g.max(x), X.max(1, keepdims=True)),
-    }  # fmt: skip
+        "fixed": (g.sum(M), A.sum()),
+        "rows": (g.sum(M, axis=0), A.sum(0)),
+        "columns": (g.sum(M, axis=-1), A.sum(1, keepdims=True)),
+        "fixed mean": (g.mean(M), A.mean()),
+        "several": (g.sum([x, x, 1.0]), 2 * X + 1),
+        "largest": (g.max(x), X.max(1, keepdims=True)),
+    }
     plan = compiled(g.mean(x * M[0]), outputs={name: node for name, (node, _) in outputs.items()})
     plan.parameters["M"][:] = A
     for name, found in plan.forward(x=X).items():
@@ -76,16 +83,25 @@ def test_rows_that_are_gathered_twice_add_up():
 
 X, A, M = g.input("x", 3), g.parameter("a", 3), g.parameter("M", (2, 3))
 INDICES = {
-    "the batch": (lambda: X[0], r"index \[0\] takes from the batch of <data 'x' \(batch, 3\)>, expected every sample; write"),
+    "the batch": (
+        lambda: X[0],
+        r"index \[0\] takes from the batch of <data 'x' \(batch, 3\)>, expected every sample; write",
+    ),
     "outside": (lambda: A[3], r"index 3 is outside axis 0 of <parameter 'a' \(3,\)>, expected -3 to 2"),
     "outside, below": (lambda: M[-3], r"index -3 is outside axis 0 .*expected -2 to 1"),
     "too many axes": (lambda: A[0, 0], r"index \[0, 0\] has 2 axes, expected 1 for .*; leave some out"),
-    "a step": (lambda: A[::2], r"index .* on axis 0 of length 3 takes nothing or has a step, expected .*; take the parts"),
+    "a step": (
+        lambda: A[::2],
+        r"index .* on axis 0 of length 3 takes nothing or has a step, expected .*; take the parts",
+    ),
     "nothing": (lambda: A[2:1], r"takes nothing or has a step"),
-    "a list": (lambda: A[[0, 1]], r"index \[0, 1\] on axis 0, expected an int or a slice; for rows by number use gather"),
+    "a list": (
+        lambda: A[[0, 1]],
+        r"index \[0, 1\] on axis 0, expected an int or a slice; for rows by number use gather",
+    ),
     "a number": (lambda: A[1.0], r"index 1.0 on axis 0, expected an int or a slice"),
     "a flag": (lambda: A[True], r"index True on axis 0"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", INDICES)
