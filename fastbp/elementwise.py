@@ -4,8 +4,6 @@
 where an input was broadcast, the sum that takes it back is added here, once for all operations.
 """
 
-import math
-
 import numpy as np
 
 from .node import OPERATIONS, Node, Operation, broadcast, constant, is_number, node_of
@@ -289,10 +287,6 @@ def expand(x, batched, shape):
         return x
     while x.op == "expand":
         x = x.inputs[0]
-    if batched and not x.batched and x.rows > 1:  # a matrix for each sample: its rows are one row there
-        size = math.prod(shape)
-        row = reshape(expand(x, False, shape), (size,))
-        return reshape(Node("expand", (row,), batched=True, shape=(size,)), shape)
     return Node("expand", (x,), batched=batched, shape=shape)
 
 

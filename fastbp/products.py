@@ -204,13 +204,10 @@ def _penalty_derivative(node, dy):
     yield lambda: Node("penalty_gradient", (W,), batched=False, shape=W.shape, l1=node.l1, l2=node.l2)
 
 
-def _penalty_gradient_derivative(node, d):
-    yield (lambda: multiply(2 * node.l2, d)) if node.l2 else None
-
-
 OPERATIONS["dropout"] = Operation("dropout", None, lambda node, dy: (lambda: dropout(dy, node.rate, node.mask),))
 OPERATIONS["penalty"] = Operation("penalty", None, _penalty_derivative)
-OPERATIONS["penalty_gradient"] = Operation("penalty_gradient", None, _penalty_gradient_derivative)
+# never differentiated: fastbp.derived writes a penalty in small nodes where it is
+OPERATIONS["penalty_gradient"] = Operation("penalty_gradient")
 
 
 # ---- losses --------------------------------------------------------------------------------------------------------

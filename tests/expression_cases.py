@@ -261,6 +261,7 @@ CASES = {
         "binary_cross_entropy": lambda s: g.binary_cross_entropy(s.x * s.a, s.z),
         "cross_entropy": lambda s: g.cross_entropy(s.x * s.a, s.z),
         "labels": lambda s: g.cross_entropy(s.x * s.a, s.j, label_smoothing=0.1),
+        "smoothed target": lambda s: g.cross_entropy(s.x * s.b, s.z * s.a, label_smoothing=0.2),
         "weights": lambda s: g.mse(s.x * s.a, s.z, weights=s.y) + g.cross_entropy(s.x @ s.W, s.j, weights=s.w),
         "target of parameters": lambda s: g.mse(s.x, s.z * s.a) + g.cross_entropy(s.x * s.b, s.z * s.a),
         "weights of parameters": lambda s: g.huber(s.x * s.a, s.z, s.y * s.b, delta=0.3),

@@ -196,8 +196,6 @@ ROWS = {
     "activation_gradient": activation_gradient,
     "loss": lambda node, *x: np.array(sum(samples(node, LOSSES, *x)), object),
     "loss_gradient": lambda node, *x: np.array(samples(node.loss, LOSS_SLOPES, *x), object),
-    "penalty": lambda node, W: np.array(sum(node.l1 * apply("abs", w) + node.l2 * w * w for w in W.ravel()), object),
-    "penalty_gradient": lambda node, W: each(lambda w: node.l1 * sign(w) + 2 * node.l2 * w, W),
 }
 
 
@@ -278,8 +276,10 @@ def truth(plan, data, masks=None):
     for name, node in plan._names.items():
         as_values[node] = each(Value, plan.parameters[name].astype(float))
     n = len(next(iter(data.values()))) if data else 1
-    root = plan._total()
-    result = evaluate([root], as_values, n, masks)[root][()]
+    result = evaluate([plan.loss_node], as_values, n, masks)[plan.loss_node][()]
+    for node in plan._names.values():
+        l1, l2 = node.attributes.get("penalty", (0, 0))
+        result = result + v.sum_([l1 * apply("abs", w) + l2 * w * w for w in as_values[node].ravel()])
     result = result if isinstance(result, Value) else Value(result)
     result.backward()
     names = {node: name for name, node in plan._names.items()}

@@ -128,6 +128,13 @@ def test_gradients_in_every_regime(regime):
     central(plan, {"X": np.random.default_rng(0).standard_normal((300, WIDE[regime][0]))})
 
 
+@pytest.mark.parametrize("op,name", [("batch_sum", "normalised"), ("total", "read by samples")])
+def test_rows_that_a_later_sweep_reads_are_kept(op, name):
+    """More rows than a block holds, against differences."""
+    loss = CASES[op][name](leaves())
+    central(compiled(loss), needed(loss, arrays(MANY)))
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 15, 16, 17, 63, 1000])
 def test_batches_of_all_sizes(n, isa):
     loss = CASES["batch_sum"]["normalised"](leaves()) if n > 1 else CASES["total"]["mean"](leaves())

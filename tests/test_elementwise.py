@@ -124,6 +124,7 @@ def operations(node):
 def test_constants_are_folded():
     assert operations(g.exp(g.constant(2.0)) * 3 + 1) == ["constant"]
     assert operations(2 * (3 * (4 * g.input("x")))) == ["constant", "data", "multiply"]
+    assert g.compile(g.mean(2 * (3 * (4 * g.input("x"))))).loss(x=[0.5]) == 12
     assert (g.constant([1.0, 2.0]) * 2).value.tolist() == [2.0, 4.0]
 
 
@@ -148,6 +149,7 @@ def test_operators_are_those_of_numbers():
         (2 * a, 2 * x),
         (a / b, x / y),
         (2 / a, 2 / x),
+        (a / 4, x / 4),
         (a**b, x**y),
         (2**a, 2**x),
         (-a, -x),

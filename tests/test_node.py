@@ -12,15 +12,16 @@ from fastbp.node import OPERATIONS, TAKES_INTEGERS, Node, broadcast, constant, d
 
 DEEP = 100_000  # nodes in a chain: far more than the interpreter's stack of calls
 LEAVES = {"data", "parameter", "constant"}
-GRADIENTS_ONLY = {"penalty_gradient"}  # made by differentiating a layer's penalty: see test_products
+# what layers' penalties and gradients of single samples are made of, in the graphs of plans only
+INSIDE = {"penalty_gradient", "outer"}
 
 
 # ---- every operation -----------------------------------------------------------------------------------------------
 
 
 def test_every_operation_has_a_case_and_an_oracle():
-    assert set(OPERATIONS) == LEAVES | GRADIENTS_ONLY | set(BINARY) | set(UNARY) | set(CASES)
-    assert set(OPERATIONS) == known_operations()
+    assert set(OPERATIONS) == LEAVES | INSIDE | set(BINARY) | set(UNARY) | set(CASES)
+    assert set(OPERATIONS) == known_operations() | INSIDE | {"penalty"}
 
 
 @pytest.mark.parametrize("op", CASES)
@@ -38,7 +39,7 @@ def test_a_case_has_its_operation_in_it(op):
 
 def test_every_operation_but_leaves_and_freeze_says_its_derivative():
     without = {name for name, row in OPERATIONS.items() if row.derivative is None}
-    assert without == LEAVES | {"freeze"}
+    assert without == LEAVES | INSIDE | {"freeze"}
 
 
 def test_a_derivative_answers_for_each_input():
@@ -150,7 +151,7 @@ def test_how_strides_say_it():
     assert layout(True, (2, 3), [u, y]) == (1, 6, [(True, 1), (True, 0)])
     assert layout(False, (2, 3), [M, a]) == (2, 3, [(True, 1), (False, 1)])
     with pytest.raises(ValueError):
-        layout(True, (2, 3), [u, M])
+        layout(True, (2, 3), [u, g.input("x", 3)])
 
 
 # ---- order ---------------------------------------------------------------------------------------------------------
