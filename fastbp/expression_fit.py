@@ -44,6 +44,18 @@ class Job(loop.Job):
     def validate(self):
         return {} if self.validation is None else {"val_loss": self.model.loss(**self.validation)}
 
+    def chunk(self, left):
+        return 1 if self.model.debug else super().chunk(left)
+
+    def guarded(self, start, epoch, order, step, losses, optimizer, batch):
+        where = self.where(self.rows(order, step, batch)) if self.model.debug else ""
+        if where:
+            raise FloatingPointError(
+                f"epoch {epoch + 1}, step {step + 1}: a number is not finite {where}; the parameters are those before "
+                "this step. Use a smaller lr, or clip_norm, or scale the data"
+            )
+        super().guarded(start, epoch, order, step, losses, optimizer, batch)
+
     def where(self, rows):
         rows = {name: np.ascontiguousarray(array) for name, array in rows.items()}
         return self.model.where_not_finite(rows, len(next(iter(rows.values()))))
