@@ -54,7 +54,7 @@ class Job(loop.Job):
                 f"epoch {epoch + 1}, step {step + 1}: a number is not finite {where}; the parameters are those before "
                 "this step. Use a smaller lr, or clip_norm, or scale the data"
             )
-        super().guarded(start, epoch, order, step, losses, optimizer, batch)
+        yield from super().guarded(start, epoch, order, step, losses, optimizer, batch)
 
     def where(self, rows):
         rows = {name: np.ascontiguousarray(array) for name, array in rows.items()}
