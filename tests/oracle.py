@@ -278,7 +278,7 @@ def truth(plan, data, masks=None):
     for name, node in plan._names.items():
         as_values[node] = each(Value, plan.parameters[name].astype(float))
     n = len(next(iter(data.values()))) if data else 1
-    root = plan._total()
+    root = plan._total_written()
     result = evaluate([root], as_values, n, masks)[root][()]
     result = result if isinstance(result, Value) else Value(result)
     result.backward()
