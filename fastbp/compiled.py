@@ -15,7 +15,7 @@ from .expression_fit import Job
 from .looks import Looks
 from .loop import Alone
 from .node import Node, constant, differentiate, ordered
-from .products import penalty
+from .products import numbered, penalty
 from .program import Data
 
 
@@ -39,13 +39,20 @@ class Plan(Looks):
             if node.op == "data" and self._leaves.setdefault(node.name, node) is not node:
                 raise ValueError(f"two inputs are called {node.name!r}, expected a name for each; rename one")
         self.inputs = tuple(self._leaves)
-        self._of_loss = tuple(node.name for node in ordered([loss]) if node.op == "data")
-        self._of_outputs = tuple(node.name for node in ordered(list(self.outputs.values())) if node.op == "data")
+        self._inputs_of = {
+            kind: [node for node in ordered(roots) if node.op == "data"]
+            for kind, roots in (("loss", [loss]), ("forward", list(self.outputs.values())))
+        }
+        self._of_loss, self._of_outputs = ([node.name for node in nodes] for nodes in self._inputs_of.values())
         nodes = parameters(self._order)
-        made = differentiate(loss, constant(1.0), list(nodes.values()), add=total_of)
-        self._trained = {node: None for node in nodes.values() if node in made}
+        self._trained = differentiate(loss, constant(1.0), list(nodes.values()), add=total_of)
+        for W, node in [(W, self._penalty(W, penalty)) for W in self._trained]:
+            if node is not None:
+                slope = differentiate(node, constant(1.0), [W], add=total_of)[W]
+                self._trained[W] = total_of(self._trained[W], slope)
         self._warn_of_unreached(nodes)
         self._allocate(nodes, shared_with)
+        self._masks = numbered(self._order)
         self._limits = derived.integer_limits(self._order)
         self._plans = plans.Cache(self._make_plan)
         self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
@@ -120,17 +127,10 @@ class Plan(Looks):
 
     # ---- programs --------------------------------------------------------------------------------------------------
 
-    def _total(self):
-        """The loss with the penalties of the layers in it."""
-        return total_of(self.loss_node, *self._penalties(penalty))
-
-    def _penalties(self, written):
-        found = []
-        for node in self._names.values():
-            l1, l2 = node.attributes.get("penalty", (0.0, 0.0))
-            if (l1 or l2) and node in self._trained:
-                found.append(written(node, l1, l2))
-        return found
+    def _penalty(self, node, written):
+        """The penalty of a parameter, as `written` writes it, or None."""
+        l1, l2 = node.attributes.get("penalty", (0.0, 0.0))
+        return written(node, l1, l2) if l1 or l2 else None
 
     def _data(self, nodes, gathered=False):
         """{name: Data} of the inputs among these nodes."""
@@ -143,13 +143,11 @@ class Plan(Looks):
     def _make_plan(self, kind, batch, gathered, labels, weighted, team):
         """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
         look at."""
-        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size}
+        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
         grads = self.grads
         if kind in ("train", "loss"):
-            gradients = {}
-            if kind == "train":
-                gradients = differentiate(self._total(), constant(1.0), list(self._trained), add=total_of)
-            data = self._data(ordered([self.loss_node]), gathered)
+            gradients = self._trained if kind == "train" else {}
+            data = self._data(self._inputs_of["loss"], gathered)
             program = plans.lowered(
                 [], self.loss_node, gradients, self.dtype, data=data, training=kind == "train", **common
             )
@@ -157,7 +155,14 @@ class Plan(Looks):
             nodes = list(dict.fromkeys(self.outputs.values()))
             results = {node: f"out{i}" for i, node in enumerate(nodes)}
             program = plans.lowered(
-                nodes, None, {}, self.dtype, data=self._data(ordered(nodes)), training=False, results=results, **common
+                nodes,
+                None,
+                {},
+                self.dtype,
+                data=self._data(self._inputs_of["forward"]),
+                training=False,
+                results=results,
+                **common,
             )
         elif kind == "hvp":
             grads = aligned_zeros(self.params.size, self.dtype)
@@ -179,7 +184,9 @@ class Plan(Looks):
         return plans.Plan(self.params, grads, program, team)
 
     def _total_written(self):
-        return total_of(self.loss_node, *self._penalties(derived.written_penalty))
+        """The loss with the penalties of the layers, in small nodes."""
+        penalties = [self._penalty(node, derived.written_penalty) for node in self._trained]
+        return total_of(self.loss_node, *(node for node in penalties if node is not None))
 
     # ---- data ------------------------------------------------------------------------------------------------------
 

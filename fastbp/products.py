@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from itertools import count
 
 import numpy as np
 
@@ -180,6 +181,17 @@ class Mask:
 def dropout(x, rate, mask):
     """x with each element zeroed with probability `rate`, the others divided by 1 - rate."""
     return Node("dropout", (x,), batched=True, shape=x.shape, rate=rate, mask=mask)
+
+
+def numbered(order):
+    """{mask: its number} of the dropouts among these nodes: each mask's own number, or the next one that is free, so
+    that a layer that is called twice drops differently each time."""
+    found = {}
+    for node in order:
+        if node.op == "dropout" and node.mask not in found:
+            taken = set(found.values())
+            found[node.mask] = next(n for n in count(node.mask.number) if n not in taken)
+    return found
 
 
 def penalty(W, l1, l2):

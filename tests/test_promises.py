@@ -302,7 +302,7 @@ def test_a_second_thread_that_trains_gets_an_error():
 
     def intrude(net, epoch, logs):
         thread = threading.Thread(target=attempt)
-        with net._alone():
+        with net._alone:
             thread.start()
             thread.join()
 
