@@ -123,7 +123,7 @@ def test_every_operation_of_a_step_is_drawn_as_it_is_shown(rng):
 
 def test_zeros_have_no_sign():
     v, w = g.parameter("v", (), 2.0), g.parameter("w", (), 0.0)
-    assert boxes(g.draw(-(v * w)))[0][0] == ["parameter v", "value 2", "grad 0"]
+    assert ["parameter v", "value 2", "grad 0"] in [lines for lines, _ in boxes(g.draw(-(v * w)))]
 
 
 def test_names_are_text_and_no_markup():
