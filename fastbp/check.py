@@ -330,6 +330,8 @@ def _cast(values, dtype, name):
         result = np.require(values, dtype, ["C", "A"])
     if cpu.all_finite(result):
         return result
+    if not values.ndim:
+        raise ValueError(f"{name} is {values}, expected a finite number that {dtype} can hold; pass another")
     # Find the first bad value in what the user passed, so that the message can show it.
     for start in range(0, len(values), _ROWS):
         block = values[start : start + _ROWS]

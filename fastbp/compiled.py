@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from . import check, derived, loop, nets, plans
+from . import check, derived, loop, nets, per_example, plans
 from . import initializers as _initializers
 from ._core import random
 from ._core import train as core
@@ -15,7 +15,7 @@ from .expression_fit import Job
 from .looks import Looks
 from .loop import Alone
 from .node import Node, constant, differentiate, ordered
-from .products import penalty
+from .products import numbered, penalty
 from .program import Data
 
 
@@ -52,6 +52,7 @@ class Plan(Looks):
                 self._trained[W] = total_of(self._trained[W], slope)
         self._warn_of_unreached(nodes)
         self._allocate(nodes, shared_with)
+        self._masks = numbered(self._order)
         self._limits = derived.integer_limits(self._order)
         self._plans = plans.Cache(self._make_plan)
         self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
@@ -140,8 +141,9 @@ class Plan(Looks):
         }
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, team):
-        """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", or nodes to look at."""
-        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size}
+        """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
+        look at."""
+        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
         grads = self.grads
         if kind in ("train", "loss"):
             gradients = self._trained if kind == "train" else {}
@@ -153,13 +155,27 @@ class Plan(Looks):
             nodes = list(dict.fromkeys(self.outputs.values()))
             results = {node: f"out{i}" for i, node in enumerate(nodes)}
             program = plans.lowered(
-                nodes, None, {}, self.dtype, data=self._data(self._inputs_of["forward"]), training=False, results=results, **common
+                nodes,
+                None,
+                {},
+                self.dtype,
+                data=self._data(self._inputs_of["forward"]),
+                training=False,
+                results=results,
+                **common,
             )
         elif kind == "hvp":
             grads = aligned_zeros(self.params.size, self.dtype)
             gradients = derived.hessian_vector(self._trained, self._total_written())
             nodes = ordered(list(gradients.values()))
             program = plans.lowered([], None, gradients, self.dtype, data=self._data(nodes), **common)
+        elif kind in per_example.KINDS:
+            gradients = differentiate(self._total_written(), constant(1.0), list(self._trained), add=total_of)
+            results = per_example.results(kind, gradients)
+            data = self._data(ordered(list(results)))
+            program = plans.lowered(
+                [], None, {}, self.dtype, data=data, training=False, results=results, **common
+            )
         else:
             results = {node: f"out{i}" for i, node in enumerate(kind)}
             program = plans.lowered(
@@ -283,6 +299,22 @@ class Plan(Looks):
             plan.run("gradients", dropout=self._dropout(), **arrays)
             result = plan.grads.copy()
         return self._views(result) if isinstance(v, dict) else result
+
+    def per_example_grads(self, **inputs):
+        """The gradient of each sample's own loss, (n, P), laid out as `grads`: row i is what `loss_and_grad` gives for
+        row i of the inputs alone. Penalties of layers are included, dropout is off, what is not trained is 0.
+
+        Raises ValueError for a graph in which a sample's gradient goes through more than dense products, biases and
+        elementwise operations; FloatingPointError, naming the sample, if a number is not finite.
+        """
+        arrays, n = self._checked(inputs, self._of_loss)
+        parts = [(self._offsets[node], self._offsets[node] + node.size) for node in self._trained]
+        return per_example.gradients_of(self, n, arrays, parts)
+
+    def per_example_grad_norms(self, **inputs):
+        """The Euclidean norm of each row of `per_example_grads`, (n,); rows of dense products are not made for it."""
+        arrays, n = self._checked(inputs, self._of_loss)
+        return per_example.norms_of(self, n, arrays)
 
     def _vector(self, v):
         if not isinstance(v, dict):

@@ -4,6 +4,8 @@
 where an input was broadcast, the sum that takes it back is added here, once for all operations.
 """
 
+import math
+
 import numpy as np
 
 from .node import OPERATIONS, Node, Operation, broadcast, constant, is_number, node_of
@@ -12,12 +14,6 @@ from .node import OPERATIONS, Node, Operation, broadcast, constant, is_number, n
 def apply(op, *operands, **attributes):
     """The node of an elementwise operation, or of something simpler that is the same."""
     nodes = [node_of(operand) for operand in operands]
-    for node in nodes:
-        if node.attributes.get("integer"):
-            raise TypeError(
-                f"{op}: operand {node!r} is of integers, expected real numbers; "
-                "declare the input without integer=True, or use it as an index or as labels"
-            )
     batched, shape = broadcast(op, nodes)
     if any(node.op == "expand" for node in nodes):
         if all(node.op == "expand" or not node.batched for node in nodes):  # nothing here depends on the sample
@@ -118,6 +114,7 @@ def negate(x):
 
 
 def square(x):
+    """x * x."""
     return apply("square", x)
 
 
@@ -172,30 +169,37 @@ row("power", _power_derivative, _power)
 
 
 def exp(x):
+    """e to the power of x."""
     return apply("exp", x)
 
 
 def log(x):
+    """The natural logarithm of x: NaN for x < 0, -infinity for 0."""
     return apply("log", x)
 
 
 def sqrt(x):
+    """The square root of x: NaN for x < 0; its slope at 0 is infinite."""
     return apply("sqrt", x)
 
 
 def absolute(x):
+    """|x|; the gradient at 0 is 0."""
     return apply("abs", x)
 
 
 def sign(x):
+    """-1, 0 or 1; no gradient passes."""
     return apply("sign", x)
 
 
 def sin(x):
+    """The sine of x, in radians."""
     return apply("sin", x)
 
 
 def cos(x):
+    """The cosine of x, in radians."""
     return apply("cos", x)
 
 
@@ -285,6 +289,10 @@ def expand(x, batched, shape):
         return x
     while x.op == "expand":
         x = x.inputs[0]
+    if batched and not x.batched and x.rows > 1:  # a matrix for each sample: its rows are one row there
+        size = math.prod(shape)
+        row = reshape(expand(x, False, shape), (size,))
+        return reshape(Node("expand", (row,), batched=True, shape=(size,)), shape)
     return Node("expand", (x,), batched=batched, shape=shape)
 
 
@@ -303,6 +311,8 @@ def summed_to(x, child):
         elif x.size != child.size:  # (B, h, w) to (w,): the rows of the groups are summed after the batch
             return summed_to(batch_sum(x), child)
         return batch_sum(x, child.shape)
+    if x.batched and x.size == child.size:  # (B, 1, w) to (B, w)
+        return reshape(x, child.shape)
     if x.batched:
         return reshape(row_sum(reshape(x, (x.size,)) if child.size == 1 else x), child.shape)
     if (child.shape and child.width < x.width) or (not child.shape and x.shape):

@@ -43,6 +43,11 @@ class Looks:
                 raise ValueError(
                     f"{node!r} is not a node of this loss, expected one that it was made from; compile it too"
                 )
+            if node.attributes.get("integer"):
+                raise TypeError(
+                    f"{node!r} is of integers, which the caller has and no gradient passes, expected a node of real "
+                    "numbers; look at what was made from it"
+                )
         wanted = tuple(dict.fromkeys(node for node in made if node is not None))
         with self._alone:
             found = self._run_nodes(wanted, wanted, arrays, n)

@@ -6,6 +6,7 @@ depends on it belongs to the next one; a network, and any loss that is a mean ov
 
 from . import arena, ranges, regimes
 from .node import OPERATIONS, ordered
+from .products import numbered
 from .program import Operand, Program, Sweep
 from .rules_of_rows import RulesOfRows
 
@@ -13,27 +14,44 @@ SUMS = {*ranges.SUMS, "total", "loss"}
 
 
 def lower(
-    forward, loss, gradients, *, batch, itemsize, data, panel, offsets, size, keep=False, training=True, results=None
+    forward,
+    loss,
+    gradients,
+    *,
+    batch,
+    itemsize,
+    data,
+    panel,
+    offsets,
+    size,
+    keep=False,
+    training=True,
+    results=None,
+    masks=None,
 ):
     """The Program of a graph.
 
     forward: nodes wanted, such as a network's outputs; loss: a fixed scalar node or None; gradients: {parameter: node}
     as differentiate gives it; data: {name: Data} of the caller's arrays; panel: columns of the matrix product's tile;
     offsets: {parameter: its beginning in the vector of `size` numbers}; keep: backward is a separate
-    call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's.
+    call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's;
+    masks: {dropout's mask: its number}, where other programs draw the same ones.
     """
-    lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {})
+    for name in (results or {}).values():
+        if name in data:
+            raise ValueError(f"input {name!r} is called as a result of the plan is; expected another name; rename it")
+    lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {}, masks)
     return lowering.lower(forward, loss, gradients, keep)
 
 
 class _Lowering(RulesOfRows):
     """One use of `lower`. values: {node: index of its value}."""
 
-    def __init__(self, batch, itemsize, data, panel, offsets, size, training, results):
+    def __init__(self, batch, itemsize, data, panel, offsets, size, training, results, masks):
         self.program = Program(batch, size)
         self.itemsize, self.data, self.panel = itemsize, data, panel
         self.offsets, self.training, self.results = offsets, training, results
-        self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, {}
+        self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, masks
 
     def lower(self, forward, loss, gradients, keep):
         program = self.program
@@ -48,6 +66,7 @@ class _Lowering(RulesOfRows):
         self.consumers = _consumers(order)
         self.level, levels = _levels(order)
         self.has_gradient = {node.loss for node in order if node.op == "loss_gradient"}
+        self.masks = numbered(order) if self.masks is None else self.masks
         regime = self.choose(order, keep)
         self.absorbed = self.absorbable(order)
         self.rows_lists, self.fixed_lists = [[] for _ in range(levels)], [[] for _ in range(levels)]
@@ -106,26 +125,31 @@ class _Lowering(RulesOfRows):
 
     def make_ranges(self):
         for source in self.sources.values():
-            values = [self.values[node] for node in source.values]
-            if len(values) > 1:
-                width = source.values[0]
-                total = self.value("fixed", width.width, rows=width.rows, ld=width.width)
-                for value in values[1:]:
-                    self.emit(
-                        "map",
-                        kernel="add",
-                        fixed=True,
-                        out=total,
-                        rows=width.rows,
-                        n_out=width.width,
-                        a=Operand(values[0], width.rows > 1, 1),
-                        b=Operand(value, width.rows > 1, 1),
-                    )
-                    values[0] = total
-            elif values:
-                values[0] = self.own(source.values[0])
+            values = [self.one_row(node) for node in source.values]
+            if len(values) == 1:
+                values = [self.own(source.values[0])]
+            while len(values) > 1:
+                a, b = values[:2]
+                size = self.program.values[a].width
+                total = self.value("fixed", size, ld=size)
+                self.emit(
+                    "map",
+                    kernel="add",
+                    fixed=True,
+                    out=total,
+                    rows=1,
+                    n_out=size,
+                    a=Operand(a, False, 1),
+                    b=Operand(b, False, 1),
+                )
+                values[:2] = [total]
             source.values = values[:1]
         self.program.ranges = ranges.cut(self.sources, self.offsets, self.tiles)
+
+    def one_row(self, node):
+        """All numbers of something fixed in one row: terms of a gradient may be of several shapes, (1, d) and (d,
+        1)."""
+        return self.part(self.matrix(node), 0, node.size, 1, node.size)
 
     def put_in_order(self):
         program = self.program

@@ -27,6 +27,8 @@ class Operation(NamedTuple):
 
 OPERATIONS = {name: Operation(name) for name in ("data", "parameter", "constant")}
 
+TAKES_INTEGERS = {"gather": 1, "scatter": 1, "loss": 1, "loss_gradient": 1}  # the input that may be of integers
+
 
 class Node:
     """op: a name in OPERATIONS; inputs: nodes; batched, shape: see above; attributes: whatever the operation needs."""
@@ -41,6 +43,12 @@ class Node:
         set_(self, "batched", batched)
         set_(self, "shape", tuple(shape))
         set_(self, "attributes", attributes)
+        for place, node in enumerate(self.inputs):
+            if node.op == "data" and node.attributes.get("integer") and TAKES_INTEGERS.get(op) != place:
+                raise TypeError(
+                    f"{attributes.get('activation', op)}: operand {node!r} is of integers, expected real numbers; "
+                    "declare the input without integer=True, or use it as an index or as labels"
+                )
 
     def __setattr__(self, name, value):
         raise AttributeError(f"{name} of {self!r} cannot change: plans are compiled from it; make a new node")

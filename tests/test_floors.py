@@ -60,8 +60,8 @@ def test_there_is_something_to_check():
 DOORS = {"datasets", "tables", "files", "plot", "picture", "sklearn", "curve", "curve_plot", "cli", "cli_parts",
          "cli_train", "cli_predict", "cli_curve", "__main__"}
 # A method that opens a door: the only imports that go up, and only when they are called.
-OPENED_BY_METHODS = {("fastbp.network", "fastbp.files"), ("fastbp.callbacks", "fastbp.plot"),
-                     ("fastbp.graph", "fastbp.picture")}
+OPENED_BY_METHODS = {("fastbp.network", "fastbp.files"), ("fastbp.compiled", "fastbp.files"),
+                     ("fastbp.callbacks", "fastbp.plot"), ("fastbp.graph", "fastbp.picture")}
 # scikit-learn's estimators are subclasses of its own, so this door, imported by nobody, cannot do without.
 HEAVY = {"matplotlib", "PIL", "sklearn", "pooch", "graphviz", "scipy", "pandas", "torch", "jax", "numba",
          "threadpoolctl"}

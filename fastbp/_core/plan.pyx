@@ -58,6 +58,8 @@ cdef Driver driver_named(str name) except NULL:
         return maps.transpose
     if name == "matmul":
         return dense.matmul
+    if name == "outer":
+        return maps.outer
     if name == "embed":
         return maps.embed
     if name == "scatter":
