@@ -382,7 +382,7 @@ class Plan(Looks):
     def write_to(self, model):
         """Copies the parameters of a network or layer that the expression was made with back into it."""
         targets = model.layers if hasattr(model, "layers") else [model]
-        pairs = [(layer, node) for layer in targets for node in getattr(layer, "_nodes", ())]
+        pairs = [(layer, node) for layer in targets for node in getattr(layer, "_nodes", None) or ()]
         if not pairs or any(node not in self._offsets for _, node in pairs):
             raise ValueError(
                 f"model is {model!r}, expected a network or layer of this expression; call it on a node first"
