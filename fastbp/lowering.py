@@ -7,7 +7,7 @@ depends on it belongs to the next one; a network, and any loss that is a mean ov
 from . import arena, ranges, regimes
 from .node import OPERATIONS, ordered
 from .products import numbered
-from .program import Operand, Program, Sweep
+from .program import Program, Sweep
 from .rules_of_rows import RulesOfRows
 
 SUMS = {*ranges.SUMS, "total", "loss"}
@@ -125,31 +125,17 @@ class _Lowering(RulesOfRows):
 
     def make_ranges(self):
         for source in self.sources.values():
-            values = [self.one_row(node) for node in source.values]
-            if len(values) == 1:
-                values = [self.own(source.values[0])]
-            while len(values) > 1:
-                a, b = values[:2]
-                size = self.program.values[a].width
-                total = self.value("fixed", size, ld=size)
-                self.emit(
-                    "map",
-                    kernel="add",
-                    fixed=True,
-                    out=total,
-                    rows=1,
-                    n_out=size,
-                    a=Operand(a, False, 1),
-                    b=Operand(b, False, 1),
-                )
-                values[:2] = [total]
+            values = [self.values[node] for node in source.values]  # all of the parameter's shape
+            if len(values) > 1:
+                alike = source.values[0]
+                total = self.value("fixed", alike.width, rows=alike.rows, ld=alike.width)
+                for value in values[1:]:
+                    self.map_fixed("add", alike, total, a=values[0], b=value)
+                    values[0] = total
+            elif values:
+                values[0] = self.own(source.values[0])
             source.values = values[:1]
         self.program.ranges = ranges.cut(self.sources, self.offsets, self.tiles)
-
-    def one_row(self, node):
-        """All numbers of something fixed in one row: terms of a gradient may be of several shapes, (1, d) and (d,
-        1)."""
-        return self.part(self.matrix(node), 0, node.size, 1, node.size)
 
     def put_in_order(self):
         program = self.program

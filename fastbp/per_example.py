@@ -52,22 +52,18 @@ def _kind(node, inputs):
 
 
 def _elementwise(node, inputs):
-    """What is of one size, or a single number, is taken as one row: strides cannot say a matrix for every sample."""
+    """An addition to products of a sample is made where they are; everything else is the same operation again."""
     if node.op == "add" and inputs[0].shape == inputs[1].shape:
         (pairs, besides), (more, others) = map(_taken_apart, inputs)
         if (pairs or more) and len(besides) + len(others) <= 1:
             return outer(pairs + more, besides + others)
     batched, shape = _kind(node, inputs).values()
-    flat = batched and len(node.shape) == 2 and all(new.size in (1, node.size) for new in inputs)
+    if node.op == "expand":
+        return expand(inputs[0], batched, shape)
     try:
-        if flat:
-            inputs = [reshape(new, (new.size,)) for new in inputs]
-        if node.op == "expand":
-            return reshape(expand(inputs[0], batched, (node.size,) if flat else shape), shape)
-        result = apply(node.op, *inputs, **node.attributes)
+        return apply(node.op, *inputs, **node.attributes)
     except ValueError:
         raise _refusal(node) from None
-    return reshape(result, shape)
 
 
 def _taken_apart(node):

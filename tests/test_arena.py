@@ -19,7 +19,9 @@ def simulated(program, keep=False):
 
     def roots(indices):
         found = [program.root_of(i) for i in indices if i is not None]
-        return [root for root in found if program.values[root].slot is not None]
+        found = [root for root in found if program.values[root].mode in ("local", "shared")]
+        assert all(program.values[root].slot is not None for root in found), "rows without a place"
+        return found
 
     def check(operation):
         for root in roots(reads(operation)):
@@ -103,6 +105,13 @@ def test_an_operation_that_is_not_in_place_needs_two():
     program.operations[1] = Operation("row_reduce", out=2, x=1)
     arena.share(program, set())
     assert slots(program) == [None, 0, 1, 1]
+
+
+def test_what_was_read_for_the_last_time_makes_room():
+    program = chain("map", "row_reduce", "row_reduce", "row_reduce")
+    program.operations[1:] = [Operation("row_reduce", out=i + 1, x=i) for i in (1, 2, 3)]
+    arena.share(program, set())
+    assert slots(program) == [None, 0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("field", ["width", "itemsize", "padded"])

@@ -13,19 +13,30 @@ from fastbp import loop
 
 
 def network():
-    """(model, fit(**options)) of a network; the same at every call, as those below."""
+    """(model, fit(rows, spoilt, **options)) of a network, the same at every call, as those below; rows: how many are
+    trained on; spoilt: those whose loss is more than a float can say."""
     net, rng = made(), np.random.default_rng(0)
     X, Y = rng.standard_normal((N, INPUTS)).astype("float32"), rng.standard_normal((N, UNITS)).astype("float32")
-    return net, lambda rows=N, **options: net.fit(X[:rows], Y[:rows], **options)
+
+    def fit(rows=N, spoilt=(), **options):
+        Y[list(spoilt)] = 1e30
+        return net.fit(X[:rows], Y[:rows], **options)
+
+    return net, fit
 
 
 def expression():
-    """(model, fit(**options)) of an expression: a line through noise."""
+    """The same of an expression: a line through noise."""
     x, y = g.inputs("x", "y")
     plan = g.compile(g.mean(g.square(x * g.parameter("a") + g.parameter("b") - y)), seed=4)
     rng = np.random.default_rng(0)
     data = {"x": rng.standard_normal((N, 1)).astype("float32"), "y": rng.standard_normal((N, 1)).astype("float32")}
-    return plan, lambda rows=N, **options: plan.fit({name: array[:rows] for name, array in data.items()}, **options)
+
+    def fit(rows=N, spoilt=(), **options):
+        data["y"][list(spoilt)] = 1e30
+        return plan.fit({name: array[:rows] for name, array in data.items()}, **options)
+
+    return plan, fit
 
 
 MODELS = {"network": network, "expression": expression}
@@ -173,6 +184,15 @@ def test_a_number_that_stops_being_finite_leaves_the_last_good_step(model, optim
     assert good >= 1
     again, fit = model()
     fit(rows=good * 16, batch_size=16, shuffle=False, optimizer=optimizer.fresh())
+    assert np.array_equal(again.params, trained.params)
+
+
+def test_a_step_that_cannot_be_taken_leaves_those_before_it(model):
+    trained, fit = model()
+    with pytest.raises(FloatingPointError, match="epoch 1, step 4: the loss became inf"):
+        fit(spoilt=[N - 1], batch_size=16, shuffle=False, optimizer=fb.Adam(lr=0.01))
+    again, fit = model()
+    fit(rows=48, batch_size=16, shuffle=False, optimizer=fb.Adam(lr=0.01))
     assert np.array_equal(again.params, trained.params)
 
 

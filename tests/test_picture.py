@@ -77,6 +77,7 @@ def test_where_branches_meet_the_arrows_say_what_they_add():
     picture = g.draw(w * w + 5 * w + g.exp(g.freeze(w)))
     lines = [line for line, _ in boxes(picture)]
     assert lines[0] == ["parameter w", "value 3", "grad 11"]
+    assert ["5", "grad 3"] in lines  # a constant is its value
     from_w = [(lines[b][0], label) for a, b, label in arrows(picture) if a == 0]
     assert from_w == [("multiply", "3"), ("multiply", "3"), ("multiply", "5"), ("freeze", "")]
     assert all(not label for a, _, label in arrows(picture) if a)
@@ -118,6 +119,11 @@ def test_every_operation_of_a_step_is_drawn_as_it_is_shown(rng):
         assert all(text in line for text in lines[1:] if text.startswith(("value", "grad")))
     assert [t[0] for t in texts if t[0].startswith(("slice", "power"))] == ["slice [1:4]", "power 3", "slice [1, 0:3]"]
     assert ["input label", "(batch, 1)"] in texts  # integers have neither
+
+
+def test_zeros_have_no_sign():
+    v, w = g.parameter("v", (), 2.0), g.parameter("w", (), 0.0)
+    assert ["parameter v", "value 2", "grad 0"] in [lines for lines, _ in boxes(g.draw(-(v * w)))]
 
 
 def test_names_are_text_and_no_markup():

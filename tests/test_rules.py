@@ -48,6 +48,11 @@ def test_a_square_is_its_factor_twice(nodes):
     assert total.a.value == program.data["x"]
 
 
+def test_a_square_that_is_added_is_made(nodes):
+    x, y, _ = nodes
+    assert step(g.mean(g.exp(g.square(x) + y)), learns=False) == ["square", "add", "exp", "total"]
+
+
 def test_a_product_that_something_else_reads_is_made_once(nodes):
     x, y, _ = nodes
     product = x * y

@@ -269,3 +269,56 @@ def test_fit_is_the_loop_written_by_hand(name):
         other.loss_and_grad(**{key: array[i:i + 32] for key, array in data.items()})
         optimizer.step(other)
     assert np.array_equal(plan.params, other.params)
+
+
+def value(name, shape):
+    """A parameter of numbers that are no multiples of each other."""
+    size = int(np.prod(shape))
+    return g.parameter(name, shape, np.sin(np.arange(size) + len(name)).reshape(shape) + 0.1)
+
+
+DESTINATIONS = {  # {what is meant: (shape of k, a function of x (batch, 6), an index below 4 and k that makes a loss)}
+    "a whole gradient that is a term of another": ((6,), lambda x, i, k: (
+        g.mean(g.square(x + (k + value("other", 6)))) + g.mean(x * value("third", 6)) + g.mean(x * k))),
+    "values of several shapes": ((6,), lambda x, i, k: (
+        g.sum(k**3) + g.sum(g.square(g.reshape(k, (2, 3)) @ np.ones((3, 2)))) + g.mean(x * k))),
+    "a vector as a matrix": ((6,), lambda x, i, k: g.mean(g.square(x[:, :2] @ g.reshape(k, (2, 3))))),
+    "a matrix as a vector": ((2, 3), lambda x, i, k: g.mean(g.square(x * g.reshape(k, 6)))),
+    "a matrix as another": ((2, 3), lambda x, i, k: g.mean(g.square(x[:, :3] @ g.reshape(k, (3, 2))))),
+    "a vector as a column": ((6,), lambda x, i, k: g.mean(g.square(x @ k))),
+    "a vector as a table": ((12,), lambda x, i, k: g.mean(g.square(g.gather(g.reshape(k, (4, 3)), i)))),
+    "rows of a table": ((6, 3), lambda x, i, k: g.mean(g.square(g.gather(k[1:5], i))) + g.sum(k**3)),
+    "a block of a matrix": ((4, 5), lambda x, i, k: g.mean(g.square(x[:, :3] @ k[1:4, 1:3])) + g.sum(k[0]**3)),
+    "a part of a part": ((4, 5), lambda x, i, k: (
+        g.mean(g.square(x[:, :2] * k[1][1:3])) + g.mean(x[:, :2] * g.reshape(k[1:3][1:2, 2:4], 2)))),
+    "a block that meets each sample": ((4, 5), lambda x, i, k: g.mean(g.square(g.reshape(x, (2, 3)) * k[1:3, 1:4]))),
+    "a matrix that is added to each sample": ((2, 3), lambda x, i, k: g.mean(g.sin(g.reshape(x, (2, 3)) + k))),
+    "a sum over the batch of groups": ((3,), lambda x, i, k: (
+        g.sum(g.square(g.sum(g.reshape(x, (2, 3)) * k, axis=0))) / 100)),
+    "a matrix that two products share": ((6, 6), lambda x, i, k: g.mean(g.square(g.tanh(x @ k) @ k - 1))),
+    "a matrix that a product and a table share": ((6, 3), lambda x, i, k: (
+        g.mean(g.square(g.tanh(x @ k) - g.gather(k, i))))),
+    "no data": ((6,), lambda x, i, k: g.sum(k**3)),
+    "a parameter": ((), lambda x, i, k: k * value("other", ()) + g.mean(x)),
+}
+
+
+@pytest.mark.parametrize("size", [0, 1 << 40], ids=["tiles", "slices"])
+@pytest.mark.parametrize("what", DESTINATIONS)
+def test_a_gradient_of_any_kind_is_that_of_central_differences(what, size, monkeypatch):
+    monkeypatch.setattr(regimes, "SLICES_BYTES", size)
+    shape, loss = DESTINATIONS[what]
+    plan = g.compile(loss(g.input("x", 6), g.input("i", integer=True), value("k", shape)), dtype="float64")
+    rng = np.random.default_rng(0)
+    given = {"x": rng.standard_normal((37, 6)), "i": rng.integers(0, 4, 37)}
+    data = {name: given[name] for name in plan.inputs}
+    plan.loss_and_grad(**data)
+    gradient, expected, step = plan.grads.copy(), [], 1e-6
+    for i, old in enumerate(plan.params.copy()):
+        ends = []
+        for sign in (1, -1):
+            plan.params[i] = old + sign * step
+            ends.append(plan.loss(**data))
+        plan.params[i] = old
+        expected.append((ends[0] - ends[1]) / (2 * step))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7)
