@@ -16,7 +16,8 @@ def apply(op, *operands, **attributes):
     if any(node.op == "expand" for node in nodes):
         if all(node.op == "expand" or not node.batched for node in nodes):  # nothing here depends on the sample
             return expand(apply(op, *(_before(node) for node in nodes), **attributes), batched, shape)
-        nodes = [_unexpanded(i, nodes, batched, shape) for i in range(len(nodes))]
+        for i in range(len(nodes)):  # one after the other: two that can each do without it may not both
+            nodes[i] = _unexpanded(i, nodes, batched, shape)
     if all(node.op == "constant" for node in nodes):
         folded = _folded(op, nodes, attributes)
         if folded is not None:

@@ -70,6 +70,10 @@ def test_they_are_those_of_the_last_data_and_of_the_parameters_as_they_are():
     plan.loss_and_grad(x=[2.0], y=[5.0])
     plan.loss_and_grad(x=[1.0, 3.0], y=[5.0, 5.0])
     assert plan.value(nodes["z"]).tolist() == [[4], [10]]
+    for x in (2.0, 4.0, 6.0):  # as they are, so that the call before is made again
+        plan.loss_and_grad(x=np.array([x]), y=np.array([5.0]))
+        assert plan.value(nodes["z"]) == 3 * x + 1
+    plan.loss_and_grad(x=[1.0, 3.0], y=[5.0, 5.0])
     plan.parameters["b"][...] = 0
     assert plan.value(nodes["z"]).tolist() == [[3], [9]]
 
