@@ -14,7 +14,7 @@ def apply(op, *operands, **attributes):
     nodes = [node_of(operand) for operand in operands]
     batched, shape = broadcast(op, nodes)
     if any(node.op == "expand" for node in nodes):
-        if all(node.op == "expand" or not node.batched for node in nodes):  # nothing here depends on the sample
+        if not any(_before(node).batched for node in nodes):  # nothing here depends on the sample
             return expand(apply(op, *(_before(node) for node in nodes), **attributes), batched, shape)
         for i in range(len(nodes)):  # one after the other: two that can each do without it may not both
             nodes[i] = _unexpanded(i, nodes, batched, shape)
