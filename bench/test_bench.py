@@ -66,6 +66,23 @@ def operands(signature, lanes_mr_nr):
     if signature == "dropout":
         out = unwritten(M, N)
         return [out, N, given(M, N), N, M, N, 0, 1, 0.5], [out]
+    if signature == "map":
+        out = unwritten(M, N)
+        return [out, N, *(part for _ in range(3) for part in (given(M, N), N, 1)), M, N, 3.0], [out]
+    if signature == "row_reduce":
+        out = unwritten(M)
+        return [out, 1, given(M, N), N, M, N], [out]
+    if signature == "sum_product":
+        out = unwritten(N)
+        return [out, given(M, N), N, 1, given(M, N), N, 1, M, N, 0], [out]
+    if signature == "total":
+        return [given(M, N), N, 1, given(M, N), N, 1, M, N], []
+    if signature == "embed":
+        out = unwritten(M, N)
+        return [out, N, given(M, N), N, np.arange(M, dtype=np.int32)[::-1].copy(), M, N], [out]
+    if signature == "scatter":
+        out = given(M, N)
+        return [out, N, given(M, N), N, np.arange(M, dtype=np.int32), 0, M, M, N], [out]
     raise AssertionError(f"no operands are known for a {signature} kernel: add them here")
 
 
