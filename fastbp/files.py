@@ -142,10 +142,13 @@ def _check_config(config):
         raise ValueError("its description has no 'format'")
     if config["format"] != FORMAT or isinstance(config["format"], bool):
         raise ValueError(f"format is {config['format']!r}; this version of fastbp reads format {FORMAT}")
-    _keys(config, ("format", "dtype", "seed", "layers", "loss", "data_spec"), "the description")
+    expected = ("format", "dtype", "seed", "layers", "loss", "data_spec")
+    _keys(config, (*expected, "input_scale") if "input_scale" in config else expected, "the description")
     if config["dtype"] not in _DTYPES.values():
         raise ValueError(f"dtype is {config['dtype']!r}; expected 'float32' or 'float64'")
     _whole(config["seed"], "seed", 0, 2**64 - 1)
+    if _number(config.get("input_scale", 1.0), "input_scale") <= 0:  # older files do not have it
+        raise ValueError(f"input_scale is {config['input_scale']!r}; expected a number > 0")
     inputs, units = _check_layers(config["layers"])
     _check_loss(config["loss"])
     check_data_spec(config["data_spec"], inputs, units)

@@ -444,7 +444,7 @@ def test_right_input_takes_the_short_way(monkeypatch):
     def no(*arguments, **settings):
         raise AssertionError("took the long way")
 
-    monkeypatch.setattr(check, "_numeric", no)
+    monkeypatch.setattr(check, "numeric", no)
     monkeypatch.setattr(check, "_cast", no)
     X = GOOD.astype(F32)
     assert check.data(X, 3, F32) is X
