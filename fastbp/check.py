@@ -135,18 +135,17 @@ def settings_of(cls):
 # ---- arrays -----------------------------------------------------------------------------------------------------
 
 
-def data(X, width, dtype, name="X", finite=True):
+def data(X, width, dtype, name="X"):
     """X as an aligned C-contiguous (n, width) array of `dtype` (np.dtype float32 or float64), n >= 1.
 
-    X itself is returned where it is that already. `finite=False` leaves out the search for NaN and infinity, for a
-    caller who has another way to find them; a cast is always checked.
+    X itself is returned where it is that already.
     """
     # An array that is right already must cost about a microsecond: this is on the path of a step of three.
     if type(X) is np.ndarray and X.dtype is dtype and X.ndim == 2:
         rows, columns = X.shape
         if columns == width and rows:
             flags = X.flags
-            if flags.c_contiguous and flags.aligned and (not finite or cpu.all_finite(X)):
+            if flags.c_contiguous and flags.aligned and cpu.all_finite(X):
                 return X
     array = numeric(X, name)
     if array.ndim != 2 or array.shape[1] != width or not array.size:
@@ -334,7 +333,7 @@ def _cast(values, dtype, name):
 
 
 def not_finite(values, dtype, name, scale=1.0):
-    """The error for `values` of which one is NaN or infinite, or becomes so as `dtype` or when multiplied by `scale`."""
+    """The error for `values`, of which one is NaN or infinite, or becomes so as `dtype` or times `scale`."""
     for start in range(0, len(values), _ROWS):
         block = values[start : start + _ROWS]
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):

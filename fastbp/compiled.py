@@ -162,8 +162,9 @@ class Plan(Looks):
         elif kind == "forward":
             nodes = list(dict.fromkeys(self.outputs.values()))
             results = {node: f"out{i}" for i, node in enumerate(nodes)}
+            data = self._data(ordered(nodes), kinds)
             program = plans.lowered(
-                nodes, None, {}, self.dtype, data=self._data(ordered(nodes), kinds), training=False, results=results, **common
+                nodes, None, {}, self.dtype, data=data, training=False, results=results, **common
             )
         elif kind == "hvp":
             grads = aligned_zeros(self.params.size, self.dtype)

@@ -101,7 +101,8 @@ class Sequential:
     def backward(self, dY):
         """Fills `grads` from dY (n, units), the gradient for the outputs of the last `forward`; returns dX (n, inputs).
 
-        dX, of the network's dtype, is the gradient for X as it was passed, before input_scale. Penalties of the layers are included in `grads`.
+        dX, of the network's dtype, is the gradient for X as it was passed, before input_scale. Penalties of the layers
+        are included in `grads`.
         """
         with self._alone:
             if self._kept is None:

@@ -87,8 +87,11 @@ def lowered(forward, loss, gradients, dtype, **options):
 
 
 class Cache:
-    """The plans of a network or an expression. make: (kind, batch, gathered, labels, weighted, sources, threads) -> Plan;
-    the kinds are the maker's, sources what fastbp.sources.kinds says of the data."""
+    """The plans of a network or an expression.
+
+    make: (kind, batch, gathered, labels, weighted, sources, threads) -> Plan; the kinds are the maker's, sources what
+    fastbp.sources.kinds says of the data.
+    """
 
     def __init__(self, make):
         self.make = make
