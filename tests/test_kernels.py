@@ -291,7 +291,7 @@ def numbers_of(kind, *shape):
         return rng.integers(info.min, info.max, shape, kind, endpoint=True)
     values = draw(kind, *shape, scale=100)
     values.flat[3::7] = np.finfo(kind).tiny / 4
-    values.flat[4::13] = np.float64(min(np.finfo(kind).max, 3e38))
+    values.flat[4::13] = min(float(np.finfo(kind).max), 3e38)
     return values
 
 
