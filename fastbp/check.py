@@ -327,9 +327,11 @@ def _cast(values, dtype, name):
     """values as aligned C-contiguous `dtype`, without a copy where it is; refuses NaN, infinity and overflow."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         result = np.require(values, dtype, ["C", "A"])
-    if not cpu.all_finite(result):
-        raise not_finite(values, dtype, name)
-    return result
+    if cpu.all_finite(result):
+        return result
+    if not values.ndim:
+        raise ValueError(f"{name} is {values}, expected a finite number that {dtype} can hold; pass another")
+    raise not_finite(values, dtype, name)
 
 
 def not_finite(values, dtype, name, scale=1.0):
@@ -341,16 +343,14 @@ def not_finite(values, dtype, name, scale=1.0):
         if not bad.any():
             continue
         at = _first_bad(bad, start)
+        head = f"{name}[{_index(at)}] is {values[at]} ({_place(at)}), "
         if np.isfinite(values[at]):
             return ValueError(
-                f"{name}[{_index(at)}] is {values[at]} ({_place(at)}), which {'times input_scale ' * (scale != 1)}"
-                f"overflows {dtype}, expected at most {np.finfo(dtype).max / scale:.3g}; scale {name} down or make the "
-                "network with dtype='float64'"
+                f"{head}which {'times input_scale ' * (scale != 1)}overflows {dtype}, expected at most "
+                f"{np.finfo(dtype).max / scale:.3g}; scale {name} down or make the network with dtype='float64'"
             )
-        return ValueError(
-            f"{name}[{_index(at)}] is {values[at]} ({_place(at)}), expected finite numbers; "
-            f"drop or fill such values, for example with np.nan_to_num({name})"
-        )
+        remedy = f"drop or fill such values, for example with np.nan_to_num({name})"
+        return ValueError(f"{head}expected finite numbers; {remedy}")
     return ValueError(f"{name} changed while it was being checked, expected finite numbers; pass a copy of it")
 
 

@@ -1,4 +1,4 @@
-"""The command `fastbp`: train a network, predict with it, and show what this machine and build are.
+"""The command `fastbp`: train a network, predict with it, fit a curve, and show what this machine and build are.
 
 Errors of the user are one line on stderr and exit code 2; an interruption is exit code 130. `main` returns the code.
 """
@@ -10,8 +10,9 @@ import sys
 
 import numpy as np
 
-from fastbp import __version__, check, schedules
+from fastbp import __version__, cli_curve, schedules
 from fastbp._core import cpu
+from fastbp.cli_parts import command, one_of, real, whole, widths
 from fastbp.losses import LOSSES
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad")
@@ -94,61 +95,55 @@ def _parser():
     parser = _Parser(prog="fastbp", description="Neural networks trained by backpropagation at compiled speed.",
                      epilog="Start with: fastbp train", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"fastbp {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="train | predict | info")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train | predict | curve | info")
     _train_parser(commands)
-    predict = _command(commands, "predict", "predict with a saved model", _PREDICT, _PREDICT_EXAMPLES, _run_predict)
+    predict = command(commands, "predict", "predict with a saved model", _PREDICT, _PREDICT_EXAMPLES, _run_predict)
     predict.add_argument("model", metavar="MODEL", help="a model saved by fastbp train or net.save")
     predict.add_argument("file", metavar="FILE", help="a .csv, .npy or IDX file")
-    predict.add_argument("--threads", type=_whole(1), help="number of threads (default: see fastbp info)")
-    _command(commands, "info", "show the machine, the build and the choices made", _INFO, None, _run_info)
-    return parser
-
-
-def _command(commands, name, summary, description, epilog, run):
-    parser = commands.add_parser(name, help=summary, description=description, epilog=epilog, allow_abbrev=False,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.set_defaults(run=run)
+    predict.add_argument("--threads", type=whole(1), help="number of threads (default: see fastbp info)")
+    cli_curve.add(commands)
+    command(commands, "info", "show the machine, the build and the choices made", _INFO, None, _run_info)
     return parser
 
 
 def _train_parser(commands):
-    parser = _command(commands, "train", "train a network on digits, MNIST or a CSV file", _TRAIN, _TRAIN_EXAMPLES,
+    parser = command(commands, "train", "train a network on digits, MNIST or a CSV file", _TRAIN, _TRAIN_EXAMPLES,
                       _run_train)
     data = parser.add_argument_group("data")
-    data.add_argument("--data", type=_name("data", ("digits", "mnist")), metavar="NAME",
+    data.add_argument("--data", type=one_of("data", ("digits", "mnist")), metavar="NAME",
                       help="digits (the default) or mnist")
     data.add_argument("--data-dir", metavar="DIR", help="folder with MNIST's four IDX files, gzipped or not")
     data.add_argument("--csv", metavar="FILE", help="a CSV file with a header row, all columns but the target numbers")
     data.add_argument("--target", metavar="COLUMN", help="the column of --csv to predict")
-    data.add_argument("--task", type=_name("task", ("classification", "regression")), metavar="TASK",
+    data.add_argument("--task", type=one_of("task", ("classification", "regression")), metavar="TASK",
                       help="classification or regression, where the target column does not tell by itself")
     net = parser.add_argument_group("network")
-    net.add_argument("--layers", type=_layers, metavar="N,N,...",
+    net.add_argument("--layers", type=widths, metavar="N,N,...",
                      help="widths from the inputs to the outputs, such as 784,512,512,10")
-    net.add_argument("--activation", type=_name("activation", cpu.activations()), metavar="NAME",
+    net.add_argument("--activation", type=one_of("activation", cpu.activations()), metavar="NAME",
                      help="of the hidden layers: " + ", ".join(sorted(cpu.activations())))
-    net.add_argument("--output", type=_name("output", cpu.activations()), metavar="NAME",
+    net.add_argument("--output", type=one_of("output", cpu.activations()), metavar="NAME",
                      help="activation of the last layer (default: what the loss wants)")
-    net.add_argument("--loss", type=_name("loss", LOSSES), metavar="NAME", help=", ".join(LOSSES))
-    net.add_argument("--dropout", type=_real(0, 1), default=0.0, metavar="RATE",
+    net.add_argument("--loss", type=one_of("loss", LOSSES), metavar="NAME", help=", ".join(LOSSES))
+    net.add_argument("--dropout", type=real(0, 1), default=0.0, metavar="RATE",
                      help="share of hidden units left out of each training step (default: 0)")
-    net.add_argument("--l1", type=_real(0), default=0.0, metavar="FACTOR", help="L1 penalty of weights (default: 0)")
-    net.add_argument("--l2", type=_real(0), default=0.0, metavar="FACTOR", help="L2 penalty of weights (default: 0)")
-    net.add_argument("--dtype", type=_name("dtype", ("float32", "float64")), default="float32", metavar="TYPE",
+    net.add_argument("--l1", type=real(0), default=0.0, metavar="FACTOR", help="L1 penalty of weights (default: 0)")
+    net.add_argument("--l2", type=real(0), default=0.0, metavar="FACTOR", help="L2 penalty of weights (default: 0)")
+    net.add_argument("--dtype", type=one_of("dtype", ("float32", "float64")), default="float32", metavar="TYPE",
                      help="float32 (the default) or float64")
     fit = parser.add_argument_group("training")
-    fit.add_argument("--optimizer", type=_name("optimizer", OPTIMIZERS), metavar="NAME", help=", ".join(OPTIMIZERS))
-    fit.add_argument("--lr", type=_real(0), metavar="RATE", help="learning rate (default: goes with the optimizer)")
-    fit.add_argument("--schedule", type=_name("schedule", schedules.SCHEDULES), default="constant", metavar="NAME",
+    fit.add_argument("--optimizer", type=one_of("optimizer", OPTIMIZERS), metavar="NAME", help=", ".join(OPTIMIZERS))
+    fit.add_argument("--lr", type=real(0), metavar="RATE", help="learning rate (default: goes with the optimizer)")
+    fit.add_argument("--schedule", type=one_of("schedule", schedules.SCHEDULES), default="constant", metavar="NAME",
                      help="how the learning rate changes until the end: " + ", ".join(schedules.SCHEDULES))
-    fit.add_argument("--momentum", type=_real(0, 1), default=0.9, metavar="SHARE",
+    fit.add_argument("--momentum", type=real(0, 1), default=0.9, metavar="SHARE",
                      help="of momentum and nesterov (default: 0.9)")
-    fit.add_argument("--weight-decay", type=_real(0), metavar="FACTOR", help="weight decay (default: the optimizer's)")
-    fit.add_argument("--epochs", type=_whole(1), metavar="N", help="passes over the training data")
-    fit.add_argument("--batch-size", type=_whole(1), metavar="N", help="samples a step")
-    fit.add_argument("--seed", type=_whole(0, 2**63 - 1), default=0, metavar="N",
+    fit.add_argument("--weight-decay", type=real(0), metavar="FACTOR", help="weight decay (default: the optimizer's)")
+    fit.add_argument("--epochs", type=whole(1), metavar="N", help="passes over the training data")
+    fit.add_argument("--batch-size", type=whole(1), metavar="N", help="samples a step")
+    fit.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, metavar="N",
                      help="of the initial weights, shuffling and dropout (default: 0)")
-    fit.add_argument("--threads", type=_whole(1), metavar="N",
+    fit.add_argument("--threads", type=whole(1), metavar="N",
                      help="number of threads (default: see fastbp info); changes the time, never the result")
     out = parser.add_argument_group("results")
     out.add_argument("--out", metavar="DIR", help="folder for the model and pictures (default: ./fastbp-NAME)")
@@ -181,51 +176,3 @@ def _run_info(options):
     for name, value in rows:
         print(f"{name:<13} {value}")
     return 0
-
-
-# ---- types of options: each takes the text and returns the value, or says what was expected --------------------------
-
-def _whole(low, high=None):
-    def parse(text):
-        try:
-            value = int(text)
-        except ValueError:
-            value = None
-        if value is None or value < low or (high is not None and value > high):
-            most = f" and at most {high}" if high is not None else ""
-            raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, at least {low}{most}")
-        return value
-    return parse
-
-
-def _real(low, below=None):
-    def parse(text):
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not np.isfinite(value) or value < low or (below is not None and value >= below):
-            most = f" and below {below}" if below is not None else ""
-            raise argparse.ArgumentTypeError(f"{text!r}; expected a finite number, at least {low}{most}")
-        return value
-    return parse
-
-
-def _name(what, choices):
-    def parse(text):
-        try:
-            return check.choice(what, text, choices)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-    return parse
-
-
-def _layers(text):
-    try:
-        widths = [int(part) for part in text.split(",")]
-    except ValueError:
-        widths = []
-    if len(widths) < 2 or min(widths) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}; expected two or more widths, from inputs to outputs, "
-                                         f"such as 784,16,16,10")
-    return widths

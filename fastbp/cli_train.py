@@ -1,9 +1,7 @@
 """`fastbp train`: data, a network that fits it, training with a line per epoch, and what is left at the end."""
 
-import contextlib
 import os
 import sys
-import tempfile
 import time
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 import fastbp as fb
 from fastbp import callbacks, datasets, files, losses, optimizers, schedules
 from fastbp._core import cpu
+from fastbp.cli_parts import output_folder, row
 
 # What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
 _CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
@@ -34,20 +33,15 @@ def run(options):
     steps = -(-len(data.X_train) // plan["batch_size"])
     optimizer = _optimizer(options, plan, steps * plan["epochs"])
     folder = options.out or f"fastbp-{data.name}"
-    made = _prepare(folder)
-    try:
+    with output_folder(folder):
         _announce(data, net, plan, steps, options)
         history, seconds, scale = _fit(options, plan, net, data, optimizer)
         model = os.path.join(folder, "model.safetensors")
         files.save(net, model)
-    except BaseException:
-        if made:
-            _remove(folder)
-        raise
     _summary(net, data, history, seconds, steps, scale, model)
     if not options.no_plots and history.epoch:
         _pictures(net, data, history, folder)
-    _row("try it", f"fastbp predict {model} FILE")
+    row("try it", f"fastbp predict {model} FILE")
     return 130 if history.interrupted else 0
 
 
@@ -128,36 +122,16 @@ def _optimizer(options, plan, total):
     return optimizers.get(name, lr=lr, **settings)
 
 
-def _prepare(folder):
-    """Make the output folder and try it, before minutes are spent on training; whether it was made."""
-    made = not os.path.isdir(folder)
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except FileExistsError:
-        raise FileExistsError(f"--out {folder}: a file of this name exists; choose another folder") from None
-    except OSError as error:
-        why = error.strerror or error
-        raise OSError(f"--out {folder}: cannot write there ({why}); choose another folder") from None
-    return made
-
-
-def _remove(folder):
-    with contextlib.suppress(OSError):
-        os.rmdir(folder)                                           # only if nothing was written into it
-
-
 def _announce(data, net, plan, steps, options):
     what = f"images of {'x'.join(map(str, data.image_shape))}" if data.image_shape else f"rows of {net.inputs} features"
     threads = f"{options.threads} threads (--threads)" if options.threads else f"{cpu.threads()} threads " \
                                                                                f"({cpu.thread_reason()})"
-    _row("data", f"{data.name}: {len(data.X_train):,} training and {len(data.X_test):,} test {what}")
-    _row("network", f"{_widths(net)} {plan['activation']}, output {net.layers[-1].activation}, {net.loss.name}, "
+    row("data", f"{data.name}: {len(data.X_train):,} training and {len(data.X_test):,} test {what}")
+    row("network", f"{_widths(net)} {plan['activation']}, output {net.layers[-1].activation}, {net.loss.name}, "
                     f"{options.dtype}: {net.params.size:,} parameters")
-    _row("training", f"{plan['optimizer']}, lr {plan['lr']:g} {options.schedule}, batch {plan['batch_size']}, "
+    row("training", f"{plan['optimizer']}, lr {plan['lr']:g} {options.schedule}, batch {plan['batch_size']}, "
                      f"{plan['epochs']} epochs of {steps} steps, seed {options.seed}")
-    _row("machine", f"{cpu.selected()}, {threads}")
+    row("machine", f"{cpu.selected()}, {threads}")
 
 
 def _widths(net):
@@ -217,25 +191,25 @@ def _summary(net, data, history, seconds, steps, scale, model):
     epochs = len(history.epoch)
     print()
     if history.interrupted:
-        _row("interrupted", f"in epoch {epochs + 1}; what was trained so far is kept")
+        row("interrupted", f"in epoch {epochs + 1}; what was trained so far is kept")
     if data.classes is not None:
         right = _right(net.predict(data.X_test), data.y_test)
-        _row("test accuracy", f"{100 * right / len(data.y_test):.2f} % ({right} of {len(data.y_test)})")
+        row("test accuracy", f"{100 * right / len(data.y_test):.2f} % ({right} of {len(data.y_test)})")
     else:
         y = np.asarray(data.y_test, dtype=np.float64)
         errors = net.predict(data.X_test)[:, 0].astype(np.float64) - y
         spread = float(((y - y.mean()) ** 2).sum())
-        _row("test error", f"{np.sqrt((errors ** 2).mean()):.6g} root mean square, "
+        row("test error", f"{np.sqrt((errors ** 2).mean()):.6g} root mean square, "
                            f"{np.abs(errors).mean():.6g} mean absolute, in the units of the target")
         if spread > 0:
-            _row("R squared", f"{1 - float((errors ** 2).sum()) / spread:.4f} (1 is perfect, 0 is always the mean)")
+            row("R squared", f"{1 - float((errors ** 2).sum()) / spread:.4f} (1 is perfect, 0 is always the mean)")
         if scale != (0.0, 1.0):
-            _row("losses above", f"of the target standardised: (target - {scale[0]:.6g}) / {scale[1]:.6g}")
+            row("losses above", f"of the target standardised: (target - {scale[0]:.6g}) / {scale[1]:.6g}")
     # The steps' own time: validation and printing between the epochs are not training.
     busy = sum(history.history.get("seconds", ()))
     speed = f": {epochs * steps / busy:,.0f} steps per second" if busy > 0 else ""
-    _row("time", f"{seconds:.2f} s in all, {busy:.2f} s of it for {epochs * steps:,} training steps{speed}")
-    _row("model", model)
+    row("time", f"{seconds:.2f} s in all, {busy:.2f} s of it for {epochs * steps:,} training steps{speed}")
+    row("model", model)
 
 
 def _right(outputs, labels):
@@ -260,8 +234,4 @@ def _pictures(net, data, history, folder):
     for name, draw in wanted:
         path = os.path.join(folder, f"{name}.png")
         draw(path)
-        _row(name, path)
-
-
-def _row(name, text):
-    print(f"{name:<13}  {text}")
+        row(name, path)

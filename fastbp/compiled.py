@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from . import check, derived, loop, nets, plans, sources
+from . import check, derived, loop, nets, per_example, plans, sources
 from . import initializers as _initializers
 from ._core import random
 from ._core import train as core
@@ -15,7 +15,7 @@ from .expression_fit import Job
 from .looks import Looks
 from .loop import Alone
 from .node import Node, constant, differentiate, ordered
-from .products import penalty
+from .products import numbered, penalty
 from .program import Data
 
 
@@ -39,13 +39,20 @@ class Plan(Looks):
             if node.op == "data" and self._leaves.setdefault(node.name, node) is not node:
                 raise ValueError(f"two inputs are called {node.name!r}, expected a name for each; rename one")
         self.inputs = tuple(self._leaves)
-        self._of_loss = tuple(node.name for node in ordered([loss]) if node.op == "data")
-        self._of_outputs = tuple(node.name for node in ordered(list(self.outputs.values())) if node.op == "data")
+        self._inputs_of = {
+            kind: [node for node in ordered(roots) if node.op == "data"]
+            for kind, roots in (("loss", [loss]), ("forward", list(self.outputs.values())))
+        }
+        self._of_loss, self._of_outputs = ([node.name for node in nodes] for nodes in self._inputs_of.values())
         nodes = parameters(self._order)
-        made = differentiate(loss, constant(1.0), list(nodes.values()), add=total_of)
-        self._trained = {node: None for node in nodes.values() if node in made}
+        self._trained = differentiate(loss, constant(1.0), list(nodes.values()), add=total_of)
+        for W, node in [(W, self._penalty(W, penalty)) for W in self._trained]:
+            if node is not None:
+                slope = differentiate(node, constant(1.0), [W], add=total_of)[W]
+                self._trained[W] = total_of(self._trained[W], slope)
         self._warn_of_unreached(nodes)
         self._allocate(nodes, shared_with)
+        self._masks = numbered(self._order)
         self._limits = derived.integer_limits(self._order)
         self._plans = plans.Cache(self._make_plan)
         self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
@@ -120,17 +127,10 @@ class Plan(Looks):
 
     # ---- programs --------------------------------------------------------------------------------------------------
 
-    def _total(self):
-        """The loss with the penalties of the layers in it."""
-        return total_of(self.loss_node, *self._penalties(penalty))
-
-    def _penalties(self, written):
-        found = []
-        for node in self._names.values():
-            l1, l2 = node.attributes.get("penalty", (0.0, 0.0))
-            if (l1 or l2) and node in self._trained:
-                found.append(written(node, l1, l2))
-        return found
+    def _penalty(self, node, written):
+        """The penalty of a parameter, as `written` writes it, or None."""
+        l1, l2 = node.attributes.get("penalty", (0.0, 0.0))
+        return written(node, l1, l2) if l1 or l2 else None
 
     def _data(self, nodes, kinds, gathered=False):
         """{name: Data} of the inputs among these nodes; kinds: as fastbp.sources gives them."""
@@ -148,21 +148,20 @@ class Plan(Looks):
         return sources.kinds(self.dtype, **{name: array for name, array in arrays.items() if name not in self._limits})
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, kinds, team):
-        """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", or nodes to look at."""
-        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size}
+        """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
+        look at."""
+        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
         grads = self.grads
         if kind in ("train", "loss"):
-            gradients = {}
-            if kind == "train":
-                gradients = differentiate(self._total(), constant(1.0), list(self._trained), add=total_of)
-            data = self._data(ordered([self.loss_node]), kinds, gathered)
+            gradients = self._trained if kind == "train" else {}
+            data = self._data(self._inputs_of["loss"], kinds, gathered)
             program = plans.lowered(
                 [], self.loss_node, gradients, self.dtype, data=data, training=kind == "train", **common
             )
         elif kind == "forward":
             nodes = list(dict.fromkeys(self.outputs.values()))
             results = {node: f"out{i}" for i, node in enumerate(nodes)}
-            data = self._data(ordered(nodes), kinds)
+            data = self._data(self._inputs_of["forward"], kinds)
             program = plans.lowered(
                 nodes, None, {}, self.dtype, data=data, training=False, results=results, **common
             )
@@ -171,6 +170,13 @@ class Plan(Looks):
             gradients = derived.hessian_vector(self._trained, self._total_written())
             nodes = ordered(list(gradients.values()))
             program = plans.lowered([], None, gradients, self.dtype, data=self._data(nodes, kinds), **common)
+        elif kind in per_example.KINDS:
+            gradients = differentiate(self._total_written(), constant(1.0), list(self._trained), add=total_of)
+            results = per_example.results(kind, gradients)
+            data = self._data(ordered(list(results)), kinds)
+            program = plans.lowered(
+                [], None, {}, self.dtype, data=data, training=False, results=results, **common
+            )
         else:
             results = {node: f"out{i}" for i, node in enumerate(kind)}
             program = plans.lowered(
@@ -179,7 +185,9 @@ class Plan(Looks):
         return plans.Plan(self.params, grads, program, team)
 
     def _total_written(self):
-        return total_of(self.loss_node, *self._penalties(derived.written_penalty))
+        """The loss with the penalties of the layers, in small nodes."""
+        penalties = [self._penalty(node, derived.written_penalty) for node in self._trained]
+        return total_of(self.loss_node, *(node for node in penalties if node is not None))
 
     # ---- data ------------------------------------------------------------------------------------------------------
 
@@ -294,6 +302,22 @@ class Plan(Looks):
             result = plan.grads.copy()
         return self._views(result) if isinstance(v, dict) else result
 
+    def per_example_grads(self, **inputs):
+        """The gradient of each sample's own loss, (n, P), laid out as `grads`: row i is what `loss_and_grad` gives for
+        row i of the inputs alone. Penalties of layers are included, dropout is off, what is not trained is 0.
+
+        Raises ValueError for a graph in which a sample's gradient goes through more than dense products, biases and
+        elementwise operations; FloatingPointError, naming the sample, if a number is not finite.
+        """
+        arrays, n = self._checked(inputs, self._of_loss)
+        parts = [(self._offsets[node], self._offsets[node] + node.size) for node in self._trained]
+        return per_example.gradients_of(self, n, arrays, parts, sources=self._kinds(arrays))
+
+    def per_example_grad_norms(self, **inputs):
+        """The Euclidean norm of each row of `per_example_grads`, (n,); rows of dense products are not made for it."""
+        arrays, n = self._checked(inputs, self._of_loss)
+        return per_example.norms_of(self, n, arrays, sources=self._kinds(arrays))
+
     def _vector(self, v):
         if not isinstance(v, dict):
             return check.array("v", v, self.params.shape, self.dtype)
@@ -360,7 +384,7 @@ class Plan(Looks):
     def write_to(self, model):
         """Copies the parameters of a network or layer that the expression was made with back into it."""
         targets = model.layers if hasattr(model, "layers") else [model]
-        pairs = [(layer, node) for layer in targets for node in getattr(layer, "_nodes", ())]
+        pairs = [(layer, node) for layer in targets for node in getattr(layer, "_nodes", None) or ()]
         if not pairs or any(node not in self._offsets for _, node in pairs):
             raise ValueError(
                 f"model is {model!r}, expected a network or layer of this expression; call it on a node first"

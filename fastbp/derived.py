@@ -1,6 +1,5 @@
 """What is derived from a graph beside its gradient: bounds of integer inputs, Hessian-vector products."""
 
-
 from .elementwise import absolute, multiply, square, total_of
 from .node import Node, constant, differentiate
 from .structure import fixed_sum
@@ -12,7 +11,8 @@ def integer_limits(order):
     for node in order:
         for child in node.inputs:
             if child.attributes.get("integer"):
-                most = node.inputs[0].shape[0] if node.op == "gather" else node.inputs[0].size
+                rows = {"gather": node.inputs[0].shape, "scatter": node.shape}  # of a table; a loss has classes
+                most = rows[node.op][0] if node.op in rows else node.inputs[0].size
                 limits[child.name] = min(most, limits.get(child.name, most))
     return limits
 
@@ -28,7 +28,8 @@ def hessian_vector(wanted, loss):
         fixed_sum(multiply(gradients[node], Node("data", batched=False, shape=node.shape, name=f"v{i}")))
         for i, node in enumerate(wanted)
     ]
-    return differentiate(total_of(*products), constant(1.0), list(wanted), add=total_of)
+    root = total_of(constant(0.0), *products)  # of no parameters, too
+    return differentiate(root, constant(1.0), list(wanted), add=total_of)
 
 
 def written_penalty(W, l1, l2):

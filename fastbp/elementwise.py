@@ -12,17 +12,12 @@ from .node import OPERATIONS, Node, Operation, broadcast, constant, is_number, n
 def apply(op, *operands, **attributes):
     """The node of an elementwise operation, or of something simpler that is the same."""
     nodes = [node_of(operand) for operand in operands]
-    for node in nodes:
-        if node.attributes.get("integer"):
-            raise TypeError(
-                f"{op}: operand {node!r} is of integers, expected real numbers; "
-                "declare the input without integer=True, or use it as an index or as labels"
-            )
     batched, shape = broadcast(op, nodes)
     if any(node.op == "expand" for node in nodes):
-        if all(node.op == "expand" or not node.batched for node in nodes):  # nothing here depends on the sample
+        if not any(_before(node).batched for node in nodes):  # nothing here depends on the sample
             return expand(apply(op, *(_before(node) for node in nodes), **attributes), batched, shape)
-        nodes = [_unexpanded(i, nodes, batched, shape) for i in range(len(nodes))]
+        for i in range(len(nodes)):  # one after the other: two that can each do without it may not both
+            nodes[i] = _unexpanded(i, nodes, batched, shape)
     if all(node.op == "constant" for node in nodes):
         folded = _folded(op, nodes, attributes)
         if folded is not None:
@@ -118,6 +113,7 @@ def negate(x):
 
 
 def square(x):
+    """x * x."""
     return apply("square", x)
 
 
@@ -172,30 +168,37 @@ row("power", _power_derivative, _power)
 
 
 def exp(x):
+    """e to the power of x."""
     return apply("exp", x)
 
 
 def log(x):
+    """The natural logarithm of x: NaN for x < 0, -infinity for 0."""
     return apply("log", x)
 
 
 def sqrt(x):
+    """The square root of x: NaN for x < 0; its slope at 0 is infinite."""
     return apply("sqrt", x)
 
 
 def absolute(x):
+    """|x|; the gradient at 0 is 0."""
     return apply("abs", x)
 
 
 def sign(x):
+    """-1, 0 or 1; no gradient passes."""
     return apply("sign", x)
 
 
 def sin(x):
+    """The sine of x, in radians."""
     return apply("sin", x)
 
 
 def cos(x):
+    """The cosine of x, in radians."""
     return apply("cos", x)
 
 
@@ -303,6 +306,8 @@ def summed_to(x, child):
         elif x.size != child.size:  # (B, h, w) to (w,): the rows of the groups are summed after the batch
             return summed_to(batch_sum(x), child)
         return batch_sum(x, child.shape)
+    if x.batched and x.size == child.size:  # (B, 1, w) to (B, w)
+        return reshape(x, child.shape)
     if x.batched:
         return reshape(row_sum(reshape(x, (x.size,)) if child.size == 1 else x), child.shape)
     if (child.shape and child.width < x.width) or (not child.shape and x.shape):

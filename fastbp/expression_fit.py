@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import check, loop
+from . import loop
 from ._core import cpu
 
 
@@ -12,11 +12,7 @@ class Job(loop.Job):
     def __init__(self, plan, data, batch_size, validation_data, validation_split, threads):
         self.model = plan
         arrays = self.checked("data", data)
-        share = check.fraction("validation_split", validation_split)
-        if validation_data is not None and share:
-            raise ValueError(
-                f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
-            )
+        share = loop.validation_share(validation_split, validation_data)
         self.validation = None if validation_data is None else self.checked("validation_data", validation_data)
         if share:
             edge = loop.held_out(share, len(next(iter(arrays.values()))))
@@ -49,6 +45,18 @@ class Job(loop.Job):
 
     def validate(self):
         return {} if self.validation is None else {"val_loss": self.model.loss(**self.validation)}
+
+    def chunk(self, left):
+        return 1 if self.model.debug else super().chunk(left)
+
+    def guarded(self, start, epoch, order, step, losses, optimizer, batch):
+        where = self.where(self.rows(order, step, batch)) if self.model.debug else ""
+        if where:
+            raise FloatingPointError(
+                f"epoch {epoch + 1}, step {step + 1}: a number is not finite {where}; the parameters are those before "
+                "this step. Use a smaller lr, or clip_norm, or scale the data"
+            )
+        yield from super().guarded(start, epoch, order, step, losses, optimizer, batch)
 
     def where(self, rows):
         rows = {name: np.ascontiguousarray(array) for name, array in rows.items()}

@@ -2,12 +2,16 @@
 
 The file holds one tensor, "params" (P,), and in its metadata one entry, "fastbp": the JSON of `net.config()` with
 "format": 1. Nothing in it is code: loading cannot run anything, and what the schema does not name is refused.
+
+The parameters of an expression are a tensor for each, by name, and the entry is {"format": 1, "kind": "parameters"}:
+the graph is the program that wrote it, not part of the file.
 """
 
 import json
 import math
 import os
 import tempfile
+from contextlib import contextmanager
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -19,6 +23,7 @@ from fastbp.losses import LOSSES
 from fastbp.losses import from_config as loss_from_config
 
 FORMAT = 1
+PARAMETERS = {"format": FORMAT, "kind": "parameters"}
 _DTYPES = {"F32": "float32", "F64": "float64"}
 _DENSE = ("kind", "inputs", "units", "activation", "l1", "l2")
 _SPEC = ("features", "mean", "scale", "target", "classes", "image_shape")
@@ -47,30 +52,80 @@ def load(path):
     Raises FileNotFoundError, or ValueError naming the file and what is wrong with it: a foreign or truncated file,
     unknown, missing or mistyped entries, sizes that do not match the tensor, parameters that are not finite.
     """
-    path = os.fspath(path)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"{path}: no such file; expected a model saved by net.save or fastbp train")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            config = _read_config(file.metadata(), list(file.keys()))
-            total = sum(row["inputs"] * row["units"] + row["units"] for row in config["layers"] if "units" in row)
-            tensor = file.get_slice("params")
-            shape, dtype = list(tensor.get_shape()), tensor.get_dtype()
-            if _DTYPES.get(dtype) != config["dtype"]:
-                raise ValueError(f"the parameters are {dtype}; the description says {config['dtype']}")
-            if shape != [total]:
-                raise ValueError(f"the parameters have shape {shape}; the layers described need [{total}]")
-            params = file.get_tensor("params")
+    with _opened(path, "model saved by net.save or fastbp train") as file:
+        config = _read_config(file.metadata(), list(file.keys()))
+        total = sum(row["inputs"] * row["units"] + row["units"] for row in config["layers"] if "units" in row)
+        tensor = file.get_slice("params")
+        shape, dtype = list(tensor.get_shape()), tensor.get_dtype()
+        if _DTYPES.get(dtype) != config["dtype"]:
+            raise ValueError(f"the parameters are {dtype}; the description says {config['dtype']}")
+        if shape != [total]:
+            raise ValueError(f"the parameters have shape {shape}; the layers described need [{total}]")
+        params = file.get_tensor("params")
         _check_finite(params, "")
         from .network import Sequential
         net = Sequential.from_config({key: value for key, value in config.items() if key != "format"})
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file, or a truncated one ({error}); "
-                         f"expected a model saved by net.save or fastbp train") from None
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: not a usable fastbp model: {error}") from None
     net.params[:] = params
     return net
+
+
+def save_parameters(parameters, path):
+    """Write {name: array} to `path`, a tensor for each, as atomically as `save`.
+
+    Raises ValueError if a number is not finite or a name cannot be one in a file, OSError if the folder cannot be
+    written to; a file already at `path` is then as it was.
+    """
+    for name, array in parameters.items():
+        if name == "__metadata__":
+            raise ValueError("a parameter is called '__metadata__', which a safetensors file cannot hold; rename it")
+        _check_finite(array.ravel(), f"the parameters cannot be saved: {name}: ")
+    tensors = {name: array.copy() for name, array in parameters.items()}
+    write_atomically(os.fspath(path), to_bytes(tensors, metadata={"fastbp": json.dumps(PARAMETERS)}))
+
+
+def load_parameters(parameters, path):
+    """Read what `save_parameters` wrote into the arrays of {name: array}.
+
+    Raises FileNotFoundError, or ValueError naming the file and what is wrong with it: a foreign or truncated file, a
+    network's, other names, shapes or dtypes, numbers that are not finite. Nothing is then changed.
+    """
+    with _opened(path, "file of parameters saved by plan.save") as file:
+        description = _description(file.metadata())
+        if isinstance(description, dict) and "layers" in description:
+            raise ValueError("it holds a network; read it with fastbp.load")
+        _check_format(description)
+        if description != PARAMETERS:
+            raise ValueError(f"its description is {_short(description)}; expected {PARAMETERS}")
+        _keys(list(file.keys()), tuple(parameters), "the file", "parameter")
+        tensors = {name: _read_tensor(file, name, array) for name, array in parameters.items()}
+    for name, tensor in tensors.items():
+        parameters[name][...] = tensor
+
+
+def _read_tensor(file, name, array):
+    """The tensor of this name, if it is as the array that it will be written into."""
+    tensor = file.get_slice(name)
+    shape, dtype = tuple(tensor.get_shape()), _DTYPES.get(tensor.get_dtype(), tensor.get_dtype())
+    if (shape, dtype) != (array.shape, array.dtype.name):
+        raise ValueError(f"{name} is {dtype} of shape {shape}; expected {array.dtype} of shape {array.shape}")
+    values = file.get_tensor(name)
+    _check_finite(values.ravel(), f"{name}: ")
+    return values
+
+
+@contextmanager
+def _opened(path, what):
+    """The safetensors file at `path`, which should be a `what`; anything wrong with it is a ValueError that says so."""
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"{path}: no such file; expected a {what}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file, or a truncated one ({error}); expected a {what}") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: not a usable {what}: {error}") from None
 
 
 def write_atomically(path, data):
@@ -110,17 +165,24 @@ def _check_finite(params, prefix):
         raise ValueError(f"{prefix}parameter {at} of {params.size} is {params[at]}; expected finite numbers")
 
 
-def _read_config(metadata, names):
+def _description(metadata):
+    """What the entry "fastbp" of the metadata says."""
     if not metadata or "fastbp" not in metadata:
         raise ValueError("its metadata has no entry 'fastbp': a safetensors file of another program")
-    if names != ["params"]:
-        raise ValueError(f"its tensors are {', '.join(sorted(names)) or 'none'}; expected 'params' alone")
     try:
-        config = json.loads(metadata["fastbp"], object_pairs_hook=_no_repeats, parse_constant=_no_constants)
+        return json.loads(metadata["fastbp"], object_pairs_hook=_no_repeats, parse_constant=_no_constants)
     except json.JSONDecodeError as error:
         raise ValueError(f"its description is not JSON ({error})") from None
     except RecursionError:
         raise ValueError("its description is nested too deeply") from None
+
+
+def _read_config(metadata, names):
+    config = _description(metadata)
+    if config == PARAMETERS:
+        raise ValueError("it holds the parameters of an expression; compile the graph, and read it with plan.load")
+    if names != ["params"]:
+        raise ValueError(f"its tensors are {', '.join(sorted(names)) or 'none'}; expected 'params' alone")
     _check_config(config)
     return config
 
@@ -137,11 +199,7 @@ def _no_constants(text):
 
 def _check_config(config):
     """The closed schema: ValueError at the first thing that is not as `save` writes it."""
-    # The number of the format first: of a newer file, everything else may differ.
-    if not isinstance(config, dict) or "format" not in config:
-        raise ValueError("its description has no 'format'")
-    if config["format"] != FORMAT or isinstance(config["format"], bool):
-        raise ValueError(f"format is {config['format']!r}; this version of fastbp reads format {FORMAT}")
+    _check_format(config)
     expected = ("format", "dtype", "seed", "layers", "loss", "data_spec")
     _keys(config, (*expected, "input_scale") if "input_scale" in config else expected, "the description")
     if config["dtype"] not in _DTYPES.values():
@@ -152,6 +210,14 @@ def _check_config(config):
     inputs, units = _check_layers(config["layers"])
     _check_loss(config["loss"])
     check_data_spec(config["data_spec"], inputs, units)
+
+
+def _check_format(config):
+    """The number of the format comes first: of a newer file, everything else may differ."""
+    if not isinstance(config, dict) or "format" not in config:
+        raise ValueError("its description has no 'format'")
+    if config["format"] != FORMAT or isinstance(config["format"], bool):
+        raise ValueError(f"format is {config['format']!r}; this version of fastbp reads format {FORMAT}")
 
 
 def _check_layers(layers):
@@ -238,12 +304,12 @@ def check_data_spec(spec, inputs, units):
             raise ValueError(f"data_spec.image_shape is {image}; the model has {inputs} inputs")
 
 
-def _keys(given, expected, where):
+def _keys(given, expected, where, what="key"):
     unknown = [key for key in given if key not in expected]
     absent = [key for key in expected if key not in given]
     if unknown or absent:
-        what = f"unknown key {unknown[0]!r}" if unknown else f"no key {absent[0]!r}"
-        raise ValueError(f"{where} has {what}; expected exactly {', '.join(expected)}")
+        found = f"unknown {what} {unknown[0]!r}" if unknown else f"no {what} {absent[0]!r}"
+        raise ValueError(f"{where} has {found}; expected exactly {', '.join(expected) or 'none'}")
 
 
 def _whole(value, where, low, high):

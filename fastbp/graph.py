@@ -100,7 +100,13 @@ def sum(x, axis=None):
     the width, which stays with length 1; 0 for the batch of a batched node, or the first axis of a fixed one.
     """
     if not isinstance(x, Node):
-        return _each(x)
+        try:
+            terms = list(x)
+        except TypeError:
+            raise TypeError(
+                f"x is {x!r:.60}, expected a node or several nodes; pass a node, or a list of them"
+            ) from None
+        return _each(map(node_of, terms))
     axis = _axis(x, axis)
     if axis is None:
         return _s.total(x) if x.batched else _s.fixed_sum(x)
@@ -178,6 +184,10 @@ def reshape(x, shape):
 
 def concat(nodes):
     """Nodes side by side along the last axis; all batched, or all fixed, and alike in the other axes."""
+    try:
+        nodes = list(nodes)
+    except TypeError:
+        raise TypeError(f"nodes is {nodes!r:.60}, expected several nodes; pass a list of them") from None
     nodes = [node_of(node) for node in nodes]
     alike = {(node.batched, node.shape[:-1]) for node in nodes if node.shape}
     if not nodes or len(alike) != 1 or any(not node.shape for node in nodes):
@@ -249,12 +259,7 @@ abs = _e.absolute
 
 def _activation(name):
     def function(x):
-        x = node_of(x)
-        if x.attributes.get("integer"):
-            raise TypeError(
-                f"{name}: operand {x!r} is of integers, expected real numbers; declare the input without integer=True"
-            )
-        return _p.activated(name, x)
+        return _p.activated(name, node_of(x))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The activation {name}, elementwise; csrc/activations.inc and docs/numerics.md say what it is."
@@ -320,6 +325,9 @@ def grad(node, wrt):
     """
     many = isinstance(wrt, (list, tuple))
     wanted = list(wrt) if many else [wrt]
+    for name, one in (("node", node), *(("wrt", one) for one in wanted)):
+        if not isinstance(one, Node):
+            raise TypeError(f"{name} is {one!r:.60}, expected a node; pass what the expression was made from")
     reached = set(ordered([node]))
     for one in wanted:
         if one not in reached:
@@ -349,20 +357,29 @@ def show(what, **inputs):
 
     what: a Plan, after a step; or a scalar node, with an array for each input - or none, for the structure alone.
     """
-    if isinstance(what, Plan):
-        return what.show()
-    plan = Plan(what, dtype="float64")
-    if inputs or not plan.inputs:
-        plan.loss_and_grad(**inputs)
-    return plan.show()
+    return _stepped(what, inputs).show()
 
 
 def draw(what, path=None, **inputs):
     """The graph as a picture, by graphviz: returns a graphviz.Digraph, and writes `path` (.svg, .png, .pdf) where
     given.
 
-    what and inputs: as for `show`.
+    what and inputs: as for `show`. Parameters are ellipses, inputs sheets of paper, constants bare numbers, operations
+    boxes, the loss a double box. Raises ImportError without the package graphviz, RuntimeError for a path without the
+    program dot.
     """
     from . import picture  # graphviz is optional
 
-    return picture.draw(what, path, **inputs)
+    return picture.draw(_stepped(what, inputs), path)
+
+
+def _stepped(what, inputs):
+    """A Plan as it is; or that of a scalar node, after a step if it has its inputs."""
+    if isinstance(what, Plan):
+        if inputs:
+            raise ValueError(f"inputs {', '.join(inputs)} with a Plan, expected none; call plan.loss_and_grad first")
+        return what
+    plan = Plan(what, dtype="float64")
+    if inputs or not plan.inputs:
+        plan.loss_and_grad(**inputs)
+    return plan

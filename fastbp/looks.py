@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .elementwise import total_of
-from .node import constant, differentiate, ordered
+from .node import OPERATIONS, constant, differentiate, ordered
 
 LONGEST = 6  # numbers of a value that are written out
 
@@ -25,14 +25,15 @@ class Looks:
 
     def values(self, nodes):
         """The values of several nodes at once."""
-        return self._look(nodes, {node: node for node in nodes})
+        return self._look(nodes, nodes)
 
     def grads_of(self, nodes):
         """The gradients of several nodes at once."""
         made = differentiate(self._total_written(), constant(1.0), list(nodes), add=total_of)
-        return self._look(nodes, made)
+        return self._look(nodes, [made.get(node) for node in nodes])
 
     def _look(self, nodes, made):
+        """Arrays in the shapes of these nodes, of what was made for each; zeros where that is None."""
         if self._given is None:
             raise RuntimeError("there are no values before a step; call loss_and_grad first")
         arrays, n = self._checked(self._given, self._of_loss)
@@ -42,14 +43,18 @@ class Looks:
                 raise ValueError(
                     f"{node!r} is not a node of this loss, expected one that it was made from; compile it too"
                 )
-        wanted = tuple(dict.fromkeys(made.values()))
+            if node.attributes.get("integer"):
+                raise TypeError(
+                    f"{node!r} is of integers, which the caller has and no gradient passes, expected a node of real "
+                    "numbers; look at what was made from it"
+                )
+        wanted = tuple(dict.fromkeys(node for node in made if node is not None))
         with self._alone:
             found = self._run_nodes(wanted, wanted, arrays, n)
+        shapes = [(n, *node.shape) if node.batched else node.shape for node in nodes]
         return [
-            np.broadcast_to(found[made[node]], (n, *node.shape) if node.batched else node.shape)
-            if node in made
-            else np.zeros((n, *node.shape) if node.batched else node.shape, self.dtype)
-            for node in nodes
+            np.zeros(shape, self.dtype) if node is None else np.broadcast_to(found[node], shape)
+            for node, shape in zip(made, shapes, strict=True)
         ]
 
     def _find_not_finite(self, value, arrays, n):
@@ -72,6 +77,34 @@ class Looks:
         """All nodes of the loss, each after those it is made from."""
         return ordered([self.loss_node])
 
+    def seen(self):
+        """[(node, label, value, gradient)] of all nodes, in order; value and gradient are None before a step, and of
+        integers."""
+        values, grads = {}, {}
+        if self.has_values():
+            real = self._real_nodes()
+            values = dict(zip(real, self.values(real), strict=True))
+            grads = dict(zip(real, self.grads_of(real), strict=True))
+        names = {node: name for name, node in self._names.items()}
+        return [(node, label(node, names.get(node)), values.get(node), grads.get(node)) for node in self.nodes()]
+
+    def paths(self):
+        """{(node, i): what comes back from node to its input i}: the gradient of an input is the sum over its paths."""
+        real = self._real_nodes()
+        made = differentiate(self._total_written(), constant(1.0), real, add=total_of)
+        found = {}
+        for node in real:
+            derivative = OPERATIONS[node.op].derivative
+            if derivative is not None and node in made:
+                for i, term in enumerate(derivative(node, made[node])):
+                    if term is not None and node.inputs[i] in made:
+                        found[node, i] = term()
+        return dict(zip(found, self._look([node.inputs[i] for node, i in found], found.values()), strict=True))
+
+    def _real_nodes(self):
+        """Those that have a gradient: all but integers."""
+        return [node for node in self.nodes() if not node.attributes.get("integer")]
+
     def has_values(self):
         """Whether there was a step whose values can be looked at."""
         return self._given is not None
@@ -84,41 +117,36 @@ class Looks:
 def text(plan):
     """The graph of a plan as text, a line for each node: number, operation, shape, what it is made from, value,
     gradient."""
-    order = plan.nodes()
-    number = {node: i for i, node in enumerate(order)}
-    values = grads = [None] * len(order)
-    if plan.has_values():
-        real = [node for node in order if not node.attributes.get("integer")]
-        values = dict(zip(real, plan.values(real), strict=True))
-        grads = dict(zip(real, plan.grads_of(real), strict=True))
-        values, grads = [values.get(node) for node in order], [grads.get(node) for node in order]
-    lines = []
-    for i, node in enumerate(order):
+    lines, number = [], {}
+    for i, (node, name, value, grad) in enumerate(plan.seen()):
         made = f" {', '.join(f'%{number[child]}' for child in node.inputs)}" if node.inputs else ""
-        line = f"%{i} = {label(node)}{made}"
-        if values[i] is not None:
-            line = f"{line:<40} value {numbers(values[i])}   grad {numbers(grads[i])}"
+        number[node] = i
+        line = f"%{i} = {name}{made}"
+        if value is not None:
+            line = f"{line:<40} value {numbers(value)}   grad {numbers(grad)}"
         lines.append(line)
     return "\n".join(lines)
 
 
-def label(node):
-    """A node in a few words: its operation, and its name, number or exponent."""
+def label(node, name=None):
+    """A node in a few words: its operation, and its name, number or exponent. name: of a parameter in its plan."""
     if node.op == "constant":
         return f"{numbers(node.value)}{f' / batch^{node.per_batch}' * bool(node.per_batch)}"
     if node.op in ("data", "parameter"):
-        name = node.name or (f"{node.attributes['layer']!r}" if "layer" in node.attributes else "")
-        return f"{'input' if node.op == 'data' else node.op} {name}"
+        return f"{'input' if node.op == 'data' else node.op} {name or node.name}"
     if node.op == "activation":
         return node.activation
     if node.op == "loss":
         return node.function.name
+    if node.op == "slice":
+        parts = zip(node.begins, node.shape, strict=True)
+        return f"slice [{', '.join(f'{i}:{i + n}' if n > 1 else f'{i}' for i, n in parts)}]"
     return f"{node.op} {node.exponent:g}" if node.op == "power" else node.op
 
 
 def numbers(array):
     """An array in a few characters: its numbers where they are few, else its shape, mean and extremes."""
-    array = np.asarray(array, np.float64)
+    array = np.asarray(array, np.float64) + 0.0  # a zero without a sign
     if array.size == 1:
         return f"{array.reshape(())[()]:.4g}"
     if array.size <= LONGEST:

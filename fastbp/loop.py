@@ -116,6 +116,16 @@ def run_steps(job, optimizer, steps, seed=0):
     return losses
 
 
+def validation_share(split, data):
+    """The share of the data that is held out for validation, refused where validation data are given as well."""
+    share = check.fraction("validation_split", split)
+    if share and data is not None:
+        raise ValueError(
+            f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
+        )
+    return share
+
+
 def held_out(share, n):
     """The first of the rows that are kept for validation: the last part of n."""
     edge = n - round(n * share)
@@ -229,6 +239,12 @@ class Job:
             optimizer.steps += done
         return done, broken
 
+    def rows(self, order, step, batch):
+        """{name: array} of the `batch` rows of a step of the epoch."""
+        which = slice(step * self.batch, step * self.batch + batch)
+        which = which if order is None else order[which]
+        return {name: array[which] for name, array in self.arrays.items()}
+
     def guarded(self, start, epoch, order, step, losses, optimizer, batch):
         """`steps`, and what happens when a number stops being finite."""
         plan = self.plan(batch, order)
@@ -245,9 +261,7 @@ class Job:
             again = np.empty(min(bad, self.n // self.batch))
             yield from self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
         if layer is None:
-            which = slice(bad * self.batch, bad * self.batch + batch)
-            which = which if order is None else order[which]
-            rows = {name: array[which] for name, array in self.arrays.items()}
+            rows = self.rows(order, bad, batch)
             what = f"the loss became {loss} {self.where(rows)}"
         else:
             what = f"a parameter of {layer} stopped being finite"

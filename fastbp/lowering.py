@@ -6,34 +6,52 @@ depends on it belongs to the next one; a network, and any loss that is a mean ov
 
 from . import arena, ranges, regimes
 from .node import OPERATIONS, ordered
-from .program import Operand, Program, Sweep
+from .products import numbered
+from .program import Program, Sweep
 from .rules_of_rows import RulesOfRows
 
 SUMS = {*ranges.SUMS, "total", "loss"}
 
 
 def lower(
-    forward, loss, gradients, *, batch, itemsize, data, panel, offsets, size, keep=False, training=True, results=None
+    forward,
+    loss,
+    gradients,
+    *,
+    batch,
+    itemsize,
+    data,
+    panel,
+    offsets,
+    size,
+    keep=False,
+    training=True,
+    results=None,
+    masks=None,
 ):
     """The Program of a graph.
 
     forward: nodes wanted, such as a network's outputs; loss: a fixed scalar node or None; gradients: {parameter: node}
     as differentiate gives it; data: {name: Data} of the caller's arrays; panel: columns of the matrix product's tile;
     offsets: {parameter: its beginning in the vector of `size` numbers}; keep: backward is a separate
-    call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's.
+    call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's;
+    masks: {dropout's mask: its number}, where other programs draw the same ones.
     """
-    lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {})
+    for name in (results or {}).values():
+        if name in data:
+            raise ValueError(f"input {name!r} is called as a result of the plan is; expected another name; rename it")
+    lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {}, masks)
     return lowering.lower(forward, loss, gradients, keep)
 
 
 class _Lowering(RulesOfRows):
     """One use of `lower`. values: {node: index of its value}."""
 
-    def __init__(self, batch, itemsize, data, panel, offsets, size, training, results):
+    def __init__(self, batch, itemsize, data, panel, offsets, size, training, results, masks):
         self.program = Program(batch, size)
         self.itemsize, self.data, self.panel = itemsize, data, panel
         self.offsets, self.training, self.results = offsets, training, results
-        self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, {}
+        self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, masks
 
     def lower(self, forward, loss, gradients, keep):
         program = self.program
@@ -48,13 +66,14 @@ class _Lowering(RulesOfRows):
         self.consumers = _consumers(order)
         self.level, levels = _levels(order)
         self.has_gradient = {node.loss for node in order if node.op == "loss_gradient"}
+        self.masks = numbered(order) if self.masks is None else self.masks
         regime = self.choose(order, keep)
         self.absorbed = self.absorbable(order)
         self.rows_lists, self.fixed_lists = [[] for _ in range(levels)], [[] for _ in range(levels)]
         self.now = 0
         for name in self.data:
             self.caller_rows(name)
-        last_forward = set(ordered(roots))
+        last_forward = set(ordered(roots)) if keep else ()
         for node in sorted(order, key=self.level.__getitem__):
             self.now = self.level[node]
             getattr(self, f"lower_{OPERATIONS[node.op].kind}")(node)
@@ -106,21 +125,12 @@ class _Lowering(RulesOfRows):
 
     def make_ranges(self):
         for source in self.sources.values():
-            values = [self.values[node] for node in source.values]
+            values = [self.values[node] for node in source.values]  # all of the parameter's shape
             if len(values) > 1:
-                width = source.values[0]
-                total = self.value("fixed", width.width, rows=width.rows, ld=width.width)
+                alike = source.values[0]
+                total = self.value("fixed", alike.width, rows=alike.rows, ld=alike.width)
                 for value in values[1:]:
-                    self.emit(
-                        "map",
-                        kernel="add",
-                        fixed=True,
-                        out=total,
-                        rows=width.rows,
-                        n_out=width.width,
-                        a=Operand(values[0], width.rows > 1, 1),
-                        b=Operand(value, width.rows > 1, 1),
-                    )
+                    self.map_fixed("add", alike, total, a=values[0], b=value)
                     values[0] = total
             elif values:
                 values[0] = self.own(source.values[0])

@@ -1,6 +1,9 @@
 """A network as a graph, and the programs of its uses."""
 
-from . import plans
+from functools import partial
+
+from . import per_example, plans
+from .derived import written_penalty
 from .elementwise import multiply, total_of
 from .node import Node, constant, differentiate
 from .products import Mask, dense, dropout, loss, penalty
@@ -42,13 +45,14 @@ def offsets(parameters):
 
 def program(net, kind, batch, gathered, labels, weighted, sources=()):
     """The Program of a network. kind: "train" (loss and gradients), "keep" (forward, then backward from a given dY),
-    "predict" (outputs) or "evaluate" (outputs and loss). sources: of X, as fastbp.sources.kinds says."""
+    "predict" (outputs), "evaluate" (outputs and loss), or one of per_example.KINDS. sources: of X, as
+    fastbp.sources.kinds says."""
     itemsize = net.dtype.itemsize
     x = rows("X", net.inputs)
     y, layers = output(net.layers, x, training=kind in ("train", "keep"))
     data = {"X": Data.of_reals(net.inputs, net.dtype, gathered, dict(sources).get("X"), net.input_scale)}
     gradients, end, results = {}, None, {}
-    if kind in ("train", "evaluate"):
+    if kind not in ("keep", "predict"):
         width, size = (1, 4) if labels else (net.units, itemsize)
         data["targets"] = Data(width, size, gathered)
         weights = None
@@ -56,7 +60,14 @@ def program(net, kind, batch, gathered, labels, weighted, sources=()):
             data["weights"], weights = Data(1, itemsize, gathered), rows("weights", 1)
         end = loss(y, rows("targets", width, labels), net.loss, weights)
     wanted = [node for W, b, _ in layers for node in (W, b)]
-    penalties = [penalty(W, layer.l1, layer.l2) for W, _, layer in layers if layer.l1 or layer.l2]
+    where, size = offsets(wanted)
+    lowered = partial(plans.lowered, dtype=net.dtype, batch=batch, data=data, offsets=where, size=size)
+    of_samples = kind in per_example.KINDS
+    made = written_penalty if of_samples else penalty
+    penalties = [made(W, layer.l1, layer.l2) for W, _, layer in layers if layer.l1 or layer.l2]
+    if of_samples:
+        gradients = differentiate(total_of(end, *penalties), constant(1.0), wanted, add=total_of)
+        return lowered([], None, {}, results=per_example.results(kind, gradients))
     if kind == "train":
         gradients = differentiate(total_of(end, *penalties), constant(1.0), wanted, add=total_of)
     elif kind == "keep":
@@ -69,16 +80,4 @@ def program(net, kind, batch, gathered, labels, weighted, sources=()):
             gradients[W] = total_of(gradients[W], *differentiate(node, constant(1.0), [W], add=total_of).values())
     if kind != "train":
         results[y] = "Y"
-    where, size = offsets(wanted)
-    return plans.lowered(
-        [y],
-        end,
-        gradients,
-        net.dtype,
-        batch=batch,
-        data=data,
-        offsets=where,
-        size=size,
-        keep=kind == "keep",
-        results=results,
-    )
+    return lowered([y], end, gradients, keep=kind == "keep", results=results)

@@ -1,11 +1,11 @@
 """Networks: layers in a row over one vector of parameters, compiled where they are used."""
 
 import math
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, layers, loop, losses, nets, plans, sources, train
+from . import check, layers, loop, losses, nets, per_example, plans, sources, train
 from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
@@ -254,6 +254,38 @@ class Sequential:
             if layer.size and (layer.l1 or layer.l2)
         )
 
+    # ---- gradients of single samples -------------------------------------------------------------------------------
+
+    def per_example_grads(self, X, y, sample_weight=None):
+        """The gradient of each sample's own loss, (n, P): row i is what `loss_and_grad` gives for X[i:i+1], y[i:i+1].
+
+        Penalties of the layers are included in every row, dropout is off; the mean over axis 0 is the gradient of the
+        batch. X, y, sample_weight as for `loss_and_grad`. May be called from several threads at once.
+
+        Raises FloatingPointError, naming the sample, if a number is not finite.
+        """
+        arrays, options = self._samples(X, y, sample_weight)
+        sizes = [part.size for layer in self.layers if layer.size for part in (layer.W, layer.b)]
+        parts = pairwise([0, *accumulate(sizes)])
+        return per_example.gradients_of(self, len(arrays["X"]), arrays, parts, **options)
+
+    def per_example_grad_norms(self, X, y, sample_weight=None):
+        """The Euclidean norm of each row of `per_example_grads`, (n,), without making the rows.
+
+        It comes from squares of its parts, |x|^2 |dz|^2 and what penalties add to them: what is below 1e-19 of float32
+        is 0, and where a penalty all but cancels a gradient the digits that cancel are lost.
+        """
+        arrays, options = self._samples(X, y, sample_weight)
+        return per_example.norms_of(self, len(arrays["X"]), arrays, **options)
+
+    def _samples(self, X, y, sample_weight):
+        """({name: checked array}, options of the plan that reads them)."""
+        X, kinds = self._read(X, apart=False)  # matrices of samples are rows that touch
+        targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
+        weights = check.weights(sample_weight, None, targets, len(X), self.loss, self.dtype)
+        arrays = {"X": X, "targets": targets, "weights": weights}
+        return arrays, {"labels": labels, "weighted": weights is not None, "sources": kinds}
+
     # ---- training --------------------------------------------------------------------------------------------------
 
     fit = train.fit
@@ -323,9 +355,9 @@ class Sequential:
         self._draws += 1
         return self._dropout_key, self._draws - 1
 
-    def _read(self, X):
-        """(X as a plan reads it, what its plan must know of its dtype)."""
-        X = sources.rows(X, self.inputs, self.dtype, scale=self.input_scale)
+    def _read(self, X, apart=True):
+        """(X as a plan reads it, what its plan must know of its dtype); apart: as for sources.rows."""
+        X = sources.rows(X, self.inputs, self.dtype, scale=self.input_scale, apart=apart)
         return X, sources.kinds(self.dtype, X=X)
 
     def _repeatable(self, kinds):

@@ -27,6 +27,8 @@ class Operation(NamedTuple):
 
 OPERATIONS = {name: Operation(name) for name in ("data", "parameter", "constant")}
 
+TAKES_INTEGERS = {"gather": 1, "scatter": 1, "loss": 1, "loss_gradient": 1}  # the input that may be of integers
+
 
 class Node:
     """op: a name in OPERATIONS; inputs: nodes; batched, shape: see above; attributes: whatever the operation needs."""
@@ -41,6 +43,12 @@ class Node:
         set_(self, "batched", batched)
         set_(self, "shape", tuple(shape))
         set_(self, "attributes", attributes)
+        for place, node in enumerate(self.inputs):
+            if node.op == "data" and node.attributes.get("integer") and TAKES_INTEGERS.get(op) != place:
+                raise TypeError(
+                    f"{attributes.get('activation', op)}: operand {node!r} is of integers, expected real numbers; "
+                    "declare the input without integer=True, or use it as an index or as labels"
+                )
 
     def __setattr__(self, name, value):
         raise AttributeError(f"{name} of {self!r} cannot change: plans are compiled from it; make a new node")
@@ -122,6 +130,9 @@ def is_number(node, number):
 
 def broadcast(what, nodes):
     """(batched, shape) of elementwise operations on these nodes, as NumPy does it; ValueError where they do not fit."""
+    first = nodes[0]
+    if all(node.shape == first.shape and node.batched == first.batched for node in nodes):
+        return first.batched, first.shape
     batched = any(node.batched for node in nodes)
     try:
         shape = np.broadcast_shapes(*(node.shape for node in nodes))
@@ -165,23 +176,26 @@ def layout(batched, shape, operands):
 
 def ordered(roots):
     """All nodes that `roots` need, each after its inputs: depth first, without recursion. ValueError for a cycle."""
-    order, seen, done, stack = [], set(), set(), [(root, False) for root in reversed(roots)]
+    order, path, done = [], [], {}  # done: {id: False while a node waits for its inputs, then True}
+    stack = list(reversed(roots))
     while stack:
-        node, ready = stack.pop()
-        if ready:
+        node = stack.pop()
+        if node is None:  # the inputs of the last node of the path are in order
+            node = path.pop()
+            done[id(node)] = True
             order.append(node)
-            done.add(id(node))
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(node.inputs))
-            if any(
-                id(child) in seen and id(child) not in done for child in node.inputs
-            ):  # such a child waits for this node
-                raise ValueError(
-                    f"the graph has a cycle through {node!r}, expected nodes that depend on earlier ones only; "
-                    "do not write into node.inputs"
-                )
+            continue
+        state = done.get(id(node))
+        if state is None:
+            done[id(node)] = False
+            path.append(node)
+            stack.append(None)
+            stack.extend(node.inputs[::-1])
+        elif not state:
+            raise ValueError(
+                f"the graph has a cycle through {node!r}, expected nodes that depend on earlier ones only; "
+                "do not write into node.inputs"
+            )
     return order
 
 

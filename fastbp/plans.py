@@ -8,7 +8,7 @@ from . import lowering
 from ._core import cpu
 from ._core import train as core
 from ._core.plan import Plan as Compiled
-from ._core.ready import Ready
+from ._core.ready import MOST_ARRAYS, Ready
 
 MOST = 64  # plans kept for a network; a loop over ever new batch sizes does not fill the memory
 
@@ -64,7 +64,10 @@ class Plan:
         """A Ready of one pass over the arrays of these names, in this order, for who has the plan to himself.
 
         limits: {name: how many integers there are} of the integer arrays; scanned: names that NaN is looked for in.
+        None for more arrays than a Ready has room for.
         """
+        if len(names) > MOST_ARRAYS:
+            return None
         limits = limits or {}
         specs = [(self.data[name], self.widths[name], limits.get(name, 0), name in scanned) for name in names]
         return Ready(self.compiled, specs, _PARTS[part](self.forward), cpu.threads(), self)

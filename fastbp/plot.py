@@ -23,7 +23,7 @@ def history(history, path=None, title="Training", validation="validation"):
     if not curves.get("loss"):
         raise ValueError("the history is empty: no epoch was finished; train for at least one")
     names = [name for name in ("loss", "accuracy") if curves.get(name)]
-    figure = _figure(path, (5.2 * len(names) + 0.4, 4.0))
+    figure = open_figure(path, (5.2 * len(names) + 0.4, 4.0))
     figure.suptitle(title, fontsize=13)
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
         for key, label, color in ((name, "training", _TRAIN), ("val_" + name, validation, _TEST)):
@@ -39,7 +39,7 @@ def history(history, path=None, title="Training", validation="validation"):
             axes.plot(epochs, values, color=color, label=label, linewidth=1.8, marker="o",
                       markersize=3 if len(values) > 1 else 6)
         _style_curves(axes, name, len(curves["loss"]))
-    return _finish(figure, path)
+    return finish(figure, path)
 
 
 def _style_curves(axes, name, epochs):
@@ -79,7 +79,7 @@ def weights(net, path=None, image_shape=None, title=None, most=64):
                          f"give (height, width) with that many pixels")
     shown = min(units, most)
     rows, columns = _grid(shown)
-    figure = _figure(path, (max(1.02 * columns + 1.3, 4.5), 1.02 * rows * height / width + 0.9))
+    figure = open_figure(path, (max(1.02 * columns + 1.3, 4.5), 1.02 * rows * height / width + 0.9))
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     limit = float(np.percentile(np.abs(W[:, :shown]), 99.5)) or 1.0   # one wild weight must not pale all others
     for axes in grid[shown:]:
@@ -91,7 +91,7 @@ def weights(net, path=None, image_shape=None, title=None, most=64):
     bar = figure.colorbar(drawn, ax=list(grid[:shown]), fraction=0.04, pad=0.02, aspect=25)
     bar.set_label("weight", fontsize=9)
     bar.ax.tick_params(labelsize=8)
-    return _finish(figure, path)
+    return finish(figure, path)
 
 
 def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, most=24):
@@ -115,12 +115,12 @@ def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, m
     sure = outputs[wrong, given[wrong]]
     shown = wrong[np.argsort(-sure, kind="stable")[:most]]
     rows, columns = _grid(max(len(shown), 1))
-    figure = _figure(path, (max(1.3 * columns, 4.5), 1.55 * rows + 0.7))
+    figure = open_figure(path, (max(1.3 * columns, 4.5), 1.55 * rows + 0.7))
     said = "probability" if net.loss.link in ("softmax", "sigmoid") else "output"
     if not len(shown):
         figure.text(0.5, 0.4, f"All {len(y)} images were recognised.", ha="center", fontsize=12)
         figure.suptitle(title or "No mistakes", fontsize=12)
-        return _finish(figure, path)
+        return finish(figure, path)
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid[len(shown):]:
         axes.remove()
@@ -131,7 +131,7 @@ def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, m
         _bare(axes)
     what = f"Mistakes, the most confident first: {_part(len(shown), len(wrong))}, in {len(y):,} images"
     figure.suptitle(title or what, fontsize=12)
-    return _finish(figure, path)
+    return finish(figure, path)
 
 
 def _grid(count, most=8):
@@ -151,7 +151,8 @@ def _bare(axes):
         spine.set_color("0.75")
 
 
-def _figure(path, size):
+def open_figure(path, size):
+    """A Figure of `size` (width, height) in inches: pyplot's without a path, one of its own with one."""
     try:
         if path is None:
             from matplotlib import pyplot
@@ -163,7 +164,8 @@ def _figure(path, size):
         raise ImportError('pictures need matplotlib, which is not installed; pip install "fastbp[plot]"') from None
 
 
-def _finish(figure, path):
+def finish(figure, path):
+    """The figure, written to `path` where there is one."""
     if path is not None:
         figure.savefig(path, dpi=130)
     return figure

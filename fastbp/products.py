@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from itertools import count
 
 import numpy as np
 
@@ -28,6 +29,14 @@ def input_gradient(dz, W):
 def weight_gradient(x, dz):
     """x^T dz, summed over the batch: (I, O), fixed."""
     return Node("weight_gradient", (x, dz), batched=False, shape=(x.size, dz.size))
+
+
+def outer(pairs, besides=()):
+    """The sum of x^T dz over the pairs (x, dz), for each sample: (B, I, O). besides: at most one node of that shape,
+    fixed or batched, that is added."""
+    inputs = [node for pair in pairs for node in pair]
+    shape = (inputs[0].size, inputs[1].size)
+    return Node("outer", (*inputs, *besides), batched=True, shape=shape, pairs=len(pairs))
 
 
 def matmul(A, B):
@@ -69,6 +78,7 @@ def _matmul_derivative(node, d):
 OPERATIONS["dense"] = Operation("dense", None, _dense_derivative)
 OPERATIONS["input_gradient"] = Operation("input_gradient", None, _input_gradient_derivative)
 OPERATIONS["weight_gradient"] = Operation("weight_gradient", None, _weight_gradient_derivative)
+OPERATIONS["outer"] = Operation("outer")  # of gradients of single samples, which nothing is differentiated through
 OPERATIONS["matmul"] = Operation("matmul", None, _matmul_derivative)
 OPERATIONS["transpose"] = Operation("transpose", None, lambda node, d: (lambda: transpose(d),))
 
@@ -173,6 +183,17 @@ def dropout(x, rate, mask):
     return Node("dropout", (x,), batched=True, shape=x.shape, rate=rate, mask=mask)
 
 
+def numbered(order):
+    """{mask: its number} of the dropouts among these nodes: each mask's own number, or the next one that is free, so
+    that a layer that is called twice drops differently each time."""
+    found = {}
+    for node in order:
+        if node.op == "dropout" and node.mask not in found:
+            taken = set(found.values())
+            found[node.mask] = next(n for n in count(node.mask.number) if n not in taken)
+    return found
+
+
 def penalty(W, l1, l2):
     """l1 * sum |W| + l2 * sum W^2 of a parameter."""
     return Node("penalty", (W,), batched=False, shape=(), l1=l1, l2=l2)
@@ -183,22 +204,25 @@ def _penalty_derivative(node, dy):
     yield lambda: Node("penalty_gradient", (W,), batched=False, shape=W.shape, l1=node.l1, l2=node.l2)
 
 
-def _penalty_gradient_derivative(node, d):
-    yield (lambda: multiply(2 * node.l2, d)) if node.l2 else None
-
-
 OPERATIONS["dropout"] = Operation("dropout", None, lambda node, dy: (lambda: dropout(dy, node.rate, node.mask),))
 OPERATIONS["penalty"] = Operation("penalty", None, _penalty_derivative)
-OPERATIONS["penalty_gradient"] = Operation("penalty_gradient", None, _penalty_gradient_derivative)
+# never differentiated: fastbp.derived writes a penalty in small nodes where it is
+OPERATIONS["penalty_gradient"] = Operation("penalty_gradient")
 
 
 # ---- losses --------------------------------------------------------------------------------------------------------
 
 
-def loss(y, target, function, weights=None):
-    """The scalar loss of outputs y (B, O) for targets; function is a fastbp.losses.Loss, weights (B, 1) or None."""
+def loss(y, target, function, weights=None, samples=None):
+    """The scalar loss of outputs y (B, O) for targets; function is a fastbp.losses.Loss, weights (B, 1) or None.
+    samples: how many its mean is over; None for the batch's."""
     inputs = (y, target) if weights is None else (y, target, weights)
-    return Node("loss", inputs, batched=False, shape=(), function=function)
+    return Node("loss", inputs, batched=False, shape=(), function=function, samples=samples)
+
+
+def loss_gradient(node):
+    """The gradient of a loss for its outputs."""
+    return Node("loss_gradient", node.inputs, batched=True, shape=node.inputs[0].shape, loss=node)
 
 
 def written(node):
@@ -209,13 +233,13 @@ def written(node):
         target = gather(constant(np.eye(y.size)), target)
     value = LOSSES[function.row](y, target, function.param)
     scale = 1 / y.size if function.over_units else 1.0
-    return total(multiply(value, weights[0]) if weights else value, scale, per_batch=1)
+    value = multiply(value, weights[0]) if weights else value
+    return total(value, scale / (node.samples or 1), per_batch=0 if node.samples else 1)
 
 
 def _loss_derivative(node, dy):
     # the loss and its gradient for y come from one pass over the rows, which starts from dLoss/dLoss = 1
-    y = node.inputs[0]
-    yield lambda: multiply(dy, Node("loss_gradient", node.inputs, batched=True, shape=y.shape, loss=node))
+    yield lambda: multiply(dy, loss_gradient(node))
     for other in node.inputs[1:]:
         yield lambda other=other: _partial(written(node), dy, node.inputs)[other]
 

@@ -90,8 +90,8 @@ def _padded(node, offset, parameter):
 
 
 def by_range(node, parameter):
-    """Whether a sum that is the whole gradient of a parameter can be made range by range: the rows of a range must be rows
-    of the sum, which they are not where one of the two was reshaped."""
+    """Whether a sum that is the whole gradient of a parameter can be made range by range: the rows of a range must be
+    rows of the sum, which they are not where one of the two was reshaped."""
     rows, columns = _grid(parameter)
     if node.op == "batch_sum":  # its rows are single numbers
         return columns == 1

@@ -135,17 +135,8 @@ class Rules:
 
     def lower_row_reduce(self, node):
         x = node.inputs[0]
-        size = {} if node.batched else {"fixed": True, "rows": x.rows}
-        group = x.size // x.width if not x.batched else x.size // x.shape[-1]
-        self.emit(
-            "row_reduce",
-            kernel=OPERATIONS[node.op].kernel,
-            out=self.place(node),
-            x=self.values[x],
-            group=group if node.batched else 1,
-            n_out=x.shape[-1] if x.shape else 1,
-            **size,
-        )
+        kernel = OPERATIONS[node.op].kernel
+        self.emit("row_reduce", kernel=kernel, out=self.place(node), x=self.values[x], **lines(x))
 
     def lower_column_sum(self, node):
         x = node.inputs[0]
@@ -179,16 +170,17 @@ class Rules:
 
     def contiguous(self, x):
         index = self.value("fixed", x.width, rows=x.rows, ld=x.width)
-        self.emit(
-            "map",
-            kernel="copy",
-            fixed=True,
-            out=index,
-            a=Operand(self.values[x], x.rows > 1, 1),
-            rows=x.rows,
-            n_out=x.width,
-        )
+        self.copy_fixed(index, x)
         return index
+
+    def copy_fixed(self, out, x):
+        """The numbers of something fixed, copied into a block of the same shape."""
+        self.map_fixed("copy", x, out, a=self.values[x])
+
+    def map_fixed(self, kernel, node, out, **values):
+        """An elementwise operation on fixed values that all have the shape of a node."""
+        operands = {name: Operand(value, node.rows > 1, 1) for name, value in values.items()}
+        self.emit("map", kernel=kernel, fixed=True, out=out, rows=node.rows, n_out=node.width, **operands)
 
     # ---- parts -----------------------------------------------------------------------------------------------------
 
@@ -239,15 +231,7 @@ class Rules:
             "map", kernel="copy", fixed=True, out=out, a=Operand(zero, False, 0), rows=node.rows, n_out=node.width
         )
         begin = node.begins[0] * node.width + node.begins[1] if len(node.begins) == 2 else node.begins[0]
-        self.emit(
-            "map",
-            kernel="copy",
-            fixed=True,
-            out=self.part(out, begin, x.width, x.rows),
-            rows=x.rows,
-            n_out=x.width,
-            a=Operand(self.values[x], x.rows > 1, 1),
-        )
+        self.copy_fixed(self.part(out, begin, x.width, x.rows), x)
 
     def lower_concat(self, node):
         out, begin = self.place(node), 0
@@ -256,16 +240,16 @@ class Rules:
                 for i, (_, at) in enumerate(_lines((0, begin)[-len(x.shape) :], x.shape, node.shape)):
                     self.copy_columns(out, at, self.values[x], i * x.shape[-1], x.shape[-1])
             else:
-                self.emit(
-                    "map",
-                    kernel="copy",
-                    fixed=True,
-                    out=self.part(out, begin, x.width, x.rows),
-                    rows=x.rows,
-                    n_out=x.width,
-                    a=Operand(self.values[x], x.rows > 1, 1),
-                )
+                self.copy_fixed(self.part(out, begin, x.width, x.rows), x)
             begin += x.shape[-1]
+
+
+def lines(node):
+    """The fields of an operation that goes along the last axis of a node, line by line."""
+    width = node.shape[-1] if node.shape else 1
+    if node.batched:
+        return {"group": node.size // width, "n_out": width}
+    return {"fixed": True, "rows": node.rows, "n_out": width}
 
 
 def _others(node, child):

@@ -1,11 +1,9 @@
 """How products, activations, losses and sums over the batch are written into a program."""
 
-from itertools import count
-
 from . import ranges, regimes
 from .node import layout
 from .program import Operand, Operation
-from .rules import Rules
+from .rules import Rules, lines
 
 
 class RulesOfRows(Rules):
@@ -41,33 +39,13 @@ class RulesOfRows(Rules):
     def lower_activation(self, node):
         if node in self.values:  # the product made it
             return
-        x = node.inputs[0]
-        width = node.shape[-1] if node.shape else 1
-        size = {} if node.batched else {"fixed": True, "rows": node.rows}
-        self.emit(
-            "activate",
-            kernel=f"{node.activation}_forward",
-            out=self.place(node),
-            x=self.values[x],
-            n_out=width,
-            group=node.size // width if node.batched else 1,
-            **size,
-        )
+        kernel, x = f"{node.activation}_forward", self.values[node.inputs[0]]
+        self.emit("activate", kernel=kernel, out=self.place(node), x=x, **lines(node))
 
     def lower_activation_gradient(self, node):
-        dy, v = node.inputs
-        width = node.shape[-1] if node.shape else 1
-        size = {} if node.batched else {"fixed": True, "rows": node.rows}
-        self.emit(
-            "activation_gradient",
-            kernel=f"{node.activation}_backward",
-            out=self.place(node),
-            x=self.values[v],
-            y=self.values[dy],
-            n_out=width,
-            group=node.size // width if node.batched else 1,
-            **size,
-        )
+        dy, v = (self.values[child] for child in node.inputs)
+        kernel = f"{node.activation}_backward"
+        self.emit("activation_gradient", kernel=kernel, out=self.place(node), x=v, y=dy, **lines(node))
 
     def lower_input_gradient(self, node):
         dz, W = node.inputs
@@ -81,6 +59,23 @@ class RulesOfRows(Rules):
             panels="shared" if self.tiles and W.op == "parameter" else "own",
             panels_size=self.panels_size(W.shape[1], W.shape[0]),
         )
+
+    def lower_outer(self, node):
+        out, pairs, besides = self.place(node), 2 * node.pairs, None
+        for other in node.inputs[pairs:]:
+            besides = Operand(self.values[other] if other.batched else self.matrix(other), other.batched, 1)
+        for x, dz in zip(node.inputs[:pairs:2], node.inputs[1:pairs:2], strict=True):
+            self.emit(
+                "outer",
+                kernel="multiply_add" if besides else "multiply",
+                out=out,
+                x=self.values[x],
+                y=self.values[dz],
+                c=besides,
+                n_in=x.size,
+                n_out=dz.size,
+            )
+            besides = Operand(out, True, 1)
 
     def lower_matmul(self, node):
         A, B = node.inputs
@@ -128,15 +123,8 @@ class RulesOfRows(Rules):
             x=self.values[x],
             n_out=node.size,
             param=node.rate,
-            number=self.number_of(node.mask),
+            number=self.masks[node.mask],
         )
-
-    def number_of(self, mask):
-        """The mask's number, or the next one that is free: a layer that is called twice drops differently each time."""
-        if mask not in self.masks:
-            taken = set(self.masks.values())
-            self.masks[mask] = next(n for n in count(mask.number) if n not in taken)
-        return self.masks[mask]
 
     def panels_size(self, k, n):
         return k * -(-n // self.panel) * self.panel
@@ -264,7 +252,7 @@ class RulesOfRows(Rules):
             w=self.values[weights[0]] if weights else None,
             n_out=y.size,
             param=function.param,
-            scale=function.scale(self.program.batch, y.size),
+            scale=function.scale(node.samples or self.program.batch, y.size),
             sums=self.new_sum(node),
         )
 

@@ -6,6 +6,7 @@ or tabs (whichever the first row holds); every feature is a number. Anything els
 
 import csv
 import difflib
+import itertools
 import math
 import os
 from array import array
@@ -134,6 +135,26 @@ def load_features(path, features=None, count=None):
     return _read_rows(path, lines, header, keep, None)[0]
 
 
+def load_points(path):
+    """Read a CSV file of two columns of numbers, with or without a header row -> x (n,), y (n,) float64, names.
+
+    names: the header's two, or ("x", "y"). Raises ValueError naming the file, line and column, as load_csv does.
+    """
+    lines = _rows(path)
+    first = next(lines, None)
+    if first is None:
+        raise ValueError(f"{path}: the file is empty; expected two columns of numbers, x and y")
+    if any(_number(cell) is not None for cell in first[1]):
+        names, lines = ["x", "y"], itertools.chain([first], lines)
+    else:
+        names = [name.strip() for name in first[1]]
+    if len(first[1]) != 2:
+        raise ValueError(f"{path}, line {first[0]}: {len(first[1])} column{'s' * (len(first[1]) != 1)}; expected two "
+                         f"columns of numbers, x and y")
+    points = _read_rows(path, lines, names, [0, 1], None)[0]
+    return points[:, 0].copy(), points[:, 1].copy(), tuple(names)
+
+
 def _open_table(path):
     """Iterator over the rows after the header as (line number, cells), and the header's names."""
     lines = _rows(path)
@@ -174,7 +195,7 @@ def _read_rows(path, lines, header, keep, place):
     values, texts, numbers = array("d"), [], array("q")
     for line, row in lines:
         if len(row) != len(header):
-            raise ValueError(f"{path}, line {line}: {len(row)} cells; the header names {len(header)} columns")
+            raise ValueError(f"{path}, line {line}: {len(row)} cells; the first row has {len(header)}")
         try:
             cells = [float(row[i]) for i in keep]
         except ValueError:

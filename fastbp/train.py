@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import check, loop, sources
-from .loop import Job, epoch_order, held_out, logged
+from .loop import Job, epoch_order, held_out, logged, validation_share
 
 
 def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
@@ -88,12 +88,8 @@ class NetworkJob(Job):
         X, targets, self.labels, weights = self.checked(X, y, sample_weight, class_weight, "")
         self.question = net._question(y)
         self.validation = None
-        share = check.fraction("validation_split", validation_split)
+        share = validation_share(validation_split, validation_data)
         if validation_data is not None:
-            if share:
-                raise ValueError(
-                    f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
-                )
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
                 raise TypeError(
                     f"validation_data is {type(validation_data).__name__}, expected (X, y) or "

@@ -349,7 +349,7 @@ def test_csv_target_anywhere(tmp_path):
     ("1,2\n3,4\n", r"no column 't'; .*a header row is needed"),
     ("a,a,t\n1,2,3\n", "two columns are named 'a'"),
     ("a,,t\n1,2,3\n", "column 2 has no name"),
-    ("a,b,t\n1,2,3\n4,5\n", "line 3: 2 cells; the header names 3 columns"),
+    ("a,b,t\n1,2,3\n4,5\n", "line 3: 2 cells; the first row has 3"),
     ("a,b,t\n1,2,3\n\n4,5,6,7\n", "line 4: 4 cells"),
     ("a,b,t\n1,2,3\n4,,6\n", r"line 3, column 'b': missing value \(''\)"),
     ("a,b,t\n1,NA,3\n", r"line 2, column 'b': missing value \('NA'\)"),

@@ -313,3 +313,109 @@ def test_saving_keeps_permissions_and_links(tmp_path):
     net.save(link)
     assert link.is_symlink() and path.stat().st_mode & 0o777 == 0o600
     assert (fb.load(path).params == 1).all()
+
+
+# ---- parameters of an expression -------------------------------------------------------------------------------------
+
+def expression(dtype="float32", seed=0):
+    from fastbp import graph as g
+    x, t, k = g.input("x", 3), g.input("t", 2), g.parameter("k")
+    loss = g.mse(fb.Dense(3, 2)(x) * k + g.parameter("shift", 2), t)
+    plan = g.compile(loss, dtype=dtype, seed=seed)
+    plan.params[:] += np.arange(1, plan.params.size + 1)
+    return plan
+
+
+def test_parameters_come_back_by_name(tmp_path, dtype):
+    plan, other = expression(dtype), expression(dtype, seed=1)
+    plan.save(tmp_path / "parameters")
+    assert other.params.tobytes() != plan.params.tobytes()
+    views = dict(other.parameters)
+    assert other.load(tmp_path / "parameters") is other
+    assert other.params.tobytes() == plan.params.tobytes()
+    assert all(other.parameters[name] is view for name, view in views.items())
+
+
+def test_parameters_are_a_tensor_each(tmp_path):
+    from safetensors.numpy import load_file
+    plan = expression()
+    plan.save(tmp_path / "parameters")
+    found = load_file(tmp_path / "parameters")
+    assert {name: array.shape for name, array in found.items()} == {
+        "k": (), "shift": (2,), "layer0.W": (3, 2), "layer0.b": (2,)}
+    assert all(found[name].tobytes() == array.tobytes() for name, array in plan.parameters.items())
+    assert description(tmp_path / "parameters") == {"format": 1, "kind": "parameters"}
+
+
+def test_an_expression_without_parameters_has_a_file(tmp_path):
+    files.save_parameters({}, tmp_path / "parameters")
+    files.load_parameters({}, tmp_path / "parameters")
+
+
+def changed(**change):
+    def change_(made):
+        return {name: array for name, array in {**made, **change}.items() if array is not None}
+    return change_
+
+
+PARAMETERS = {"fastbp": json.dumps(files.PARAMETERS)}
+WRONG = [
+    (changed(k=None), PARAMETERS, "the file has no parameter 'k'; expected exactly"),
+    (changed(extra=np.ones(2, "float32")), PARAMETERS, "the file has unknown parameter 'extra'"),
+    (changed(k=np.ones(1, "float32")), PARAMETERS, r"k is float32 of shape \(1,\); expected float32 of shape \(\)"),
+    (changed(shift=np.ones(3, "float32")), PARAMETERS, r"shift is float32 of shape \(3,\); expected .* \(2,\)"),
+    (changed(shift=np.ones(2)), PARAMETERS, "shift is float64 of shape .* expected float32"),
+    (changed(shift=np.ones(2, "int32")), PARAMETERS, "shift is I32 of shape"),
+    (changed(shift=np.array([1, np.nan], "float32")), PARAMETERS, "shift: parameter 1 of 2 is nan"),
+    (changed(), {"fastbp": json.dumps({"format": 2, "kind": "parameters"})}, "format is 2; this version"),
+    (changed(), {"fastbp": json.dumps({"format": True, "kind": "parameters"})}, "format is True"),
+    (changed(), {"fastbp": json.dumps({"format": 1, "kind": "table"})}, "its description is .*table"),
+    (changed(), {"fastbp": json.dumps({"format": 1, "kind": "parameters", "more": 1})}, "its description is .*more"),
+    (changed(), {"fastbp": "[1]"}, "its description has no 'format'"),
+    (changed(), {"fastbp": "{"}, "its description is not JSON"),
+    (changed(), {"other": "x"}, "safetensors file of another program"),
+]
+
+
+@pytest.mark.parametrize(("change", "metadata", "message"), WRONG)
+def test_parameters_that_do_not_fit_change_nothing(tmp_path, change, metadata, message):
+    plan = expression()
+    path = tmp_path / "parameters"
+    others = {name: np.array(array + 1) for name, array in plan.parameters.items()}
+    path.write_bytes(to_bytes(change(others), metadata=metadata))
+    before = plan.params.copy()
+    with pytest.raises(ValueError, match=message) as error:
+        plan.load(path)
+    assert str(path) in str(error.value)
+    assert np.array_equal(plan.params, before)
+
+
+def test_files_of_networks_and_of_parameters_are_told_apart(tmp_path, saved):
+    plan = expression()
+    plan.save(tmp_path / "parameters")
+    with pytest.raises(ValueError, match=r"holds the parameters of an expression; .* read it with plan.load"):
+        fb.load(tmp_path / "parameters")
+    with pytest.raises(ValueError, match=r"holds a network; read it with fastbp.load"):
+        plan.load(saved[0])
+
+
+def test_parameters_from_no_file(tmp_path):
+    plan = expression()
+    with pytest.raises(FileNotFoundError, match=r"no such file; expected a file of parameters saved by plan.save"):
+        plan.load(tmp_path / "nothing")
+    (tmp_path / "torn").write_bytes(b"torn")
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        plan.load(tmp_path / "torn")
+
+
+def test_a_failed_save_of_parameters_leaves_the_old_file(tmp_path):
+    plan = expression()
+    plan.save(tmp_path / "parameters")
+    before = (tmp_path / "parameters").read_bytes()
+    plan.parameters["layer0.W"][1, 1] = np.inf
+    with pytest.raises(ValueError, match=r"layer0.W: parameter 3 of 6 is inf"):
+        plan.save(tmp_path / "parameters")
+    with pytest.raises(ValueError, match="a parameter is called '__metadata__'"):
+        files.save_parameters({"__metadata__": np.ones(2)}, tmp_path / "parameters")
+    assert (tmp_path / "parameters").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["parameters"]

@@ -57,11 +57,14 @@ def test_there_is_something_to_check():
 
 # ---- 1: who imports whom -------------------------------------------------------------------------------------------
 
-DOORS = {"datasets", "tables", "files", "plot", "sklearn", "cli", "cli_train", "cli_predict", "__main__"}
+DOORS = {"datasets", "tables", "files", "plot", "picture", "sklearn", "curve", "curve_plot", "cli", "cli_parts",
+         "cli_train", "cli_predict", "cli_curve", "__main__"}
 # A method that opens a door: the only imports that go up, and only when they are called.
-OPENED_BY_METHODS = {("fastbp.network", "fastbp.files"), ("fastbp.callbacks", "fastbp.plot")}
+OPENED_BY_METHODS = {("fastbp.network", "fastbp.files"), ("fastbp.compiled", "fastbp.files"),
+                     ("fastbp.callbacks", "fastbp.plot"), ("fastbp.graph", "fastbp.picture")}
 # scikit-learn's estimators are subclasses of its own, so this door, imported by nobody, cannot do without.
-HEAVY = {"matplotlib", "sklearn", "pooch", "scipy", "pandas", "torch", "jax", "numba", "threadpoolctl"}
+HEAVY = {"matplotlib", "PIL", "sklearn", "pooch", "graphviz", "scipy", "pandas", "torch", "jax", "numba",
+         "threadpoolctl"}
 HEAVY_AT_THE_DOOR = {("fastbp.sklearn", "sklearn")}
 
 
@@ -182,7 +185,8 @@ def test_importing_fastbp_imports_no_heavy_library():
 
 def test_what_is_needed_is_declared():
     """Everything imported is NumPy, safetensors, tqdm, the standard library, or one of the extras."""
-    declared = {"numpy", "safetensors", "tqdm", "fastbp", "matplotlib", "sklearn", "pooch", "libc", "cython"}
+    declared = {"numpy", "safetensors", "tqdm", "fastbp", "matplotlib", "PIL", "sklearn", "pooch", "graphviz",
+                "libc", "cython"}
     for module, targets in IMPORTS.items():
         for target, _ in targets:
             top = target.partition(".")[0]

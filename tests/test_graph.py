@@ -1,243 +1,324 @@
-"""fastbp/graph.py: nodes, their order, and differentiation as a rewrite."""
+"""fastbp/graph.py: what users write, and every wrong way to write it."""
+
+import inspect
 
 import numpy as np
 import pytest
+from oracle import compiled
 
-from fastbp import graph, losses
+import fastbp as fb
+from fastbp import graph as g
 
-DEEP = 100_000  # nodes in a chain: far more than the interpreter's stack of calls
-
-
-def two_layers(l2=0.0):
-    """(x, (W0, b0, W1, b1), loss) of a 4-3-2 network with sigmoid inside."""
-    x = graph.data("X", 4)
-    W0, b0 = graph.parameter(0, (4, 3)), graph.parameter(12, (3,))
-    W1, b1 = graph.parameter(15, (3, 2)), graph.parameter(21, (2,))
-    y = graph.dense(graph.dense(x, W0, b0, "sigmoid"), W1, b1, "linear")
-    loss = graph.loss(y, graph.data("targets", 2), losses.get("squared_error"))
-    return x, (W0, b0, W1, b1), graph.add(loss, graph.penalty(W0, 0.0, l2)) if l2 else loss
+# ---- what there is -------------------------------------------------------------------------------------------------
 
 
-def names(nodes):
-    return [node.op for node in nodes]
+def test_the_public_names():
+    for name in g.__all__:
+        assert hasattr(g, name)
+        assert inspect.getdoc(getattr(g, name)), name
+    from fastbp import losses, products
+
+    assert set(losses.LOSSES) <= set(g.__all__)
+    assert set(products.activations()) - {"linear", "exponential"} <= set(g.__all__)
 
 
-# ---- nodes ---------------------------------------------------------------------------------------------------------
+def test_the_example_of_the_module():
+    x, y = g.inputs("x", "y")
+    k = g.parameter("k", 6)
+    loss = g.mean((g.sum(k[i] * x**i for i in range(6)) - y) ** 2)
+    plan = g.compile(loss, dtype="float64")
+    xs = np.linspace(-1, 1, 50)
+    value, grads = plan.loss_and_grad(x=xs, y=np.cos(xs))
+    assert value == pytest.approx((np.cos(xs) ** 2).mean(), rel=1e-13)
+    assert grads["k"].shape == (6,)
+    assert plan.fit({"x": xs, "y": np.cos(xs)}, optimizer=fb.SGD(lr=0.01), epochs=3, progress=False).epoch == [0, 1, 2]
 
 
-def test_a_node_says_what_it_is():
-    W = graph.parameter(7, (4, 3))
-    assert (W.op, W.inputs, W.width, W.offset, W.shape) == ("parameter", (), 3, 7, (4, 3))
-    assert repr(W) == "<parameter 3>"
-    with pytest.raises(AttributeError, match="a 'parameter' node has no 'rate'"):
-        W.rate  # noqa: B018
+# ---- what is refused, and in which words ---------------------------------------------------------------------------
+
+X, Y, I = g.input("x", 3), g.input("y"), g.input("i", integer=True)  # noqa: E741
+A, B, W, T = g.parameter("a", 3), g.parameter("b"), g.parameter("W", (3, 4)), g.parameter("T", (5, 3))
+U = g.reshape(g.input("f", 6), (2, 3))
+LOSS = g.mean(X * A)
+INTEGERS = r"operand <data 'i' \(batch, 1\)> is of integers, expected real numbers; declare the input without"
+
+REFUSED = {
+    # leaves
+    "input: name": (lambda: g.input(3), TypeError, r"name is 3, expected a word; pass a str, such as 'x'"),
+    "input: no name": (lambda: g.input(""), TypeError, r"name is '', expected a word"),
+    "input: width": (lambda: g.input("x", 0), ValueError, r"width is 0, expected an integer >= 1; choose width"),
+    "input: width of words": (lambda: g.input("x", "3"), TypeError, r"width is '3', expected an integer"),
+    "input: integer": (lambda: g.input("x", integer=2), TypeError, r"integer is 2 \(int\), expected True or False"),
+    "input: wide integers": (
+        lambda: g.input("x", 2, integer=True),
+        ValueError,
+        r"width is 2 of integer input 'x', expected 1; declare an input for",
+    ),
+    "parameter: name": (lambda: g.parameter(None), TypeError, r"name is None, expected a word"),
+    "parameter: shape": (lambda: g.parameter("a", (2, 0)), ValueError, r"shape is 0, expected an integer >= 1"),
+    "parameter: three axes": (
+        lambda: g.parameter("a", (2, 2, 2)),
+        ValueError,
+        r"shape of parameter 'a' is \(2, 2, 2\), expected at most two axes; re",
+    ),
+    "parameter: shape of words": (lambda: g.parameter("a", "3"), TypeError, r"shape is '3', expected an integer"),
+    "parameter: init": (
+        lambda: g.parameter("a", 2, init="glorot"),
+        ValueError,
+        r"unknown init 'glorot'; .*Choices: glorot_u",
+    ),
+    "parameter: init of a shape": (
+        lambda: g.parameter("a", 2, init=[1, 2, 3]),
+        ValueError,
+        r"init has shape \(3,\), expected \(2,\)",
+    ),
+    "parameter: init of NaN": (
+        lambda: g.parameter("a", init=np.nan),
+        ValueError,
+        r"init is nan, expected a finite number that float64 can hold; pass another",
+    ),
+    "constant: a node": (
+        lambda: g.constant(X),
+        TypeError,
+        r"value is <data 'x' .*>, expected numbers; to keep .* use freeze",
+    ),
+    "constant: words": (lambda: g.constant("a"), TypeError, r"operand is 'a', expected a node, a number or an array"),
+    "freeze: words": (lambda: g.freeze("a"), TypeError, r"operand is 'a', expected a node"),
+    # integers where reals are needed, and the other way round
+    "integers: arithmetic": (lambda: I + 1, TypeError, rf"add: {INTEGERS}"),
+    "integers: sum": (lambda: g.sum(I), TypeError, rf"total: {INTEGERS}"),
+    "integers: mean": (lambda: g.mean(I, axis=0), TypeError, rf"batch_sum: {INTEGERS}"),
+    "integers: max": (lambda: g.max(I), TypeError, rf"row_max: {INTEGERS}"),
+    "integers: a part": (lambda: I[:, 0], TypeError, rf"slice: {INTEGERS}"),
+    "integers: concat": (lambda: g.concat([X, I]), TypeError, rf"concat: {INTEGERS}"),
+    "integers: activation": (lambda: g.tanh(I), TypeError, rf"tanh: {INTEGERS}"),
+    "integers: dense": (lambda: g.dense(I, g.parameter("w", (1, 2))), TypeError, rf"dense: {INTEGERS}"),
+    "integers: a target": (
+        lambda: g.mse(Y, I),
+        TypeError,
+        r"mse: target <data 'i' .*> is of integers, expected real numbers; declare it without",
+    ),
+    "integers: weights": (lambda: g.mse(X, X, weights=I), TypeError, rf"loss: {INTEGERS}"),
+    "integers: a layer": (lambda: fb.Dense(1, 2)(I), TypeError, rf"dense: {INTEGERS}"),
+    "gather: a real index": (
+        lambda: g.gather(T, Y),
+        TypeError,
+        r"index is <data 'y' \(batch, 1\)>, expected an integer input; declare it with graph",
+    ),
+    "gather: numbers": (lambda: g.gather(T, [1, 2]), TypeError, r"index is \[1, 2\], expected an integer input"),
+    "gather: a batched table": (
+        lambda: g.gather(X, I),
+        ValueError,
+        r"table is <data 'x' .*>, expected a parameter of two axes, .*; pass one",
+    ),
+    # shapes
+    "sum: a number": (lambda: g.sum(3), TypeError, r"x is 3, expected a node or several nodes; pass a node, or a list"),
+    "sum: words": (lambda: g.sum(["a"]), TypeError, r"operand is 'a', expected a node"),
+    "sum: axis": (
+        lambda: g.sum(X, axis=2),
+        ValueError,
+        r"axis is 2 of <data 'x' .*>, expected None, 0 or -1; reshape it",
+    ),
+    "sum: an inner axis": (lambda: g.sum(U, axis=1), ValueError, r"axis is 1 of .*, expected None, 0 or -1"),
+    "mean: words": (lambda: g.mean("a"), TypeError, r"operand is 'a', expected a node"),
+    "max: a number": (
+        lambda: g.max(B),
+        ValueError,
+        r"max of <parameter 'b' \(\)>, expected a node with a width; a single",
+    ),
+    "softmax: a number": (
+        lambda: g.softmax(2.0),
+        ValueError,
+        r"softmax of <constant \(\)>, expected a node with a width",
+    ),
+    "reshape: numbers": (
+        lambda: g.reshape(X, (2, 2)),
+        ValueError,
+        r"shape is \(2, 2\) for <data 'x' .*>, expected at most two axes with 3 numb",
+    ),
+    "reshape: two -1": (lambda: g.reshape(W, (-1, -1)), ValueError, r"shape is \(-1, -1\) for <parameter 'W'"),
+    "reshape: three axes": (lambda: g.reshape(W, (2, 2, 3)), ValueError, r"expected at most two axes with 12 numbers"),
+    "reshape: words": (lambda: g.reshape(W, "12"), TypeError, r"shape is '12', expected an integer"),
+    "concat: nothing": (lambda: g.concat([]), ValueError, r"concat: shapes none, expected nodes with a width"),
+    "concat: fixed and batched": (
+        lambda: g.concat([X, A]),
+        ValueError,
+        r"concat: shapes \(batch, 3\), \(3,\), expected .* all batched or all fixed, .*; re",
+    ),
+    "concat: numbers": (
+        lambda: g.concat([B, B]),
+        ValueError,
+        r"concat: shapes \(\), \(\), expected nodes with a width",
+    ),
+    "concat: no list": (lambda: g.concat(3), TypeError, r"nodes is 3, expected several nodes; pass a list of them"),
+    "dense: shapes": (
+        lambda: g.dense(X, T),
+        ValueError,
+        r"dense: x is <data 'x' .*> and W <parameter 'T' \(5, 3\)>, expected \(batch, inputs\)",
+    ),
+    "dense: b": (lambda: g.dense(X, W, A), ValueError, r"dense: b is <parameter 'a' \(3,\)>, expected .* shape \(4,\)"),
+    "dense: activation": (
+        lambda: g.dense(X, W, None, "tan"),
+        ValueError,
+        r"unknown activation 'tan'; did you mean 'tanh'\?",
+    ),
+    "@: shapes": (
+        lambda: X @ T,
+        ValueError,
+        r"@: shapes \(batch, 3\) and \(5, 3\), expected \(batch, k\) or \(m, k\) on .*sum\(a \*",
+    ),
+    "@: batched": (
+        lambda: X @ X,
+        ValueError,
+        r"@: shapes \(batch, 3\) and \(batch, 3\), .*; for products of two batched nodes",
+    ),
+    "@: words": (lambda: X @ "a", TypeError, r"operand is 'a', expected a node"),
+    "where: shapes": (
+        lambda: g.where(X, W, 0),
+        ValueError,
+        r"select: shapes \(batch, 3\), \(3, 4\), \(\) do not broadcast",
+    ),
+    "clip: words": (lambda: g.clip(X, "a", 1), TypeError, r"operand is 'a', expected a node"),
+    "a layer: width": (
+        lambda: fb.Dense(2, 3)(X),
+        ValueError,
+        r"called on .*, expected a node of shape \(batch, 2\); pass an",
+    ),
+    "a layer: numbers": (lambda: fb.Dense(3, 3)(np.ones((2, 3))), ValueError, r"expected a node of shape \(batch, 3\)"),
+    # losses
+    "loss: fixed": (
+        lambda: g.mse(A, A),
+        ValueError,
+        r"mse: y is <parameter 'a' .*, expected a row for each sample in both",
+    ),
+    "loss: width": (
+        lambda: g.mse(X, Y),
+        ValueError,
+        r"mse: target is <data 'y' .*>, expected the shape of y, .*; slice or re",
+    ),
+    "loss: weights": (
+        lambda: g.mse(X, X, weights=X),
+        ValueError,
+        r"mse: weights is <data 'x' .*>, expected \(batch, 1\), a number for each",
+    ),
+    "loss: setting": (lambda: g.huber(X, X, delta=0), ValueError, r"delta is 0, expected a finite number > 0; choose"),
+    "loss: one class": (
+        lambda: g.cross_entropy(Y, Y),
+        ValueError,
+        r"cross_entropy' on 1 unit is always 0, expected 2 units",
+    ),
+    "loss: words": (lambda: g.mse(X, "a"), TypeError, r"operand is 'a', expected a node"),
+    # compile, show, grad
+    "compile: not a scalar": (
+        lambda: g.compile(X),
+        ValueError,
+        r"loss is <data 'x' \(batch, 3\)>, expected a scalar node; take the mean of it: graph",
+    ),
+    "compile: a vector": (lambda: g.compile(A), ValueError, r"loss is <parameter 'a' \(3,\)>, expected a scalar node"),
+    "compile: a number": (lambda: g.compile(3.0), ValueError, r"loss is 3.0, expected a scalar node"),
+    "compile: outputs": (
+        lambda: g.compile(LOSS, [X]),
+        TypeError,
+        r"outputs is \[.*\], expected a dict of nodes; pass outputs=",
+    ),
+    "compile: outputs of numbers": (
+        lambda: g.compile(LOSS, {"y": 3}),
+        TypeError,
+        r"outputs is .*, expected a dict of nodes",
+    ),
+    "compile: dtype": (
+        lambda: g.compile(LOSS, dtype="int8"),
+        ValueError,
+        r"dtype is 'int8', expected 'float32' or 'float64'",
+    ),
+    "compile: seed": (lambda: g.compile(LOSS, seed=-1), ValueError, r"seed is -1, expected an integer >= 0"),
+    "compile: debug": (lambda: g.compile(LOSS, debug="yes"), TypeError, r"debug is 'yes', expected True or False"),
+    "compile: two inputs": (
+        lambda: g.compile(g.mean(X + g.input("x", 3))),
+        ValueError,
+        r"two inputs are called 'x', expected a name for each; rename",
+    ),
+    "compile: two parameters": (
+        lambda: g.compile(B * g.parameter("b")),
+        ValueError,
+        r"two parameters are called 'b', expected a name for each; rename",
+    ),
+    "show: words": (lambda: g.show("a"), ValueError, r"loss is 'a', expected a scalar node"),
+}
 
 
-def test_the_widths_of_operations():
-    x, (W0, b0, *_), loss = two_layers()
-    hidden = graph.dense(x, W0, b0, "relu")
-    assert (x.width, hidden.width, graph.dropout(hidden, 0.5, 1).width, loss.width) == (4, 3, 3, 0)
-    assert hidden.inputs == (x, W0, b0)
-    assert graph.penalty(W0, 0.1, 0.2).width == 0
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused(what):
+    call, error, message = REFUSED[what]
+    with pytest.raises(error, match=message):
+        call()
 
 
-def test_a_sum_of_one_node_is_that_node():
-    x = graph.data("X", 4)
-    assert graph.add(x) is x
-    assert graph.add(x, x).inputs == (x, x)
+# ---- data that are refused -----------------------------------------------------------------------------------------
 
 
-def test_nodes_are_told_apart_by_identity():
-    x, same = graph.data("X", 4), graph.data("X", 4)
-    assert x != same
-    assert len({x, same}) == 2
+def plan_of_rows():
+    return compiled(g.mean(X * Y * A) + g.mean(g.gather(T, I)) + g.cross_entropy(X * B, g.input("j", integer=True)))
 
 
-# ---- order ---------------------------------------------------------------------------------------------------------
+GOOD = {"x": np.ones((4, 3)), "y": np.ones(4), "i": [0, 1, 4, 2], "j": [0, 1, 2, 2]}
+DATA = {
+    "missing": ({"y": None}, ValueError, r"input 'y' is missing, expected x, y, i, j; pass y=\.\.\."),
+    "unknown": ({"z": [1.0]}, ValueError, r"input 'z' is unknown, expected x, y, i, j; check the name"),
+    "rows": ({"y": np.ones(3)}, ValueError, r"input 'y' has 3 rows, expected 4, as 'x' has; pass matching arrays"),
+    "width": (
+        {"x": np.ones((4, 2))},
+        ValueError,
+        r"x has shape \(4, 2\), expected \(n, 3\), one row for each sample; pass 3",
+    ),
+    "turned": ({"x": np.ones((3, 5))}, ValueError, r"x has shape \(3, 5\), expected \(n, 3\), .*x.T"),
+    "a number": ({"y": 1.0}, ValueError, r"y has shape \(\), expected \(n, 1\)"),
+    "empty": (
+        {"x": np.ones((0, 3))},
+        ValueError,
+        r"x is empty \(shape \(0, 3\)\), expected at least one row of 3; pass data",
+    ),
+    "words": ({"y": ["a"] * 4}, TypeError, r"y has dtype <U1, expected real numbers .*; "),
+    "complex": ({"y": np.ones(4) * 1j}, TypeError, r"y has dtype complex128, expected real numbers"),
+    "None": ({"x": [None] * 4}, TypeError, r"x has dtype object, expected real numbers"),
+    "large": ({"i": [0, 1, 5, 2]}, ValueError, r"i has 5 in it, expected 0 to 4; check the indices"),
+    "negative": ({"i": [0, -1, 2, 3]}, ValueError, r"i has -1 in it, expected 0 to 4; check the indices"),
+    "too many classes": ({"j": [0, 1, 2, 3]}, ValueError, r"j has 3 in it, expected 0 to 2; check the indices"),
+    "reals as indices": (
+        {"i": [0.0, 1.0, 2.0, 3.0]},
+        TypeError,
+        r"i has dtype float64, expected integers below 5; pass i.asty",
+    ),
+    "a matrix of indices": (
+        {"i": np.zeros((4, 2), int)},
+        ValueError,
+        r"i has shape \(4, 2\), expected \(n,\), an integer for",
+    ),
+}
 
 
-def test_every_node_comes_after_its_inputs_and_once():
-    _, _, loss = two_layers(l2=0.1)
-    order = graph.ordered([loss])
-    assert len({id(node) for node in order}) == len(order)
-    place = {id(node): i for i, node in enumerate(order)}
-    for node in order:
-        assert all(place[id(child)] < place[id(node)] for child in node.inputs)
-    assert order[-1] is loss
-    assert names(order) == ["data", "parameter", "parameter", "dense", "parameter", "parameter", "dense", "data",
-                            "loss", "penalty", "add"]
+@pytest.mark.parametrize("what", DATA)
+@pytest.mark.parametrize("ready", [False, True])
+def test_data_that_are_refused(what, ready):
+    """By a first call, and by one that could use the last call's plan again."""
+    changed, error, message = DATA[what]
+    data = {name: value for name, value in (GOOD | changed).items() if value is not None}
+    plan = plan_of_rows()
+    if ready:
+        plan.loss_and_grad(**{name: np.asarray(value) for name, value in GOOD.items()})
+    before = plan.grads.copy()
+    for call in (
+        plan.loss_and_grad,
+        plan.loss,
+        lambda **given: plan.hvp(plan.params, **given),
+        lambda **given: plan.fit(given),
+    ):
+        with pytest.raises(error, match=message):
+            call(**data)
+    assert (plan.grads == before).all()
+    assert np.isfinite(plan.loss_and_grad(**GOOD)[0])
 
 
-def test_roots_come_in_the_order_given():
-    a, b = graph.data("a", 1), graph.data("b", 1)
-    total = graph.add(a, b)
-    assert graph.ordered([b, total]) == [b, a, total]
-    assert graph.ordered([total, b]) == [a, b, total]
-    assert graph.ordered([]) == []
-
-
-def test_a_shared_node_comes_once_and_before_all_that_read_it():
-    x = graph.data("X", 2)
-    shared = graph.dropout(x, 0.5, 0)
-    left, right = graph.dropout(shared, 0.5, 1), graph.dropout(graph.dropout(shared, 0.5, 2), 0.5, 3)
-    order = graph.ordered([graph.add(right, left, shared)])
-    assert len(order) == 6
-    assert order.index(shared) == 1
-
-
-def chain(length):
-    node = first = graph.data("X", 1)
-    for number in range(length):
-        node = graph.dropout(node, 0.5, number)
-    return first, node
-
-
-def test_a_long_chain_is_no_problem():
-    """Neither ordering, nor differentiating, nor forgetting it calls itself once a node."""
-    first, last = chain(DEEP)
-    order = graph.ordered([last])
-    assert len(order) == DEEP + 1
-    assert order[0] is first
-    assert order[-1] is last
-    gradient = graph.differentiate(last, graph.data("dY", 1), [first])[first]
-    backward = graph.ordered([gradient])
-    assert [node.number for node in backward[1:]] == list(reversed(range(DEEP)))
-    del order, backward, gradient, last
-
-
-# ---- differentiation -----------------------------------------------------------------------------------------------
-
-
-def test_the_gradients_of_two_layers():
-    _, (W0, b0, W1, b1), loss = two_layers()
-    gradients = graph.differentiate(loss, None, [W0, b0, W1, b1])
-    assert list(gradients) == [W0, b0, W1, b1]
-    assert names(gradients.values()) == ["weight_gradient", "bias_gradient", "weight_gradient", "bias_gradient"]
-    for parameter, gradient in gradients.items():
-        assert gradient.width == parameter.width
-    # dY of the linear output is the loss's gradient itself; the sigmoid's goes through its derivative
-    dy = gradients[b1].inputs[0]
-    assert dy.op == "loss_gradient"
-    assert dy.inputs == (loss,)
-    dz = gradients[b0].inputs[0]
-    assert dz.op == "activation_gradient"
-    assert dz.inputs[0].op == "input_gradient"
-    assert dz.inputs[0].inputs == (dy, W1)
-    assert gradients[W0].inputs[1] is dz
-
-
-def test_a_gradient_that_nobody_asked_for_is_never_made():
-    x, (W0, b0, W1, b1), loss = two_layers()
-    made = graph.ordered(list(graph.differentiate(loss, None, [W0, b0, W1, b1]).values()))
-    assert names(made).count("input_gradient") == 1  # the second layer's; that of the data is not needed
-    made = graph.ordered(list(graph.differentiate(loss, None, [x, W0]).values()))
-    assert names(made).count("input_gradient") == 2
-    assert names(made).count("weight_gradient") == 1
-    made = graph.ordered(list(graph.differentiate(loss, None, [W1]).values()))
-    assert names(made).count("input_gradient") == names(made).count("activation_gradient") == 0
-
-
-def test_no_node_is_made_for_what_is_not_wanted(monkeypatch):
-    made = []
-    real = graph.Node.__init__
-
-    def counted(node, op, *arguments, **attributes):
-        made.append(op)
-        real(node, op, *arguments, **attributes)
-
-    _, (W0, _, W1, b1), loss = two_layers()
-    monkeypatch.setattr(graph.Node, "__init__", counted)
-    graph.differentiate(loss, None, [b1])
-    assert made == ["loss_gradient", "bias_gradient"]
-    made.clear()
-    graph.differentiate(loss, None, [W0, W1])
-    assert sorted(made) == sorted(["loss_gradient", "input_gradient", "activation_gradient"] + 2 * ["weight_gradient"])
-
-
-def test_gradients_of_a_shared_node_are_added():
-    x = graph.data("X", 2)
-    shared = graph.dropout(x, 0.5, 0)
-    left, right = graph.dropout(shared, 0.5, 1), graph.dropout(shared, 0.5, 2)
-    seed = graph.data("dY", 2)
-    gradient = graph.differentiate(graph.add(left, right), seed, [shared])[shared]
-    assert gradient.op == "add"
-    assert sorted(term.number for term in gradient.inputs) == [1, 2]
-    assert all(term.inputs == (seed,) for term in gradient.inputs)
-    # beyond the shared node there is one path again
-    assert graph.differentiate(graph.add(left, right), seed, [x])[x].op == "dropout"
-
-
-def test_a_node_added_to_itself_counts_twice():
-    x, seed = graph.data("X", 2), graph.data("dY", 2)
-    assert graph.differentiate(graph.add(x, x), seed, [x])[x].inputs == (seed, seed)
-
-
-def test_a_penalty_is_a_term_of_its_parameters_gradient():
-    _, (W0, b0, W1, b1), loss = two_layers(l2=0.25)
-    gradients = graph.differentiate(loss, None, [W0, b0, W1, b1])
-    assert sorted(names(gradients[W0].inputs)) == ["penalty_gradient", "weight_gradient"]
-    term = next(node for node in gradients[W0].inputs if node.op == "penalty_gradient")
-    assert (term.l1, term.l2, term.inputs) == (0.0, 0.25, (W0,))
-    assert gradients[W1].op == "weight_gradient"
-
-
-def test_dropout_is_its_own_derivative():
-    x, seed = graph.data("X", 3), graph.data("dY", 3)
-    gradient = graph.differentiate(graph.dropout(x, 0.25, 4), seed, [x])[x]
-    assert (gradient.op, gradient.rate, gradient.number, gradient.inputs) == ("dropout", 0.25, 4, (seed,))
-
-
-def test_what_the_root_does_not_depend_on_has_no_gradient():
-    x, other, seed = graph.data("X", 3), graph.data("Z", 3), graph.data("dY", 3)
-    root = graph.dropout(x, 0.5, 0)
-    assert list(graph.differentiate(root, seed, [other, x])) == [x]
-    assert graph.differentiate(root, seed, [root]) == {root: seed}
-
-
-def test_every_operation_has_a_row():
-    for name in ("data", "parameter", "dense", "dropout", "loss", "penalty", "add"):
-        assert name in graph.OPERATIONS
-        assert callable(getattr(graph, name))
-
-
-def test_a_small_graph_by_its_numbers():
-    """The gradient nodes evaluated by hand, against central differences."""
-    rng = np.random.default_rng(0)
-    _, (W0, b0, W1, b1), loss = two_layers()
-    gradients = graph.differentiate(loss, None, [W0, b0, W1, b1])
-    params, X, T = rng.standard_normal(23), rng.standard_normal((5, 4)), rng.standard_normal((5, 2))
-
-    def value(node, known):
-        if node not in known:
-            known[node] = evaluate(node, [value(child, known) for child in node.inputs])
-        return known[node]
-
-    def evaluate(node, inputs):
-        a, b, c = (*inputs, None, None, None)[:3]
-        if node.op == "data":
-            return {"X": X, "targets": T}[node.name]
-        if node.op == "parameter":
-            return params[node.offset:node.offset + int(np.prod(node.shape))].reshape(node.shape)
-        if node.op == "dense":
-            z = a @ b + c
-            return 1 / (1 + np.exp(-z)) if node.activation == "sigmoid" else z
-        if node.op == "loss":
-            return (((a - b) ** 2).sum() / len(a), 2 * (a - b) / len(a))
-        if node.op == "loss_gradient":
-            return a[1]
-        if node.op == "activation_gradient":
-            return a * b * (1 - b)
-        return {"input_gradient": lambda: a @ b.T, "weight_gradient": lambda: a.T @ b,
-                "bias_gradient": lambda: a.sum(0)}[node.op]()
-
-    for parameter, gradient in gradients.items():
-        exact = value(gradient, {}).ravel()
-        for i in range(exact.size):
-            place = parameter.offset + i
-            before = params[place]
-            params[place] = before + 1e-6
-            above = value(loss, {})[0]
-            params[place] = before - 1e-6
-            below = value(loss, {})[0]
-            params[place] = before
-            assert exact[i] == pytest.approx((above - below) / 2e-6, rel=1e-6, abs=1e-8)
+def test_forward_without_outputs():
+    with pytest.raises(ValueError, match=r"the plan has no outputs; pass outputs=\{'name': node\} to compile"):
+        plan_of_rows().forward(**GOOD)

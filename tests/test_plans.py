@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp import graph as g
 from fastbp import network, plans, train
 from fastbp._core import cpu
 
@@ -90,8 +91,8 @@ def test_a_training_plan_knows_the_callers_arrays_by_name():
 
 
 def arena(net, kind, batch, **options):
-    return net._plans._make(net._plans._key(kind, batch, options.get("gathered", False), options.get("labels", False),
-                                            False, options.get("threads", 1))).compiled.nbytes
+    options = {"gathered": False, "labels": False, "weighted": False, "threads": 1, **options}
+    return net._plans.make(kind, batch, *options.values()).compiled.nbytes
 
 
 def test_the_arena_of_a_small_plan_counted_by_hand():
@@ -223,3 +224,23 @@ def test_threads_of_python_predict_without_sharing_a_plan():
     idle, = net._plans.idle.values()
     assert 1 <= len(idle) <= 4
     assert len({id(plan) for plan in idle}) == len(idle)
+
+
+def test_a_call_that_is_ready_reads_each_array_of_integers_itself():
+    """The second call of the same kind takes the short way, which narrows integers into rows of its own."""
+    i, j, table = g.input("i", integer=True), g.input("j", integer=True), g.parameter("table", (12, 2))
+    plan = g.compile(g.mean(g.square(g.gather(table, i) - 2 * g.gather(table, j))))
+    rng = np.random.default_rng(0)
+    data = {"i": rng.integers(0, 12, 37), "j": rng.integers(0, 12, 37)}
+    assert len({plan.loss_and_grad(**data)[0] for _ in range(3)}) == 1
+
+
+def test_a_call_that_is_ready_uses_no_more_threads_than_there_is_memory_for():
+    cpu.set_threads(3)
+    try:
+        net = net_of(5, 7, 3)
+        X, Y = np.ones((8, 5), "float32"), np.ones((8, 3), "float32")
+        found = {net.loss_and_grad(X, Y) for _ in range(20)}
+    finally:
+        cpu.set_threads(None)
+    assert len(found) == 1

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pages
 import pytest
 
 from fastbp import cli
@@ -32,6 +33,13 @@ def test_accuracy_is_what_the_comment_says():
     assert scope["probabilities"].sum(1) == pytest.approx([1] * 5, abs=1e-5)
 
 
+def test_results_of_expressions_are_what_the_comments_say():
+    section = README[README.index("## Expressions"):].split("\n## ")[0]
+    shown = pages.run(section)
+    assert len(shown) == 3
+    assert [result for result in shown if not pages.agree(result.said, result.found)] == []
+
+
 def test_commands_are_understood():
     commands = re.findall(r"^(?:pip install [^&]*&& )?(fastbp .*)$", README, re.MULTILINE)
     assert len(commands) >= 4
@@ -41,7 +49,8 @@ def test_commands_are_understood():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)#]+)\)", prose):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 

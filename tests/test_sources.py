@@ -192,6 +192,16 @@ def test_every_use_of_a_network_reads_the_same(isa, dtype, kind, monkeypatch):
         assert np.array_equal(net.grads, twin.grads)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_of_single_samples_read_the_same(kind, dtype):
+    X, y = numbers(kind, 2 * N)[::2], labels()
+    Z = cast(X, dtype, SCALE)
+    net, twin = made(dtype, input_scale=SCALE), made(dtype)
+    assert np.array_equal(net.per_example_grads(X, y), twin.per_example_grads(Z, y))
+    assert np.array_equal(net.per_example_grad_norms(X, y), twin.per_example_grad_norms(Z, y))
+    assert np.array_equal(made(dtype).per_example_grads(X, y), made(dtype).per_example_grads(X.copy(), y))
+
+
 def test_dX_is_the_gradient_for_the_X_that_was_passed():
     net, X = made("float64", input_scale=0.3), numbers("float64", 2)
     net.forward(X)

@@ -10,5 +10,6 @@ cdef void batch_sum(const Op *op, const Place *at) noexcept nogil
 cdef void combine(const Op *op, const Place *at) noexcept nogil
 cdef void column_sum(const Op *op, const Place *at) noexcept nogil
 cdef void transpose(const Op *op, const Place *at) noexcept nogil
+cdef void outer(const Op *op, const Place *at) noexcept nogil
 cdef void embed(const Op *op, const Place *at) noexcept nogil
 cdef void scatter(const Op *op, const Place *at) noexcept nogil

@@ -105,6 +105,22 @@ cdef void transpose(const Op *op, const Place *at) noexcept nogil:
                 op.fixed_rows, 1, 0)
 
 
+cdef void outer(const Op *op, const Place *at) noexcept nogil:
+    """out (rows, n_in * n_out) = x (n_in, 1) y (1, n_out) of each sample, and c (n_in * n_out,) besides, where there is one.
+
+    Written once, in the order of memory: it is the writing that takes the time.
+    """
+    cdef const char *x = rows_of(op.x, at)
+    cdef const char *y = rows_of(op.y, at)
+    cdef const char *c = <const char *>first_of(&op.c, at)
+    cdef Py_ssize_t c_bytes = op.c.value.row_bytes if c is not NULL and op.c.moves else 0
+    cdef char *out = rows_of(op.out, at)
+    cdef Py_ssize_t i
+    for i in range(at.rows):
+        (<fbp_map *>op.kernel)(out + i * op.out.row_bytes, op.n_out, x + i * op.x.row_bytes, 1, 0, y + i * op.y.row_bytes, 0,
+                               1, c + i * c_bytes if c is not NULL else NULL, op.n_out, 1, op.n_in, op.n_out, 0)
+
+
 cdef void embed(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = the rows of W that x (rows,) names."""
     (<fbp_embed *>op.kernel)(rows_of(op.out, at), op.out.ld, op.W, op.n_out, <const int32_t *>rows_of(op.x, at), at.rows,

@@ -1,4 +1,4 @@
-from fastbp._core.kernels cimport H_COUNT, fbp_table, fbp_update
+from fastbp._core.kernels cimport H_COUNT, fbp_any, fbp_table, fbp_update
 from fastbp._core.program cimport Op, Operand, Program, RangeGradient, Value
 
 cdef class Plan:
@@ -15,6 +15,7 @@ cdef class Plan:
     cdef Py_ssize_t size, slice_bytes, extra_bytes
     cdef object arena, params, grads
     cdef tuple places               # where slots, fixed values and panels begin in the arena
+    cdef dict found                 # {kernel: its address}
     cdef dict parts                 # {direct value: [(a part of it, offset), ...]}
     cdef object optimizer, state    # whose update it is that follows here, and its vectors
     cdef long version               # of cpu's settings, then
@@ -34,5 +35,6 @@ cdef class Plan:
     cdef int _set_operand(self, Operand *place, operand) except -1
     cdef int _make_operations(self, program, const fbp_table *table) except -1
     cdef int _make_operation(self, Op *op, operation, const fbp_table *table) except -1
+    cdef fbp_any *_find(self, const fbp_table *table, str name) except NULL
     cdef (char *, Py_ssize_t) _sum_at(self, Py_ssize_t number)
     cdef int _make_ranges(self, program) except -1

@@ -4,7 +4,7 @@ from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport dense, maps, rows
 from fastbp._core.cpu cimport find, table_for
-from fastbp._core.kernels cimport (fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce, fbp_table,
+from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce, fbp_table,
                                    itemsize_of)
 from fastbp._core.program cimport (DIRECT, FIXED, LOCAL, SHARED, Driver, Op, Operand, Packing, RangeDriver,
                                    RangeGradient, Sweep, Task, Value)
@@ -60,6 +60,8 @@ cdef Driver driver_named(str name) except NULL:
         return maps.transpose
     if name == "matmul":
         return dense.matmul
+    if name == "outer":
+        return maps.outer
     if name == "embed":
         return maps.embed
     if name == "scatter":
@@ -262,6 +264,7 @@ cdef class Plan:
         cdef Program *p = &self.program
         cdef Op *op
         cdef Py_ssize_t i
+        self.found = {}
         for i, operation in enumerate((*program.operations, *program.gradients)):
             self._make_operation(&p.ops[i], operation, table)
             if operation.panels is not None:
@@ -283,10 +286,10 @@ cdef class Plan:
         cdef Program *p = &self.program
         cdef Py_ssize_t partial
         op.drive = driver_named(operation.name)
-        op.kernel = find(table, operation.kernel) if operation.kernel is not None else NULL
-        op.gemm = <fbp_gemm *>find(table, "gemm")
-        op.pack = <fbp_pack *>find(table, "pack_transposed" if operation.name == "input_gradient" else "pack")
-        op.copy = <fbp_map *>find(table, "copy")
+        op.kernel = self._find(table, operation.kernel) if operation.kernel is not None else NULL
+        op.gemm = <fbp_gemm *>self._find(table, "gemm")
+        op.pack = <fbp_pack *>self._find(table, "pack_transposed" if operation.name == "input_gradient" else "pack")
+        op.copy = <fbp_map *>self._find(table, "copy")
         op.mr, op.nr, op.item = table.mr, table.nr, p.item
         op.out, op.kept = self._value(operation.out), self._value(operation.kept)
         op.x, op.y, op.w = self._value(operation.x), self._value(operation.y), self._value(operation.w)
@@ -306,6 +309,13 @@ cdef class Plan:
         if operation.name == "gather":
             op.item = 1     # rows are copied byte by byte, whatever they hold
         return 0
+
+    cdef fbp_any *_find(self, const fbp_table *table, str name) except NULL:
+        """A kernel of the table, which is searched once for each name: a graph may have 100,000 operations."""
+        address = self.found.get(name)
+        if address is None:
+            address = self.found[name] = <size_t>find(table, name)
+        return <fbp_any *><size_t>address
 
     cdef (char *, Py_ssize_t) _sum_at(self, Py_ssize_t number):
         """Where a sum of slice 0 is, and how far it is to the next slice's: a parameter's, or one of the others."""

@@ -18,7 +18,9 @@ import numpy as np
 cnp.import_array()
 
 cdef enum:
-    MOST = 16   # arrays of one call
+    MOST = 16
+
+MOST_ARRAYS = MOST  # of one call
 
 cdef struct Spec:
     int index               # of the plan's value

@@ -1,0 +1,40 @@
+"""Programs of networks and of expressions, for tests that look at what a graph was compiled to."""
+
+import fastbp as fb
+from fastbp import lowering, nets
+from fastbp.elementwise import total_of
+from fastbp.node import constant, differentiate, ordered
+from fastbp.program import Data
+
+# a network for each regime: its widths, and rows of a batch
+NETWORKS = {"tiny": ((5, 7, 3), 8), "slices": ((60, 48, 10), 256), "tiles": ((90, 300, 310, 10), 128)}
+
+
+def of_network(widths, batch=64, kind="train", *, gathered=False, labels=False, weighted=False, **options):
+    """The Program of a network of these widths."""
+    net = fb.mlp(*widths, seed=0, **{"activation": "tanh", **options})
+    return nets.program(net, kind, batch, gathered, labels, weighted)
+
+
+def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gathered=False, panel=16):
+    """The Program of a scalar node, all of whose parameters are trained; of its value alone where not `learns`."""
+    order = ordered([loss, *(results or {})])
+    parameters = [node for node in order if node.op == "parameter"]
+    gradients = differentiate(loss, constant(1.0), parameters, add=total_of) if learns else {}
+    offsets, size = nets.offsets(parameters)
+    data = {node.name: Data(node.width, 4 if node.integer else itemsize, gathered) for node in order
+            if node.op == "data"}
+    return lowering.lower([], loss, gradients, batch=batch, itemsize=itemsize, data=data, panel=panel, offsets=offsets,
+                          size=size, results=results)
+
+
+def names(operations):
+    """The operations' drivers; for elementwise ones their kernels."""
+    return [operation.kernel if operation.name == "map" else operation.name for operation in operations]
+
+
+def reads(operation):
+    """The values that an operation reads."""
+    operands = (operand.value for operand in (operation.a, operation.b, operation.c) if operand is not None)
+    return [value for value in (operation.x, operation.y, operation.w, operation.W, operation.bias, *operands)
+            if value is not None]

@@ -1,0 +1,139 @@
+"""Pictures of curve fits: what is drawn is what is true, and a file is written."""
+
+import numpy as np
+import pytest
+
+from fastbp.curve import CurveFitter
+
+pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+
+from PIL import Image
+
+from fastbp import curve_plot
+
+
+@pytest.fixture(scope="module")
+def fitter():
+    random = np.random.RandomState(0)
+    x = random.uniform(0, 10, 24)
+    return CurveFitter(x, 3 + np.sin(0.6 * x) + random.normal(0, 0.1, 24), 3)
+
+
+@pytest.fixture(scope="module")
+def runs(fitter):
+    return [fitter.run(method, 60) for method in ("gradient", "perturb")]
+
+
+def lines(axes):
+    """{label: Line2D}"""
+    return {line.get_label(): line for line in axes.lines}
+
+
+def test_fit_draws_the_points_and_every_curve(fitter, runs, tmp_path):
+    figure = curve_plot.fit(fitter, runs, tmp_path / "fit.png", ("hour", "degrees"))
+    assert (tmp_path / "fit.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    axes, = figure.axes
+    drawn = lines(axes)
+    assert np.array_equal(drawn["points"].get_xdata(), fitter.x)
+    assert np.array_equal(drawn["points"].get_ydata(), fitter.y)
+    least = drawn[f"least squares: loss {fitter.loss(fitter.exact):.4g}"]
+    assert least.get_ydata() == pytest.approx(fitter.predict(least.get_xdata(), fitter.exact))
+    for run in runs:
+        line = drawn[f"{run.label}: loss {run.loss[-1]:.4g}"]
+        assert line.get_ydata() == pytest.approx(fitter.predict(line.get_xdata(), run.end.knobs))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("hour", "degrees")
+    assert axes.get_title() == "A polynomial of degree 3 through 24 points, after 60 evaluations of the loss"
+
+
+def test_loss_draws_all_methods_in_one_plot_over_the_evaluations(fitter, runs, tmp_path):
+    figure = curve_plot.loss(fitter, runs, tmp_path / "loss.png")
+    axes, = figure.axes
+    drawn = lines(axes)
+    for run in runs:
+        line = drawn[f"{run.label}: {run.loss[-1]:.4g} at the end"]
+        assert np.array_equal(line.get_xdata(), run.evaluations) and np.array_equal(line.get_ydata(), run.loss)
+    least = fitter.loss(fitter.exact)
+    assert set(drawn[f"least squares: {least:.4g}"].get_ydata()) == {least}
+    assert axes.get_yscale() == "log" and axes.get_xlabel() == "evaluations of the loss"
+    assert (tmp_path / "loss.png").stat().st_size > 5000
+
+
+def test_runs_are_told_apart_without_colour(fitter, runs):
+    axes, = curve_plot.loss(fitter, [*runs, fitter.run("adam", 60)], "/dev/null").axes
+    looks = [(line.get_linestyle(), line.get_marker()) for line in axes.lines[1:]]
+    assert len({style for style, _ in looks}) == len({marker for _, marker in looks}) == 3
+
+
+def test_loss_of_an_interpolation_is_drawn_on_a_linear_axis():
+    fitter = CurveFitter([0, 1, 2], [0, 1, 5], 2)
+    assert curve_plot.loss(fitter, [fitter.run("gradient", 5)], "/dev/null").axes[0].get_yscale() == "linear"
+
+
+@pytest.fixture(scope="module")
+def motion(fitter, tmp_path_factory):
+    """The path of an animation, and the figure it was drawn with."""
+    path = tmp_path_factory.mktemp("motion") / "fit.gif"
+    how = [{"batch_size": None}, {"batch_size": 4}]
+    fits, walks = ([fitter.run("gradient", 30, lr=0.01, turn=turn, **more) for more in how] for turn in (None, (1, 3)))
+    with pytest.MonkeyPatch.context() as patch:
+        figures = []
+        make = curve_plot.open_figure
+        patch.setattr(curve_plot, "open_figure", lambda *size: figures.append(make(*size)) or figures[-1])
+        curve_plot.animate(fitter, fits, walks, (1, 3), path, ("hour", "degrees"))
+    return path, figures[0], fits, walks
+
+
+def test_animation_is_a_gif_that_moves(motion):
+    with Image.open(motion[0]) as image:
+        assert image.format == "GIF" and 30 < image.n_frames <= 71 and image.info["loop"] == 0
+        frames = []
+        for i in (0, 10, image.n_frames - 1):
+            image.seek(i)
+            frames.append(np.asarray(image.convert("L"), dtype=int))
+        assert image.info["duration"] >= 1000                                          # the last frame is held
+    width = frames[0].shape[1] // 2
+    for before, after in ((0, 1), (1, 2)):
+        changed = np.abs(frames[after] - frames[before]) > 40
+        assert changed[60:, :width].sum() > 100 and changed[60:, width:].sum() > 50    # fit and path, both
+
+
+def test_animation_ends_with_the_whole_way(fitter, motion):
+    _, figure, fits, walks = motion
+    left, right = figure.axes[:2]
+    drawn = lines(left)
+    for run in fits:
+        line = drawn[run.label]
+        assert line.get_ydata() == pytest.approx(fitter.predict(line.get_xdata(), run.knobs[-1]))
+    minimum, *paths = right.lines
+    assert (minimum.get_xdata()[0], minimum.get_ydata()[0]) == (fitter.exact[1], fitter.exact[3])
+    for run, path, head in zip(walks, paths[:2], paths[2:], strict=True):
+        assert np.array_equal(path.get_xdata(), run.knobs[:, 1]) and np.array_equal(path.get_ydata(), run.knobs[:, 3])
+        assert (head.get_xdata()[0], head.get_ydata()[0]) == (run.knobs[-1, 1], run.knobs[-1, 3])
+        for values, (low, high) in ((run.knobs[:, 1], right.get_xlim()), (run.knobs[:, 3], right.get_ylim())):
+            assert low < values.min() and values.max() < high
+    assert (right.get_xlabel(), right.get_ylabel()) == ("k1", "k3")
+    assert right.get_title() == "Only k1 and k3 turn, the others stand at their best"
+    assert figure.get_suptitle() == "after 30 evaluations of the loss"
+
+
+def test_the_surface_drawn_is_that_of_the_two_knobs(fitter, motion, monkeypatch):
+    asked = []
+    monkeypatch.setattr(CurveFitter, "surface", lambda self, *arguments: asked.append(arguments) or
+                        np.add.outer(arguments[2] ** 2, arguments[1] ** 2) + 9)
+    figure = curve_plot.open_figure("unused", (5, 5))
+    axes = figure.subplots()
+    curve_plot._draw_surface(figure, axes, fitter, motion[3], (1, 3))
+    (pair, first, second), = asked
+    assert pair == (1, 3)
+    for values, way in ((first, 1), (second, 3)):
+        seen = [fitter.exact[way], *(value for run in motion[3] for value in run.knobs[:, way])]
+        assert values[0] < min(seen) and max(seen) < values[-1]
+    assert axes.get_xlim() == (first[0], first[-1]) and axes.get_ylim() == (second[0], second[-1])
+
+
+def test_frames_are_moments_of_the_runs():
+    moments = np.arange(0, 5001) / 4
+    frames = curve_plot._frames(moments)
+    assert frames[:3] == [0, 0.25, 0.5] and frames[-1] == 1250 and 40 < len(frames) <= 70
+    assert set(frames) <= set(moments) and frames == sorted(frames)
+    assert curve_plot._frames(np.array([0.0, 1.0])) == [0, 1]
