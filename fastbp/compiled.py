@@ -147,7 +147,7 @@ class Plan(Looks):
         """What the plan of these arrays must know of their dtypes."""
         return sources.kinds(self.dtype, **{name: array for name, array in arrays.items() if name not in self._limits})
 
-    def _make_plan(self, kind, batch, gathered, labels, weighted, kinds, team):
+    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
         """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
         look at."""
         common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}

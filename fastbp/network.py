@@ -365,7 +365,7 @@ class Sequential:
         makes it overflow."""
         return not kinds and self.input_scale <= 1
 
-    def _make_plan(self, kind, batch, gathered, labels, weighted, kinds, team):
+    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
         program = nets.program(self, kind, batch, gathered, labels, weighted, kinds)
         return plans.Plan(self.params, self.grads, program, team)
 

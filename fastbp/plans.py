@@ -92,7 +92,7 @@ def lowered(forward, loss, gradients, dtype, **options):
 class Cache:
     """The plans of a network or an expression.
 
-    make: (kind, batch, gathered, labels, weighted, sources, threads) -> Plan; the kinds are the maker's, sources what
+    make: (kind, batch, gathered, labels, weighted, threads, sources) -> Plan; the kinds are the maker's, sources what
     fastbp.sources.kinds says of the data.
     """
 
@@ -103,7 +103,7 @@ class Cache:
 
     def get(self, kind, batch, *, gathered=False, labels=False, weighted=False, sources=(), threads=None):
         """The plan of a use and a batch size; the caller is the only one to use it."""
-        key = self._key(kind, batch, gathered, labels, weighted, sources, threads)
+        key = self._key(kind, batch, gathered, labels, weighted, threads, sources)
         plan = self.plans.get(key)
         if plan is None:
             if len(self.plans) >= MOST:
@@ -118,7 +118,7 @@ class Cache:
     @contextmanager
     def borrowed(self, kind, batch, *, labels=False, weighted=False, sources=()):
         """A plan that no other thread uses at the same time."""
-        key = self._key(kind, batch, False, labels, weighted, sources)
+        key = self._key(kind, batch, labels=labels, weighted=weighted, sources=sources)
         if len(self.idle) > MOST:
             self.idle.clear()
         idle = self.idle.setdefault(key, [])
@@ -131,5 +131,5 @@ class Cache:
         finally:
             idle.append(plan)
 
-    def _key(self, kind, batch, gathered=False, labels=False, weighted=False, sources=(), threads=None):
-        return kind, batch, gathered, labels, weighted, sources, threads or cpu.threads(), cpu.selected()
+    def _key(self, kind, batch, gathered=False, labels=False, weighted=False, threads=None, sources=()):
+        return kind, batch, gathered, labels, weighted, threads or cpu.threads(), sources, cpu.selected()
