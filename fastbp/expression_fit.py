@@ -50,7 +50,7 @@ class Job(loop.Job):
         return 1 if self.model.debug else super().chunk(left)
 
     def guarded(self, start, epoch, order, step, losses, optimizer, batch):
-        where = self.where(self.rows(order, step, batch)) if self.model.debug else ""
+        where = self.where(self.rows_of_step(order, step, batch)) if self.model.debug else ""
         if where:
             raise FloatingPointError(
                 f"epoch {epoch + 1}, step {step + 1}: a number is not finite {where}; the parameters are those before "

@@ -239,7 +239,7 @@ class Job:
             optimizer.steps += done
         return done, broken
 
-    def rows(self, order, step, batch):
+    def rows_of_step(self, order, step, batch):
         """{name: array} of the `batch` rows of a step of the epoch."""
         which = slice(step * self.batch, step * self.batch + batch)
         which = which if order is None else order[which]
@@ -261,7 +261,7 @@ class Job:
             again = np.empty(min(bad, self.n // self.batch))
             yield from self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
         if layer is None:
-            rows = self.rows(order, bad, batch)
+            rows = self.rows_of_step(order, bad, batch)
             what = f"the loss became {loss} {self.where(rows)}"
         else:
             what = f"a parameter of {layer} stopped being finite"
