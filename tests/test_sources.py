@@ -126,6 +126,8 @@ def test_overflow_is_refused():
         with pytest.raises(ValueError, match=r"X\[20, 3\] is 200.* which times input_scale overflows float32, .*34"):
             call()
     assert np.array_equal(net.params, before)
+    with pytest.raises(ValueError, match="times input_scale overflows"):
+        fb.fit_many([made(), net], X, labels())
 
 
 @pytest.mark.parametrize("kind", KINDS)
