@@ -201,12 +201,12 @@ def _check_config(config):
     """The closed schema: ValueError at the first thing that is not as `save` writes it."""
     _check_format(config)
     expected = ("format", "dtype", "seed", "layers", "loss", "data_spec")
-    _keys(config, (*expected, "input_scale") if "input_scale" in config else expected, "the description")
+    if "input_scale" in config:  # older files do not have it; the network checks it
+        expected += ("input_scale",)
+    _keys(config, expected, "the description")
     if config["dtype"] not in _DTYPES.values():
         raise ValueError(f"dtype is {config['dtype']!r}; expected 'float32' or 'float64'")
     _whole(config["seed"], "seed", 0, 2**64 - 1)
-    if _number(config.get("input_scale", 1.0), "input_scale") <= 0:  # older files do not have it
-        raise ValueError(f"input_scale is {config['input_scale']!r}; expected a number > 0")
     inputs, units = _check_layers(config["layers"])
     _check_loss(config["loss"])
     check_data_spec(config["data_spec"], inputs, units)

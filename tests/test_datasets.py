@@ -163,6 +163,7 @@ def test_mnist_as_bytes(small_mnist):
     data = load_mnist(small_mnist, dtype="uint8")
     assert data.X_train.dtype == data.X_test.dtype == np.uint8
     assert np.array_equal(data.X_train, read_idx(small_mnist / "train-images-idx3-ubyte").reshape(5, 12))
+    assert data.data_spec["mean"] is data.data_spec["scale"] is None  # the network itself divides
     net = fb.mlp(12, 10, loss="cross_entropy", input_scale=1 / 255)
     net.data_spec = data.data_spec
     net.fit(data.X_train, data.y_train, progress=False)

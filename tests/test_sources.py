@@ -125,6 +125,10 @@ def test_overflow_is_refused():
                  lambda: net.predict(X.astype(F32))):
         with pytest.raises(ValueError, match=r"X\[20, 3\] is 200.* which times input_scale overflows float32, .*34"):
             call()
+    for call in (net.predict, lambda x: net.loss_and_grad(x, labels())):
+        call(np.zeros((N, INPUTS), F32))  # what is right may be called again without a look
+        with pytest.raises(ValueError, match="times input_scale overflows"):
+            call(X.astype(F32))
     assert np.array_equal(net.params, before)
     with pytest.raises(ValueError, match="times input_scale overflows"):
         fb.fit_many([made(), net], X, labels())
@@ -201,7 +205,11 @@ def test_gradients_of_single_samples_read_the_same(kind, dtype):
     net, twin = made(dtype, input_scale=SCALE), made(dtype)
     assert np.array_equal(net.per_example_grads(X, y), twin.per_example_grads(Z, y))
     assert np.array_equal(net.per_example_grad_norms(X, y), twin.per_example_grad_norms(Z, y))
-    assert np.array_equal(made(dtype).per_example_grads(X, y), made(dtype).per_example_grads(X.copy(), y))
+    apart = numbers(dtype, 2 * N)[::2]
+    for grads in (net.per_example_grads, net.per_example_grad_norms):
+        assert np.array_equal(grads(apart, y), grads(apart.copy(), y))
+    unscaled = made(dtype)
+    assert np.array_equal(unscaled.per_example_grads(apart, y), unscaled.per_example_grads(apart.copy(), y))
 
 
 def test_dX_is_the_gradient_for_the_X_that_was_passed():
@@ -266,14 +274,35 @@ def test_expressions_read_it_too(isa, dtype, kind):
     other = {name: array.astype(dtype) for name, array in arrays.items()}
     one, two = plan(), plan()
     for _ in range(2):
-        assert one.loss_and_grad(**arrays)[0] == two.loss_and_grad(**other)[0]
+        assert one.loss_and_grad(**arrays)[0] == two.loss_and_grad(**other)[0] == one.loss_and_grad(**other)[0]
         assert one.grads.tobytes() == two.grads.tobytes()
+        assert one.loss(**arrays) == two.loss(**other)
         assert np.array_equal(one.forward(**arrays)["e"], two.forward(**other)["e"])
         assert np.array_equal(one.hvp(np.ones(3), **arrays), two.hvp(np.ones(3), **other))
     for shuffle in (True, False):
         for model, data in ((one, arrays), (two, other)):
             model.fit(data, epochs=2, batch_size=10, optimizer=fb.SGD(lr=1e-7), shuffle=shuffle, progress=False)
         assert one.params.tobytes() == two.params.tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_matrices_of_samples_may_lie_apart(kind, dtype):
+    X = numbers(kind, 2 * N, 6)[::2]
+    W = g.parameter("W", (2, 3), init=np.arange(6.0).reshape(2, 3))
+    plan = g.compile(g.mean(g.tanh(g.reshape(g.input("x", 6), (2, 3)) * W / 100)), dtype=dtype)
+    value, grads = plan.loss_and_grad(x=X.astype(dtype))
+    want = value, grads["W"].copy()
+    got, grads = plan.loss_and_grad(x=X)
+    assert got == want[0] and np.array_equal(grads["W"], want[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_single_samples_of_an_expression_read_it_too(kind, dtype):
+    x = g.input("x", 3)
+    plan = g.compile(g.mean((x @ g.parameter("W", (3, 2), init=np.ones((3, 2)))) ** 2), dtype=dtype)
+    X = numbers(kind, N, 3)
+    assert np.array_equal(plan.per_example_grads(x=X), plan.per_example_grads(x=X.astype(dtype)))
+    assert np.array_equal(plan.per_example_grad_norms(x=X), plan.per_example_grad_norms(x=X.astype(dtype)))
 
 
 def test_an_expression_refuses_what_is_not_finite_in_any_dtype():
@@ -290,6 +319,12 @@ def test_a_step_that_blows_up_is_found_in_bytes():
     with pytest.raises(FloatingPointError, match="epoch 1, step"):
         net.fit(X, y, epochs=50, batch_size=10, optimizer=fb.SGD(lr=1e30), progress=False)
     assert np.isfinite(net.params).all()
+
+
+def test_the_layer_that_blows_up_is_found_under_the_scale():
+    net = fb.Sequential(fb.Dense(2, 2), fb.Dense(2, 1), input_scale=1e-30)
+    net.layers[0].W[:], net.layers[1].W[:] = 1e32, 1e38
+    assert net.where_not_finite(np.full((1, 2), 1e9, F32)) == f"at the output of layer 1 ({net.layers[1]!r})"
 
 
 # ---- memory --------------------------------------------------------------------------------------------------------
