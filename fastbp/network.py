@@ -280,7 +280,7 @@ class Sequential:
 
     def _samples(self, X, y, sample_weight):
         """({name: checked array}, options of the plan that reads them)."""
-        X, kinds = self._read(X, apart=False)  # matrices of samples are rows that touch
+        X, kinds = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, None, targets, len(X), self.loss, self.dtype)
         arrays = {"X": X, "targets": targets, "weights": weights}
@@ -355,9 +355,9 @@ class Sequential:
         self._draws += 1
         return self._dropout_key, self._draws - 1
 
-    def _read(self, X, apart=True):
-        """(X as a plan reads it, what its plan must know of its dtype); apart: as for sources.rows."""
-        X = sources.rows(X, self.inputs, self.dtype, scale=self.input_scale, apart=apart)
+    def _read(self, X):
+        """(X as a plan reads it, what its plan must know of its dtype)."""
+        X = sources.rows(X, self.inputs, self.dtype, scale=self.input_scale)
         return X, sources.kinds(self.dtype, X=X)
 
     def _repeatable(self, kinds):
