@@ -34,6 +34,11 @@ def arguments(argv):
     return parser.parse_args(argv)
 
 
+def scale_of(kind):
+    """The input_scale of a network for this kind: bytes hold whole numbers, floats what the network sees."""
+    return SCALE if "int" in kind else 1.0
+
+
 def written(kind, X, folder):
     """X as an array of this kind."""
     name, _, mapped = kind.partition(" ")
@@ -47,7 +52,7 @@ def written(kind, X, folder):
 
 def job(case, kind, X, y, folder, threads):
     """The training of a network on X, whole numbers below 128 that the network sees times SCALE, as this kind."""
-    scale = SCALE if "int" in kind else 1.0
+    scale = scale_of(kind)
     data = written(kind, X if scale != 1 else X * np.float32(SCALE), folder)
     net = fb.mlp(*case.widths, activation=case.activation, output=case.output, loss=case.loss, input_scale=scale)
     return train.NetworkJob(net, data, y, None, None, case.batch, None, 0.0, threads)
