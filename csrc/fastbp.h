@@ -86,6 +86,13 @@ typedef void fbp_embed(void *Y, ptrdiff_t ldy, const void *W, ptrdiff_t ldw, con
 typedef void fbp_scatter(void *dW, ptrdiff_t lddw, const void *dY, ptrdiff_t lddy, const int32_t *index, ptrdiff_t first,
                          ptrdiff_t count, ptrdiff_t m, ptrdiff_t n);
 
+/* out (m, n) = scale * rows of source, which are source_bytes BYTES apart and of the NumPy dtype that the kernel's name
+ * ends in: row index[i], or row i where index is NULL. Rounded to a real, then multiplied by (real)scale. No overlap. */
+typedef void fbp_convert(void *out, ptrdiff_t ldo, const void *source, ptrdiff_t source_bytes, const int64_t *index,
+                         ptrdiff_t m, ptrdiff_t n, double scale);
+/* Rows in an order of their own are asked for this many before they are read (fbp_gather). */
+enum { FBP_AHEAD = 4 };
+
 /* Places in the array of hyperparameters that every update reads. */
 enum fbp_hyper { H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT };
 /* H_BETA1 is also SGD's momentum and RMSprop's rho. H_CORRECTION1 = 1 - beta1^t, H_CORRECTION2 = 1 - beta2^t, t = 1, 2 ...

@@ -4,7 +4,7 @@
  *   real, vec (V reals), ivec (V signed integers as wide as a real), mask (V truths)
  *   + - * / on vec, + - & | ^ << >> on ivec: C's own operators, which GCC's and Clang's vector types have
  *   vset1, iset1, vload, vstore (any alignment), vload_n, vstore_n (the first n lanes, 1 <= n <= V: nothing beyond
- *   is touched, other lanes read as zero), vfma(a, b, c) = a * b + c, vmin, vmax (of a NaN: the second argument),
+ *   is touched, other lanes read as zero), vload_half (V reals from V halves, from_half being one's), vfma(a, b, c) = a * b + c, vmin, vmax (of a NaN: the second argument),
  *   vabs, vsqrt, vround (to nearest, ties to even), vlt, vle, veq, vselect(mask, if_true, if_false),
  *   as_int, as_real (the same bits), to_int (of an integral vec with |x| < 2^31), to_real, ishl, ishr (zeros come in),
  *   vsum (lanes in a fixed order), vlargest (of the lanes), vfirst(n) (the mask of the first n lanes), vall(mask)
@@ -62,10 +62,25 @@ INLINE vec as_real(ivec i) { vec v; memcpy(&v, &i, sizeof v); return v; }
 INLINE ivec ishl(ivec i, int k) { return (ivec)((uvec)i << k); }
 INLINE ivec ishr(ivec i, int k) { return (ivec)((uvec)i >> k); }
 
+/* The float of a half's bits, exact. Exponent and mantissa move to a float's places; the exponent's bias grows by 112, and
+ * that of infinity and NaN by as much again. What has no exponent gets one, as a mantissa behind a 1 that is taken off
+ * afterwards: normal floats alone, so that no mode of the caller's makes subnormals zeros. */
+INLINE float float_of(uint32_t bits) { float x; memcpy(&x, &bits, sizeof x); return x; }
+INLINE uint32_t bits_of(float x) { uint32_t bits; memcpy(&bits, &x, sizeof bits); return bits; }
+INLINE float from_half(uint16_t half)
+{
+    enum { REBIAS = 112 << 23, ONE = 1 << 23, INFINITE = 31 << 23 };
+    const uint32_t sign = (half & 0x8000u) << 16, size = (half & 0x7FFFu) << 13;
+    const uint32_t subnormal = bits_of(float_of(size + REBIAS + ONE) - float_of(REBIAS + ONE));
+    const uint32_t normal = size + REBIAS + (size >= INFINITE ? REBIAS : 0);
+    return float_of((size < ONE ? subnormal : normal) | sign);
+}
+
 /* ---- scalar -------------------------------------------------------------------------------------------------- */
 #if defined ISA_scalar
 typedef int mask;
 INLINE vec vset1(real x) { return x; }
+INLINE vec vload_half(const uint16_t *p) { return from_half(*p); }
 INLINE ivec iset1(lane_int x) { return x; }
 INLINE vec vload_n(const real *p, ptrdiff_t n) { (void)n; return *p; }
 INLINE void vstore_n(real *p, vec v, ptrdiff_t n) { (void)n; *p = v; }
@@ -114,7 +129,7 @@ INLINE vec vadd(vec a, vec b) { return a + b; }
 INLINE real vsum(vec a) { FOLD(a, vadd); return a[0]; }
 #endif
 
-/* ---- AVX-512: F, BW, DQ, VL --------------------------------------------------------------------------------- */
+/* ---- AVX-512: F, BW, DQ, VL, and F16C --------------------------------------------------------------------------------- */
 #if defined ISA_avx512
 #include <immintrin.h>
 typedef BY_REAL(__mmask16, __mmask8) mask;
@@ -122,6 +137,11 @@ typedef BY_REAL(__mmask16, __mmask8) mask;
 INLINE mask first(ptrdiff_t n) { return (mask)((1u << n) - 1u); }
 INLINE mask vfirst(ptrdiff_t n) { return first(n); }
 INLINE int vall(mask m) { return m == first(V); }
+INLINE vec vload_half(const uint16_t *p)
+{
+    return (vec)BY_REAL(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)),
+                        _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p))));
+}
 INLINE vec vload_n(const real *p, ptrdiff_t n) { return (vec)OP(maskz_loadu)(first(n), p); }
 INLINE void vstore_n(real *p, vec v, ptrdiff_t n) { OP(mask_storeu)(p, first(n), v); }
 INLINE vec vfma(vec a, vec b, vec c) { return (vec)OP(fmadd)(a, b, c); }
@@ -142,7 +162,7 @@ INLINE vec vscale(vec x, vec n) { return (vec)OP(scalef)(x, n); }
 INLINE vec vscale_normal(vec x, vec n) { return vscale(x, n); }
 #endif
 
-/* ---- AVX2 and FMA -------------------------------------------------------------------------------------------- */
+/* ---- AVX2, FMA and F16C -------------------------------------------------------------------------------------------- */
 #if defined ISA_avx2
 #include <immintrin.h>
 typedef vec mask; /* all bits of a lane set, or none */
@@ -154,6 +174,11 @@ INLINE __m256i first(ptrdiff_t n)
 }
 INLINE mask vfirst(ptrdiff_t n) { return (mask)first(n); }
 INLINE int vall(mask m) { return OP(movemask)(m) == (1 << V) - 1; }
+INLINE vec vload_half(const uint16_t *p)
+{
+    return (vec)BY_REAL(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
+                        _mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)p))));
+}
 /* whole vecs apart: a masked store takes tens of cycles on AMD's CPUs */
 INLINE vec vload_n(const real *p, ptrdiff_t n) { return n == V ? vload(p) : (vec)OP(maskload)(p, first(n)); }
 INLINE void vstore_n(real *p, vec v, ptrdiff_t n)
@@ -187,6 +212,13 @@ INLINE vec to_real(ivec a) { return (vec)_mm256_cvtepi32_ps((__m256i)a); }
 typedef ivec mask; /* all bits of a lane set, or none */
 typedef BY_REAL(uint32x4_t, uint64x2_t) neon_mask;
 #define OP(name) BY_REAL(name##q_f32, name##q_f64)
+INLINE vec vload_half(const uint16_t *p)
+{
+    uint16_t halves[4] = {0};
+    memcpy(halves, p, V * sizeof *p);
+    float32x4_t v = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves)));
+    return (vec)BY_REAL(v, vcvt_f64_f32(vget_low_f32(v)));
+}
 INLINE vec vload_n(const real *p, ptrdiff_t n)
 {
     if (n == V) return vload(p);

@@ -3,7 +3,7 @@
 Every message names the argument, what came, what was expected and what to do about it. Wrong values and shapes raise
 ValueError, wrong dtypes and types TypeError, always before anything is allocated or changed. This is also the only
 place that copies or casts a user's array, and it does so only where the array is not already aligned, C-contiguous
-and of the network's dtype.
+and of the network's dtype; fastbp/sources.py, the first to look at inputs, says which others are used as they are.
 """
 
 import difflib
@@ -135,20 +135,19 @@ def settings_of(cls):
 # ---- arrays -----------------------------------------------------------------------------------------------------
 
 
-def data(X, width, dtype, name="X", finite=True):
+def data(X, width, dtype, name="X"):
     """X as an aligned C-contiguous (n, width) array of `dtype` (np.dtype float32 or float64), n >= 1.
 
-    X itself is returned where it is that already. `finite=False` leaves out the search for NaN and infinity, for a
-    caller who has another way to find them; a cast is always checked.
+    X itself is returned where it is that already.
     """
     # An array that is right already must cost about a microsecond: this is on the path of a step of three.
     if type(X) is np.ndarray and X.dtype is dtype and X.ndim == 2:
         rows, columns = X.shape
         if columns == width and rows:
             flags = X.flags
-            if flags.c_contiguous and flags.aligned and (not finite or cpu.all_finite(X)):
+            if flags.c_contiguous and flags.aligned and cpu.all_finite(X):
                 return X
-    array = _numeric(X, name)
+    array = numeric(X, name)
     if array.ndim != 2 or array.shape[1] != width or not array.size:
         raise ValueError(_data_shape(array, width, name))
     return _cast(array, dtype, name)
@@ -156,7 +155,7 @@ def data(X, width, dtype, name="X", finite=True):
 
 def array(name, value, shape, dtype):
     """`value` as an aligned C-contiguous array of exactly this shape and dtype, all finite; never broadcast."""
-    result = _numeric(value, name)
+    result = numeric(value, name)
     if result.shape != tuple(shape):
         hint = "transpose it" if result.T.shape == tuple(shape) else "reshape it, or np.broadcast_to(...) it"
         raise ValueError(f"{name} has shape {result.shape}, expected {tuple(shape)}; {hint}")
@@ -180,7 +179,7 @@ def targets(y, n, loss, units, dtype, name="y"):
                 if loss.target_range is not None:
                     _in_range(y, loss, name)
                 return y, False
-    values = _numeric(y, name, classes=True)
+    values = numeric(y, name, classes=True)
     if not values.size:
         raise ValueError(f"{name} is empty (shape {values.shape}), expected one target for each row of X; pass data")
     if values.ndim == 0 or values.shape[0] != n:
@@ -208,7 +207,7 @@ def targets(y, n, loss, units, dtype, name="y"):
 
 def indices(value, limit, name):
     """Integers (n,) or (n, 1) with 0 <= value < limit, as an int32 array (n, 1)."""
-    values = _numeric(value, name)
+    values = numeric(value, name)
     if values.dtype.kind not in "iub":
         raise TypeError(f"{name} has dtype {values.dtype}, expected integers below {limit}; pass {name}.astype(int)")
     if values.ndim not in (1, 2) or not values.size or values.size != len(values):
@@ -235,7 +234,7 @@ def is_labels(y, loss, units):
 
 def rows(name, value, n):
     """Numbers of rows of n samples as an int64 (m,) copy, m >= 1, each in 0 .. n - 1; any order, repeats allowed."""
-    values = _numeric(value, name)
+    values = numeric(value, name)
     if values.ndim != 1 or not values.size:
         raise ValueError(f"{name} has shape {values.shape}, expected (m,) with m >= 1 numbers of rows of X; pass these")
     if values.dtype.kind not in "iu":
@@ -259,7 +258,7 @@ def weights(sample_weight, class_weight, y, n, loss, dtype, classes=None):
         return None
     result = None
     if sample_weight is not None:
-        result = _numeric(sample_weight, "sample_weight")
+        result = numeric(sample_weight, "sample_weight")
         if result.shape != (n,):
             flat = result.shape in ((n, 1), (1, n))
             hint = "use sample_weight.ravel()" if flat else "pass one weight for each row of X"
@@ -283,19 +282,7 @@ def weights(sample_weight, class_weight, y, n, loss, dtype, classes=None):
     return result
 
 
-# ---- how it is done ---------------------------------------------------------------------------------------------
-
-
-def _shown(value):
-    """A value as a message shows it: short, with its type."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and dtype {value.dtype}"
-    text = repr(value)
-    text = text if len(text) <= 60 else text[:57] + "..."
-    return text if value is None or isinstance(value, (str, bool)) else f"{text} ({type(value).__name__})"
-
-
-def _numeric(value, name, classes=False):
+def numeric(value, name, classes=False):
     """np.asarray(value), refused where it does not hold real numbers."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked values, expected numbers everywhere; fill them with {name}.filled(...)")
@@ -324,6 +311,18 @@ def _numeric(value, name, classes=False):
     raise TypeError(f"{name} has dtype {result.dtype}, expected real numbers (float, int or bool); {hint}")
 
 
+# ---- how it is done ---------------------------------------------------------------------------------------------
+
+
+def _shown(value):
+    """A value as a message shows it: short, with its type."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    text = repr(value)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return text if value is None or isinstance(value, (str, bool)) else f"{text} ({type(value).__name__})"
+
+
 def _cast(values, dtype, name):
     """values as aligned C-contiguous `dtype`, without a copy where it is; refuses NaN, infinity and overflow."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -332,25 +331,27 @@ def _cast(values, dtype, name):
         return result
     if not values.ndim:
         raise ValueError(f"{name} is {values}, expected a finite number that {dtype} can hold; pass another")
-    # Find the first bad value in what the user passed, so that the message can show it.
+    raise not_finite(values, dtype, name)
+
+
+def not_finite(values, dtype, name, scale=1.0):
+    """The error for `values`, of which one is NaN or infinite, or becomes so as `dtype` or times `scale`."""
     for start in range(0, len(values), _ROWS):
         block = values[start : start + _ROWS]
-        bad = ~np.isfinite(block)
-        if bad.any():
-            at = _first_bad(bad, start)
-            raise ValueError(
-                f"{name}[{_index(at)}] is {values[at]} ({_place(at)}), expected finite numbers; "
-                f"drop or fill such values, for example with np.nan_to_num({name})"
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            bad = ~np.isfinite(block.astype(dtype) * dtype.type(scale))
+        if not bad.any():
+            continue
+        at = _first_bad(bad, start)
+        head = f"{name}[{_index(at)}] is {values[at]} ({_place(at)}), "
+        if np.isfinite(values[at]):
+            return ValueError(
+                f"{head}which {'times input_scale ' * (scale != 1)}overflows {dtype}, expected at most "
+                f"{np.finfo(dtype).max / scale:.3g}; scale {name} down or make the network with dtype='float64'"
             )
-    for start in range(0, len(values), _ROWS):
-        bad = ~np.isfinite(result[start : start + _ROWS])
-        if bad.any():
-            at = _first_bad(bad, start)
-            raise ValueError(
-                f"{name}[{_index(at)}] is {values[at]} ({_place(at)}), which overflows {dtype}, expected at most "
-                f"{np.finfo(dtype).max:.3g}; scale {name} down or make the network with dtype='float64'"
-            )
-    raise ValueError(f"{name} changed while it was being checked, expected finite numbers; pass a copy of it")
+        remedy = f"drop or fill such values, for example with np.nan_to_num({name})"
+        return ValueError(f"{head}expected finite numbers; {remedy}")
+    return ValueError(f"{name} changed while it was being checked, expected finite numbers; pass a copy of it")
 
 
 def _first_bad(bad, start=0):
@@ -489,7 +490,7 @@ def _class_table(class_weight, classes, dtype):
                 f"class_weight is {class_weight!r}, expected a dict such as {{0: 1.0, 1: 5.0}} or a sequence of "
                 f"{classes} weights; pass one of the two"
             )
-        table = _numeric(class_weight, "class_weight")
+        table = numeric(class_weight, "class_weight")
         if table.shape != (classes,):
             raise ValueError(
                 f"class_weight has shape {table.shape}, expected ({classes},), one weight for each class; "

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from . import check, derived, loop, nets, per_example, plans
+from . import check, derived, loop, nets, per_example, plans, sources
 from . import initializers as _initializers
 from ._core import random
 from ._core import train as core
@@ -132,54 +132,55 @@ class Plan(Looks):
         l1, l2 = node.attributes.get("penalty", (0.0, 0.0))
         return written(node, l1, l2) if l1 or l2 else None
 
-    def _data(self, nodes, gathered=False):
-        """{name: Data} of the inputs among these nodes."""
+    def _data(self, nodes, kinds, gathered=False):
+        """{name: Data} of the inputs among these nodes; kinds: as fastbp.sources gives them."""
+        kinds = dict(kinds)
         return {
-            node.name: Data(node.width, 4 if node.attributes.get("integer") else self.dtype.itemsize, gathered)
+            node.name: Data(node.width, 4, gathered)
+            if node.attributes.get("integer")
+            else Data.of_reals(node.width, self.dtype, gathered, kinds.get(node.name))
             for node in nodes
             if node.op == "data" and node.batched
         }
 
-    def _make_plan(self, kind, batch, gathered, labels, weighted, team):
+    def _kinds(self, arrays):
+        """What the plan of these arrays must know of their dtypes."""
+        return sources.kinds(self.dtype, **{name: array for name, array in arrays.items() if name not in self._limits})
+
+    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
         """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
         look at."""
         common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
         grads = self.grads
         if kind in ("train", "loss"):
             gradients = self._trained if kind == "train" else {}
-            data = self._data(self._inputs_of["loss"], gathered)
+            data = self._data(self._inputs_of["loss"], kinds, gathered)
             program = plans.lowered(
                 [], self.loss_node, gradients, self.dtype, data=data, training=kind == "train", **common
             )
         elif kind == "forward":
             nodes = list(dict.fromkeys(self.outputs.values()))
             results = {node: f"out{i}" for i, node in enumerate(nodes)}
+            data = self._data(self._inputs_of["forward"], kinds)
             program = plans.lowered(
-                nodes,
-                None,
-                {},
-                self.dtype,
-                data=self._data(self._inputs_of["forward"]),
-                training=False,
-                results=results,
-                **common,
+                nodes, None, {}, self.dtype, data=data, training=False, results=results, **common
             )
         elif kind == "hvp":
             grads = aligned_zeros(self.params.size, self.dtype)
             gradients = derived.hessian_vector(self._trained, self._total_written())
             nodes = ordered(list(gradients.values()))
-            program = plans.lowered([], None, gradients, self.dtype, data=self._data(nodes), **common)
+            program = plans.lowered([], None, gradients, self.dtype, data=self._data(nodes, kinds), **common)
         elif kind in per_example.KINDS:
             gradients = differentiate(self._total_written(), constant(1.0), list(self._trained), add=total_of)
             results = per_example.results(kind, gradients)
-            data = self._data(ordered(list(results)))
+            data = self._data(ordered(list(results)), kinds)
             program = plans.lowered(
                 [], None, {}, self.dtype, data=data, training=False, results=results, **common
             )
         else:
             results = {node: f"out{i}" for i, node in enumerate(kind)}
             program = plans.lowered(
-                list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind))), results=results, **common
+                list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind)), kinds), results=results, **common
             )
         return plans.Plan(self.params, grads, program, team)
 
@@ -203,7 +204,7 @@ class Plan(Looks):
             else:
                 if node.width == 1 and np.ndim(array) == 1:
                     array = np.reshape(array, (-1, 1))
-                array = check.data(array, node.width, self.dtype, name, finite=False)
+                array = sources.rows(array, node.width, self.dtype, name, finite=False, apart=False)
             if n is None:
                 n, first = len(array), name
             elif len(array) != n:
@@ -229,10 +230,11 @@ class Plan(Looks):
             value = self._quickly(inputs)
             if value is None:
                 arrays, n = self._checked(inputs, self._of_loss)
-                plan = self._plans.get("train", n)
+                kinds = self._kinds(arrays)
+                plan = self._plans.get("train", n, sources=kinds)
                 value = float(plan.run("gradients", dropout=self._dropout(), **arrays)[0])
                 self._last, self._given = plan, arrays
-                self._ready = plan.ready(self._of_loss, "gradients", limits=self._limits)
+                self._ready = None if kinds else plan.ready(self._of_loss, "gradients", limits=self._limits)
                 if self.debug or not math.isfinite(value):
                     self._find_not_finite(value, arrays, n)
         return value, self.gradients
@@ -256,7 +258,7 @@ class Plan(Looks):
     def loss(self, **inputs):
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""
         arrays, n = self._checked(inputs, self._of_loss)
-        with self._plans.borrowed("loss", n) as plan:
+        with self._plans.borrowed("loss", n, sources=self._kinds(arrays)) as plan:
             return float(plan.run("outputs", **arrays)[0])
 
     def forward(self, **inputs):
@@ -272,7 +274,7 @@ class Plan(Looks):
     def _run_nodes(self, kind, nodes, arrays, n):
         """{node: array} of their values."""
         made = {f"out{i}": np.empty((n, node.width), self.dtype) for i, node in enumerate(nodes) if node.batched}
-        with self._plans.borrowed(kind, n) as plan:
+        with self._plans.borrowed(kind, n, sources=self._kinds(arrays)) as plan:
             plan.run("outputs", dropout=(self._dropout_key, max(0, self._draws - 1)), **arrays, **made)
             return {
                 node: made[f"out{i}"].reshape(n, *node.shape)
@@ -291,7 +293,7 @@ class Plan(Looks):
         vector = self._vector(v)
         with self._alone:
             arrays, n = self._checked(inputs, self._of_loss)
-            plan = self._plans.get("hvp", n)
+            plan = self._plans.get("hvp", n, sources=self._kinds(arrays))
             for i, node in enumerate(self._trained):
                 if f"v{i}" in plan.fixed:  # a gradient that is constant has no part in it
                     place, begin = plan.fixed[f"v{i}"], self._offsets[node]
@@ -309,12 +311,12 @@ class Plan(Looks):
         """
         arrays, n = self._checked(inputs, self._of_loss)
         parts = [(self._offsets[node], self._offsets[node] + node.size) for node in self._trained]
-        return per_example.gradients_of(self, n, arrays, parts)
+        return per_example.gradients_of(self, n, arrays, parts, sources=self._kinds(arrays))
 
     def per_example_grad_norms(self, **inputs):
         """The Euclidean norm of each row of `per_example_grads`, (n,); rows of dense products are not made for it."""
         arrays, n = self._checked(inputs, self._of_loss)
-        return per_example.norms_of(self, n, arrays)
+        return per_example.norms_of(self, n, arrays, sources=self._kinds(arrays))
 
     def _vector(self, v):
         if not isinstance(v, dict):

@@ -1,6 +1,6 @@
 """Handwritten digits: scikit-learn's 8x8 images and MNIST, and the IDX files MNIST is kept in.
 
-Loaders return a Dataset of float32 pixels in 0..1, one image a row, and int64 labels.
+Loaders return a Dataset of float32 pixels in 0..1 (or MNIST's bytes), one image a row, and int64 labels.
 Source of MNIST: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
 """
 
@@ -53,28 +53,35 @@ def load_digits(test_size=0.2, seed=0):
     return _images(X[train], y[train], X[test], y[test], (8, 8), 16, "digits")
 
 
-def load_mnist(data_dir=None):
+def load_mnist(data_dir=None, dtype="float32"):
     """MNIST: 60,000 training and 10,000 test images of 28x28 -> Dataset; X float32 (n, 784) in 0..1, y int64 (n,).
 
+    dtype="uint8" leaves X as the bytes 0..255 of the files, a quarter of the memory, for a network with
+    input_scale=1 / 255; such a network predicts from raw pixels, and its data_spec divides by nothing.
     Reads the four IDX files, gzipped or not, from data_dir (or its folder "mnist"); without data_dir from
     $FASTBP_DATA/mnist, else the user's cache, else downloads them into the cache with pooch, checksums verified.
     Raises FileNotFoundError if data_dir lacks a file, ValueError for a file that is not what it should be,
     ImportError if a download needs pooch and it is missing, ConnectionError if no mirror answers.
     """
+    if dtype not in ("float32", "uint8"):
+        raise ValueError(f"dtype is {dtype!r}, expected 'float32' or 'uint8'; pass one of the two")
     paths = _find_mnist(data_dir) or _download_mnist()
     X_train, y_train = _read_pair(*paths[:2])
     X_test, y_test = _read_pair(*paths[2:])
     if X_train.shape[1:] != X_test.shape[1:]:
         raise ValueError(f"{paths[2]}: images of {_by(X_test.shape[1:])}; the training images in {paths[0]} are "
                          f"{_by(X_train.shape[1:])}; the files are of different sets")
-    return _images(_pixels(X_train), y_train, _pixels(X_test), y_test, X_train.shape[1:], 255, "mnist")
+    shape, raw = X_train.shape[1:], dtype == "uint8"
+    X_train, X_test = (X.reshape(len(X), -1) if raw else _pixels(X) for X in (X_train, X_test))
+    return _images(X_train, y_train, X_test, y_test, shape, None if raw else 255, "mnist")
 
 
 def _images(X_train, y_train, X_test, y_test, shape, white, name):
-    """Dataset of digits; its data_spec divides raw pixels by `white`, the brightest one."""
+    """Dataset of digits; its data_spec divides raw pixels by `white`, the brightest one, or None for as they are."""
     classes = tuple(range(10))
     shape = tuple(int(side) for side in shape)
-    spec = {"features": None, "mean": [0.0], "scale": [float(white)], "target": None, "classes": list(classes),
+    mean, scale = (None, None) if white is None else ([0.0], [float(white)])
+    spec = {"features": None, "mean": mean, "scale": scale, "target": None, "classes": list(classes),
             "image_shape": list(shape)}
     return Dataset(X_train, y_train, X_test, y_test, classes, shape, name, spec)
 

@@ -29,7 +29,8 @@ class Job(loop.Job):
         if not arrays:
             raise ValueError("the loss has no inputs, expected data to train on; use loss_and_grad and optimizer.step")
         for key, array in arrays.items():
-            if array.dtype.kind == "f" and not cpu.all_finite(array):
+            # what is converted was searched when it was looked at
+            if array.dtype == self.model.dtype and not cpu.all_finite(array):
                 raise ValueError(
                     f"input {key!r} has NaN or infinity in it, expected finite numbers; clean it, or leave rows out"
                 )
@@ -39,7 +40,8 @@ class Job(loop.Job):
         return loop.logged(["loss"], self.validation)
 
     def plan(self, batch, order):
-        return self.model._plans.get("train", batch, gathered=order is not None, threads=self.threads)
+        kinds = self.model._kinds(self.arrays)
+        return self.model._plans.get("train", batch, gathered=order is not None, sources=kinds, threads=self.threads)
 
     def validate(self):
         return {} if self.validation is None else {"val_loss": self.model.loss(**self.validation)}

@@ -200,7 +200,10 @@ def _no_constants(text):
 def _check_config(config):
     """The closed schema: ValueError at the first thing that is not as `save` writes it."""
     _check_format(config)
-    _keys(config, ("format", "dtype", "seed", "layers", "loss", "data_spec"), "the description")
+    expected = ("format", "dtype", "seed", "layers", "loss", "data_spec")
+    if "input_scale" in config:  # older files do not have it; the network checks it
+        expected += ("input_scale",)
+    _keys(config, expected, "the description")
     if config["dtype"] not in _DTYPES.values():
         raise ValueError(f"dtype is {config['dtype']!r}; expected 'float32' or 'float64'")
     _whole(config["seed"], "seed", 0, 2**64 - 1)

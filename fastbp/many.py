@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from . import check, train
+from . import check, sources, train
 from ._core import cpu
 from ._core import many as core
 from .callbacks import Progress
@@ -110,11 +110,11 @@ class _Member(train.NetworkJob):
             self.batch = min(batch_size, self.n)
 
     def checked(self, X, y, sample_weight, class_weight, prefix):
-        """As it was found for the first network of this dtype, and of this loss and width."""
+        """As it was found for the first network of this dtype and scale, and of this loss and width."""
         net, seen = self.model, self.seen
-        key = prefix, net.dtype
+        key = prefix, net.dtype, net.input_scale
         if key not in seen:
-            seen[key] = check.data(X, net.inputs, net.dtype, name=f"{prefix}X")
+            seen[key] = sources.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
         arrays = *key, net.loss.name, net.units
         if arrays not in seen:
             seen[arrays] = super().checked(seen[key], y, sample_weight, class_weight, prefix)

@@ -4,7 +4,7 @@ from functools import partial
 
 from . import per_example, plans
 from .derived import written_penalty
-from .elementwise import total_of
+from .elementwise import multiply, total_of
 from .node import Node, constant, differentiate
 from .products import Mask, dense, dropout, loss, penalty
 from .program import Data
@@ -43,13 +43,14 @@ def offsets(parameters):
     return found, begin
 
 
-def program(net, kind, batch, gathered, labels, weighted):
+def program(net, kind, batch, gathered, labels, weighted, sources=()):
     """The Program of a network. kind: "train" (loss and gradients), "keep" (forward, then backward from a given dY),
-    "predict" (outputs), "evaluate" (outputs and loss), or one of per_example.KINDS."""
+    "predict" (outputs), "evaluate" (outputs and loss), or one of per_example.KINDS. sources: of X, as
+    fastbp.sources.kinds says."""
     itemsize = net.dtype.itemsize
     x = rows("X", net.inputs)
     y, layers = output(net.layers, x, training=kind in ("train", "keep"))
-    data = {"X": Data(net.inputs, itemsize, gathered)}
+    data = {"X": Data.of_reals(net.inputs, net.dtype, gathered, dict(sources).get("X"), net.input_scale)}
     gradients, end, results = {}, None, {}
     if kind not in ("keep", "predict"):
         width, size = (1, 4) if labels else (net.units, itemsize)
@@ -72,7 +73,8 @@ def program(net, kind, batch, gathered, labels, weighted):
     elif kind == "keep":
         data["dY"] = Data(net.units, itemsize, False)
         gradients = differentiate(y, rows("dY", net.units), [*wanted, x], add=total_of)
-        results[gradients.pop(x)] = "dX"
+        dX = gradients.pop(x)  # for X as the layers read it, which is times the scale what was passed
+        results[dX if net.input_scale == 1 else multiply(dX, constant(net.input_scale))] = "dX"
         for node in penalties:  # the penalties do not pass through dY
             W = node.inputs[0]
             gradients[W] = total_of(gradients[W], *differentiate(node, constant(1.0), [W], add=total_of).values())

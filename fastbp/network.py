@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, layers, loop, losses, nets, per_example, plans, train
+from . import check, layers, loop, losses, nets, per_example, plans, sources, train
 from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
@@ -18,7 +18,8 @@ class Sequential:
 
     layers: Dense and Dropout objects, each Dense as wide as the one before it gives out; kept as copies in `layers`.
     loss: a name or a fastbp.losses object. dtype: "float32" or "float64", of parameters and arithmetic. seed: of the
-    initial parameters, the order of training and the dropout masks.
+    initial parameters, the order of training and the dropout masks. input_scale: what X is multiplied by wherever the
+    network reads it, such as 1 / 255 for pixels that are kept as bytes.
 
     params, grads: (P,), one contiguous vector each, never moved; `layers[i].W`, `.b`, `.dW`, `.db` are views of them.
     A user may write into them between calls.
@@ -26,8 +27,12 @@ class Sequential:
     Raises ValueError or TypeError, naming the argument, for layers that do not fit each other or the loss.
     """
 
-    def __init__(self, *layers, loss="squared_error", dtype="float32", seed=0):
+    def __init__(self, *layers, loss="squared_error", dtype="float32", seed=0, input_scale=1.0):
         self.dtype = check.dtype(dtype)
+        limits = np.finfo(self.dtype)
+        self.input_scale = check.number(
+            "input_scale", input_scale, minimum=float(limits.tiny), maximum=float(limits.max)
+        )
         self.loss = losses.get(loss)
         self.seed = check.integer("seed", seed, minimum=0)
         self.layers = _checked(layers, self.loss)
@@ -44,7 +49,7 @@ class Sequential:
                 f"{name} of a network cannot be replaced: layers and plans hold views of it; "
                 f"write into it: net.{name}[:] = ..."
             )
-        if name in ("layers", "loss", "dtype") and name in self.__dict__:
+        if name in ("layers", "loss", "dtype", "input_scale") and name in self.__dict__:
             raise AttributeError(f"{name} of a network cannot be replaced (by {value!r}); make a new network")
         object.__setattr__(self, name, value)
 
@@ -85,8 +90,8 @@ class Sequential:
         of it, so it must not change before `backward`.
         """
         with self._alone:
-            X = check.data(X, self.inputs, self.dtype)
-            plan = self._plans.get("keep", len(X))
+            X, kinds = self._read(X)
+            plan = self._plans.get("keep", len(X), sources=kinds)
             Y = np.empty((len(X), self.units), self.dtype)
             dropout = self._dropout()
             plan.run("forward", dropout=dropout, X=X, Y=Y)
@@ -96,7 +101,8 @@ class Sequential:
     def backward(self, dY):
         """Fills `grads` from dY (n, units), the gradient for the outputs of the last `forward`; returns dX (n, inputs).
 
-        Penalties of the layers are included in `grads`.
+        dX, of the network's dtype, is the gradient for X as it was passed, before input_scale. Penalties of the layers
+        are included in `grads`.
         """
         with self._alone:
             if self._kept is None:
@@ -108,7 +114,7 @@ class Sequential:
                     f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
                     "call forward with the same rows first"
                 )
-            dX = np.empty_like(X)
+            dX = np.empty((len(X), self.inputs), self.dtype)
             plan.run("backward", dropout=dropout, X=X, Y=Y, dY=dY, dX=dX)
             self._last = plan
             return dX
@@ -124,13 +130,13 @@ class Sequential:
                 loss = self._quickly((X, y))
             if loss is not None:
                 return loss
-            X = check.data(X, self.inputs, self.dtype)
+            X, kinds = self._read(X)
             y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
             weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
-            plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None)
+            plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None, sources=kinds)
             loss = float(plan.run("gradients", dropout=self._dropout(), X=X, targets=y, weights=weights)[0])
             self._last = plan
-            if weights is None and (self.loss.target_range is None or labels):
+            if weights is None and (self.loss.target_range is None or labels) and self._repeatable(kinds):
                 self._ready = plan.ready(
                     ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
                     scanned=("X", "targets"),
@@ -175,9 +181,9 @@ class Sequential:
         """
         Y = self._predicted_quickly(X)
         if Y is None:
-            X = check.data(X, self.inputs, self.dtype)
+            X, kinds = self._read(X)
             Y, _ = self._outputs(X)
-            if len(X) <= PREDICT_ROWS:
+            if len(X) <= PREDICT_ROWS and self._repeatable(kinds):
                 plan = self._plans.get_new("predict", len(X))
                 self._ready_to_predict.append(plan.ready(("X", "Y"), "outputs", scanned=("X",)))
         if self.loss.link is not None:
@@ -201,7 +207,7 @@ class Sequential:
 
         Dropout is off. An accuracy is given for cross_entropy and binary_cross_entropy, and for integer labels.
         """
-        X = check.data(X, self.inputs, self.dtype)
+        X, _ = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, targets, len(X), self.loss, self.dtype, self.classes)
         return self._evaluated(X, targets, labels, weights, self._question(y))
@@ -232,9 +238,10 @@ class Sequential:
         n = len(X)
         Y = np.empty((n, self.units), self.dtype)
         kind = "predict" if targets is None else "evaluate"
-        total = 0.0
+        total, options = 0.0, {"labels": labels, "weighted": weights is not None}
+        options["sources"] = sources.kinds(self.dtype, X=X)
         for batch, first, steps in plans.chunks(n, PREDICT_ROWS):
-            with self._plans.borrowed(kind, batch, labels=labels, weighted=weights is not None) as plan:
+            with self._plans.borrowed(kind, batch, **options) as plan:
                 losses = plan.run("outputs", first=first, steps=steps, X=X, Y=Y, targets=targets, weights=weights)
             total += losses.sum() * (batch / n)
         return Y, total
@@ -273,11 +280,11 @@ class Sequential:
 
     def _samples(self, X, y, sample_weight):
         """({name: checked array}, options of the plan that reads them)."""
-        X = check.data(X, self.inputs, self.dtype)
+        X, kinds = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, None, targets, len(X), self.loss, self.dtype)
         arrays = {"X": X, "targets": targets, "weights": weights}
-        return arrays, {"labels": labels, "weighted": weights is not None}
+        return arrays, {"labels": labels, "weighted": weights is not None, "sources": kinds}
 
     # ---- training --------------------------------------------------------------------------------------------------
 
@@ -298,6 +305,7 @@ class Sequential:
             "seed": self.seed,
             "layers": [layer.config() for layer in self.layers],
             "loss": self.loss.config(),
+            "input_scale": self.input_scale,
             "data_spec": self.data_spec,
         }
 
@@ -308,7 +316,13 @@ class Sequential:
         for layer in made:
             if layer.size:
                 layer.init = "zeros"
-        net = cls(*made, loss=losses.from_config(config["loss"]), dtype=config["dtype"], seed=config["seed"])
+        net = cls(
+            *made,
+            loss=losses.from_config(config["loss"]),
+            dtype=config["dtype"],
+            seed=config["seed"],
+            input_scale=config.get("input_scale", 1.0),
+        )
         for layer in net.layers:
             if layer.size:
                 layer.init = None
@@ -341,8 +355,19 @@ class Sequential:
         self._draws += 1
         return self._dropout_key, self._draws - 1
 
-    def _make_plan(self, kind, batch, gathered, labels, weighted, team):
-        return plans.Plan(self.params, self.grads, nets.program(self, kind, batch, gathered, labels, weighted), team)
+    def _read(self, X):
+        """(X as a plan reads it, what its plan must know of its dtype)."""
+        X = sources.rows(X, self.inputs, self.dtype, scale=self.input_scale)
+        return X, sources.kinds(self.dtype, X=X)
+
+    def _repeatable(self, kinds):
+        """Whether a call like this can be made again without this look at X: it is of the network's dtype and no scale
+        makes it overflow."""
+        return not kinds and self.input_scale <= 1
+
+    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
+        program = nets.program(self, kind, batch, gathered, labels, weighted, kinds)
+        return plans.Plan(self.params, self.grads, program, team)
 
     def _layer_of(self, vector):
         """The name of the first layer whose part of a (P,) vector has an element that is not finite."""
@@ -358,7 +383,7 @@ class Sequential:
         for i, layer in enumerate(self.layers):
             if not layer.size:
                 continue
-            head = Sequential(*self.layers[: i + 1], loss="mae", dtype=self.dtype)
+            head = Sequential(*self.layers[: i + 1], loss="mae", dtype=self.dtype, input_scale=self.input_scale)
             head.params[:] = self.params[: head.params.size]
             if not np.isfinite(head._outputs(X)[0]).all():
                 return f"at the output of layer {i} ({layer!r})"
@@ -366,7 +391,8 @@ class Sequential:
 
     def __repr__(self):
         parts = ", ".join(repr(layer) for layer in self.layers)
-        return f"Sequential({parts}, loss={self.loss!r}, dtype={self.dtype.name!r}, seed={self.seed})"
+        scale = f", input_scale={self.input_scale!r}" * (self.input_scale != 1)
+        return f"Sequential({parts}, loss={self.loss!r}, dtype={self.dtype.name!r}, seed={self.seed}{scale})"
 
 
 def _checked(given, loss):
@@ -409,11 +435,12 @@ def mlp(
     l2=0.0,
     dtype="float32",
     seed=0,
+    input_scale=1.0,
 ):
     """A dense network of these widths: mlp(784, 16, 16, 10) has 784 inputs, two hidden layers of 16 and 10 outputs.
 
     activation: of the hidden layers; output: of the last one. dropout: rate after each hidden layer; l1, l2: penalties
-    of every weight matrix. loss, dtype, seed: as for Sequential.
+    of every weight matrix. loss, dtype, seed, input_scale: as for Sequential.
     """
     if len(widths) < 2:
         raise ValueError(f"widths is {widths}, expected at least two; pass inputs and outputs, as in mlp(784, 10)")
@@ -424,4 +451,4 @@ def mlp(
         made.append(layers.Dense(inputs, units, output if last else activation, l1=l1, l2=l2))
         if rate > 0 and not last:
             made.append(layers.Dropout(rate))
-    return Sequential(*made, loss=loss, dtype=dtype, seed=seed)
+    return Sequential(*made, loss=loss, dtype=dtype, seed=seed, input_scale=input_scale)

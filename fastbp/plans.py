@@ -90,43 +90,46 @@ def lowered(forward, loss, gradients, dtype, **options):
 
 
 class Cache:
-    """The plans of a network or an expression. make: (kind, batch, gathered, labels, weighted, threads) -> Plan; the
-    kinds are the maker's."""
+    """The plans of a network or an expression.
+
+    make: (kind, batch, gathered, labels, weighted, threads, sources) -> Plan; the kinds are the maker's, sources what
+    fastbp.sources.kinds says of the data.
+    """
 
     def __init__(self, make):
         self.make = make
         self.plans = {}
         self.idle = {}
 
-    def get(self, kind, batch, *, gathered=False, labels=False, weighted=False, threads=None):
+    def get(self, kind, batch, *, gathered=False, labels=False, weighted=False, sources=(), threads=None):
         """The plan of a use and a batch size; the caller is the only one to use it."""
-        key = self._key(kind, batch, gathered, labels, weighted, threads)
+        key = self._key(kind, batch, gathered, labels, weighted, threads, sources)
         plan = self.plans.get(key)
         if plan is None:
             if len(self.plans) >= MOST:
                 self.plans.clear()
-            plan = self.plans[key] = self.make(*key[:6])
+            plan = self.plans[key] = self.make(*key[:7])
         return plan
 
     def get_new(self, kind, batch):
         """A plan that nobody else will get."""
-        return self.make(*self._key(kind, batch, False, False, False, None)[:6])
+        return self.make(*self._key(kind, batch)[:7])
 
     @contextmanager
-    def borrowed(self, kind, batch, **options):
+    def borrowed(self, kind, batch, *, labels=False, weighted=False, sources=()):
         """A plan that no other thread uses at the same time."""
-        key = self._key(kind, batch, False, options.get("labels", False), options.get("weighted", False), None)
+        key = self._key(kind, batch, labels=labels, weighted=weighted, sources=sources)
         if len(self.idle) > MOST:
             self.idle.clear()
         idle = self.idle.setdefault(key, [])
         try:
             plan = idle.pop()  # atomic: two threads never get the same one
         except IndexError:
-            plan = self.make(*key[:6])
+            plan = self.make(*key[:7])
         try:
             yield plan
         finally:
             idle.append(plan)
 
-    def _key(self, kind, batch, gathered, labels, weighted, threads):
-        return kind, batch, gathered, labels, weighted, threads or cpu.threads(), cpu.selected()
+    def _key(self, kind, batch, gathered=False, labels=False, weighted=False, threads=None, sources=()):
+        return kind, batch, gathered, labels, weighted, threads or cpu.threads(), sources, cpu.selected()

@@ -37,10 +37,13 @@ class Rules:
         )
 
     def caller_rows(self, name):
-        """The caller's rows, where they lie or gathered."""
-        width, itemsize, gathered = self.data[name]
+        """The caller's rows: where they lie, gathered, or converted, which gathers too."""
+        width, itemsize, gathered, dtype, scale = self.data[name]
         index = self.program.data[name] = self.value("direct", width, itemsize)
-        if gathered:
+        if dtype is not None:
+            source, index = index, self.value(self.rows_mode, width)
+            self.emit("convert", kernel=f"convert_{dtype}", out=index, x=source, n_out=width, scale=scale)
+        elif gathered:
             source, index = index, self.value(self.rows_mode, width, itemsize)
             self.emit("gather", out=index, x=source, n_out=width * itemsize)
         self.callers[name] = index

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import check, loop
+from . import check, loop, sources
 from .loop import Job, epoch_order, held_out, logged, validation_share
 
 
@@ -50,7 +50,9 @@ def fit(
     """Trains a network; returns a History.
 
     X: (n, inputs); y: (n, units), or (n,) for one output or for integer classes. Any dtype of real numbers and any
-    layout; nothing is copied that already is a C-contiguous array of the network's dtype.
+    layout. X of uint8, int8, float16, float32 or float64 is never copied, if its rows are contiguous: those of a batch
+    are converted as they are read, so X may be a memory map, read-only and larger than memory. What is of another
+    dtype or layout, and y unless it is of the network's dtype, is cast once.
     epochs, batch_size: ints, 1 or more; a batch_size above n means one batch. optimizer: fb.SGD(lr=0.1) by default; its
     state and count of steps go on where an earlier fit left them.
     sample_weight: (n,); class_weight: {class: factor}. validation_data: (X, y) or (X, y, sample_weight);
@@ -104,7 +106,7 @@ class NetworkJob(Job):
     def checked(self, X, y, sample_weight, class_weight, prefix):
         """(X, targets, labels, weights) as the compiled core reads them."""
         net = self.model
-        X = check.data(X, net.inputs, net.dtype, name=f"{prefix}X")
+        X = sources.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
         y, labels = check.targets(y, len(X), net.loss, net.units, net.dtype, name=f"{prefix}y")
         return X, y, labels, check.weights(sample_weight, class_weight, y, len(X), net.loss, net.dtype, net.classes)
 
@@ -120,6 +122,7 @@ class NetworkJob(Job):
             gathered=order is not None,
             labels=self.labels,
             weighted="weights" in self.arrays,
+            sources=sources.kinds(self.model.dtype, X=self.arrays["X"]),
             threads=self.threads,
         )
 

@@ -30,6 +30,7 @@ SIGNATURES = {  # of fastbp.h: result, arguments
     "sum_product": (None, [POINTER, *OPERAND, *OPERAND, SIZE, SIZE, INT]),
     "total": (DOUBLE, [*OPERAND, *OPERAND, SIZE, SIZE]),
     "embed": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
+    "convert": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE]),
     "scatter": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE, SIZE, SIZE]),
 }
 
@@ -268,5 +269,15 @@ class Kernel:
         call = Call(self.layout)
         out, dy = call.output(dW), call.input(dY)
         self.function(out.pointer, out.ld, dy.pointer, dy.ld, call.input(index).pointer, first, len(dW), *dY.shape)
+        call.check()
+        return out.values
+
+    def convert(self, source, index, scale):
+        """source (rows, n) of the kernel's own dtype, index (m,) of int64, or None for all rows as they lie."""
+        m, n = len(source) if index is None else len(index), source.shape[1]
+        call = Call(self.layout)
+        out, x = call.output(self.empty(m, n)), call.input(source)
+        order = None if index is None else call.input(index).pointer
+        self.function(out.pointer, out.ld, x.pointer, x.ld * source.itemsize, order, m, n, scale)
         call.check()
         return out.values

@@ -155,6 +155,9 @@ static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n,
         ((fbp_embed *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, (int32_t *)x[3].data, m, n);
     else if (is(as, "scatter"))
         ((fbp_scatter *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, (int32_t *)x[3].data, 1, m - 1, m, n);
+    else if (is(as, "convert"))
+        ((fbp_convert *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld * itemsize,
+                                          place ? (int64_t *)x[3].data : NULL, m, n, 0.3);
     else {
         printf("%s: kernels_check.c cannot call signature %s\n", doing, as);
         exit(1);
@@ -181,6 +184,26 @@ static void fill_numbers(int a, ptrdiff_t m, ptrdiff_t n)
         for (ptrdiff_t i = 0; i < m; i++) ((int32_t *)set[s][a].data)[i] = (int32_t)((i * 7) % n);
 }
 
+/* Array 1 of both sets becomes m rows of n numbers of the type that a conversion is named after, array 3 the numbers of m
+ * rows as int64. Bytes are random, but the last one of a number: no half is infinite, floats and doubles are below 2. */
+static void fill_source(const char *name, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad)
+{
+    const ptrdiff_t size = contains(name, "64") ? 8 : contains(name, "32") ? 4 : contains(name, "16") ? 2 : 1;
+    fill(1, m, (n * size + itemsize - 1) / itemsize, pad, 0, 0);
+    fill(3, 1, (m * 8 + itemsize - 1) / itemsize, 0, 0, 0);
+    for (ptrdiff_t i = 0; i < m; i++)
+        for (ptrdiff_t at = 0; at < n * size; at++) {
+            int byte = (int)(uniform() * 256);
+            if (at % size == size - 1 && (size > 2 || (size == 2 && (byte & 0x7C) == 0x7C))) byte = (byte & 0x80) | 0x3F;
+            for (int s = 0; s < 2; s++) set[s][1].data[i * set[s][1].ld * itemsize + at] = (char)byte;
+        }
+    for (int s = 0; s < 2; s++)
+        for (ptrdiff_t i = 0; i < m; i++) {
+            int64_t row = i * 7 % m;
+            memcpy(set[s][3].data + i * 8, &row, sizeof row);
+        }
+}
+
 /* Random numbers in the ranges the kernel is meant for. */
 static void draw(const fbp_kernel *kernel, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad)
 {
@@ -193,12 +216,14 @@ static void draw(const fbp_kernel *kernel, ptrdiff_t m, ptrdiff_t n, ptrdiff_t p
     fill(3, is(as, "map") ? m : 1, is(as, "loss") ? m : n, is(as, "map") ? pad : 0, 0.1, 2);
     if (contains(kernel->name, "labels")) fill_numbers(2, m, n);
     if (is(as, "embed") || is(as, "scatter")) fill_numbers(3, m, m);
+    if (is(as, "convert")) fill_source(kernel->name, m, n, pad);
 }
 
 /* The last element of what the kernel reads becomes a NaN, which minima and maxima must not lose. */
 static void spoil(const fbp_kernel *kernel)
 {
     const char *as = kernel->signature;
+    if (is(as, "convert")) return; /* its NaN are in tests/test_kernels.py */
     int a = is(as, "forward") || is(as, "reduce") ? 0 : is(as, "update") ? 3 : 1;
     for (int s = 0; s < 2; s++)
         if (set[s][a].m > 0 && set[s][a].n > 0) put(set[s][a].end - itemsize, NAN);

@@ -31,8 +31,8 @@ for source in "$csrc"/*.c "$here/kernels_check.c"; do
     extra=
     if [ "$("$compiler" -dumpmachine | cut -d- -f1)" = x86_64 ]; then
         case $source in
-            */isa_avx2_*) extra="-mavx2 -mfma" ;;
-            */isa_avx512_*) extra="-mavx512f -mavx512bw -mavx512dq -mavx512vl" ;;
+            */isa_avx2_*) extra="-mavx2 -mfma -mf16c" ;;
+            */isa_avx512_*) extra="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mf16c" ;;
         esac
     fi
     # shellcheck disable=SC2086

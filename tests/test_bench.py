@@ -12,7 +12,7 @@ from fastbp._core import cpu
 from fastbp.reference.network import Dense, Network, Optimizer
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from bench import many, peak, peers, report, run, worker
+from bench import data, many, peak, peers, report, run, worker
 from bench.cases import CASES, matrix_exponential
 from bench.peers import numpy as baseline
 
@@ -255,3 +255,25 @@ def test_what_a_call_costs_without_steps_is_taken_off(monkeypatch):
     assert served.timed(8) == 2.0
     assert served.pace(10.0) == {"steps": 40}
     assert served.run(40) == {"seconds": 10.0}
+
+
+def test_data_prints_a_share_for_each_kind(capsys):
+    options = ["--cases", "digits16", "--rows", "300", "--seconds", "0.01", "--rounds", "2", "--threads", "1"]
+    assert data.main(options) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [" ".join(line[1:-4]) for line in lines] == list(data.KINDS)
+    assert all(line[0] == "digits16" and float(line[-4]) > 0 for line in lines)
+    assert lines[0][-4:] == ["1.00", "(1.00", "-", "1.00)"]
+
+
+def test_all_kinds_of_data_are_the_same_numbers(tmp_path):
+    X = np.arange(128, dtype="float32").repeat(2).reshape(64, 4)
+    seen = []
+    for kind in data.KINDS:
+        scale = data.scale_of(kind)
+        array = data.written(kind, X if scale != 1 else X * np.float32(data.SCALE), tmp_path)
+        assert array.dtype.name == kind.split()[0]
+        assert isinstance(array, np.memmap) == ("map" in kind)
+        seen.append(array.astype("float64") * scale)
+    for numbers in seen:
+        np.testing.assert_allclose(numbers, seen[0], rtol=1e-3)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import fastbp as fb
 from fastbp import datasets, tables
 from fastbp.datasets import load_csv, load_digits, load_features, load_mnist, read_idx
 
@@ -156,6 +157,20 @@ def test_mnist_from_a_folder(small_mnist):
         assert data.y_train.tolist() == [0, 1, 2, 3, 4] and data.image_shape == (4, 3)
     images = read_idx(small_mnist / "train-images-idx3-ubyte")
     assert np.array_equal(data.X_train, (images.reshape(5, 12) / 255).astype(np.float32))
+
+
+def test_mnist_as_bytes(small_mnist):
+    data = load_mnist(small_mnist, dtype="uint8")
+    assert data.X_train.dtype == data.X_test.dtype == np.uint8
+    assert np.array_equal(data.X_train, read_idx(small_mnist / "train-images-idx3-ubyte").reshape(5, 12))
+    assert data.data_spec["mean"] is data.data_spec["scale"] is None  # the network itself divides
+    net = fb.mlp(12, 10, loss="cross_entropy", input_scale=1 / 255)
+    net.data_spec = data.data_spec
+    net.fit(data.X_train, data.y_train, progress=False)
+    net.save(small_mnist / "net")
+    assert np.array_equal(fb.load(small_mnist / "net").predict(data.X_test), net.predict(data.X_test))
+    with pytest.raises(ValueError, match="dtype is 'int8', expected 'float32' or 'uint8'"):
+        load_mnist(small_mnist, dtype="int8")
 
 
 def test_mnist_accepts_the_names_with_a_dot(small_mnist):

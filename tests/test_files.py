@@ -60,6 +60,26 @@ def test_saved_network_comes_back(tmp_path, dtype):
     assert got.params.tobytes() == net.params.tobytes()
 
 
+def test_the_scale_of_the_inputs_comes_back_and_older_files_have_none(saved, tmp_path):
+    path, rewrite = saved
+    net = fb.mlp(2, 4, 3, input_scale=1 / 255, seed=7)
+    net.save(tmp_path / "scaled")
+    got, X = fb.load(tmp_path / "scaled"), np.array([[0, 255], [7, 1]], np.uint8)
+    assert got.input_scale == 1 / 255
+    assert np.array_equal(got.predict(X), net.predict(X))
+    rewrite(lambda config: config.pop("input_scale") and None)
+    assert "input_scale" not in description(path)
+    assert fb.load(path).input_scale == 1
+
+
+@pytest.mark.parametrize("value", [0, -1.0, "1", None, True, 1e60, 1e400])
+def test_a_bad_scale_in_a_file_is_refused(saved, value):
+    path, rewrite = saved
+    rewrite(lambda config: config.update(input_scale=value))
+    with pytest.raises(ValueError, match=r"input_scale is|holds Infinity"):
+        fb.load(path)
+
+
 def test_the_same_network_makes_the_same_file(tmp_path):
     example().save(tmp_path / "a")
     example().save(str(tmp_path / "b"))

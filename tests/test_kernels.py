@@ -283,6 +283,27 @@ def compare_embed(kernel, ref, tolerance):
         same(kernel(W, index), ref(W, index))
 
 
+def numbers_of(kind, *shape):
+    """Random numbers of a dtype, its extremes among them."""
+    rng = np.random.default_rng(shape)
+    if np.dtype(kind).kind != "f":
+        info = np.iinfo(kind)
+        return rng.integers(info.min, info.max, shape, kind, endpoint=True)
+    values = draw(kind, *shape, scale=100)
+    values.flat[3::7] = np.finfo(kind).tiny / 4
+    values.flat[4::13] = min(float(np.finfo(kind).max), 3e38)
+    return values
+
+
+def compare_convert(kernel, ref, tolerance):
+    kind = kernel.name.removeprefix("convert_")
+    for m, n, scale in itertools.product((0, 1, 2, 11), [*sizes(kernel.lanes), 133], (1.0, 1 / 255)):
+        source, index = numbers_of(kind, 7, n), np.arange(m) * 3 % 7
+        for order in (None, index):
+            got, want = kernel(source, order, scale), ref(source, order, kernel.dtype, scale)
+            assert bits(got) == bits(want)
+
+
 def compare_scatter(kernel, ref, tolerance):
     for m, n, (first, count) in itertools.product((0, 1, 2, 11), sizes(kernel.lanes), ((0, 5), (1, 3), (2, 0), (4, 1))):
         dW, dY = draw(kernel.dtype, count, n), draw(kernel.dtype, m, n, seed=1)
@@ -437,3 +458,11 @@ def test_far_from_zero(isa, dtype, name):
         Z = np.append(Z, [[100, 700, 1e4]], axis=1).astype(dtype)
     tolerance = {"float32": 1e-5, "float64": 1e-12}[dtype]
     close(kernel(Z)[0], getattr(reference, name)(exact(Z)[0]), tolerance, 1e-30)
+
+
+def test_every_half_is_converted_exactly(isa, dtype):
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16).reshape(64, 1024)
+    got, want = Kernel(isa, dtype, "convert_float16")(halves, None, 1.0), halves.astype(dtype)
+    number = ~np.isnan(want)
+    assert bits(got[number]) == bits(want[number])
+    assert np.isnan(got[~number]).all()

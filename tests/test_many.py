@@ -13,7 +13,7 @@ import pytest
 from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
-from fastbp import check, loop, many
+from fastbp import check, loop, many, sources
 from fastbp.callbacks import Progress
 
 SAME = ("loss", "accuracy", "val_loss", "val_accuracy", "lr")  # the values of a History that time does not change
@@ -229,7 +229,7 @@ def test_the_data_is_not_copied(rng, with_rows):
 
 
 def test_the_data_is_checked_once_for_each_dtype_and_loss(data, monkeypatch):
-    seen = {"data": [], "targets": []}
+    seen = {"rows": [], "targets": []}
 
     def counted(name, function):
         def call(*arguments, **options):
@@ -238,13 +238,14 @@ def test_the_data_is_checked_once_for_each_dtype_and_loss(data, monkeypatch):
 
         return call
 
-    for name in seen:
-        monkeypatch.setattr(check, name, counted(name, getattr(check, name)))
+    for module, name in ((sources, "rows"), (check, "targets")):
+        monkeypatch.setattr(module, name, counted(name, getattr(module, name)))
     losses = ["mse", "mse", "mae"] * 4
     nets = [made(loss=loss, dtype=dtype) for dtype in ("float32", "float64") for loss in losses]
     fb.fit_many(nets, *data[:2])
     assert len(seen["targets"]) == 4  # two losses of two dtypes
-    assert len({id(X) for X in seen["data"]}) == 2  # X itself, and one copy of float64
+    assert len(seen["rows"]) == 2 + 4  # for each dtype, and with each targets
+    assert all(X is data[0] for X in seen["rows"])  # which nobody copies
 
 
 def test_progress_counts_the_steps_of_all(data, monkeypatch):

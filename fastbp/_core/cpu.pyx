@@ -137,6 +137,12 @@ def updates():
     return _names("_update")
 
 
+def sources():
+    """Names of the NumPy dtypes that rows are converted from as they are read."""
+    prefix = "convert_"
+    return tuple(name[len(prefix):] for name, *_ in kernels(selected(), "float32") if name.startswith(prefix))
+
+
 def all_finite(array):
     """True if no element of a C-contiguous float32 or float64 array is NaN or infinite."""
     flat = array.reshape(-1)

@@ -1,6 +1,6 @@
 # What csrc/fastbp.h offers, and the one place that knows which C type a NumPy dtype is. Shapes and meanings of the
 # arguments stand in that header.
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef extern from "fastbp.h" nogil:
     ctypedef void fbp_gemm(void *C, Py_ssize_t ldc, const void *A, Py_ssize_t rsa, Py_ssize_t csa, const void *B,
@@ -35,6 +35,8 @@ cdef extern from "fastbp.h" nogil:
                             Py_ssize_t m, Py_ssize_t n) noexcept
     ctypedef void fbp_scatter(void *dW, Py_ssize_t lddw, const void *dY, Py_ssize_t lddy, const int32_t *index,
                               Py_ssize_t first, Py_ssize_t count, Py_ssize_t m, Py_ssize_t n) noexcept
+    ctypedef void fbp_convert(void *out, Py_ssize_t ldo, const void *source, Py_ssize_t source_bytes,
+                              const int64_t *index, Py_ssize_t m, Py_ssize_t n, double scale) noexcept
 
     enum:
         H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT

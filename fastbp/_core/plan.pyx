@@ -42,6 +42,8 @@ cdef Driver driver_named(str name) except NULL:
         return rows.loss
     if name == "gather":
         return rows.gather
+    if name == "convert":
+        return rows.convert
     if name == "row_reduce":
         return maps.row_reduce
     if name == "total":

@@ -1,7 +1,7 @@
-"""Operations that need nothing but their own rows: gather, activation's derivative, dropout, loss."""
-from libc.stdint cimport uint64_t
+"""Operations that need nothing but their own rows: gather, conversion, activation's derivative, dropout, loss."""
+from libc.stdint cimport int64_t, uint64_t
 from fastbp._core cimport cpu
-from fastbp._core.kernels cimport fbp_backward, fbp_dropout, fbp_loss
+from fastbp._core.kernels cimport fbp_backward, fbp_convert, fbp_dropout, fbp_loss
 from fastbp._core.program cimport Op, Place, rows_of
 
 
@@ -9,6 +9,13 @@ cdef void gather(const Op *op, const Place *at) noexcept nogil:
     """out (rows, width) = the rows of x, the caller's array, that `order` names."""
     cpu.gather(rows_of(op.out, at), op.out.row_bytes, op.x.base, op.x.row_bytes, at.order + at.first + at.row,
                at.rows, op.n_out * op.item)
+
+
+cdef void convert(const Op *op, const Place *at) noexcept nogil:
+    """out (rows, n_out) = scale * x, the caller's rows of another dtype: those `order` names, or as they lie."""
+    cdef const int64_t *index = at.order + at.first + at.row if at.order is not NULL else NULL
+    (<fbp_convert *>op.kernel)(rows_of(op.out, at), op.out.ld, rows_of(op.x, at) if index is NULL else op.x.base,
+                               op.x.row_bytes, index, at.rows, op.n_out, op.scale)
 
 
 cdef void activation_gradient(const Op *op, const Place *at) noexcept nogil:

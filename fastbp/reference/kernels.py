@@ -83,6 +83,18 @@ def dropout(X, row, key, rate):
     return np.where(keep, X / (1 - rate), 0.0)
 
 
+# ---- the caller's data: one function for each dtype that it may have -------------------------------------------------
+
+
+def convert(source, index, dtype, scale):
+    """Rows index (m,) of source (rows, n), or all where it is None, rounded to dtype and then multiplied in it."""
+    rows = source if index is None else source[index]
+    return rows.astype(dtype) * np.dtype(dtype).type(scale)
+
+
+convert_uint8 = convert_int8 = convert_float16 = convert_float32 = convert_float64 = convert
+
+
 # ---- activations: forward Y = f(Z), backward dZ = dY f'(Z) -----------------------------------------------------------
 
 LEAKY_SLOPE = 0.01
