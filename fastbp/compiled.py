@@ -10,13 +10,24 @@ from . import initializers as _initializers
 from ._core import random
 from ._core import train as core
 from ._core.plan import aligned_zeros
+from ._core.ready import Alone
 from .elementwise import total_of
 from .expression_fit import Job
 from .looks import Looks
-from .loop import Alone
 from .node import Node, constant, differentiate, ordered
 from .products import numbered, penalty
 from .program import Data
+
+
+def _refused(name):
+    """The setter of a vector that views hold on to. A __setattr__ instead would cost every call half a microsecond."""
+
+    def setter(self, value):
+        raise AttributeError(
+            f"{name} of a plan cannot be replaced: views would be stale; write into it: plan.{name}[:] = ..."
+        )
+
+    return setter
 
 
 class Plan(Looks):
@@ -59,12 +70,8 @@ class Plan(Looks):
         self._last = self._given = self._ready = None
         self._draws, self._dropout_key = 0, random.fold(self.seed, 0x64726F70)  # "drop", as a network's
 
-    def __setattr__(self, name, value):
-        if name in ("params", "grads") and name in self.__dict__:
-            raise AttributeError(
-                f"{name} of a plan cannot be replaced: views would be stale; write into it: plan.{name}[:] = ..."
-            )
-        object.__setattr__(self, name, value)
+    params = property(lambda self: self._params, _refused("params"))
+    grads = property(lambda self: self._grads, _refused("grads"))
 
     # ---- making ----------------------------------------------------------------------------------------------------
 
@@ -83,7 +90,7 @@ class Plan(Looks):
         else:
             self._names = nodes
             self._offsets, size = nets.offsets(nodes.values())
-            self.params, self.grads = aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype)
+            self._params, self._grads = aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype)
         self.parameters = self._views(self.params)
         self.gradients = self._views(self.grads)
         if shared_with is None:
@@ -101,7 +108,7 @@ class Plan(Looks):
                 raise ValueError(
                     f"shared_with lacks the parameter {name}, expected all of this loss; compile the larger graph first"
                 )
-        self._names, self._offsets, self.params, self.grads = other._names, other._offsets, other.params, other.grads
+        self._names, self._offsets, self._params, self._grads = other._names, other._offsets, other.params, other.grads
 
     def _views(self, vector):
         return {

@@ -2,7 +2,6 @@
 compiled call for each chunk of steps, about 50 ms long, so that Ctrl-C, progress bar and callbacks stay alive; once an
 epoch back in Python."""
 
-import threading
 import time
 from typing import NamedTuple
 
@@ -14,20 +13,6 @@ from ._core import train as core
 from .callbacks import Callbacks, History, Progress
 
 CHUNK_SECONDS = 0.05
-
-
-class Alone:
-    """`with` it, one thread of Python at a time: a second one gets an error, not a race."""
-
-    def __init__(self, message):
-        self.lock, self.message = threading.Lock(), message
-
-    def __enter__(self):
-        if not self.lock.acquire(blocking=False):
-            raise RuntimeError(self.message)
-
-    def __exit__(self, *error):
-        self.lock.release()
 
 
 def epoch_order(n, batch_size, shuffle, seed):

@@ -5,10 +5,11 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, layers, loop, losses, nets, per_example, plans, sources, train
+from . import check, layers, losses, nets, per_example, plans, sources, train
 from ._core import cpu, random
 from ._core import train as core
 from ._core.plan import aligned_zeros
+from ._core.ready import Alone
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
 
@@ -60,7 +61,7 @@ class Sequential:
         for layer in self.layers:
             layer.bind(self.params[begin : begin + layer.size], self.grads[begin : begin + layer.size])
             begin += layer.size
-        self._alone = loop.Alone(
+        self._alone = Alone(
             "another thread is training this network; wait for it, or give each thread a network of "
             "its own (copy.deepcopy(net))"
         )

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from fastbp._core.ready import Alone
 from small_network import INPUTS, UNITS, N, made
 
 import fastbp as fb
@@ -76,7 +77,7 @@ def test_logs_name_what_an_epoch_tells():
 
 
 def test_a_second_thread_gets_an_error_and_the_first_goes_on():
-    alone, caught = loop.Alone("wait for it"), []
+    alone, caught = Alone("wait for it"), []
 
     def second():
         try:

@@ -30,6 +30,27 @@ cdef struct Spec:
     int32_t *labels         # (batch,) of its own, for integers that came as int64
 
 
+cdef class Alone:
+    """`with` it, one thread of Python at a time: a second one gets a RuntimeError with this message, not a race.
+
+    A flag does, where the interpreter's lock is held while it is looked at and set: a lock of the library costs 0.6 us.
+    """
+
+    cdef bint taken
+    cdef str message
+
+    def __init__(self, str message):
+        self.message = message
+
+    def __enter__(self):
+        if self.taken:
+            raise RuntimeError(self.message)
+        self.taken = True
+
+    def __exit__(self, kind, value, traceback):
+        self.taken = False
+
+
 cdef class Ready:
     """One pass of a plan, of `plan.batch` rows.
 
