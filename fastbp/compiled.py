@@ -234,33 +234,22 @@ class Plan(Looks):
         Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not.
         """
         with self._alone:
-            value = self._quickly(inputs)
-            if value is None:
+            ready = self._ready
+            value = None if ready is None else ready.run_named(inputs, self._dropout_key, self._draws)
+            if value is not None:  # the last call's plan, on arrays that need no cast
+                self._draws += 1
+                self._last, self._given = ready.owner, inputs
+            else:
                 arrays, n = self._checked(inputs, self._of_loss)
                 kinds = self._kinds(arrays)
                 plan = self._plans.get("train", n, sources=kinds)
                 value = float(plan.run("gradients", dropout=self._dropout(), **arrays)[0])
                 self._last, self._given = plan, arrays
-                self._ready = None if kinds else plan.ready(self._of_loss, "gradients", limits=self._limits)
+                long_way = kinds or self.debug
+                self._ready = None if long_way else plan.ready(self._of_loss, "gradients", limits=self._limits)
                 if self.debug or not math.isfinite(value):
                     self._find_not_finite(value, arrays, n)
         return value, self.gradients
-
-    def _quickly(self, inputs):
-        """The loss, where the last call's plan can be used again on arrays that need no cast; else None."""
-        ready = self._ready
-        if ready is None or self.debug or len(inputs) != len(self._of_loss):
-            return None
-        try:
-            arrays = tuple([inputs[name] for name in self._of_loss])
-        except KeyError:
-            return None
-        value = ready.run(arrays, self._dropout_key, self._draws)
-        if value is None or not math.isfinite(value):
-            return None
-        self._draws += 1
-        self._last, self._given = ready.owner, inputs
-        return value
 
     def loss(self, **inputs):
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""

@@ -153,7 +153,7 @@ class Sequential:
         if self._ready is None:
             return None
         loss = self._ready.run(arrays, self._dropout_key, self._draws)
-        if loss is None or not math.isfinite(loss):
+        if loss is None:
             return None
         self._draws += 1
         self._last = self._ready.owner

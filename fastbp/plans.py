@@ -70,7 +70,7 @@ class Plan:
             return None
         limits = limits or {}
         specs = [(self.data[name], self.widths[name], limits.get(name, 0), name in scanned) for name in names]
-        return Ready(self.compiled, specs, _PARTS[part](self.forward), cpu.threads(), self)
+        return Ready(self.compiled, names, specs, _PARTS[part](self.forward), cpu.threads(), self)
 
     def arrays(self, **named):
         """[(value, array), ...] for the core, of the arrays that this plan reads or writes."""

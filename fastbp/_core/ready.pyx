@@ -3,6 +3,8 @@
 A plan of small work is over before Python has looked at a shape. `Ready` looks at arrays in C, and says None where one of
 them is anything but what the plan reads as it lies: then the caller takes the long way, which casts, and explains.
 """
+from cpython.dict cimport PyDict_GetItem
+from cpython.object cimport PyObject
 from libc.math cimport isfinite
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
@@ -54,7 +56,7 @@ cdef class Alone:
 cdef class Ready:
     """One pass of a plan, of `plan.batch` rows.
 
-    plan: a fastbp._core.plan.Plan; specs: for each array of the call (value, width, limit, scanned), limit 0 for reals of the
+    plan: a fastbp._core.plan.Plan; names, specs: of each array of the call its name and (value, width, limit, scanned), limit 0 for reals of the
     plan's dtype, else for integers from 0 to limit - 1; part: (first operation, last operation or -1, whether gradients are
     made); team: threads. The caller sees to it that nobody else runs the plan.
     """
@@ -63,33 +65,50 @@ cdef class Ready:
     cdef Spec specs[MOST]
     cdef int count, first_op, last_op, team, real
     cdef bint learns
+    cdef tuple names
     cdef object labels              # int32 (arrays, batch), for integers that came as int64
     cdef readonly object owner      # what the caller wants to find here
     cdef readonly long version      # of cpu's settings, when this was made
 
-    def __init__(self, Plan plan, specs, part, int team, owner):
+    def __init__(self, Plan plan, names, specs, part, int team, owner):
         cdef int32_t[:, ::1] rows
         cdef int i
         if len(specs) > MOST:
             raise ValueError(f"a call has {len(specs)} arrays, expected at most {MOST}")
         self.plan, self.team, self.owner, self.count = plan, min(team, plan.team), owner, <int>len(specs)
         self.first_op, self.last_op, self.learns = part
-        self.version = cpu.version()
+        self.version, self.names = cpu.version(), tuple(names)
         self.real = cnp.NPY_FLOAT32 if plan.program.item == sizeof(float) else cnp.NPY_FLOAT64
         self.labels = rows = np.empty((len(specs), plan.batch), np.int32)
         for i, spec in enumerate(specs):
             self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3], &rows[i, 0])
 
     def run(self, tuple arrays, uint64_t seed, uint64_t draws):
-        """The loss of one pass over these arrays (0.0 where the plan has none), or None where they are not of the kind."""
-        cdef Call call
-        cdef double loss = 0
+        """The loss of one pass over these arrays (0.0 where the plan has none), or None where they are not of the kind, or
+        where the loss is not finite."""
         cdef int i
         if self.version != cpu.version() or len(arrays) != self.count:
             return None
         for i in range(self.count):
             if not self._bind(arrays[i], &self.specs[i]):
                 return None
+        return self._pass(seed, draws)
+
+    def run_named(self, dict arrays, uint64_t seed, uint64_t draws):
+        """`run`, of arrays by their names."""
+        cdef int i
+        cdef PyObject *given
+        if self.version != cpu.version() or len(arrays) != self.count:
+            return None
+        for i in range(self.count):
+            given = PyDict_GetItem(arrays, self.names[i])
+            if given is NULL or not self._bind(<object>given, &self.specs[i]):
+                return None
+        return self._pass(seed, draws)
+
+    cdef object _pass(self, uint64_t seed, uint64_t draws):
+        cdef Call call
+        cdef double loss = 0
         memset(&call, 0, sizeof(Call))
         call.first_op = self.first_op
         call.last_op = self.plan.program.n_ops if self.last_op < 0 else self.last_op
@@ -98,7 +117,7 @@ cdef class Ready:
         self.plan.program.update = NULL
         self.plan.program.clip_norm = 0
         start(&self.plan.program, &call, self.team)
-        return loss
+        return loss if isfinite(loss) else None
 
     cdef bint _bind(self, object given, const Spec *spec):
         """Whether an array is what the plan reads as it lies; then it is bound."""
