@@ -291,8 +291,8 @@ class Plan(Looks):
             arrays, n = self._checked(inputs, self._of_loss)
             plan = self._plans.get("hvp", n, sources=self._kinds(arrays))
             for i, node in enumerate(self._trained):
-                if f"v{i}" in plan.fixed:  # a gradient that is constant has no part in it
-                    place, begin = plan.fixed[f"v{i}"], self._offsets[node]
+                if ("v", i) in plan.fixed:  # a gradient that is constant has no part in it
+                    place, begin = plan.fixed["v", i], self._offsets[node]
                     place[...] = vector[begin : begin + node.size].reshape(place.shape)
             plan.run("gradients", dropout=self._dropout(), **arrays)
             result = plan.grads.copy()

@@ -18,14 +18,14 @@ def integer_limits(order):
 
 
 def hessian_vector(wanted, loss):
-    """{parameter: node} of the Hessian of `loss` times a vector, whose parts are the fixed data "v0", "v1" ... in
+    """{parameter: node} of the Hessian of `loss` times a vector, whose parts are the fixed data ("v", 0) ... in
     order.
 
     d/dp <dloss/dp, v>: differentiation twice (Pearlmutter, 1994).
     """
     gradients = differentiate(loss, constant(1.0), list(wanted), add=total_of)
     products = [
-        fixed_sum(multiply(gradients[node], Node("data", batched=False, shape=node.shape, name=f"v{i}")))
+        fixed_sum(multiply(gradients[node], Node("data", batched=False, shape=node.shape, name=("v", i))))
         for i, node in enumerate(wanted)
     ]
     root = total_of(constant(0.0), *products)  # of no parameters, too

@@ -45,6 +45,13 @@ def test_a_vector_may_name_some_of_the_parameters(rng):
     assert set(found) == {"a", "b"}
 
 
+def test_inputs_may_have_any_name(rng):
+    v0, k = g.input("v0", 2), g.parameter("k", 2, init=[1.0, 2.0])
+    plan = g.compile(g.mean(g.sum(v0 * k**2, axis=-1)), dtype="float64")
+    V = rng.standard_normal((5, 2))
+    assert plan.hvp([1.0, 1.0], v0=V) == pytest.approx(2 * V.mean(0))
+
+
 def test_hvp_leaves_params_and_grads_as_they_are(rng):
     s = leaves()
     loss = ending(g.dense(s.x, s.W, s.c, "tanh"))
