@@ -113,6 +113,7 @@ typedef struct {
     int itemsize;       /* 4: float, 8: double */
     int lanes;          /* reals in a vector */
     int mr, nr;         /* the largest tile of gemm */
+    int depth;          /* rows of B that a sweep over the tiles uses before it moves on */
     int count;
     const fbp_kernel *kernels;
 } fbp_table;

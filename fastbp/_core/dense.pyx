@@ -10,40 +10,35 @@ where it is too large to be read in place.
 """
 from libc.stdint cimport int32_t
 from libc.string cimport memset
-from fastbp._core.kernels cimport fbp_forward, fbp_gemm, fbp_scatter, fbp_sum_product
+from fastbp._core.kernels cimport fbp_forward, fbp_scatter, fbp_sum_product
 from fastbp._core.program cimport Op, Packing, Place, RangeGradient, rows_of
-
-# Rows of the right operand that a sweep over the tiles uses before it moves on: a panel of 512 x 32 floats is 64 KB and
-# stays in L2 while every tile of rows passes over it. The bits do not depend on it: a tile goes on from C.
-cdef enum:
-    DEPTH = 512
-
 
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
 
-cdef void product(fbp_gemm *gemm, Py_ssize_t mr, Py_ssize_t nr, Py_ssize_t item, char *C, Py_ssize_t ldc, const char *A,
-                  Py_ssize_t rsa, Py_ssize_t csa, const char *B, Py_ssize_t ldb, bint panels, Py_ssize_t m, Py_ssize_t n,
-                  Py_ssize_t k, bint accumulate) noexcept nogil:
-    """C (m, n) = A (m, k) B (k, n), or += where `accumulate`. B in rows of `ldb`, or in panels of (k, nr)."""
-    cdef Py_ssize_t tiles = (m + mr - 1) // mr
+cdef void product(const Op *op, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa, Py_ssize_t csa, const char *B,
+                  Py_ssize_t ldb, bint panels, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+                  bint accumulate) noexcept nogil:
+    """C (m, n) = A (m, k) B (k, n), or += where `accumulate`. B in rows of `ldb`, or in panels of (k, nr). The micro-kernel
+    and the sizes of its tiles are the operation's."""
+    cdef Py_ssize_t item = op.item, nr = op.nr, tiles = (m + op.mr - 1) // op.mr
     cdef Py_ssize_t p, depth, j, i, t, rows
     cdef const char *b
     p = 0
     while p < k:
-        depth = smaller(DEPTH, k - p)
+        depth = smaller(op.depth, k - p)
         j = 0
         while j < n:
             b = B + (j * k + p * nr) * item if panels else B + (p * ldb + j) * item
             i = 0
             for t in range(tiles):
                 rows = (m - i) // (tiles - t)       # tiles of nearly equal height, none a thin remainder
-                gemm(C + (i * ldc + j) * item, ldc, A + (i * rsa + p * csa) * item, rsa, csa, b, nr if panels else ldb,
-                     rows, smaller(nr, n - j), depth, accumulate or p > 0)
+                op.gemm(C + (i * ldc + j) * item, ldc, A + (i * rsa + p * csa) * item, rsa, csa, b, nr if panels else ldb,
+                        rows, smaller(nr, n - j), depth, accumulate or p > 0)
                 i += rows
             j += nr
-        p += DEPTH
+        p += depth
 
 
 # ---- over rows -----------------------------------------------------------------------------------------------------
@@ -53,10 +48,10 @@ cdef void dense(const Op *op, const Place *at) noexcept nogil:
     cdef char *Y = rows_of(op.out, at)
     cdef const char *X = rows_of(op.x, at)
     if op.panels is NULL:
-        product(op.gemm, op.mr, op.nr, op.item, Y, op.out.ld, X, op.x.ld, 1, op.W, op.n_out, False, at.rows, op.n_out,
+        product(op, Y, op.out.ld, X, op.x.ld, 1, op.W, op.n_out, False, at.rows, op.n_out,
                 op.n_in, False)
     else:
-        product(op.gemm, op.mr, op.nr, op.item, Y, op.out.ld, X, op.x.ld, 1, op.panels, 0, True, at.rows, op.n_out,
+        product(op, Y, op.out.ld, X, op.x.ld, 1, op.panels, 0, True, at.rows, op.n_out,
                 op.n_in, False)
     (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
                                op.kept.ld if op.kept is not NULL else 0, op.bias, at.rows, op.n_out)
@@ -67,13 +62,13 @@ cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
     cdef char *panels = op.panels + at.thread * op.panels_bytes
     if op.panels_bytes > 0 and at.opens_step:
         op.pack(panels, op.W, op.n_out, op.n_out, op.n_in)
-    product(op.gemm, op.mr, op.nr, op.item, rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, 1, panels, 0,
+    product(op, rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, 1, panels, 0,
             True, at.rows, op.n_in, op.n_out, False)
 
 
 cdef void weight_partial(const Op *op, const Place *at) noexcept nogil:
     """The slice's part of dW (n_in, n_out) += x (rows, n_in)^T y (rows, n_out)."""
-    product(op.gemm, op.mr, op.nr, op.item, op.partial + at.slice_ * op.slice_bytes, op.partial_ld, rows_of(op.x, at), 1,
+    product(op, op.partial + at.slice_ * op.slice_bytes, op.partial_ld, rows_of(op.x, at), 1,
             op.x.ld, rows_of(op.y, at), op.y.ld, False, op.n_in, op.n_out, at.rows, not (op.begins and at.opens_slice))
 
 
@@ -87,7 +82,7 @@ cdef void weight_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const
     it saved.
     """
     cdef const Op *op = g.op
-    product(op.gemm, op.mr, op.nr, op.item, out, op.n_out, rows_of(op.x, at) + g.row * op.item, 1, op.x.ld,
+    product(op, out, op.n_out, rows_of(op.x, at) + g.row * op.item, 1, op.x.ld,
             rows_of(op.y, at), op.y.ld, False, g.rows, op.n_out, batch, accumulate)
 
 
@@ -112,7 +107,7 @@ cdef void table_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const 
 
 cdef void matmul(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = x (rows, n_in) y (n_in, n_out)."""
-    product(op.gemm, op.mr, op.nr, op.item, op.out.base, op.out.ld, op.x.base, op.x.ld, 1, op.y.base, op.y.ld, False,
+    product(op, op.out.base, op.out.ld, op.x.base, op.x.ld, 1, op.y.base, op.y.ld, False,
             op.fixed_rows, op.n_out, op.n_in, False)
 
 

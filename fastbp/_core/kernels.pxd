@@ -53,6 +53,7 @@ cdef extern from "fastbp.h" nogil:
         int lanes
         int mr
         int nr
+        int depth
         int count
         const fbp_kernel *kernels
     ctypedef struct fbp_queue:

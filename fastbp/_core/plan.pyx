@@ -290,7 +290,7 @@ cdef class Plan:
         op.gemm = <fbp_gemm *>self._find(table, "gemm")
         op.pack = <fbp_pack *>self._find(table, "pack_transposed" if operation.name == "input_gradient" else "pack")
         op.copy = <fbp_map *>self._find(table, "copy")
-        op.mr, op.nr, op.item = table.mr, table.nr, p.item
+        op.mr, op.nr, op.depth, op.item = table.mr, table.nr, table.depth, p.item
         op.out, op.kept = self._value(operation.out), self._value(operation.kept)
         op.x, op.y, op.w = self._value(operation.x), self._value(operation.y), self._value(operation.w)
         self._set_operand(&op.a, operation.a)

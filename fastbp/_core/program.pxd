@@ -48,6 +48,7 @@ cdef struct Op:
     fbp_pack *pack
     fbp_map *copy
     Py_ssize_t mr, nr           # the largest tile of gemm
+    Py_ssize_t depth            # rows of the right operand that a sweep over the tiles uses before it moves on
     Py_ssize_t item             # bytes of a real
     Value *out
     Value *kept                 # what backward will read beside the output, or NULL
