@@ -186,7 +186,7 @@ def test_importing_fastbp_imports_no_heavy_library():
 def test_what_is_needed_is_declared():
     """Everything imported is NumPy, safetensors, tqdm, the standard library, or one of the extras."""
     declared = {"numpy", "safetensors", "tqdm", "fastbp", "matplotlib", "PIL", "sklearn", "pooch", "graphviz",
-                "libc", "cython"}
+                "libc", "cpython", "cython"}
     for module, targets in IMPORTS.items():
         for target, _ in targets:
             top = target.partition(".")[0]
