@@ -21,7 +21,7 @@ M, N = 16, 64  # 4 KB a matrix in float32: everything stays in the L1 cache
 ROWS = [(isa, *row) for isa in cpu.available() for row in cpu.kernels(isa, "float32")]
 
 
-def operands(signature, lanes_mr_nr):
+def operands(name, signature, lanes_mr_nr):
     """(arguments, outputs) of one call: arrays for pointers, plain numbers otherwise."""
     rng = np.random.default_rng(0)
     _, mr, nr = lanes_mr_nr
@@ -83,6 +83,9 @@ def operands(signature, lanes_mr_nr):
     if signature == "scatter":
         out = given(M, N)
         return [out, N, given(M, N), N, np.arange(M, dtype=np.int32), 0, M, M, N], [out]
+    if signature == "convert":
+        out, source = unwritten(M, N), np.ones((M, N), name.partition("_")[2])
+        return [out, N, source, source.strides[0], np.arange(M, dtype=np.int64)[::-1].copy(), M, N, 0.5], [out]
     raise AssertionError(f"no operands are known for a {signature} kernel: add them here")
 
 
@@ -90,7 +93,7 @@ def operands(signature, lanes_mr_nr):
 def test_kernel(benchmark, row):
     isa, name, signature, _, address = row
     benchmark.group = name
-    arguments, outputs = operands(signature, cpu.tile(isa, "float32"))
+    arguments, outputs = operands(name, signature, cpu.tile(isa, "float32"))
     if name == "cross_entropy_labels_loss":
         arguments[4] = np.arange(M, dtype=np.int32) % N
     result, types = SIGNATURES[signature]
