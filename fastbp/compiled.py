@@ -8,7 +8,6 @@ import numpy as np
 from . import check, derived, loop, nets, per_example, plans, sources
 from . import initializers as _initializers
 from ._core import random
-from ._core import train as core
 from ._core.plan import aligned_zeros
 from ._core.ready import Alone
 from .elementwise import total_of
@@ -350,16 +349,7 @@ class Plan(Looks):
 
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
-        with self._alone:
-            plan = self._last or self._plans.get("train", 1)
-            failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), optimizer.steps)
-            if failed:
-                where = self._parameter_of(self.grads if failed == "gradient" else self.params)
-                kept = "; nothing was changed" if failed == "gradient" else ""
-                raise FloatingPointError(
-                    f"step {optimizer.steps}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
-                )
-            optimizer.steps += 1
+        loop.update(self, optimizer)
 
     # ---- files and sharing -----------------------------------------------------------------------------------------
 

@@ -55,6 +55,23 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     return history
 
 
+def update(model, optimizer):
+    """One update of a network or an expression by the gradients in `grads`.
+
+    Raises FloatingPointError, naming the layer or parameter: with nothing changed where a gradient is not finite.
+    """
+    with model._alone:
+        plan = model._last or model._plans.get("train", 1)
+        failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), optimizer.steps)
+        if failed:
+            where = model._layer_of(model.grads if failed == "gradient" else model.params)
+            kept = "; nothing was changed" if failed == "gradient" else ""
+            raise FloatingPointError(
+                f"step {optimizer.steps}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
+            )
+        optimizer.steps += 1
+
+
 class Call(NamedTuple):
     """Steps to take in compiled code: the arguments of core.run_batches but for its team."""
 

@@ -5,9 +5,8 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, layers, losses, nets, per_example, plans, sources, train
+from . import check, layers, loop, losses, nets, per_example, plans, sources, train
 from ._core import cpu, random
-from ._core import train as core
 from ._core.plan import aligned_zeros
 from ._core.ready import Alone
 
@@ -161,16 +160,7 @@ class Sequential:
 
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
-        with self._alone:
-            plan = self._last or self._plans.get("train", 1)
-            failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), optimizer.steps)
-            if failed:
-                where = self._layer_of(self.grads if failed == "gradient" else self.params)
-                kept = "; nothing was changed" if failed == "gradient" else ""
-                raise FloatingPointError(
-                    f"step {optimizer.steps}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
-                )
-            optimizer.steps += 1
+        loop.update(self, optimizer)
 
     # ---- use -------------------------------------------------------------------------------------------------------
 
