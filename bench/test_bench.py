@@ -35,10 +35,13 @@ def operands(name, signature, lanes_mr_nr):
 
     if signature == "gemm":
         out = unwritten(mr, nr)
-        return [out, nr, given(mr, depth), depth, 1, given(depth, nr), nr, mr, nr, depth, 0], [out]
+        return [out, nr, given(mr, depth), depth, 1, 0, given(depth, nr), nr, None, mr, nr, depth, 0], [out]
     if signature == "pack":
         out = unwritten(-(-N // nr), N, nr)
         return [out, given(N, N), N, N, N], [out]
+    if signature == "strips":
+        out = unwritten(depth, mr)
+        return [out, given(mr, depth), depth, 1, mr, depth], [out]
     if signature == "forward":
         out, Z = given(M, N), unwritten(M, N)
         return [out, N, Z, N, given(N), M, N], [out, Z]

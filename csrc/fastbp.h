@@ -14,17 +14,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Rows that are read soon, `bytes` each: row i is at base + index[i] * stride, or base + i * stride where index is NULL; the
+ * next one to be asked for is `row`, from its byte `at` on. What computes for long asks for `lines` cache lines of them now
+ * and then, into the L2 cache. */
+typedef struct {
+    const char *base;
+    ptrdiff_t stride;
+    const int64_t *index;
+    ptrdiff_t rows, bytes, row, at, lines;
+} fbp_ahead;
+static inline void fbp_ask(fbp_ahead *ahead)
+{
+    for (ptrdiff_t i = 0; i < ahead->lines && ahead->row < ahead->rows; i++) {
+        ptrdiff_t row = ahead->index != NULL ? (ptrdiff_t)ahead->index[ahead->row] : ahead->row;
+        __builtin_prefetch(ahead->base + row * ahead->stride + ahead->at, 0, 2);
+        ahead->at += 64;
+        if (ahead->at >= ahead->bytes) ahead->at = 0, ahead->row++;
+    }
+}
+
 /* ---- signatures: one line for each shape a kernel can have ------------------------------------------------ */
 
 /* C (m, n) = A (m, k) B (k, n), or += where accumulate. Element (i, p) of A is A[i * rsa + p * csa], one of the
- * strides being 1. m <= the table's mr, n <= its nr. Each element of C is one chain of fused multiply-adds over
- * p = 0 .. k-1 (beginning with C where accumulate), so its bits do not depend on how m, n or k were cut. */
-typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, const void *B,
-                      ptrdiff_t ldb, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int accumulate);
+ * strides being 1; or, where strip is not 0, A is in strips (see fbp_strips), each of `strip` elements, rsa 1 and csa mr.
+ * n <= the table's nr. ahead: asked for with each tile, or NULL. Each element of C is one chain of fused multiply-adds
+ * over p = 0 .. k-1 (beginning with C where accumulate), so its bits do not depend on how m, n or k were cut. */
+typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t strip,
+                      const void *B, ptrdiff_t ldb, fbp_ahead *ahead, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int accumulate);
 
 /* P (ceil(n / nr), k, nr) = B (k, n) cut into panels of nr columns, the last one filled up with zeros.
  * pack reads B[p * ldb + j]; pack_transposed reads its transpose, B[j * ldb + p]. */
 typedef void fbp_pack(void *P, const void *B, ptrdiff_t ldb, ptrdiff_t k, ptrdiff_t n);
+
+/* S (ceil(m / mr), k, mr) = A (m, k), its strides as in gemm, cut into the rows of gemm's tiles, which are of nearly equal
+ * height: the first ones of floor(m / tiles) rows, the others of one more. Each transposed and filled up with zeros. */
+typedef void fbp_strips(void *S, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t m, ptrdiff_t k);
 
 /* Y (m, n) = activation(Y + b), b (n) or NULL. Where Z is not NULL, Z (m, n) = Y + b is kept for backward. */
 typedef void fbp_forward(void *Y, ptrdiff_t ldy, void *Z, ptrdiff_t ldz, const void *b, ptrdiff_t m, ptrdiff_t n);
@@ -112,7 +136,7 @@ typedef struct {
     const char *isa;    /* "scalar", "avx2", "avx512", "neon" */
     int itemsize;       /* 4: float, 8: double */
     int lanes;          /* reals in a vector */
-    int mr, nr;         /* the largest tile of gemm */
+    int mr, nr;         /* the largest tile of gemm: rows, columns */
     int depth;          /* rows of B that a sweep over the tiles uses before it moves on */
     int count;
     const fbp_kernel *kernels;

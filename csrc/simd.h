@@ -179,12 +179,28 @@ INLINE vec vload_half(const uint16_t *p)
     return (vec)BY_REAL(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
                         _mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)p))));
 }
-/* whole vecs apart: a masked store takes tens of cycles on AMD's CPUs */
 INLINE vec vload_n(const real *p, ptrdiff_t n) { return n == V ? vload(p) : (vec)OP(maskload)(p, first(n)); }
+/* In halves, as a masked store takes tens of cycles on AMD's CPUs: the weight gradient of 784 x 30 took 11.3 us with it. */
 INLINE void vstore_n(real *p, vec v, ptrdiff_t n)
 {
-    if (n == V) vstore(p, v);
-    else OP(maskstore)(p, first(n), v);
+    char *to = (char *)p;
+    size_t bytes = (size_t)n * sizeof(real);
+    __m128i rest = _mm256_castsi256_si128((__m256i)v);
+    if (n == V) {
+        vstore(p, v);
+        return;
+    }
+    if (bytes & 16) {
+        _mm_storeu_si128((__m128i *)to, rest);
+        rest = _mm256_extracti128_si256((__m256i)v, 1);
+        to += 16;
+    }
+    if (bytes & 8) {
+        _mm_storel_epi64((__m128i *)to, rest);
+        rest = _mm_unpackhi_epi64(rest, rest);
+        to += 8;
+    }
+    if (bytes & 4) _mm_storeu_si32(to, rest);
 }
 INLINE vec vfma(vec a, vec b, vec c) { return (vec)OP(fmadd)(a, b, c); }
 INLINE vec vmin(vec a, vec b) { return (vec)OP(min)(a, b); }

@@ -52,6 +52,7 @@ class _Lowering(RulesOfRows):
         self.itemsize, self.data, self.panel = itemsize, data, panel
         self.offsets, self.training, self.results = offsets, training, results
         self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, masks
+        self.readers, self.ahead = {}, None  # {value: the operation that gathers it}, the node whose rows are asked for
 
     def lower(self, forward, loss, gradients, keep):
         program = self.program
@@ -93,7 +94,7 @@ class _Lowering(RulesOfRows):
         row_bytes = sum(slot.width * slot.itemsize for slot in program.slots if slot.mode == "local")
         program.slice_rows = regime.slice_rows
         program.block_rows = regimes.block_rows(regime, row_bytes, keep)
-        self.make_packings()
+        ranges.pack(program, self.panel)
         return program
 
     def choose(self, order, keep):
@@ -144,12 +145,6 @@ class _Lowering(RulesOfRows):
             program.fixed += fixed
             program.operations += rows
             program.sweeps.append(Sweep(before[0], len(program.fixed), before[1], len(program.operations)))
-
-    def make_packings(self):
-        for i, operation in enumerate(self.program.operations):
-            if operation.panels == "shared":
-                columns = operation.n_in if operation.name == "input_gradient" else operation.n_out
-                self.program.packings += [(i, j) for j in range(0, columns, self.panel)]
 
 
 # ---- the graph in order --------------------------------------------------------------------------------------------

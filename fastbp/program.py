@@ -53,9 +53,11 @@ class Operation:
 
     Over rows: each sample is `group` rows of n_out numbers. Over fixed values: `rows` rows, not 0.
     a, b, c: operands of an elementwise operation. panels: None, "own" (each thread packs its copy of the weights) or
-    "shared"; panels_size: numbers in one copy. kept: what backward will read beside the output.
+    "shared"; panels_size: numbers in one copy. strips: whether a product copies its left operand into strips. kept:
+    what backward will read beside the output.
     partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
-    write there. sums: the number of its total, kept in double.
+    write there. sums: the number of its total, kept in double. ahead: how much of what is left of the next step's rows
+    is asked for from memory meanwhile; of a gather: 1 if its rows are.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Operation:
     rows: int = 0
     panels: str | None = None
     panels_size: int = 0
+    strips: bool = False
     partial: int = -1
     partial_ld: int = 0
     begins: bool = False
@@ -83,6 +86,7 @@ class Operation:
     scale: float = 0.0
     param: float = 0.0
     number: int = 0
+    ahead: float = 0.0
 
 
 class Range(NamedTuple):
@@ -90,7 +94,8 @@ class Range(NamedTuple):
 
     Their gradient is what is summed over the slices from `partial` on (None: nothing is), and over the whole batch by
     the operations `gradients`, [(index, row, rows)] - the range as rows of W, or as columns of b -, and the fixed
-    value `added`, from its number `added_at` on. l1, l2: the penalty.
+    value `added`, from its number `added_at` on. l1, l2: the penalty. piece: elements that are updated at a time, 0 for
+    all; packings: the first and the number of those that follow the updates.
     """
 
     begin: int
@@ -101,6 +106,18 @@ class Range(NamedTuple):
     added_at: int
     l1: float
     l2: float
+    piece: int = 0
+    packings: tuple = (0, 0)
+
+
+class Packing(NamedTuple):
+    """Rows [row, row + rows) of an operation's weights, copied into panels: when a call begins, and when `end` elements
+    of their range have been updated."""
+
+    operation: int
+    row: int
+    rows: int
+    end: int
 
 
 class Sweep(NamedTuple):

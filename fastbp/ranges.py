@@ -7,7 +7,7 @@ from itertools import pairwise
 from . import regimes
 from .elementwise import reshape
 from .node import Node
-from .program import Range
+from .program import Packing, Range
 
 # Nodes that are sums over the batch: their rows can be added up where the parameter's gradient is wanted.
 SUMS = {"weight_gradient", "batch_sum", "scatter"}
@@ -119,6 +119,37 @@ def _tile_ranges(found, offsets):
             ranges.append(_range(source, offsets[node], row * columns, count * columns, row, count))
     # the large ones first, so that no thread is left alone with one at the end
     return sorted(ranges, key=lambda item: -item.count)
+
+
+def pack(program, panel):
+    """Adds to a program what is copied into panels, `panel` rows at a time: those of a range are copied by whoever
+    updates it, and all of them when a call begins."""
+    readers = {}
+    for i, operation in enumerate(program.operations):
+        if operation.panels == "shared":
+            readers.setdefault(operation.W, []).append(i)
+    for weights, operations in readers.items():
+        value = program.values[weights]
+        end = value.offset + value.rows * value.width
+        within = [i for i, item in enumerate(program.ranges) if value.offset <= item.begin < end]
+        for i in within:
+            item = program.ranges[i]
+            first, start = (item.begin - value.offset) // value.width, len(program.packings)
+            program.packings += _packings(operations, first, item.count // value.width, value.width, panel)
+            count = len(program.packings) - start
+            program.ranges[i] = item._replace(piece=panel * value.width, packings=(start, count))
+        if not within:  # nothing changes them
+            program.packings += _packings(operations, 0, value.rows, value.width, panel)
+
+
+def _packings(operations, first, rows, width, panel):
+    starts = range(first, first + rows, panel)
+    counts = [min(panel, first + rows - row) for row in starts]
+    return [
+        Packing(operation, row, count, (row + count - first) * width)
+        for row, count in zip(starts, counts, strict=True)
+        for operation in operations
+    ]
 
 
 def _range(source, offset, at, count, row, rows):

@@ -42,11 +42,22 @@ class Rules:
         index = self.program.data[name] = self.value("direct", width, itemsize)
         if dtype is not None:
             source, index = index, self.value(self.rows_mode, width)
-            self.emit("convert", kernel=f"convert_{dtype}", out=index, x=source, n_out=width, scale=scale)
+            self.readers[index] = self.emit(
+                "convert", kernel=f"convert_{dtype}", out=index, x=source, n_out=width, scale=scale
+            )
         elif gathered:
             source, index = index, self.value(self.rows_mode, width, itemsize)
-            self.emit("gather", out=index, x=source, n_out=width * itemsize)
+            self.readers[index] = self.emit("gather", out=index, x=source, n_out=width * itemsize)
         self.callers[name] = index
+
+    def ask_ahead(self, x, share):
+        """The share of what is left of the next step's rows x that the product at hand, which reads x, asks for
+        meanwhile; 0 where x is not gathered, or where the products take so long that it does not matter."""
+        if self.tiles or self.values[x] not in self.readers or self.ahead not in (None, x):
+            return 0.0
+        self.ahead = x
+        self.readers[self.values[x]].ahead = 1.0
+        return share
 
     def emit(self, name, *, fixed=False, at=None, **fields):
         """Adds an operation to the sweep at hand: over rows, or over what is fixed."""

@@ -21,7 +21,7 @@ class RulesOfRows(Rules):
             if len(readers) > 1 or node in self.wanted:
                 kept = self.place(node)
         bytes_ = W.size * self.itemsize
-        large = W.op == "parameter" and bytes_ > regimes.PANEL_BYTES and self.program.batch > self.panel
+        large = self.tiles and W.op == "parameter" and bytes_ > regimes.PANEL_BYTES and self.program.batch > self.panel
         self.emit(
             "dense",
             kernel=f"{name}_forward",
@@ -34,6 +34,8 @@ class RulesOfRows(Rules):
             n_out=W.shape[1],
             panels="shared" if large else None,
             panels_size=self.panels_size(*W.shape),
+            strips=regimes.strips(self.program.batch, W.shape[1]),
+            ahead=self.ask_ahead(x, 0.5),
         )
 
     def lower_activation(self, node):
@@ -58,6 +60,7 @@ class RulesOfRows(Rules):
             n_out=W.shape[1],
             panels="shared" if self.tiles and W.op == "parameter" else "own",
             panels_size=self.panels_size(W.shape[1], W.shape[0]),
+            strips=regimes.strips(self.program.batch, W.shape[0]),
         )
 
     def lower_outer(self, node):
@@ -141,7 +144,14 @@ class RulesOfRows(Rules):
         self.sum_up(
             node,
             Operation(
-                "weight_gradient", x=self.values[x], y=self.values[dz], n_in=x.size, n_out=dz.size, partial_ld=dz.size
+                "weight_gradient",
+                x=self.values[x],
+                y=self.values[dz],
+                n_in=x.size,
+                n_out=dz.size,
+                partial_ld=dz.size,
+                strips=regimes.strips(x.size, dz.size),
+                ahead=self.ask_ahead(x, 1.0),
             ),
         )
 

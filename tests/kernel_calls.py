@@ -10,12 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp._core import cpu
+from fastbp.reference import kernels as reference
 
 POINTER, SIZE, INT, DOUBLE, WORD = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_double, ctypes.c_uint64
 MATRIX, OPERAND = [POINTER, SIZE], [POINTER, SIZE, SIZE]
 SIGNATURES = {  # of fastbp.h: result, arguments
-    "gemm": (None, [*MATRIX, POINTER, SIZE, SIZE, *MATRIX, SIZE, SIZE, SIZE, INT]),
+    "gemm": (None, [*MATRIX, POINTER, SIZE, SIZE, SIZE, *MATRIX, POINTER, SIZE, SIZE, SIZE, INT]),
     "pack": (None, [POINTER, *MATRIX, SIZE, SIZE]),
+    "strips": (None, [POINTER, POINTER, SIZE, SIZE, SIZE, SIZE]),
     "forward": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
     "backward": (None, [*MATRIX, *MATRIX, *MATRIX, SIZE, SIZE]),
     "loss": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
@@ -33,6 +35,13 @@ SIGNATURES = {  # of fastbp.h: result, arguments
     "convert": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE]),
     "scatter": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE, SIZE, SIZE]),
 }
+
+
+class Ahead(ctypes.Structure):
+    """fbp_ahead."""
+
+    _fields_ = (("base", POINTER), ("stride", SIZE), ("index", POINTER), ("rows", SIZE), ("bytes", SIZE), ("row", SIZE),
+                ("at", SIZE), ("lines", SIZE))
 
 
 class Layout(NamedTuple):
@@ -121,14 +130,23 @@ class Kernel:
         """An output before the call: NaN, so that an element which is not written is seen."""
         return np.full(shape, np.nan, self.dtype)
 
-    def gemm(self, A, B, C=None, by_columns=False):
-        """A (m, k), B (k, n), C (m, n) to accumulate in; by_columns: A lies transposed in memory."""
+    def gemm(self, A, B, C=None, how="rows", ahead=None):
+        """A (m, k), B (k, n), C (m, n) to accumulate in. how A lies: in "rows", in "columns", or in "strips". ahead: an
+        Ahead, that of B's rows for strips."""
         (m, k), n = A.shape, B.shape[1]
         call = Call(self.layout)
         out = call.output(self.empty(m, n) if C is None else C)
-        a, b = call.input(A, transposed=by_columns), call.input(B)
-        strides = (1, a.ld) if by_columns else (a.ld, 1)
-        self.function(out.pointer, out.ld, a.pointer, *strides, b.pointer, b.ld, m, n, k, C is not None)
+        b = call.input(B)
+        if how == "strips":
+            a = call.input(reference.strips(A, self.mr).astype(self.dtype).reshape(-1))
+            strides = (1, self.mr, self.mr * k)
+        else:
+            a = call.input(A, transposed=how == "columns")
+            strides = (1, a.ld, 0) if how == "columns" else (a.ld, 1, 0)
+        if how == "strips" and ahead is None:
+            ahead = Ahead(b.pointer, b.ld * self.dtype.itemsize, None, k, n, 0, 0, 3)
+        ahead = None if ahead is None else ctypes.byref(ahead)
+        self.function(out.pointer, out.ld, a.pointer, *strides, b.pointer, b.ld, ahead, m, n, k, C is not None)
         call.check()
         return out.values
 
@@ -140,6 +158,15 @@ class Kernel:
         self.function(out.pointer, b.pointer, b.ld, k, n)
         call.check()
         return out.values.reshape(-(-n // self.nr), k, self.nr)
+
+    def strips(self, A, by_columns=False):
+        """A (m, k); by_columns: A lies transposed in memory."""
+        m, k = A.shape
+        call = Call(self.layout)
+        out, a = call.output(self.empty(-(-m // self.mr) * k * self.mr)), call.input(A, transposed=by_columns)
+        self.function(out.pointer, a.pointer, *((1, a.ld) if by_columns else (a.ld, 1)), m, k)
+        call.check()
+        return out.values.reshape(-1, k, self.mr) if k else out.values.reshape(-(-m // self.mr), 0, self.mr)
 
     def forward(self, Y, b=None, keep=True):
         """Y (m, n), b (n,) or None; returns (Y, Z), Z being None unless `keep`."""

@@ -286,20 +286,23 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
     return cases;
 }
 
-/* ---- gemm and pack: their tiles differ from table to table, so plain loops say what is right -------------------- */
+/* ---- gemm, pack and strips: their tiles differ from table to table, so plain loops say what is right -------------------- */
 
 static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
 {
     const int V = table->lanes, depths[] = {0, 1, V, 4 * V + 3};
     fbp_gemm *gemm = (fbp_gemm *)kernel->function;
+    fbp_strips *copy = (fbp_strips *)fbp_find_kernel(table, "strips");
+    const int mr = table->mr;
+    static double room[8 * 16 * 256];
     long cases = 0;
-    for (ptrdiff_t m = 1; m <= table->mr; m++)
+    for (ptrdiff_t m = 1; m <= 2 * mr + 1; m++)
         for (ptrdiff_t n = 1; n <= table->nr; n++)
-            for (int variant = 0; variant < 4 * 4; variant++) {
-                ptrdiff_t k = depths[variant / 4], pad = n % 3;
-                int accumulate = variant & 1, by_columns = variant >> 1 & 1;
-                sprintf(doing, "%s %s gemm m=%td n=%td k=%td accumulate=%d by_columns=%d", table->isa,
-                        itemsize == 4 ? "f32" : "f64", m, n, k, accumulate, by_columns);
+            for (int variant = 0; variant < 4 * 6; variant++) {
+                ptrdiff_t k = depths[variant / 6], pad = n % 3;
+                int accumulate = variant & 1, by_columns = variant / 2 % 3 == 1, in_strips = variant / 2 % 3 == 2;
+                sprintf(doing, "%s %s gemm m=%td n=%td k=%td accumulate=%d by_columns=%d in_strips=%d", table->isa,
+                        itemsize == 4 ? "f32" : "f64", m, n, k, accumulate, by_columns, in_strips);
                 fill(0, m, n, pad, -1, 1);
                 fill(1, by_columns ? k : m, by_columns ? m : k, pad, -1, 1);
                 fill(2, k, n, pad, -1, 1);
@@ -308,8 +311,8 @@ static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
                 for (ptrdiff_t i = 0; i < m; i++)
                     for (ptrdiff_t j = 0; j < n; j++) {
                         char *c = want->data + (i * want->ld + j) * itemsize;
-                        gemm(c, want->ld, A->data + i * rsa * itemsize, rsa, csa, B->data + j * itemsize, B->ld, 1, 1,
-                             k, accumulate);
+                        gemm(c, want->ld, A->data + i * rsa * itemsize, rsa, csa, 0, B->data + j * itemsize, B->ld, NULL, 1,
+                             1, k, accumulate);
                         double sum = accumulate ? get(C->data + (i * C->ld + j) * itemsize) : 0;
                         for (ptrdiff_t p = 0; p < k; p++)
                             sum += get(A->data + (i * rsa + p * csa) * itemsize) *
@@ -319,10 +322,44 @@ static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
                             return 0;
                         }
                     }
-                gemm(C->data, C->ld, A->data, rsa, csa, B->data, B->ld, m, n, k, accumulate);
+                if (in_strips) {
+                    fbp_ahead ahead = {B->data, B->ld * itemsize, NULL, k, n * itemsize, 0, 0, 3};
+                    copy(room, A->data, rsa, csa, m, k);
+                    gemm(C->data, C->ld, room, 1, mr, mr * k, B->data, B->ld, &ahead, m, n, k, accumulate);
+                } else
+                    gemm(C->data, C->ld, A->data, rsa, csa, 0, B->data, B->ld, NULL, m, n, k, accumulate);
                 if (!alike(3, 0)) return 0;
                 cases++;
             }
+    return cases;
+}
+
+static long check_strips(const fbp_table *table, const fbp_kernel *kernel)
+{
+    const int V = table->lanes, mr = table->mr, depths[] = {0, 1, V - 1, V, 4 * V + 3};
+    long cases = 0;
+    for (ptrdiff_t m = 0; m <= 3 * mr; m++)
+        for (int variant = 0; variant < 5 * 2 * 2; variant++) {
+            ptrdiff_t k = depths[variant / 4], tiles = (m + mr - 1) / mr, row = 0;
+            int by_columns = variant & 1;
+            sprintf(doing, "%s %s strips m=%td k=%td by_columns=%d", table->isa, itemsize == 4 ? "f32" : "f64", m, k,
+                    by_columns);
+            fill(0, 1, tiles * k * mr, 0, -1, 1);
+            fill(1, by_columns ? k : m, by_columns ? m : k, variant / 2 % 2 * 3, -1, 1);
+            array *S = &set[0][0], *A = &set[1][1];
+            ptrdiff_t rsa = by_columns ? 1 : A->ld, csa = by_columns ? A->ld : 1;
+            for (ptrdiff_t t = 0; t < tiles; t++) {
+                ptrdiff_t rows = (m - row) / (tiles - t);
+                for (ptrdiff_t p = 0; p < k; p++)
+                    for (ptrdiff_t i = 0; i < mr; i++)
+                        put(S->data + ((t * k + p) * mr + i) * itemsize,
+                            i < rows ? get(A->data + ((row + i) * rsa + p * csa) * itemsize) : 0);
+                row += rows;
+            }
+            ((fbp_strips *)kernel->function)(set[1][0].data, A->data, rsa, csa, m, k);
+            if (!alike(2, 0)) return 0;
+            cases++;
+        }
     return cases;
 }
 
@@ -411,6 +448,7 @@ int main(int argc, char **argv)
                 const fbp_kernel *kernel = &table->kernels[k];
                 long cases = is(kernel->signature, "gemm")   ? check_gemm(table, kernel)
                              : is(kernel->signature, "pack") ? check_pack(table, kernel)
+                             : is(kernel->signature, "strips") ? check_strips(table, kernel)
                                                              : check(table, kernel, &scalar->kernels[k]);
                 printf("%-6s %s %-30s %s (%ld cases)\n", table->isa, itemsize == 4 ? "f32" : "f64", kernel->name,
                        cases ? "ok" : "WRONG", cases);

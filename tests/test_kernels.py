@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 import pytest
-from kernel_calls import PACKED, PADDED, Kernel
+from kernel_calls import PACKED, PADDED, Ahead, Kernel
 
 from fastbp._core import cpu
 from fastbp.reference import kernels as reference
@@ -84,17 +84,25 @@ def update_case(name, dtype, n, scale=1.0):
 
 def compare_gemm(kernel, ref, tolerance):
     columns = sorted({1, kernel.lanes - 1, kernel.lanes, kernel.lanes + 1, kernel.nr - 1, kernel.nr} - {0})
-    for m, n, k in itertools.product(range(1, kernel.mr + 1), columns, sizes(kernel.lanes)):
+    heights = [*range(1, 2 * kernel.mr + 2), 5 * kernel.mr - 1]
+    for m, n, k in itertools.product(heights, columns, sizes(kernel.lanes)):
         A, B, C = draw(kernel.dtype, m, k), draw(kernel.dtype, k, n), draw(kernel.dtype, m, n)
-        for start, by_columns in itertools.product((None, C), (False, True)):
+        for start, how in itertools.product((None, C), ("rows", "columns", "strips")):
             want = ref(*exact(A, B), start)
-            close(kernel(A, B, start, by_columns), want, tolerance, np.abs(A) @ np.abs(B) + 1)
+            close(kernel(A, B, start, how), want, tolerance, np.abs(A) @ np.abs(B) + 1)
 
 
 def compare_pack(kernel, ref, tolerance):
     for k, n in itertools.product(sizes(kernel.lanes), [*sizes(kernel.lanes), 2 * kernel.nr]):
         B = draw(kernel.dtype, *((n, k) if kernel.name == "pack_transposed" else (k, n)))
         same(kernel(B), ref(B, kernel.nr))
+
+
+def compare_strips(kernel, ref, tolerance):
+    for m, k in itertools.product([*range(2 * kernel.mr + 2), 5 * kernel.mr - 1], sizes(kernel.lanes)):
+        A = draw(kernel.dtype, m, k)
+        for by_columns in (False, True):
+            same(kernel(A, by_columns), ref(A, kernel.mr))
 
 
 def compare_forward(kernel, ref, tolerance):
@@ -373,10 +381,11 @@ def test_an_update_does_not_depend_on_the_place(isa, dtype, name):
 
 def test_gemm_does_not_depend_on_the_cut(isa, dtype):
     kernel = Kernel(isa, dtype, "gemm", PADDED)
-    m, n, k = kernel.mr, kernel.nr, 4 * kernel.lanes + 3
+    m, n, k = 2 * kernel.mr + 1, kernel.nr, 4 * kernel.lanes + 3
     A, B, C = draw(dtype, m, k), draw(dtype, k, n), draw(dtype, m, n)
     whole = kernel(A, B, C)
-    assert bits(kernel(A, B, C, by_columns=True)) == bits(whole)
+    assert bits(kernel(A, B, C, "columns")) == bits(whole)
+    assert bits(kernel(A, B, C, "strips")) == bits(whole)
     for cut in range(k + 1):
         assert bits(kernel(A[:, cut:], B[cut:], kernel(A[:, :cut], B[:cut], C))) == bits(whole), f"k cut at {cut}"
     for i in range(m):
@@ -385,6 +394,20 @@ def test_gemm_does_not_depend_on_the_cut(isa, dtype):
         assert bits(kernel(A, B[:, j:], C[:, j:])) == bits(whole[:, j:]), f"n cut at {j}"
     for i, j in itertools.product(range(m), range(n)):
         assert bits(kernel(A[i:i + 1], B[:, j:j + 1], C[i:i + 1, j:j + 1])) == bits(whole[i, j]), (i, j)
+
+
+@pytest.mark.parametrize("index", [None, np.array([4, 0, 3, 1, 2])], ids=["in order", "by index"])
+def test_gemm_asks_for_lines_with_each_tile_until_there_are_no_more(isa, dtype, index):
+    """Rows of 130 bytes are three lines each."""
+    kernel = Kernel(isa, dtype, "gemm", PADDED)
+    A, B = draw(dtype, 3 * kernel.mr, 5), draw(dtype, 5, kernel.nr)
+    rows = np.zeros((5, 130), np.uint8)
+    ahead = Ahead(rows.ctypes.data, 130, None if index is None else index.ctypes.data, 5, 130, 0, 0, 2)
+    places = []
+    for _ in range(4):
+        kernel(A, B, ahead=ahead)
+        places.append((ahead.row, ahead.at))
+    assert places == [(2, 0), (4, 0), (5, 0), (5, 0)]
 
 
 def test_dropout_does_not_depend_on_the_cut_of_rows(isa, dtype):

@@ -114,6 +114,33 @@ def test_rows_are_shared_in_tiles_and_local_in_slices(regime):
                                                         "shared" if regime == "tiles" else "local"}
 
 
+# ---- rows that the next step reads ---------------------------------------------------------------------------------
+
+
+def asking(program):
+    operations = (*program.operations, *program.gradients)
+    return {operation.name: operation.ahead for operation in operations if operation.ahead}
+
+
+def of_rows(batch, units):
+    """The Program of a linear layer on 784 numbers, whose rows are taken in an order of their own."""
+    x, y = nets.rows("x", 784), nets.rows("y", units)
+    loss = g.mean(g.square(x @ g.parameter("W", (784, units)) - y))
+    return of_expression(loss, batch, gathered=True)
+
+
+def test_the_products_that_read_gathered_rows_ask_for_the_next_ones():
+    program = of_rows(100, 16)
+    assert asking(program) == {"gather": 1.0, "dense": 0.5, "weight_gradient": 1.0}
+    gathers = [operation.ahead for operation in program.operations if operation.name == "gather"]
+    assert gathers == [1.0, 0.0]  # of the targets, nothing
+
+
+def test_rows_where_they_lie_and_those_of_large_layers_are_not_asked_for():
+    assert asking(products_of(784, 16, batch=100)) == {}
+    assert asking(of_rows(100, 512)) == {}
+
+
 # ---- weights in panels ---------------------------------------------------------------------------------------------
 
 
@@ -129,15 +156,38 @@ def test_large_weights_are_read_from_panels_that_are_shared():
     program = products_of(300, 310, 10, batch=128)
     forward = [operation.panels for operation in program.operations if operation.name == "dense"]
     assert forward == ["shared", None]  # 310 x 10 is read where it lies
-    packed = {i for i, _ in program.packings}
+    packed = {packing.operation for packing in program.packings}
     assert packed == {i for i, operation in enumerate(program.operations) if operation.panels == "shared"}
     for i in packed:
         operation = program.operations[i]
         columns = operation.n_out if operation.name == "dense" else operation.n_in
         depth = operation.n_in if operation.name == "dense" else operation.n_out
-        starts = [j for number, j in program.packings if number == i]
-        assert starts == list(range(0, columns, 32))
-        assert operation.panels_size == len(starts) * 32 * depth
+        assert operation.panels_size == -(-columns // 32) * 32 * depth
+        rows = [(packing.row, packing.rows) for packing in program.packings if packing.operation == i]
+        assert sorted(rows) == [(row, min(32, operation.n_in - row)) for row in range(0, operation.n_in, 32)]
+
+
+def test_a_range_copies_the_rows_that_it_updates():
+    program = products_of(300, 310, 10, batch=128)
+    for item in program.ranges:
+        first, count = item.packings
+        packings = program.packings[first:first + count]
+        weights = program.values[program.operations[packings[0].operation].W]
+        assert item.piece == 32 * weights.width
+        begin, rows = (item.begin - weights.offset) // weights.width, item.count // weights.width
+        for operation in {packing.operation for packing in packings}:
+            mine = [packing for packing in packings if packing.operation == operation]
+            assert [packing.row for packing in mine] == list(range(begin, begin + rows, 32))
+            assert sum(packing.rows for packing in mine) == rows
+            assert [packing.end for packing in mine] == [
+                (packing.row - begin + packing.rows) * weights.width for packing in mine]
+
+
+def test_weights_that_nothing_updates_are_copied_as_well():
+    x = nets.rows("x", 300)
+    program = of_expression(g.mean(g.square(x @ g.parameter("W", (300, 310)))), 128, panel=32, learns=False)
+    assert program.ranges == []
+    assert [packing.row for packing in program.packings] == list(range(0, 300, 32))
 
 
 def test_few_rows_are_not_worth_a_copy_of_the_weights():

@@ -97,10 +97,10 @@ def arena(net, kind, batch, **options):
 
 def test_the_arena_of_a_small_plan_counted_by_hand():
     net = net_of(4, 8, 3, dtype="float64")
-    # tanh outputs (10, 8), outputs (10, 3), their gradients (10, 3) and (10, 8), in blocks of 16 rows, each rounded up
-    # to 128 bytes; W1^T in one panel; the gradient of the one slice goes straight into net.grads
+    # tanh outputs (10, 8), outputs (10, 3), their gradients (10, 3) and (10, 8), in one block of 10 rows, each rounded
+    # up to 128 bytes; W1^T in one panel; the gradient of the one slice goes straight into net.grads
     columns = cpu.tile(cpu.selected(), "float64")[2]
-    blocks = 2 * (16 * 8 * 8) + 2 * (16 * 3 * 8)
+    blocks = 2 * (10 * 8 * 8) + 2 * 256
     panel = 3 * -(-8 // columns) * columns * 8
     assert arena(net, "train", 10) == blocks + -(-panel // 128) * 128
 

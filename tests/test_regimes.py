@@ -45,7 +45,7 @@ def test_more_work_is_cut_into_slices():
     assert not regime.tiles
     assert not regime.shared
     assert regime.slice_rows == 4096 // regimes.MOST_SLICES
-    assert 16 <= regimes.block_rows(regime, 2 * 4 * (16 + 16 + 10)) < regime.slice_rows
+    assert regimes.BLOCK_ROWS <= regimes.block_rows(regime, 2 * 4 * (16 + 16 + 10)) < regime.slice_rows
 
 
 def test_elementwise_operations_are_work_as_well():
@@ -91,7 +91,7 @@ def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, maps, 
     slices = -(-batch // regime.slice_rows)
     assert 1 <= slices <= regimes.MOST_SLICES
     assert (slices - 1) * regime.slice_rows < batch <= slices * regime.slice_rows
-    assert 1 <= regimes.block_rows(regime, itemsize * sum(widths), keep) <= max(16, regime.slice_rows)
+    assert 1 <= regimes.block_rows(regime, itemsize * sum(widths), keep) <= regime.slice_rows
     assert slices == 1 or regime.slice_rows >= 8
     assert regime.tiles == (sum(a * b for a, b in products) * itemsize > regimes.SLICES_BYTES)
     assert regime.shared == (regime.tiles or keep)
@@ -102,4 +102,4 @@ def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, maps, 
 def test_blocks_of_the_slices_regime_fit_the_first_cache(batch, width):
     row_bytes = 4 * (width + 2 * width + 10)
     regime = choose(batch, [(width, 2 * width), (2 * width, 10)])
-    assert regimes.block_rows(regime, row_bytes) * row_bytes <= max(regimes.BLOCK_BYTES, 16 * row_bytes)
+    assert regimes.block_rows(regime, row_bytes) * row_bytes <= max(regimes.BLOCK_BYTES, regimes.BLOCK_ROWS * row_bytes)

@@ -7,4 +7,4 @@ cdef void matmul(const Op *op, const Place *at) noexcept nogil
 cdef void weight_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const Place *at, bint accumulate) noexcept nogil
 cdef void bias_columns(const RangeGradient *g, char *out, Py_ssize_t batch, const Place *at, bint accumulate) noexcept nogil
 cdef void table_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const Place *at, bint accumulate) noexcept nogil
-cdef void pack_panel(const Packing *packing) noexcept nogil
+cdef void pack_rows(const Packing *packing) noexcept nogil

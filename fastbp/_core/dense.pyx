@@ -6,39 +6,79 @@
 
 In every product the left operand is broadcast element by element and the right one is read by rows, in place or from
 panels (copies, contiguous and as wide as a tile). Panels are made where W is read across its rows (the transpose), and
-where it is too large to be read in place.
+where it is too large to be read in place. The left operand of a wide product is copied into strips, contiguous and as
+high as a tile, block by block, as each is read once for every panel.
 """
 from libc.stdint cimport int32_t
 from libc.string cimport memset
-from fastbp._core.kernels cimport fbp_forward, fbp_scatter, fbp_sum_product
-from fastbp._core.program cimport Op, Packing, Place, RangeGradient, rows_of
+from fastbp._core.kernels cimport fbp_ahead, fbp_forward, fbp_scatter, fbp_sum_product
+from fastbp._core.program cimport LINE, STRIP_ROWS, Op, Packing, Place, RangeGradient, rows_of
 
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
 
-cdef void product(const Op *op, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa, Py_ssize_t csa, const char *B,
-                  Py_ssize_t ldb, bint panels, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+cdef inline Py_ssize_t parts(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
+    """How many parts of at most `most` n is cut into."""
+    return (n + most - 1) // most
+
+
+cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa, Py_ssize_t csa,
+                  const char *B, Py_ssize_t ldb, bint panels, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                   bint accumulate) noexcept nogil:
-    """C (m, n) = A (m, k) B (k, n), or += where `accumulate`. B in rows of `ldb`, or in panels of (k, nr). The micro-kernel
-    and the sizes of its tiles are the operation's."""
-    cdef Py_ssize_t item = op.item, nr = op.nr, tiles = (m + op.mr - 1) // op.mr
-    cdef Py_ssize_t p, depth, j, i, t, rows
+    """C (m, n) = A (m, k) B (k, n), or += where `accumulate`. B in rows of `ldb`, or in panels of (k, nr).
+
+    What multiplies, the sizes of its tiles, how deep it goes at once and what copies A into strips are the operation's.
+    """
+    cdef Py_ssize_t item = op.item, step = op.nr * k if panels else op.nr, p = 0, i, j, depth
     cdef const char *b
-    p = 0
+    cdef fbp_ahead *ahead = asked(op, at, m, n, k)
+    if panels:
+        ldb = op.nr
     while p < k:
-        depth = smaller(op.depth, k - p)
-        j = 0
-        while j < n:
-            b = B + (j * k + p * nr) * item if panels else B + (p * ldb + j) * item
-            i = 0
-            for t in range(tiles):
-                rows = (m - i) // (tiles - t)       # tiles of nearly equal height, none a thin remainder
-                op.gemm(C + (i * ldc + j) * item, ldc, A + (i * rsa + p * csa) * item, rsa, csa, b, nr if panels else ldb,
-                        rows, smaller(nr, n - j), depth, accumulate or p > 0)
-                i += rows
-            j += nr
+        depth, i, j, b = smaller(op.depth, k - p), 0, 0, B + p * ldb * item
+        if op.copy_strips is not NULL:
+            while i < m:
+                sweep_strips(op, at, C + i * ldc * item, ldc, A + (i * rsa + p * csa) * item, rsa, csa, b, ldb, step * item,
+                             smaller(STRIP_ROWS, m - i), n, depth, accumulate or p > 0)
+                i += STRIP_ROWS
+        else:
+            while j < n:
+                op.gemm(C + j * item, ldc, A + p * csa * item, rsa, csa, 0, b, ldb, ahead, m,
+                        smaller(op.nr, n - j), depth, accumulate or p > 0)
+                b += step * item
+                j += op.nr
         p += depth
+
+
+cdef inline fbp_ahead *asked(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """What the tiles of a product ask for: the operation's share of the next step's rows, in equal parts; or NULL."""
+    cdef Py_ssize_t tiles
+    if op.ahead == 0 or at.ahead.row == at.ahead.rows:
+        return NULL
+    tiles = parts(m, op.mr) * parts(n, op.nr) * parts(k, op.depth)
+    at.ahead.lines = 1 + <Py_ssize_t>(op.ahead * (at.ahead.rows - at.ahead.row) * parts(at.ahead.bytes, LINE) / tiles)
+    return at.ahead
+
+
+cdef void sweep_strips(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa,
+                       Py_ssize_t csa, const char *B, Py_ssize_t ldb, Py_ssize_t panel_bytes, Py_ssize_t m, Py_ssize_t n,
+                       Py_ssize_t depth, bint accumulate) noexcept nogil:
+    """C (m, n) = or += A (m, depth) B (depth, n), A copied into strips, m <= STRIP_ROWS. While one panel of B is read, the
+    next one, panel_bytes further, is asked for."""
+    cdef Py_ssize_t item = op.item, j = 0
+    cdef char *strips = op.strips + at.thread * op.strips_bytes
+    cdef fbp_ahead panel
+    memset(&panel, 0, sizeof(panel))
+    panel.stride, panel.rows, panel.bytes = ldb * item, depth, op.nr * item
+    panel.lines = parts(depth * parts(panel.bytes, LINE), parts(m, op.mr))
+    op.copy_strips(strips, A, rsa, csa, m, depth)
+    while j < n:
+        panel.base, panel.row, panel.at = B + panel_bytes, 0, 0
+        op.gemm(C, ldc, strips, 1, op.mr, op.mr * depth, B, ldb, &panel, m, smaller(op.nr, n - j), depth, accumulate)
+        B += panel_bytes
+        C += op.nr * item
+        j += op.nr
 
 
 # ---- over rows -----------------------------------------------------------------------------------------------------
@@ -48,10 +88,10 @@ cdef void dense(const Op *op, const Place *at) noexcept nogil:
     cdef char *Y = rows_of(op.out, at)
     cdef const char *X = rows_of(op.x, at)
     if op.panels is NULL:
-        product(op, Y, op.out.ld, X, op.x.ld, 1, op.W, op.n_out, False, at.rows, op.n_out,
+        product(op, at, Y, op.out.ld, X, op.x.ld, 1, op.W, op.n_out, False, at.rows, op.n_out,
                 op.n_in, False)
     else:
-        product(op, Y, op.out.ld, X, op.x.ld, 1, op.panels, 0, True, at.rows, op.n_out,
+        product(op, at, Y, op.out.ld, X, op.x.ld, 1, op.panels, 0, True, at.rows, op.n_out,
                 op.n_in, False)
     (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
                                op.kept.ld if op.kept is not NULL else 0, op.bias, at.rows, op.n_out)
@@ -62,13 +102,13 @@ cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
     cdef char *panels = op.panels + at.thread * op.panels_bytes
     if op.panels_bytes > 0 and at.opens_step:
         op.pack(panels, op.W, op.n_out, op.n_out, op.n_in)
-    product(op, rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, 1, panels, 0,
+    product(op, at, rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, 1, panels, 0,
             True, at.rows, op.n_in, op.n_out, False)
 
 
 cdef void weight_partial(const Op *op, const Place *at) noexcept nogil:
     """The slice's part of dW (n_in, n_out) += x (rows, n_in)^T y (rows, n_out)."""
-    product(op, op.partial + at.slice_ * op.slice_bytes, op.partial_ld, rows_of(op.x, at), 1,
+    product(op, at, op.partial + at.slice_ * op.slice_bytes, op.partial_ld, rows_of(op.x, at), 1,
             op.x.ld, rows_of(op.y, at), op.y.ld, False, op.n_in, op.n_out, at.rows, not (op.begins and at.opens_slice))
 
 
@@ -82,7 +122,7 @@ cdef void weight_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const
     it saved.
     """
     cdef const Op *op = g.op
-    product(op, out, op.n_out, rows_of(op.x, at) + g.row * op.item, 1, op.x.ld,
+    product(op, at, out, op.n_out, rows_of(op.x, at) + g.row * op.item, 1, op.x.ld,
             rows_of(op.y, at), op.y.ld, False, g.rows, op.n_out, batch, accumulate)
 
 
@@ -107,16 +147,20 @@ cdef void table_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const 
 
 cdef void matmul(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = x (rows, n_in) y (n_in, n_out)."""
-    product(op, op.out.base, op.out.ld, op.x.base, op.x.ld, 1, op.y.base, op.y.ld, False,
+    product(op, at, op.out.base, op.out.ld, op.x.base, op.x.ld, 1, op.y.base, op.y.ld, False,
             op.fixed_rows, op.n_out, op.n_in, False)
 
 
-cdef void pack_panel(const Packing *packing) noexcept nogil:
-    """One panel of W, or of its transpose, into the copy that all threads share."""
+cdef void pack_rows(const Packing *packing) noexcept nogil:
+    """Some rows of W in the copy of it, or of its transpose, that all threads share."""
     cdef const Op *op = packing.op
-    cdef Py_ssize_t j = packing.panel
     cdef bint transposed = op.y is not NULL     # the input gradient reads y
-    cdef Py_ssize_t k = op.n_out if transposed else op.n_in
-    cdef Py_ssize_t n = op.n_in if transposed else op.n_out
-    cdef const char *W = op.W + (j * op.n_out if transposed else j) * op.item
-    op.pack(op.panels + j * k * op.item, W, op.n_out, k, smaller(op.nr, n - j))
+    cdef const char *W = op.W + packing.row * op.n_out * op.item
+    cdef Py_ssize_t j = 0
+    if transposed:      # whole panels: they begin at multiples of nr
+        op.pack(op.panels + packing.row * op.n_out * op.item, W, op.n_out, op.n_out, packing.rows)
+        return
+    while j < op.n_out:
+        op.pack(op.panels + (j * op.n_in + packing.row * op.nr) * op.item, W + j * op.item, op.n_out, packing.rows,
+                smaller(op.nr, op.n_out - j))
+        j += op.nr

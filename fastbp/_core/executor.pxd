@@ -4,7 +4,7 @@ from fastbp._core.kernels cimport H_COUNT
 from fastbp._core.program cimport Program
 
 cdef enum Phase:
-    PACK        # copies of weights in panels; its tasks are panels
+    PACK        # copies of weights in panels; before the first step; its tasks are packings
     ROWS        # a sweep: forward, loss, backward; slices of the batch
     PARAMETERS  # gradients, and updates unless they must wait for the whole gradient's norm; ranges
     UPDATES     # updates that had to wait; ranges

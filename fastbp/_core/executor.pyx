@@ -9,8 +9,9 @@ from libc.math cimport isfinite, pow
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from fastbp._core cimport cpu, updates
-from fastbp._core.dense cimport pack_panel
-from fastbp._core.kernels cimport H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LR, H_SCALE, get_real
+from fastbp._core.dense cimport pack_rows
+from fastbp._core.kernels cimport (H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LR, H_SCALE, fbp_ahead,
+                                   get_real)
 from fastbp._core.program cimport Place, Program
 
 
@@ -52,6 +53,7 @@ cdef void run_slice(Program *p, const Call *call, Place *at, int index) noexcept
 
 cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept nogil:
     at.first = call.first + call.done % call.epoch * p.batch
+    at.next = call.first + (call.done + 1) % call.epoch * p.batch if call.done + 1 < call.steps else -1
     if call.phase == ROWS:
         run_slice(p, call, at, index)
     elif call.phase == PARAMETERS:
@@ -59,11 +61,11 @@ cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept 
         updates.make_gradient(index, p, at)
         updates.finish_gradient(index, p)
         if p.update is not NULL and p.clip_norm == 0:
-            updates.update(index, p, call.hyper)
+            updates.update(index, p, call.hyper, call.done + 1 < call.steps)
     elif call.phase == UPDATES:
-        updates.update(index, p, call.hyper)
+        updates.update(index, p, call.hyper, call.done + 1 < call.steps)
     else:
-        pack_panel(&p.packings[index])
+        pack_rows(&p.packings[index])
 
 
 # ---- between two phases --------------------------------------------------------------------------------------------------
@@ -141,7 +143,7 @@ cdef int end_step(Program *p, Call *call) noexcept nogil:
         return 0
     call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
     call.phase = PACK
-    return p.n_packings if p.update is not NULL and p.n_packings > 0 else advance(p, call)
+    return advance(p, call)
 
 
 # ---- teams -----------------------------------------------------------------------------------------------------------------
@@ -150,8 +152,11 @@ cdef int end_step(Program *p, Call *call) noexcept nogil:
 cdef void work(Program *p, Call *call, int member) noexcept nogil:
     """One thread of a team: tasks, until there are no more."""
     cdef Place at
+    cdef fbp_ahead ahead
     cdef int task
     memset(&at, 0, sizeof(at))
+    memset(&ahead, 0, sizeof(ahead))
+    at.ahead = &ahead
     at.thread, at.order, at.sweep = member, call.order, -1
     while True:
         task = cpu.take_task(&p.queue, member)
@@ -165,8 +170,11 @@ cdef void work(Program *p, Call *call, int member) noexcept nogil:
 cdef void work_alone(Program *p, Call *call, int tasks) noexcept nogil:
     """All tasks in order: a team of one needs no queue."""
     cdef Place at
+    cdef fbp_ahead ahead
     cdef int task
     memset(&at, 0, sizeof(at))
+    memset(&ahead, 0, sizeof(ahead))
+    at.ahead = &ahead
     at.order, at.sweep = call.order, -1
     while tasks > 0:
         for task in range(tasks):

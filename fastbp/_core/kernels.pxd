@@ -3,9 +3,17 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef extern from "fastbp.h" nogil:
-    ctypedef void fbp_gemm(void *C, Py_ssize_t ldc, const void *A, Py_ssize_t rsa, Py_ssize_t csa, const void *B,
-                           Py_ssize_t ldb, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, int accumulate) noexcept
+    ctypedef struct fbp_ahead:
+        const char *base
+        Py_ssize_t stride
+        const int64_t *index
+        Py_ssize_t rows, bytes, row, at, lines
+    ctypedef void fbp_gemm(void *C, Py_ssize_t ldc, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t strip,
+                           const void *B, Py_ssize_t ldb, fbp_ahead *ahead, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+                           int accumulate) noexcept
     ctypedef void fbp_pack(void *P, const void *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t n) noexcept
+    ctypedef void fbp_strips(void *S, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t m,
+                             Py_ssize_t k) noexcept
     ctypedef void fbp_forward(void *Y, Py_ssize_t ldy, void *Z, Py_ssize_t ldz, const void *b, Py_ssize_t m,
                               Py_ssize_t n) noexcept
     ctypedef void fbp_backward(void *dZ, Py_ssize_t lddz, const void *dY, Py_ssize_t lddy, const void *V,

@@ -10,9 +10,10 @@ cdef class Plan:
     cdef readonly int team          # the largest team the arena has room for
     cdef readonly Py_ssize_t batch, nbytes
     cdef char *base                 # of the arena, on a cache line
+    cdef char *strips               # of a block of a left operand, for each thread `strips_bytes`
     cdef char *partials             # slice 0's sums for the parameters, `slice_bytes` before the next slice's
     cdef char *extras               # slice 0's other sums, `extra_bytes` before the next slice's
-    cdef Py_ssize_t size, slice_bytes, extra_bytes
+    cdef Py_ssize_t size, slice_bytes, extra_bytes, strips_bytes
     cdef object arena, params, grads
     cdef tuple places               # where slots, fixed values and panels begin in the arena
     cdef dict found                 # {kernel: its address}
@@ -29,7 +30,7 @@ cdef class Plan:
     cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1
     cdef int _allocate(self, program) except -1
     cdef Py_ssize_t _row_bytes(self, slot) except -1
-    cdef int _lay_out(self, program) except -1
+    cdef int _lay_out(self, program, const fbp_table *table) except -1
     cdef int _make_values(self, program) except -1
     cdef Value *_value(self, index) except? NULL
     cdef int _set_operand(self, Operand *place, operand) except -1

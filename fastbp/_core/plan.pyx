@@ -4,10 +4,10 @@ from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport dense, maps, rows
 from fastbp._core.cpu cimport find, table_for
-from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce, fbp_table,
-                                   itemsize_of)
-from fastbp._core.program cimport (DIRECT, FIXED, LOCAL, SHARED, Driver, Op, Operand, Packing, RangeDriver,
-                                   RangeGradient, Sweep, Task, Value)
+from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce,
+                                   fbp_strips, fbp_table, itemsize_of)
+from fastbp._core.program cimport (DIRECT, FIXED, LINE, LOCAL, SHARED, STRIP_ROWS, Driver, Op, Operand, Packing,
+                                   RangeDriver, RangeGradient, Sweep, Task, Value)
 
 import math
 
@@ -16,7 +16,6 @@ import numpy as np
 cnp.import_array()
 
 cdef enum:
-    LINE = 64           # bytes: every part of the arena begins on a cache line
     APART = 128         # bytes between what two threads write: prefetchers fetch lines in pairs
 
 
@@ -123,7 +122,7 @@ cdef class Plan:
         p.sum_squares = <fbp_reduce *>find(table, "sum_squares")
         p.all_finite = <fbp_reduce *>find(table, "all_finite")
         self._allocate(program)
-        self._lay_out(program)
+        self._lay_out(program, table)
         self._make_values(program)
         self._make_operations(program, table)
         self._make_ranges(program)
@@ -167,8 +166,8 @@ cdef class Plan:
         # Rows a multiple of 512 bytes apart fall into few sets of the L1 cache, and tiles read 14 of them at once.
         return row_bytes + LINE if slot.padded and row_bytes % 512 == 0 else row_bytes
 
-    cdef int _lay_out(self, program) except -1:
-        """The arena: rows, fixed values, panels, the slices' sums. offsets: where each of them begins."""
+    cdef int _lay_out(self, program, const fbp_table *table) except -1:
+        """The arena: rows, fixed values, panels, strips, the slices' sums. offsets: where each of them begins."""
         cdef Program *p = &self.program
         cdef Py_ssize_t size = 0, row_bytes
         slots, fixed, panels = [], {}, []
@@ -190,6 +189,10 @@ cdef class Plan:
             size += {None: 0, "own": self.team, "shared": 1}[operation.panels] * rounded(
                 operation.panels_size * p.item, APART)
         size = rounded(size, APART)
+        strips = size
+        if any(operation.strips for operation in (*program.operations, *program.gradients)):
+            self.strips_bytes = rounded((STRIP_ROWS + table.mr) * table.depth * p.item, APART)
+        size += self.strips_bytes * self.team
         if program.partials and p.slices > 1:
             self.slice_bytes = rounded(program.size * p.item, APART)
         self.extra_bytes = rounded(program.extra * p.item, APART)
@@ -198,6 +201,7 @@ cdef class Plan:
         self.nbytes = size
         self.arena = aligned_zeros(size, np.uint8)
         self.base = <char *>cnp.PyArray_DATA(self.arena)
+        self.strips = self.base + <Py_ssize_t>strips
         # the sums of a single slice are the gradient
         self.partials = p.grads if p.slices == 1 else self.base + <Py_ssize_t>sums
         self.extras = self.base + <Py_ssize_t>sums + self.slice_bytes * p.slices
@@ -289,6 +293,8 @@ cdef class Plan:
         op.kernel = self._find(table, operation.kernel) if operation.kernel is not None else NULL
         op.gemm = <fbp_gemm *>self._find(table, "gemm")
         op.pack = <fbp_pack *>self._find(table, "pack_transposed" if operation.name == "input_gradient" else "pack")
+        op.copy_strips = <fbp_strips *>self._find(table, "strips") if operation.strips else NULL
+        op.strips, op.strips_bytes = self.strips, self.strips_bytes
         op.copy = <fbp_map *>self._find(table, "copy")
         op.mr, op.nr, op.depth, op.item = table.mr, table.nr, table.depth, p.item
         op.out, op.kept = self._value(operation.out), self._value(operation.kept)
@@ -304,6 +310,7 @@ cdef class Plan:
         if partial >= 0:
             op.partial, op.slice_bytes = self._sum_at(partial)
             op.partial_ld, op.begins = operation.partial_ld, operation.begins
+        op.ahead = operation.ahead
         op.scale, op.param, op.number = operation.scale, operation.param, operation.number
         op.sums = self.sums + <Py_ssize_t>operation.sums * p.slices
         if operation.name == "gather":
@@ -337,15 +344,16 @@ cdef class Plan:
                 task.partial, task.slice_bytes = self._sum_at(item.partial)
             if item.added is not None:
                 task.added = self.values[<int>item.added].base + <Py_ssize_t>item.added_at * p.item
+            task.piece = item.piece or item.count
+            task.packings, task.n_packings = &p.packings[<int>item.packings[0]], item.packings[1]
             task.gradients, task.n_gradients = gradient, <int>len(item.gradients)
             for index, row, count in item.gradients:
                 gradient.op = &p.ops[p.n_ops + <int>index]
                 gradient.row, gradient.rows = row, count
                 gradient.drive = range_driver_named(program.gradients[index].name)
                 gradient += 1
-        for i, (operation, panel) in enumerate(program.packings):
-            p.packings[i].op = &p.ops[<int>operation]
-            p.packings[i].panel = panel
+        for i, (operation, row, count, end) in enumerate(program.packings):
+            p.packings[i] = Packing(&p.ops[<int>operation], row, count, end)
         return 0
 
     cdef int bind(self, int index, array) except -1:

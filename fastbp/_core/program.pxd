@@ -2,8 +2,12 @@
 # what dtype they hold. A step is one or more sweeps over the rows (fixed operations, then slices of the batch through the
 # row operations) and a parameter phase (ranges of the parameter vector get their gradient and their update).
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_queue, fbp_reduce,
-                                   fbp_update)
+from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_queue, fbp_reduce,
+                                   fbp_strips, fbp_update)
+
+cdef enum:
+    LINE = 64           # bytes of a cache line
+    STRIP_ROWS = 128    # of a left operand copied at once: with a sweep's depth 128 KB, a quarter of the smallest L2 cache
 
 cdef enum Mode:
     LOCAL       # one block of rows, each thread has its own; forgotten when the block is done
@@ -36,6 +40,8 @@ cdef struct Place:
     bint opens_step             # the block is this thread's first of the sweep: copies of the weights are stale
     Py_ssize_t sweep            # the sweep, counted over all steps, whose weights this thread has copies of, or -1
     uint64_t key                # of the step's dropout masks
+    fbp_ahead *ahead            # what the thread asks for while it computes
+    Py_ssize_t next             # as `first`, of the step that follows, or -1
     const int64_t *order        # (n,) the caller's rows in the order of training, or NULL
 
 ctypedef void (*Driver)(const Op *op, const Place *at) noexcept nogil
@@ -46,10 +52,12 @@ cdef struct Op:
     fbp_any *kernel
     fbp_gemm *gemm
     fbp_pack *pack
+    fbp_strips *copy_strips     # NULL: the left operand is read where it lies
     fbp_map *copy
-    Py_ssize_t mr, nr           # the largest tile of gemm
+    Py_ssize_t mr, nr           # the largest tile of gemm: rows, columns
     Py_ssize_t depth            # rows of the right operand that a sweep over the tiles uses before it moves on
     Py_ssize_t item             # bytes of a real
+    double ahead                # share of the next step's rows that is asked for here; of a gather: whether it is
     Value *out
     Value *kept                 # what backward will read beside the output, or NULL
     Value *x
@@ -62,6 +70,8 @@ cdef struct Op:
     char *bias                  # (n_out,)
     char *panels                # W or its transpose in panels, or NULL
     Py_ssize_t panels_bytes     # from one thread's panels to the next one's; 0: shared, packed in the parameter phase
+    char *strips                # room for a block of rows of the left operand
+    Py_ssize_t strips_bytes     # from one thread's room to the next one's
     char *partial               # this operation's part of slice 0's vector of sums
     Py_ssize_t slice_bytes      # from one slice's vector to the next one's
     Py_ssize_t partial_ld       # between rows of that part, in elements
@@ -81,6 +91,12 @@ cdef struct RangeGradient:
     const Op *op
     Py_ssize_t row, rows        # the range as rows of W, or columns of b
 
+# Rows [row, row + rows) of weights that are copied into panels: when a call begins, and by the range that updates them.
+cdef struct Packing:
+    const Op *op
+    Py_ssize_t row, rows
+    Py_ssize_t end              # how much of its range has been updated when it can be copied
+
 # One range [begin, begin + count) of the parameter vector: its gradient, and what follows from it.
 cdef struct Task:
     Py_ssize_t begin, count
@@ -90,11 +106,9 @@ cdef struct Task:
     int n_gradients
     const char *added           # a fixed value that is a term of it, or NULL
     double l1, l2
-
-# Copies of weights in panels that are refreshed after every update.
-cdef struct Packing:
-    const Op *op
-    Py_ssize_t panel            # the panel's first column
+    Py_ssize_t piece            # elements that are updated, and copied into panels while they are warm, at a time
+    const Packing *packings
+    int n_packings
 
 # A pass over all rows, which begins with what is fixed.
 cdef struct Sweep:

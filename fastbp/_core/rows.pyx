@@ -1,14 +1,21 @@
 """Operations that need nothing but their own rows: gather, conversion, activation's derivative, dropout, loss."""
 from libc.stdint cimport int64_t, uint64_t
 from fastbp._core cimport cpu
-from fastbp._core.kernels cimport fbp_backward, fbp_convert, fbp_dropout, fbp_loss
+from fastbp._core.kernels cimport fbp_ahead, fbp_backward, fbp_convert, fbp_dropout, fbp_loss
 from fastbp._core.program cimport Op, Place, rows_of
+
+
+cdef void ask_for_next(const Op *op, const Place *at, Py_ssize_t item) noexcept nogil:
+    """The rows of x, of elements of `item` bytes, that the next step reads here are asked for by the products of this step."""
+    if op.ahead > 0 and at.next >= 0 and at.order is not NULL:
+        at.ahead[0] = fbp_ahead(op.x.base, op.x.row_bytes, at.order + at.next + at.row, at.rows, op.n_out * item, 0, 0, 0)
 
 
 cdef void gather(const Op *op, const Place *at) noexcept nogil:
     """out (rows, width) = the rows of x, the caller's array, that `order` names."""
     cpu.gather(rows_of(op.out, at), op.out.row_bytes, op.x.base, op.x.row_bytes, at.order + at.first + at.row,
                at.rows, op.n_out * op.item)
+    ask_for_next(op, at, op.item)
 
 
 cdef void convert(const Op *op, const Place *at) noexcept nogil:
@@ -16,6 +23,7 @@ cdef void convert(const Op *op, const Place *at) noexcept nogil:
     cdef const int64_t *index = at.order + at.first + at.row if at.order is not NULL else NULL
     (<fbp_convert *>op.kernel)(rows_of(op.out, at), op.out.ld, rows_of(op.x, at) if index is NULL else op.x.base,
                                op.x.row_bytes, index, at.rows, op.n_out, op.scale)
+    ask_for_next(op, at, op.x.row_bytes // op.x.ld)
 
 
 cdef void activation_gradient(const Op *op, const Place *at) noexcept nogil:

@@ -115,5 +115,5 @@ def apply_update(Plan plan, optimizer, double lr, int64_t steps):
         if finite:
             hyper[H_SCALE] = clip_scale(p)
             for i in range(p.n_tasks):
-                updates.update(i, p, hyper)
+                updates.update(i, p, hyper, False)
     return "gradient" if not finite else "parameter" if p.broken else ""

@@ -1,6 +1,7 @@
 """What happens to one range of the parameter vector: gradient, penalty, norm, update."""
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
+from fastbp._core.dense cimport pack_rows
 from fastbp._core.program cimport Place, Program, Task
 
 
@@ -46,11 +47,20 @@ cdef double norm(const Program *program) noexcept nogil:
     return sqrt(total)
 
 
-cdef void update(int index, Program *program, const double *hyper) noexcept nogil:
-    """Moves the range's parameters by one step. hyper (H_COUNT,)."""
+cdef void update(int index, Program *program, const double *hyper, bint pack) noexcept nogil:
+    """Moves the range's parameters by one step. hyper (H_COUNT,). pack: there is a next step, whose copies of the weights in
+    panels are made here, piece by piece, while they are in the L2 cache."""
     cdef const Task *task = &program.tasks[index]
-    cdef Py_ssize_t offset = task.begin * program.item
-    if not program.update(program.params + offset, program.s0 + offset if program.s0 is not NULL else NULL,
-                          program.s1 + offset if program.s1 is not NULL else NULL, program.grads + offset, task.count,
-                          hyper):
-        program.broken = True
+    cdef Py_ssize_t done = 0, count, offset
+    cdef int packed = 0
+    while done < task.count:
+        count = min(task.piece, task.count - done)
+        offset = (task.begin + done) * program.item
+        if not program.update(program.params + offset, program.s0 + offset if program.s0 is not NULL else NULL,
+                              program.s1 + offset if program.s1 is not NULL else NULL, program.grads + offset, count,
+                              hyper):
+            program.broken = True
+        done += count
+        while pack and packed < task.n_packings and task.packings[packed].end <= done:
+            pack_rows(&task.packings[packed])
+            packed += 1

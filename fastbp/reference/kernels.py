@@ -32,6 +32,18 @@ def pack_transposed(B, nr):
     return pack(B.T, nr)
 
 
+def strips(A, mr):
+    """Strips (tiles, k, mr) of A (m, k): its rows in tiles of nearly equal height, at most mr, the lower ones first,
+    each transposed and filled up with zeros."""
+    tiles = -(-len(A) // mr)
+    heights = [len(A) // tiles + (t >= tiles - len(A) % tiles) for t in range(tiles)] if tiles else []
+    out = np.zeros((tiles, A.shape[1], mr))
+    for t, height in enumerate(heights):
+        begin = sum(heights[:t])
+        out[t, :, :height] = A[begin : begin + height].T
+    return out
+
+
 def column_sum(A, s=None):
     """Sum (n,) over the rows of A (m, n), added to s where given."""
     return A.sum(axis=0) + (0 if s is None else s)
