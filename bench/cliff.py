@@ -36,17 +36,31 @@ def seconds(net, X, Y, batch, steps, threads):
     return time.perf_counter() - begun
 
 
-def measure(width, batch, threads, rounds):
-    """{threads: microseconds a sample}, medians of rounds by turns."""
-    rng = np.random.default_rng(width)
-    X, Y = rng.random((2, batch, 10), dtype=np.float32)
-    nets = {count: fb.mlp(10, width, width, 10, loss="mse") for count in threads}
-    steps = {count: steps_for(net, X, Y, batch, count) for count, net in nets.items()}
-    samples = {count: [] for count in threads}
+class Cell:
+    """One width and batch on so many threads: a network, and the times of its samples in microseconds."""
+
+    def __init__(self, width, batch, threads):
+        rng = np.random.default_rng(width)
+        self.X, self.Y = rng.random((2, batch, 10), dtype=np.float32)
+        self.net, self.batch, self.threads = fb.mlp(10, width, width, 10, loss="mse"), batch, threads
+        self.steps = steps_for(self.net, self.X, self.Y, batch, threads)
+        self.taken = []
+
+    def run(self):
+        taken = seconds(self.net, self.X, self.Y, self.batch, self.steps, self.threads)
+        self.taken.append(1e6 * taken / self.steps / self.batch)
+
+
+def measure(threads, rounds):
+    """{(width, batch): {threads: microseconds a sample}}, medians of rounds in each of which every cell has its turn:
+    what is compared was measured within seconds, and again and again, as the machine has faster and slower minutes."""
+    cells = {(width, batch): {count: Cell(width, batch, count) for count in threads}
+             for width in WIDTHS for batch in BATCHES}
     for _ in range(rounds):
-        for count, net in nets.items():
-            samples[count].append(1e6 * seconds(net, X, Y, batch, steps[count], count) / steps[count] / batch)
-    return {count: statistics.median(taken) for count, taken in samples.items()}
+        for each in cells.values():
+            for cell in each.values():
+                cell.run()
+    return {key: {count: statistics.median(cell.taken) for count, cell in each.items()} for key, each in cells.items()}
 
 
 def faults(found, threads):
@@ -93,7 +107,7 @@ def main(argv=None):
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(argv)
     threads = sorted({1, options.threads})
-    found = {(width, batch): measure(width, batch, threads, options.rounds) for width in WIDTHS for batch in BATCHES}
+    found = measure(threads, options.rounds)
     print("microseconds a sample on", options.threads, "threads\nwidth " + "".join(f"{batch:>9}" for batch in BATCHES))
     for width in WIDTHS:
         print(f"{width:5} " + "".join(f"{found[width, batch][options.threads]:9.3f}" for batch in BATCHES))

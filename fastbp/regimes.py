@@ -9,13 +9,14 @@
 
 from typing import NamedTuple
 
-SLICES_BYTES = 256 * 1024  # parameters larger than this are trained in tiles; L2, 1-2 MB, holds several slices' sums
-SLICE_WORK = 1e6  # multiply-adds worth a slice of its own: 10 us of one core, for two meetings and what they move
+SLICES_BYTES = 256 * 1024  # parameters larger than this are trained in tiles; twice this where batches are long
+SLICE_WORK = 6.5e5  # multiply-adds worth a slice of its own: 7-15 us of one core, for two meetings and what they move
 ELEMENT_WORK = 40  # multiply-adds that one activation, its derivative and its loss cost
 MAP_WORK = 4  # multiply-adds that an elementwise operation costs for each number it makes, in the L1 cache
 MOST_SLICES = 16
 TILE_SLICES = 8  # at most, and of at least TILE_ROWS rows: panels of weights pass by once a slice; 16 rows cost 10 %
 TILE_ROWS = 32
+TILE_BLOCK = 128  # rows of such a slice that go through all layers together: 3-5 % at widths of 256 and 384
 BLOCK_BYTES = 32 * 1024  # of activations and their gradients: the L1 cache
 BLOCK_ROWS = 32  # at least: digits16 in blocks of 16 and 9 rows took 118 us for 105 in one of 25
 PANEL_BYTES = 256 * 1024  # a weight matrix larger than this is read from panels in the forward pass
@@ -41,8 +42,11 @@ def choose(batch, products, maps, size, itemsize, keep=False):
     backward are separate calls).
     """
     weights = sum(inputs * units for inputs, units in products)
-    tiles = size * itemsize > SLICES_BYTES
-    row_work = 3 * weights + ELEMENT_WORK * sum(units for _, units in products) + MAP_WORK * maps
+    units = sum(units for _, units in products)
+    # what the slices' sums move, against what the activations and gradients of the whole batch do, which tiles keep
+    moved = MOST_SLICES * size < 2 * batch * units
+    tiles = size * itemsize > (2 * SLICES_BYTES if moved else SLICES_BYTES)
+    row_work = 3 * weights + ELEMENT_WORK * units + MAP_WORK * maps
     if tiles:
         slices = min(TILE_SLICES, batch // TILE_ROWS)
     else:
@@ -58,6 +62,8 @@ def strips(rows, columns):
 
 def block_rows(regime, row_bytes, keep=False):
     """Rows that go through the operations together. row_bytes: of the values that are alive at once."""
-    if regime.tiles or keep:
+    if keep:
         return regime.slice_rows
+    if regime.tiles:
+        return min(regime.slice_rows, TILE_BLOCK)
     return min(regime.slice_rows, max(BLOCK_ROWS, BLOCK_BYTES // max(1, row_bytes)))

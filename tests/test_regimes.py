@@ -68,6 +68,19 @@ def test_parameters_beyond_the_cache_are_trained_in_tiles(itemsize, tiles):
     assert choose(64, [(257, count)], itemsize).tiles
 
 
+def test_twice_as_many_in_slices_where_the_batch_is_long():
+    """The activations of 4096 rows are more to move than the sums of 16 slices."""
+    products = [(10, 256), (256, 256), (256, 10)]
+    assert [choose(batch, products).tiles for batch in (64, 1024, 4096)] == [True, True, False]
+    assert choose(4096, [(10, 512), (512, 512), (512, 10)]).tiles
+
+
+def test_long_slices_of_the_tiles_regime_go_through_the_layers_in_blocks():
+    regime = choose(4096, LARGE)
+    assert regimes.block_rows(regime, 4000) == regimes.TILE_BLOCK < regime.slice_rows
+    assert regimes.block_rows(choose(128, LARGE), 4000) == 32
+
+
 def test_parameters_count_that_are_in_no_product():
     """Biases, knobs and embedding tables: their slices' sums fill the cache like those of weights."""
     most = regimes.SLICES_BYTES // 4
@@ -93,7 +106,9 @@ def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, maps, 
     assert (slices - 1) * regime.slice_rows < batch <= slices * regime.slice_rows
     assert 1 <= regimes.block_rows(regime, itemsize * sum(widths), keep) <= regime.slice_rows
     assert slices == 1 or regime.slice_rows >= 8
-    assert regime.tiles == (sum(a * b for a, b in products) * itemsize > regimes.SLICES_BYTES)
+    bytes_ = sum(a * b for a, b in products) * itemsize
+    assert regime.tiles >= (bytes_ > 2 * regimes.SLICES_BYTES)
+    assert regime.tiles <= (bytes_ > regimes.SLICES_BYTES)
     assert regime.shared == (regime.tiles or keep)
 
 

@@ -180,6 +180,36 @@ def test_many_slices_give_the_same_bits_for_any_number_of_threads(isa, dtype, dr
     assert len(results) == 1
 
 
+@pytest.mark.parametrize("hidden", [48, 300], ids=["slices", "tiles"])
+def test_a_call_that_tries_a_team_computes_what_one_thread_does(hidden, rng):
+    """Calls of many steps try both, and go on with what was faster; dropout's masks and fresh copies of weights show
+    whether the parts join."""
+    X, y = rng.standard_normal((6400, 60)), rng.integers(0, 10, 6400)
+    results = set()
+    for threads in (1, 2):
+        net = fb.mlp(60, hidden, 300, 10, dropout=0.2, loss="cross_entropy", seed=1)
+        losses = train.run_steps(net, X, y, fb.Adam(lr=1e-3), 32, 200, threads=threads)
+        results.add((bits(net), losses.tobytes()))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("bad", [0, 2, 5, 150])
+def test_a_loss_that_ends_a_trial_of_a_team_ends_the_call(bad, rng, monkeypatch):
+    """After a first step the other 255 are one call; its trial takes 3 of them alone, and 3 as a team."""
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 10.0)
+    X, Y = np.ones((256 * 128, 60), "f"), rng.standard_normal((256 * 128, 10)).astype("f")
+    X[bad * 128] = 3e38
+    found = set()
+    for threads in (1, 2):
+        net = fb.mlp(60, 64, 10, activation="linear", loss="mse", seed=1)
+        assert net._plans.get("train", 128, threads=2).compiled.team == 2
+        with pytest.raises(FloatingPointError) as error:
+            net.fit(X, Y, batch_size=128, shuffle=False, optimizer=fb.SGD(lr=1e-6), threads=threads)
+        assert f"step {bad + 1}" in str(error.value)
+        found.add((str(error.value), bits(net)))
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("hidden", [8, 700, 7000], ids=["one range", "slices", "tiles"])
 def test_clip_norm_is_the_norm_of_the_whole_gradient(data, dtype, hidden):
     X, Y, _ = data

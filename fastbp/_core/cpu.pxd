@@ -8,6 +8,7 @@ cdef fbp_any *find(const fbp_table *table, str name) except NULL
 cpdef long version() noexcept
 cdef int team_limit(int wanted) noexcept
 cdef int team_member() noexcept nogil
+cdef double seconds() noexcept nogil
 cdef void start_queue(fbp_queue *queue, int team) noexcept nogil
 cdef void open_phase(fbp_queue *queue, int tasks) noexcept nogil
 cdef int take_task(fbp_queue *queue, int member) noexcept nogil

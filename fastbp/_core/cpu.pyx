@@ -33,10 +33,12 @@ cdef extern from *:
     #else
     #define FASTBP_OPENMP 0
     static int omp_get_thread_num(void) { return 0; }
+    static double omp_get_wtime(void) { return 0; }
     #endif
     """
     int FASTBP_OPENMP
     int omp_get_thread_num() nogil
+    double omp_get_wtime() nogil
     const char *FASTBP_BUILD_FLAGS
     const char *__VERSION__
 
@@ -218,6 +220,11 @@ cdef int team_limit(int wanted) noexcept:
 
 cdef int team_member() noexcept nogil:
     return omp_get_thread_num()
+
+
+cdef double seconds() noexcept nogil:
+    """Seconds since some moment."""
+    return omp_get_wtime()
 
 
 cdef void start_queue(fbp_queue *queue, int team) noexcept nogil:

@@ -23,6 +23,7 @@ cdef struct Call:
     # where the call is; written between two phases, when no task is under way
     Phase phase
     int sweep                   # of the phase ROWS
+    Py_ssize_t stop             # the step that it runs to for now
     Py_ssize_t done             # steps that were completed
     double loss                 # of the step at hand
     uint64_t key                # of its dropout masks

@@ -14,6 +14,11 @@ from fastbp._core.kernels cimport (H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION
                                    get_real)
 from fastbp._core.program cimport Place, Program
 
+cdef enum:
+    TRIAL = 64          # a trial of a team takes this part of a call, alone and together
+    TRIAL_STEPS = 2     # at least, or there is none
+    TRIAL_CALLS = 8     # of some 50 ms each, from one trial to the next
+
 
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
     """hyper (H_COUNT,) = the optimizer's constants and what depends on the step, t = 1, 2 ..."""
@@ -74,8 +79,8 @@ cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept 
 cdef int begin(Program *p, Call *call) noexcept nogil:
     """The first phase; returns the number of its tasks."""
     call.phase = PACK
-    call.key = cpu.threefry(call.seed, call.draws)
-    return p.n_packings if p.n_packings > 0 else advance(p, call)
+    call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
+    return p.n_packings if p.n_packings > 0 and call.done == 0 else advance(p, call)
 
 
 cdef int begin_sweep(Program *p, Call *call, int sweep) noexcept nogil:
@@ -139,7 +144,7 @@ cdef int end_step(Program *p, Call *call) noexcept nogil:
     if p.broken:
         return 0
     call.done += 1
-    if call.done == call.steps:
+    if call.done == call.stop:
         return 0
     call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
     call.phase = PACK
@@ -182,18 +187,49 @@ cdef void work_alone(Program *p, Call *call, int tasks) noexcept nogil:
         tasks = advance(p, call)
 
 
-cdef int start(Program *p, Call *call, int team) except -1:
-    """Runs the call on at most `team` threads: one parallel region, or none for a team of one."""
+cdef void run(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
+    """The call's steps up to `stop`: one parallel region, or none for a team of one."""
     cdef int tasks
+    call.stop = stop
+    tasks = begin(p, call)
+    if team == 1:
+        work_alone(p, call, tasks)
+        return
+    cpu.start_queue(&p.queue, team)
+    cpu.open_phase(&p.queue, tasks)
+    with parallel(num_threads=team):
+        work(p, call, cpu.team_member())
+
+
+cdef bint team_pays(Program *p, Call *call, int team) noexcept nogil:
+    """Whether a team is faster than one thread, at the moment: tried now and then on a few of the call's steps.
+
+    What two threads say to each other costs 0.2 us or 2 us, by the minute, on a machine that others use as well. Who
+    computes changes no bit, so the time may decide.
+    """
+    cdef Py_ssize_t steps = call.steps // TRIAL
+    cdef double began, between
+    if steps < TRIAL_STEPS or p.calls % TRIAL_CALLS != 0:
+        p.calls += steps >= TRIAL_STEPS
+        return not p.alone
+    p.calls += 1
+    began = cpu.seconds()
+    run(p, call, 1, steps)
+    if call.done < steps:
+        return False
+    between = cpu.seconds()
+    run(p, call, team, 2 * steps)
+    p.alone = between - began < cpu.seconds() - between
+    return not p.alone
+
+
+cdef int start(Program *p, Call *call, int team) except -1:
+    """Runs the call on at most `team` threads."""
     team = cpu.team_limit(team)
     p.broken = False
     with nogil:
-        tasks = begin(p, call)
-        if team == 1:
-            work_alone(p, call, tasks)
-        else:
-            cpu.start_queue(&p.queue, team)
-            cpu.open_phase(&p.queue, tasks)
-            with parallel(num_threads=team):
-                work(p, call, cpu.team_member())
+        if team > 1 and not team_pays(p, call, team):
+            team = 1
+        if call.done == call.stop:      # nothing was tried, or nothing went wrong
+            run(p, call, team, call.steps)
     return 0

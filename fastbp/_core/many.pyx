@@ -32,6 +32,7 @@ def run_each(list calls, int team):
             plan, arrays, order, first, epoch, lr, losses, optimizer, dropout = calls[i]
             prepare_batches(plan, &jobs[i].call, arrays, order, first, epoch, lr, losses, optimizer, dropout)
             jobs[i].program = &plan.program
+            jobs[i].call.stop = jobs[i].call.steps
         team = cpu.team_limit(min(team, count))
         cpu.start_queue(&queue, team)
         cpu.open_phase(&queue, count)

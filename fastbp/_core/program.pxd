@@ -145,6 +145,8 @@ cdef struct Program:
     char *s0
     char *s1
     double clip_norm            # 0: none
+    bint alone                  # whether one thread was faster than a team when that was last tried
+    int calls                   # long enough for a trial
     bint broken                 # a parameter or gradient stopped being finite
     fbp_queue queue
 
