@@ -16,13 +16,17 @@ CHECK_STEPS = 3
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "FASTBP_NUM_THREADS")
 
 
+def environment(threads):
+    """That of a process in which every library has so many threads."""
+    return dict(os.environ, **{variable: str(threads) for variable in THREAD_VARIABLES})
+
+
 class Worker:
     """A contender's process, seen from the one that measures."""
 
     def __init__(self, name, threads):
         self.name, self.threads = name, threads
-        env = dict(os.environ, **{variable: str(threads) for variable in THREAD_VARIABLES})
-        self.process = subprocess.Popen([sys.executable, "-m", "bench.worker", name, str(threads)], cwd=ROOT, env=env,
+        self.process = subprocess.Popen([sys.executable, "-m", "bench.worker", name, str(threads)], cwd=ROOT, env=environment(threads),
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.about = self.answer()  # {"version": ...} or {"missing": why}
 

@@ -136,7 +136,8 @@ class _Member(train.NetworkJob):
     def accuracy(self):
         if self.rows is None:
             return super().accuracy()
-        pieces = [self.rows[first : first + PIECE] for first in range(0, self.n, PIECE)]
+        rows = self.rows[:: self.every]
+        pieces = [rows[first : first + PIECE] for first in range(0, len(rows), PIECE)]
         X, targets = self.arrays["X"], self.arrays["targets"]
         right = [
             self.model._right(self.model._outputs(X[piece])[0], targets[piece], self.labels, self.question)

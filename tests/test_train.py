@@ -253,6 +253,17 @@ def test_validation_leaves_no_trace(data):
 # ---- callbacks, early stopping, schedules --------------------------------------------------------------------------
 
 
+def test_the_accuracy_of_much_data_is_that_of_every_kth_sample(rng, monkeypatch):
+    monkeypatch.setattr(train, "ACCURACY_ROWS", 100)
+    X, right, wrong = rng.standard_normal((210, INPUTS)).astype("f"), np.zeros(210, int), np.ones(210, int)
+    every_third = np.arange(210) % 3 == 0
+    for y in (np.where(every_third, right, wrong), np.eye(UNITS)[np.where(every_third, right, wrong)]):
+        net = fb.mlp(INPUTS, 8, UNITS, loss="cross_entropy", seed=1)
+        net.layers[-1].b[0] = 100.0  # what it says is always 0
+        history = net.fit(X, y, batch_size=50, optimizer=fb.SGD(lr=1e-6))
+        assert history.history["accuracy"] == [1.0]
+
+
 def test_callbacks_hear_of_everything_in_order(data):
     X, Y, _ = data
     heard = []
