@@ -1,5 +1,6 @@
 """The front page is true: its Python runs as written, its commands exist, its links lead somewhere."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -20,6 +21,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_python_blocks_run(block, tmp_path):
+    if "load_mnist" in block and not Path(os.environ.get("FASTBP_DATA", ""), "mnist").is_dir():
+        pytest.skip("FASTBP_DATA does not name a folder with mnist/")
+    if "load_mnist" in block:
+        block += "assert min(accuracies) > 0.98, accuracies"
     done = subprocess.run([sys.executable, "-W", "error", "-c", block], cwd=tmp_path, capture_output=True, text=True,
                           timeout=120)
     assert done.returncode == 0, done.stderr

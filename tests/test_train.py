@@ -193,6 +193,17 @@ def test_a_call_that_tries_a_team_computes_what_one_thread_does(hidden, rng):
     assert len(results) == 1
 
 
+def test_short_calls_that_take_turns_compute_what_one_thread_does(rng):
+    """Of every 64 short calls one is made as a team and one alone, and then the faster way is gone on with."""
+    X, y = rng.standard_normal((640, 60)), rng.integers(0, 10, 640)
+    results = set()
+    for threads in (1, 2):
+        net = fb.mlp(60, 64, 10, dropout=0.2, loss="cross_entropy", seed=1)
+        losses = train.run_steps(net, X, y, fb.Adam(lr=1e-3), 320, 150, threads=threads)  # two steps a call
+        results.add((bits(net), losses.tobytes()))
+    assert len(results) == 1
+
+
 @pytest.mark.parametrize("bad", [0, 2, 5, 150])
 def test_a_loss_that_ends_a_trial_of_a_team_ends_the_call(bad, rng, monkeypatch):
     """After a first step the other 255 are one call; its trial takes 3 of them alone, and 3 as a team."""

@@ -15,9 +15,11 @@ from fastbp._core.kernels cimport (H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION
 from fastbp._core.program cimport Place, Program
 
 cdef enum:
-    TRIAL = 64          # a trial of a team takes this part of a call, alone and together
-    TRIAL_STEPS = 2     # at least, or there is none
-    TRIAL_CALLS = 8     # of some 50 ms each, from one trial to the next
+    TRIAL = 64          # a trial of a team takes this part of a long call, or one of so many short calls, each way
+    TRIAL_STEPS = 2     # of a long call, at least
+    TRIAL_CALLS = 8     # long calls, of some 50 ms each, from one trial to the next; short ones before the first
+
+cdef double SHORT = 2e-3    # seconds: work that takes a team longer is worth one
 
 
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
@@ -201,35 +203,47 @@ cdef void run(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
         work(p, call, cpu.team_member())
 
 
-cdef bint team_pays(Program *p, Call *call, int team) noexcept nogil:
-    """Whether a team is faster than one thread, at the moment: tried now and then on a few of the call's steps.
+cdef double timed(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
+    """`run`; returns its seconds."""
+    cdef double began = cpu.seconds()
+    run(p, call, team, stop)
+    return cpu.seconds() - began
+
+
+cdef void try_both(Program *p, Call *call, int team) noexcept nogil:
+    """Takes some of a long call's steps alone and as many as a team, and notes which was faster."""
+    cdef Py_ssize_t steps = call.steps // TRIAL
+    cdef double alone = timed(p, call, 1, steps)
+    if call.done == steps:
+        p.alone = alone < timed(p, call, team, 2 * steps)
+
+
+cdef void take_turn(Program *p, Call *call, int team) noexcept nogil:
+    """Makes a whole short call as a team, and the next one alone, and notes which was faster."""
+    if p.calls % TRIAL == TRIAL_CALLS:
+        p.seconds = timed(p, call, team, call.steps) / call.steps
+    elif p.seconds * call.steps < SHORT:
+        p.alone = timed(p, call, 1, call.steps) / call.steps < p.seconds
+    else:
+        run(p, call, team, call.steps)
+
+
+cdef int start(Program *p, Call *call, int team) except -1:
+    """Runs the call on at most `team` threads: on one where that is faster at the moment, which is tried now and then.
 
     What two threads say to each other costs 0.2 us or 2 us, by the minute, on a machine that others use as well. Who
     computes changes no bit, so the time may decide.
     """
-    cdef Py_ssize_t steps = call.steps // TRIAL
-    cdef double began, between
-    if steps < TRIAL_STEPS or p.calls % TRIAL_CALLS != 0:
-        p.calls += steps >= TRIAL_STEPS
-        return not p.alone
-    p.calls += 1
-    began = cpu.seconds()
-    run(p, call, 1, steps)
-    if call.done < steps:
-        return False
-    between = cpu.seconds()
-    run(p, call, team, 2 * steps)
-    p.alone = between - began < cpu.seconds() - between
-    return not p.alone
-
-
-cdef int start(Program *p, Call *call, int team) except -1:
-    """Runs the call on at most `team` threads."""
     team = cpu.team_limit(team)
     p.broken = False
     with nogil:
-        if team > 1 and not team_pays(p, call, team):
-            team = 1
-        if call.done == call.stop:      # nothing was tried, or nothing went wrong
-            run(p, call, team, call.steps)
+        if team > 1:
+            if call.steps >= TRIAL * TRIAL_STEPS:
+                if p.calls % TRIAL_CALLS == 0:
+                    try_both(p, call, team)
+            elif TRIAL_CALLS <= p.calls % TRIAL <= TRIAL_CALLS + 1:
+                take_turn(p, call, team)
+            p.calls += 1
+        if call.done == call.stop and call.done < call.steps:   # nothing went wrong, and there is more to do
+            run(p, call, 1 if p.alone else team, call.steps)
     return 0

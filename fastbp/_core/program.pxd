@@ -146,7 +146,8 @@ cdef struct Program:
     char *s1
     double clip_norm            # 0: none
     bint alone                  # whether one thread was faster than a team when that was last tried
-    int calls                   # long enough for a trial
+    int calls                   # that a team was wanted for
+    double seconds              # of a step, as a team, when that was last tried in a short call
     bint broken                 # a parameter or gradient stopped being finite
     fbp_queue queue
 
