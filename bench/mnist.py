@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def fastbp(data, threads, seed):
 
 
 def sooner(data, threads, seed):
-    """(seconds, test accuracy) of a smaller network, one cycle of the learning rate, and pixels as the bytes they are."""
+    """(seconds, test accuracy) of a smaller network, one cycle of the learning rate, and pixels that are bytes."""
     net = mlp(*OWN["widths"], activation="relu", loss="cross_entropy", seed=seed, input_scale=1 / 255)
     rate = schedules.OneCycle(OWN["peak"], steps_of(data, OWN["epochs"], OWN["batch"]))
     return trained(net, data, rate, OWN["epochs"], OWN["batch"], threads)
@@ -55,7 +56,7 @@ def torch(data, threads, seed):
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     X, y = torch.from_numpy(data.X_train), torch.from_numpy(np.asarray(data.y_train, np.int64))
-    layers = [part for a, b in zip(WIDTHS, WIDTHS[1:], strict=False) for part in (nn.Linear(a, b), nn.ReLU())][:-1]
+    layers = [part for a, b in pairwise(WIDTHS) for part in (nn.Linear(a, b), nn.ReLU())][:-1]
     net, loss_of = nn.Sequential(*layers), nn.CrossEntropyLoss()
     optimizer, step, steps = torch.optim.Adam(net.parameters(), lr=LR, fused=True), 0, steps_of(data, EPOCHS, BATCH)
     begun = time.perf_counter()
@@ -106,7 +107,8 @@ def main(argv=None):
                   f"test accuracy {100 * min(accuracy):.2f} - {100 * max(accuracy):.2f} %")
     if runs["torch"] and runs["fastbp"]:
         ratios = [b[0] / a[0] for a, b in zip(runs["fastbp"], runs["torch"], strict=True)]
-        print(f"torch / fastbp, the same recipe: {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})")
+        spread = f"({min(ratios):.2f} - {max(ratios):.2f})"
+        print(f"torch / fastbp, the same recipe: {statistics.median(ratios):.2f} {spread}")
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ class Worker:
 
     def __init__(self, name, threads):
         self.name, self.threads = name, threads
-        self.process = subprocess.Popen([sys.executable, "-m", "bench.worker", name, str(threads)], cwd=ROOT, env=environment(threads),
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([sys.executable, "-m", "bench.worker", name, str(threads)], cwd=ROOT,
+                                        env=environment(threads), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
         self.about = self.answer()  # {"version": ...} or {"missing": why}
 
     def ask(self, do, **details):

@@ -15,17 +15,17 @@
 #include <stdint.h>
 
 /* Rows that are read soon, `bytes` each: row i is at base + index[i] * stride, or base + i * stride where index is NULL; the
- * next one to be asked for is `row`, from its byte `at` on. What computes for long asks for `lines` cache lines of them now
- * and then, into the L2 cache. */
+ * next one to be asked for is `row`, from its byte `at` on. What computes for long asks for them by the way, into the L2 cache:
+ * a cache line now and then, or `lines` at a time where it can only ask seldom. */
 typedef struct {
     const char *base;
     ptrdiff_t stride;
     const int64_t *index;
     ptrdiff_t rows, bytes, row, at, lines;
 } fbp_ahead;
-static inline void fbp_ask(fbp_ahead *ahead)
+static inline void fbp_ask(fbp_ahead *ahead, ptrdiff_t lines)
 {
-    for (ptrdiff_t i = 0; i < ahead->lines && ahead->row < ahead->rows; i++) {
+    for (ptrdiff_t i = 0; i < lines && ahead->row < ahead->rows; i++) {
         ptrdiff_t row = ahead->index != NULL ? (ptrdiff_t)ahead->index[ahead->row] : ahead->row;
         __builtin_prefetch(ahead->base + row * ahead->stride + ahead->at, 0, 2);
         ahead->at += 64;
@@ -37,8 +37,9 @@ static inline void fbp_ask(fbp_ahead *ahead)
 
 /* C (m, n) = A (m, k) B (k, n), or += where accumulate. Element (i, p) of A is A[i * rsa + p * csa], one of the
  * strides being 1; or, where strip is not 0, A is in strips (see fbp_strips), each of `strip` elements, rsa 1 and csa mr.
- * n <= the table's nr. ahead: asked for with each tile, or NULL. Each element of C is one chain of fused multiply-adds
- * over p = 0 .. k-1 (beginning with C where accumulate), so its bits do not depend on how m, n or k were cut. */
+ * n <= the table's nr. ahead: asked for meanwhile, or NULL: a line every 4 p where A's rows are contiguous, else `lines`
+ * with each tile. Each element of C is one chain of fused multiply-adds over p = 0 .. k-1 (beginning with C where
+ * accumulate), so its bits do not depend on how m, n or k were cut. */
 typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t strip,
                       const void *B, ptrdiff_t ldb, fbp_ahead *ahead, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int accumulate);
 

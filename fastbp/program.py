@@ -56,8 +56,8 @@ class Operation:
     "shared"; panels_size: numbers in one copy. strips: whether a product copies its left operand into strips. kept:
     what backward will read beside the output.
     partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
-    write there. sums: the number of its total, kept in double. ahead: how much of what is left of the next step's rows
-    is asked for from memory meanwhile; of a gather: 1 if its rows are.
+    write there. sums: the number of its total, kept in double. ahead: whether the next step's rows are asked for
+    meanwhile; of a gather: whether its rows are.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Operation:
     scale: float = 0.0
     param: float = 0.0
     number: int = 0
-    ahead: float = 0.0
+    ahead: bool = False
 
 
 class Range(NamedTuple):

@@ -50,14 +50,14 @@ class Rules:
             self.readers[index] = self.emit("gather", out=index, x=source, n_out=width * itemsize)
         self.callers[name] = index
 
-    def ask_ahead(self, x, share):
-        """The share of what is left of the next step's rows x that the product at hand, which reads x, asks for
-        meanwhile; 0 where x is not gathered, or where the products take so long that it does not matter."""
+    def ask_ahead(self, x):
+        """Whether the product at hand, which reads the rows x, asks for those of the next step meanwhile: not where x
+        is not gathered, nor where the products take so long that it does not matter."""
         if self.tiles or self.values[x] not in self.readers or self.ahead not in (None, x):
-            return 0.0
+            return False
         self.ahead = x
-        self.readers[self.values[x]].ahead = 1.0
-        return share
+        self.readers[self.values[x]].ahead = True
+        return True
 
     def emit(self, name, *, fixed=False, at=None, **fields):
         """Adds an operation to the sweep at hand: over rows, or over what is fixed."""

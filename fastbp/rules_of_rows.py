@@ -35,7 +35,7 @@ class RulesOfRows(Rules):
             panels="shared" if large else None,
             panels_size=self.panels_size(*W.shape),
             strips=regimes.strips(self.program.batch, W.shape[1]),
-            ahead=self.ask_ahead(x, 0.5),
+            ahead=self.ask_ahead(x),
         )
 
     def lower_activation(self, node):
@@ -151,7 +151,7 @@ class RulesOfRows(Rules):
                 n_out=dz.size,
                 partial_ld=dz.size,
                 strips=regimes.strips(x.size, dz.size),
-                ahead=self.ask_ahead(x, 1.0),
+                ahead=self.ask_ahead(x),
             ),
         )
 

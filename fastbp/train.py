@@ -61,8 +61,8 @@ def fit(
     validation_split: the last part of the data, in [0, 1), that is held out instead.
     shuffle, seed: epoch e is in the order of fb.batches(..., seed=seed + e); seed is the network's by default.
     callbacks: fb.Callback objects or functions (net, epoch, logs); early_stopping: fb.EarlyStopping.
-    The History's accuracy, of a classification, is that of the data trained on at the end of an epoch: where they are more
-    than 10,000, of every k-th sample.
+    The History's accuracy, of a classification, is that of the data trained on at the end of an epoch; of more than
+    10,000 samples, that of every k-th.
     progress: True, False, or None for a bar where stderr is a terminal. threads: an int; the result does not depend on
     it.
 

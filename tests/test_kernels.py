@@ -397,17 +397,18 @@ def test_gemm_does_not_depend_on_the_cut(isa, dtype):
 
 
 @pytest.mark.parametrize("index", [None, np.array([4, 0, 3, 1, 2])], ids=["in order", "by index"])
-def test_gemm_asks_for_lines_with_each_tile_until_there_are_no_more(isa, dtype, index):
-    """Rows of 130 bytes are three lines each."""
+def test_gemm_asks_for_lines_until_there_are_no_more(isa, dtype, index):
+    """Rows of 130 bytes are three lines each; three tiles of two lines each, or two turns of four p, ask for six."""
     kernel = Kernel(isa, dtype, "gemm", PADDED)
-    A, B = draw(dtype, 3 * kernel.mr, 5), draw(dtype, 5, kernel.nr)
+    A, B = draw(dtype, 3 * kernel.mr, 11), draw(dtype, 11, kernel.nr)
     rows = np.zeros((5, 130), np.uint8)
-    ahead = Ahead(rows.ctypes.data, 130, None if index is None else index.ctypes.data, 5, 130, 0, 0, 2)
-    places = []
-    for _ in range(4):
-        kernel(A, B, ahead=ahead)
-        places.append((ahead.row, ahead.at))
-    assert places == [(2, 0), (4, 0), (5, 0), (5, 0)]
+    for how in ("rows", "columns", "strips"):
+        ahead = Ahead(rows.ctypes.data, 130, None if index is None else index.ctypes.data, 5, 130, 0, 0, 2)
+        places = []
+        for _ in range(4):
+            kernel(A, B, None, how, ahead)
+            places.append((ahead.row, ahead.at))
+        assert places == [(2, 0), (4, 0), (5, 0), (5, 0)], how
 
 
 def test_dropout_does_not_depend_on_the_cut_of_rows(isa, dtype):

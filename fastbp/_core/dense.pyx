@@ -52,12 +52,11 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
 
 
 cdef inline fbp_ahead *asked(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """What the tiles of a product ask for: the operation's share of the next step's rows, in equal parts; or NULL."""
-    cdef Py_ssize_t tiles
-    if op.ahead == 0 or at.ahead.row == at.ahead.rows:
+    """What a product asks for meanwhile: what is left of the next step's rows, the same from each tile; or NULL."""
+    if not op.ahead or at.ahead.row == at.ahead.rows:
         return NULL
-    tiles = parts(m, op.mr) * parts(n, op.nr) * parts(k, op.depth)
-    at.ahead.lines = 1 + <Py_ssize_t>(op.ahead * (at.ahead.rows - at.ahead.row) * parts(at.ahead.bytes, LINE) / tiles)
+    at.ahead.lines = parts((at.ahead.rows - at.ahead.row) * parts(at.ahead.bytes, LINE),
+                           parts(m, op.mr) * parts(n, op.nr) * parts(k, op.depth))
     return at.ahead
 
 

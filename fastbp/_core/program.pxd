@@ -57,7 +57,7 @@ cdef struct Op:
     Py_ssize_t mr, nr           # the largest tile of gemm: rows, columns
     Py_ssize_t depth            # rows of the right operand that a sweep over the tiles uses before it moves on
     Py_ssize_t item             # bytes of a real
-    double ahead                # share of the next step's rows that is asked for here; of a gather: whether it is
+    bint ahead                  # whether the next step's rows are asked for meanwhile; of a gather: whether its rows are
     Value *out
     Value *kept                 # what backward will read beside the output, or NULL
     Value *x

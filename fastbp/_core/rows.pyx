@@ -7,7 +7,7 @@ from fastbp._core.program cimport Op, Place, rows_of
 
 cdef void ask_for_next(const Op *op, const Place *at, Py_ssize_t item) noexcept nogil:
     """The rows of x, of elements of `item` bytes, that the next step reads here are asked for by the products of this step."""
-    if op.ahead > 0 and at.next >= 0 and at.order is not NULL:
+    if op.ahead and at.next >= 0 and at.order is not NULL:
         at.ahead[0] = fbp_ahead(op.x.base, op.x.row_bytes, at.order + at.next + at.row, at.rows, op.n_out * item, 0, 0, 0)
 
 
