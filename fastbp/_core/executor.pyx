@@ -20,6 +20,7 @@ cdef enum:
     TRIAL_CALLS = 8     # long calls, of some 50 ms each, from one trial to the next; short ones before the first
 
 cdef double SHORT = 2e-3    # seconds: work that takes a team longer is worth one
+cdef double GAIN = 1.05     # that a team must bring, as a trial is short and errs by that much
 
 
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
@@ -215,7 +216,7 @@ cdef void try_both(Program *p, Call *call, int team) noexcept nogil:
     cdef Py_ssize_t steps = call.steps // TRIAL
     cdef double alone = timed(p, call, 1, steps)
     if call.done == steps:
-        p.alone = alone < timed(p, call, team, 2 * steps)
+        p.alone = alone < GAIN * timed(p, call, team, 2 * steps)
 
 
 cdef void take_turn(Program *p, Call *call, int team) noexcept nogil:
@@ -223,7 +224,7 @@ cdef void take_turn(Program *p, Call *call, int team) noexcept nogil:
     if p.calls % TRIAL == TRIAL_CALLS:
         p.seconds = timed(p, call, team, call.steps) / call.steps
     elif p.seconds * call.steps < SHORT:
-        p.alone = timed(p, call, 1, call.steps) / call.steps < p.seconds
+        p.alone = timed(p, call, 1, call.steps) / call.steps < GAIN * p.seconds
     else:
         run(p, call, team, call.steps)
 
