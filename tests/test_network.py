@@ -469,3 +469,14 @@ def test_what_makes_no_sense_is_refused_at_construction(make, kind, parts):
     assert type(caught.value) is kind, caught.value
     for part in parts:
         assert part in str(caught.value), caught.value
+
+
+def test_many_rows_of_a_wide_layer_are_those_of_a_few(dtype, rng):
+    """1300 rows are slices of 163, whose copies in strips are made 128 rows at a time."""
+    net = fb.mlp(40, 520, 530, 3, activation="tanh", dtype=dtype, seed=1)
+    X = rng.standard_normal((1300, 40)).astype(dtype)
+    few = np.concatenate([net.predict(X[i:i + 50]) for i in range(0, 1300, 50)])
+    assert (net.forward(X) == few).all()
+    dX = net.backward(np.ones((1300, 3), dtype))
+    net.forward(X[700:750])
+    assert (net.backward(np.ones((50, 3), dtype)) == dX[700:750]).all()
