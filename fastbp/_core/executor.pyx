@@ -157,15 +157,19 @@ cdef int end_step(Program *p, Call *call) noexcept nogil:
 # ---- teams -----------------------------------------------------------------------------------------------------------------
 
 
+cdef void enter(Place *at, fbp_ahead *ahead, const Call *call, int member) noexcept nogil:
+    """Where a thread is when it begins: nowhere yet, with nothing to ask for and no copies of weights."""
+    memset(at, 0, sizeof(Place))
+    memset(ahead, 0, sizeof(fbp_ahead))
+    at.ahead, at.thread, at.order, at.sweep = ahead, member, call.order, -1
+
+
 cdef void work(Program *p, Call *call, int member) noexcept nogil:
     """One thread of a team: tasks, until there are no more."""
     cdef Place at
     cdef fbp_ahead ahead
     cdef int task
-    memset(&at, 0, sizeof(at))
-    memset(&ahead, 0, sizeof(ahead))
-    at.ahead = &ahead
-    at.thread, at.order, at.sweep = member, call.order, -1
+    enter(&at, &ahead, call, member)
     while True:
         task = cpu.take_task(&p.queue, member)
         if task < 0:
@@ -180,10 +184,7 @@ cdef void work_alone(Program *p, Call *call, int tasks) noexcept nogil:
     cdef Place at
     cdef fbp_ahead ahead
     cdef int task
-    memset(&at, 0, sizeof(at))
-    memset(&ahead, 0, sizeof(ahead))
-    at.ahead = &ahead
-    at.order, at.sweep = call.order, -1
+    enter(&at, &ahead, call, 0)
     while tasks > 0:
         for task in range(tasks):
             run_task(p, call, &at, task)

@@ -2,8 +2,8 @@
 # what dtype they hold. A step is one or more sweeps over the rows (fixed operations, then slices of the batch through the
 # row operations) and a parameter phase (ranges of the parameter vector get their gradient and their update).
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_queue, fbp_reduce,
-                                   fbp_strips, fbp_update)
+from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_queue,
+                                   fbp_reduce, fbp_strips, fbp_update)
 
 cdef enum:
     LINE = 64           # bytes of a cache line
