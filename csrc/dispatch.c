@@ -79,24 +79,49 @@ fbp_any *fbp_find_kernel(const fbp_table *table, const char *name)
 
 /* ---- random numbers ------------------------------------------------------------------------------------------ */
 
-static uint32_t rotate(uint32_t x, int bits) { return x << bits | x >> (32 - bits); }
+/* Four counters at a time: vectors that every compiler makes of whatever its target has. */
+typedef uint32_t quad __attribute__((vector_size(16)));
 
-uint64_t fbp_threefry(uint64_t key, uint64_t counter)
+/* The halves of `quads` (a constant) times four counters become the words. */
+static inline __attribute__((always_inline)) void threefry(quad *a, quad *b, uint64_t key, int quads)
 {
     static const int rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
     uint32_t keys[3] = {(uint32_t)key, (uint32_t)(key >> 32), 0};
     keys[2] = 0x1BD11BDA ^ keys[0] ^ keys[1];
-    uint32_t a = (uint32_t)counter + keys[0], b = (uint32_t)(counter >> 32) + keys[1];
-    for (int round = 0; round < 20; round++) {
-        a += b;
-        b = rotate(b, rotations[round % 8]) ^ a;
+    for (int q = 0; q < quads; q++) a[q] += keys[0], b[q] += keys[1];
+    _Pragma("GCC unroll 20") for (int round = 0; round < 20; round++) {
+        const int left = rotations[round % 8];
+        for (int q = 0; q < quads; q++) {
+            a[q] += b[q];
+            b[q] = (b[q] << left | b[q] >> (32 - left)) ^ a[q];
+        }
         if (round % 4 == 3) {
-            int i = round / 4 + 1;
-            a += keys[i % 3];
-            b += keys[(i + 1) % 3] + (uint32_t)i;
+            uint32_t i = (uint32_t)round / 4 + 1;
+            for (int q = 0; q < quads; q++) a[q] += keys[i % 3], b[q] += keys[(i + 1) % 3] + i;
         }
     }
-    return (uint64_t)b << 32 | a;
+}
+
+uint64_t fbp_threefry(uint64_t key, uint64_t counter)
+{
+    quad a = {(uint32_t)counter}, b = {(uint32_t)(counter >> 32)};
+    threefry(&a, &b, key, 1);
+    return (uint64_t)b[0] << 32 | a[0];
+}
+
+void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, ptrdiff_t count)
+{
+    enum { QUADS = 4, LANES = 4 * QUADS };
+    quad a[QUADS], b[QUADS];
+    for (; count > 0; count -= LANES, first += LANES, words += LANES) {
+        for (uint64_t l = 0; l < LANES; l++) {
+            a[l / 4][l % 4] = (uint32_t)(first + l);
+            b[l / 4][l % 4] = (uint32_t)((first + l) >> 32);
+        }
+        threefry(a, b, key, QUADS);
+        for (ptrdiff_t l = 0; l < LANES && l < count; l++)
+            words[l] = (uint64_t)b[l / 4][l % 4] << 32 | a[l / 4][l % 4];
+    }
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------------- */

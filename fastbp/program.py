@@ -57,7 +57,7 @@ class Operation:
     what backward will read beside the output.
     partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
     write there. sums: the number of its total, kept in double. ahead: whether the next step's rows are asked for
-    meanwhile; of a gather: whether its rows are.
+    meanwhile; of a gather or a conversion: whether its rows are.
     """
 
     name: str
@@ -120,6 +120,15 @@ class Packing(NamedTuple):
     end: int
 
 
+class Group(NamedTuple):
+    """Ranges [first, last), one task of the parameter phase. share: the number of the share whose products for the next
+    step follow the updates, or -1."""
+
+    first: int
+    last: int
+    share: int = -1
+
+
 class Sweep(NamedTuple):
     """A pass over all rows, which begins with what is fixed: operations [fixed, fixed_end), then [row, row_end)."""
 
@@ -155,7 +164,8 @@ class Data(NamedTuple):
 class Program:
     """data: {name: value} of the caller's arrays; forward: how many row operations come before backward; size: numbers
     in the parameter vector. Numbers of a slice's vector of sums below `size` are those of the parameters, the `extra`
-    ones after them are other sums. root: the loss, as (its number among the sums, None) or (None, a fixed value)."""
+    ones after them are other sums. root: the loss, as (its number among the sums, None) or (None, a fixed value).
+    shares: [(first, last), ...] row operations of each share of the inputs' columns, which come before the sweeps."""
 
     batch: int
     size: int
@@ -168,6 +178,8 @@ class Program:
     sweeps: list = field(default_factory=list)
     gradients: list = field(default_factory=list)
     ranges: list = field(default_factory=list)
+    groups: list = field(default_factory=list)
+    shares: list = field(default_factory=list)
     packings: list = field(default_factory=list)
     data: dict = field(default_factory=dict)
     forward: int = 0
@@ -177,9 +189,9 @@ class Program:
     root: tuple = (None, None)
 
     @property
-    def slices(self):
-        """The number of slices: more threads than these would only wait."""
-        return -(-self.batch // self.slice_rows)
+    def most_threads(self):
+        """More threads than there are slices, or shares, would only wait."""
+        return max(-(-self.batch // self.slice_rows), len(self.shares))
 
     def root_of(self, value):
         """The value whose memory a value is a part of."""

@@ -3,6 +3,9 @@
 * slices: the parameters fit the L2 cache. Each fixed slice of the batch goes forward and backward while it is warm,
   and leaves a gradient vector of its own; these are added in the order of the slices. A plan of one slice is the tiny
   regime: one thread, no barrier.
+* shares: as slices, but nearly all the parameters are weights of the inputs, whose columns are cut into shares: a
+  share's columns of the batch meet its rows of the weights, and later make their gradient and update. Threads pass on
+  products alone, neither weights nor sums of gradients; the layers after it go by slices.
 * tiles: the parameters are large. Slices of the batch go forward and backward through weights packed in panels; then
   each range of the weights gets its gradient, summed over the whole batch, and its update from one writer.
 """
@@ -21,25 +24,32 @@ BLOCK_BYTES = 32 * 1024  # of activations and their gradients: the L1 cache
 BLOCK_ROWS = 32  # at least: digits16 in blocks of 16 and 9 rows took 118 us for 105 in one of 25
 PANEL_BYTES = 256 * 1024  # a weight matrix larger than this is read from panels in the forward pass
 RANGE_SIZE = 2048  # parameters in one range of the slices regime, at least
+SHORT_ROW = 128  # bytes of a gathered row that is asked for at once, a step ahead, without the help of products
 STRIP_COLUMNS = 512  # of a product whose left operand is worth a copy; at 256 columns the copy costs what it saves
+MOST_SHARES = 4
+SHARE_WORK = 2e5  # multiply-adds of its product and its gradient worth a share of its own: 4 us of one core
+SHARE_COLUMNS = 128  # at least: each share's product is one more term of a sum
+SHARE_BYTES = 512 * 1024  # of a batch's inputs, at most: they are read twice, from the L2 cache
+SHARE_SLICE_WORK = 1e5  # multiply-adds worth a slice of the layers after it: the two meetings are had anyway
 TASK_ROWS = 128  # rows of a weight matrix in one task of the tiles regime
 
 
 class Regime(NamedTuple):
     """slice_rows: rows of the batch in a slice; shared: whether the activations of the whole batch are kept; tiles:
-    whether weight gradients are made by range rather than by slice."""
+    whether weight gradients are made by range rather than by slice; shares: of the columns of the inputs, or 0."""
 
     slice_rows: int
     shared: bool
     tiles: bool
+    shares: int = 0
 
 
-def choose(batch, products, maps, size, itemsize, keep=False):
+def choose(batch, products, maps, size, itemsize, keep=False, first=None):
     """The Regime of a graph.
 
     batch: rows; products: [(inputs, units), ...] of its matrix products; maps: numbers that its elementwise operations
     make, for each row; size: of the parameter vector; keep: the activations of the whole batch are wanted (forward and
-    backward are separate calls).
+    backward are separate calls); first: (inputs, units) of a product of the inputs that may be cut into shares.
     """
     weights = sum(inputs * units for inputs, units in products)
     units = sum(units for _, units in products)
@@ -47,12 +57,29 @@ def choose(batch, products, maps, size, itemsize, keep=False):
     moved = MOST_SLICES * size < 2 * batch * units
     tiles = size * itemsize > (2 * SLICES_BYTES if moved else SLICES_BYTES)
     row_work = 3 * weights + ELEMENT_WORK * units + MAP_WORK * maps
+    shares = 0 if tiles or first is None else _shares(batch, *first, weights, itemsize)
     if tiles:
         slices = min(TILE_SLICES, batch // TILE_ROWS)
+    elif shares:
+        rest = row_work - 3 * first[0] * first[1]
+        slices = _power_of_two(min(MOST_SLICES, int(batch * rest / SHARE_SLICE_WORK), batch // 8))
     else:
-        slices = min(MOST_SLICES, int(batch * row_work / SLICE_WORK), batch // 8)
-        slices = 1 << max(0, slices.bit_length() - 1)  # a power of two: teams of 2 and 4 have equal shares
-    return Regime(-(-batch // max(1, slices)), tiles or keep, tiles)
+        slices = _power_of_two(min(MOST_SLICES, int(batch * row_work / SLICE_WORK), batch // 8))
+    by_range = tiles or shares > 0
+    return Regime(-(-batch // max(1, slices)), by_range or keep, by_range, shares)
+
+
+def _shares(batch, inputs, units, weights, itemsize):
+    """How many shares the columns of the inputs are cut into; 0 where that does not pay."""
+    if 4 * inputs * units < 3 * weights or batch * inputs * itemsize > SHARE_BYTES:
+        return 0
+    count = _power_of_two(min(MOST_SHARES, int(2 * batch * inputs * units / SHARE_WORK), inputs // SHARE_COLUMNS))
+    return count if count > 1 else 0
+
+
+def _power_of_two(most):
+    """The largest one up to `most`, at least 1: teams of 2 and 4 have equal parts."""
+    return 1 << max(0, most.bit_length() - 1)
 
 
 def strips(rows, columns):

@@ -1,5 +1,6 @@
 """How the operations of a graph are written into a program: one method for each kind of operation."""
 
+from . import regimes
 from .node import OPERATIONS, layout
 from .program import Operand, Operation, Value
 
@@ -40,29 +41,45 @@ class Rules:
         """The caller's rows: where they lie, gathered, or converted, which gathers too."""
         width, itemsize, gathered, dtype, scale = self.data[name]
         index = self.program.data[name] = self.value("direct", width, itemsize)
-        if dtype is not None:
-            source, index = index, self.value(self.rows_mode, width)
-            self.readers[index] = self.emit(
-                "convert", kernel=f"convert_{dtype}", out=index, x=source, n_out=width, scale=scale
-            )
-        elif gathered:
-            source, index = index, self.value(self.rows_mode, width, itemsize)
-            self.readers[index] = self.emit("gather", out=index, x=source, n_out=width * itemsize)
+        if dtype is not None or gathered:
+            source, index = index, self.value(self.rows_mode, width, itemsize if dtype is None else None)
+            self.readers[index] = []
         self.callers[name] = index
+        shares = [(None, 0, width)] if self.cut is None or self.cut.inputs[0].name != name else self.shares
+        for share, begin, columns in shares:
+            out = index if share is None else self.part(index, begin, columns)
+            if share is not None:
+                self.share_columns[share] = out
+            if index not in self.readers:
+                continue
+            fields = {"share": share, "out": out, "x": source if share is None else self.part(source, begin, columns)}
+            fields["ahead"] = columns * itemsize <= regimes.SHORT_ROW
+            if dtype is None:
+                operation = self.emit("gather", n_out=columns * itemsize, **fields)
+            else:
+                operation = self.emit("convert", kernel=f"convert_{dtype}", n_out=columns, scale=scale, **fields)
+            self.readers[index].append(operation)
 
     def ask_ahead(self, x):
         """Whether the product at hand, which reads the rows x, asks for those of the next step meanwhile: not where x
-        is not gathered, nor where the products take so long that it does not matter."""
-        if self.tiles or self.values[x] not in self.readers or self.ahead not in (None, x):
+        is not gathered, or short, nor where the products take so long that it does not matter."""
+        readers = self.readers.get(self.values[x], [])
+        if (self.tiles and not self.shares) or self.ahead not in (None, x) or not readers:
+            return False
+        if self.ahead is None and readers[0].ahead:
             return False
         self.ahead = x
-        self.readers[self.values[x]].ahead = True
+        for operation in readers:
+            operation.ahead = True
         return True
 
-    def emit(self, name, *, fixed=False, at=None, **fields):
-        """Adds an operation to the sweep at hand: over rows, or over what is fixed."""
+    def emit(self, name, *, fixed=False, at=None, share=None, **fields):
+        """Adds an operation to the sweep at hand, over rows, or over what is fixed; or to a share."""
         operation = Operation(name, **fields)
-        (self.fixed_lists if fixed else self.rows_lists)[self.now if at is None else at].append(operation)
+        if share is not None:
+            self.share_lists[share].append(operation)
+        else:
+            (self.fixed_lists if fixed else self.rows_lists)[self.now if at is None else at].append(operation)
         return operation
 
     # ---- leaves ----------------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ class RulesOfRows(Rules):
             name, out = activation.activation, activation
             if len(readers) > 1 or node in self.wanted:
                 kept = self.place(node)
+        if node is self.cut:
+            return self.lower_cut(node, name, out, kept)
         bytes_ = W.size * self.itemsize
         large = self.tiles and W.op == "parameter" and bytes_ > regimes.PANEL_BYTES and self.program.batch > self.panel
         self.emit(
@@ -37,6 +39,28 @@ class RulesOfRows(Rules):
             strips=regimes.strips(self.program.batch, W.shape[1]),
             ahead=self.ask_ahead(x),
         )
+
+    def lower_cut(self, node, name, out, kept):
+        """The product of each share, which are added up before the activation."""
+        (x, W), units = node.inputs[:2], node.inputs[1].width
+        terms = []
+        for number, begin, columns in self.shares:
+            terms.append(self.value("shared", units, padded=False))
+            self.emit(
+                "dense",
+                share=number,
+                out=terms[-1],
+                x=self.share_columns[number],
+                W=self.part(self.values[W], begin * units, units, rows=columns),
+                n_in=columns,
+                n_out=units,
+                ahead=self.ask_ahead(x),
+            )
+        place = self.place(out)
+        for a, b in zip([terms[0], *[place] * (len(terms) - 2)], terms[1:], strict=True):
+            self.emit("map", kernel="add", out=place, n_out=units, a=Operand(a, True, 1), b=Operand(b, True, 1))
+        bias = self.values[node.inputs[2]] if len(node.inputs) == 3 else None
+        self.emit("activate", kernel=f"{name}_forward", out=place, kept=kept, x=place, bias=bias, n_out=units)
 
     def lower_activation(self, node):
         if node in self.values:  # the product made it

@@ -7,7 +7,12 @@ from fastbp.node import constant, differentiate, ordered
 from fastbp.program import Data
 
 # a network for each regime: its widths, and rows of a batch
-NETWORKS = {"tiny": ((5, 7, 3), 8), "slices": ((60, 48, 10), 256), "tiles": ((90, 300, 310, 10), 128)}
+NETWORKS = {
+    "tiny": ((5, 7, 3), 8),
+    "slices": ((60, 48, 10), 256),
+    "shares": ((520, 24, 10), 100),
+    "tiles": ((90, 300, 310, 10), 128),
+}
 
 
 def of_network(widths, batch=64, kind="train", *, gathered=False, labels=False, weighted=False, **options):

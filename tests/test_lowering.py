@@ -52,6 +52,7 @@ def test_nothing_is_read_before_it_is_written(regime, options):
     for operation in program.operations:
         assert set(reads(operation)) <= written, operation
         written |= {i for i in (operation.out, operation.kept) if i is not None}
+    written |= {program.root_of(i) for i in written}  # what shares write is a part of the whole
     assert written == set(range(len(program.values)))  # and no value is without a use
     for operation in program.gradients:
         assert {operation.x, operation.y} - {None} <= written
@@ -111,7 +112,54 @@ def test_the_callers_gradient_is_not_written_to():
 def test_rows_are_shared_in_tiles_and_local_in_slices(regime):
     program = of_network(*NETWORKS[regime])
     assert {value.mode for value in program.values} == {"direct", "parameter",
-                                                        "shared" if regime == "tiles" else "local"}
+                                                        "shared" if regime in ("shares", "tiles") else "local"}
+
+
+# ---- shares of the inputs' columns -----------------------------------------------------------------------------------
+
+
+def test_the_products_of_shares_cover_the_inputs_and_their_sum_is_activated():
+    program = of_network(*NETWORKS["shares"], gathered=True)
+    assert len(program.shares) == 4
+    columns, terms = [], []
+    for first, last in program.shares:
+        gather, product = program.operations[first:last]
+        part, W = program.values[product.x], program.values[product.W]
+        assert (gather.name, product.name, product.kernel, product.bias) == ("gather", "dense", None, None)
+        assert gather.out == product.x
+        assert (W.offset, W.rows, product.n_in) == (part.offset * 24, part.width, part.width)
+        columns.append((part.offset, part.width))
+        terms.append(product.out)
+    assert columns == [(0, 128), (128, 128), (256, 128), (384, 136)]  # whole panels of 16 rows
+    sweep = program.operations[program.sweeps[0].row:]
+    adds = [operation for operation in sweep if operation.kernel == "add"]
+    assert [operation.b.value for operation in adds] == terms[1:]
+    assert adds[0].a.value == terms[0]
+    activate = next(operation for operation in sweep if operation.name == "activate")
+    assert (activate.kernel, activate.x) == ("tanh_forward", adds[-1].out)
+    assert activate.bias is not None
+
+
+def test_what_a_share_writes_is_nobody_elses_memory():
+    """It is written for the next step while others still read what belongs to this one."""
+    program = of_network(*NETWORKS["shares"], gathered=True)
+    written = {program.root_of(operation.out) for first, last in program.shares
+               for operation in program.operations[first:last]}
+    for value in written:
+        users = [i for i, other in enumerate(program.values) if other.slot == program.values[value].slot]
+        assert users == [value]
+
+
+@pytest.mark.parametrize("widths", [(520, 24, 10), (784, 10)])
+def test_only_rows_that_one_product_reads_are_cut(widths):
+    x = nets.rows("x", widths[0])
+    once = g.mean(g.square(x @ g.parameter("W", widths[:2])))
+    assert len(of_expression(once, 100).shares) == 4
+    twice = g.mean(g.square(x @ g.parameter("W", widths[:2]) + x @ g.parameter("V", widths[:2])))
+    assert of_expression(twice, 100).shares == []
+    fixed = g.mean(g.square(x @ (2 * g.parameter("W", widths[:2]))))
+    assert of_expression(fixed, 100).shares == []
+    assert of_expression(once, 100, learns=False).shares == []
 
 
 # ---- rows that the next step reads ---------------------------------------------------------------------------------
@@ -133,7 +181,15 @@ def test_the_products_that_read_gathered_rows_ask_for_the_next_ones():
     program = of_rows(100, 16)
     assert asking(program) == {"gather", "dense", "weight_gradient"}
     gathers = [operation.ahead for operation in program.operations if operation.name == "gather"]
-    assert gathers == [True, False]  # of the targets, nothing
+    assert gathers == [True] * 4 + [True]  # of each share; the targets are short
+
+
+def test_short_rows_are_asked_for_without_products():
+    """Rows of two cache lines at most: there is nothing between their ends."""
+    program = of_network((16, 8, 3), gathered=True)
+    assert asking(program) == {"gather"}
+    assert asking(of_network((90, 300, 310, 64), gathered=True)) == set()
+    assert asking(of_network((33, 8, 3), gathered=True)) == {"gather", "dense", "weight_gradient"}
 
 
 def test_rows_where_they_lie_and_those_of_large_layers_are_not_asked_for():

@@ -6,9 +6,11 @@ from programs import NETWORKS, of_network
 from fastbp.program import Operation, Program, Value
 
 
-@pytest.mark.parametrize(("batch", "slice_rows", "slices"), [(1, 1, 1), (10, 10, 1), (10, 4, 3), (12, 4, 3)])
-def test_slices_cover_the_batch(batch, slice_rows, slices):
-    assert Program(batch, 0, slice_rows=slice_rows).slices == slices
+@pytest.mark.parametrize(("batch", "slice_rows", "shares", "threads"),
+                         [(1, 1, 0, 1), (10, 10, 0, 1), (10, 4, 0, 3), (12, 4, 0, 3), (12, 4, 4, 4), (10, 10, 2, 2)])
+def test_as_many_threads_as_slices_or_shares_have_work(batch, slice_rows, shares, threads):
+    program = Program(batch, 0, slice_rows=slice_rows, shares=[(0, 0)] * shares)
+    assert program.most_threads == threads
 
 
 def test_a_part_of_a_part_is_in_the_memory_of_the_whole():
@@ -32,9 +34,10 @@ def test_lists_are_each_programs_own():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_sweeps_cover_all_operations_in_order(name):
+def test_shares_then_sweeps_cover_all_operations_in_order(name):
     program = of_network(*NETWORKS[name])
-    rows = [i for sweep in program.sweeps for i in range(sweep.row, sweep.row_end)]
+    shares = [i for first, last in program.shares for i in range(first, last)]
+    rows = shares + [i for sweep in program.sweeps for i in range(sweep.row, sweep.row_end)]
     fixed = [i for sweep in program.sweeps for i in range(sweep.fixed, sweep.fixed_end)]
     assert rows == list(range(len(program.operations)))
     assert fixed == list(range(len(program.fixed)))

@@ -20,6 +20,7 @@ from fastbp._core import cpu
 REGIMES = {
     "tiny": ((5, 7, 3), 50, 8),
     "slices": ((60, 48, 10), 700, 256),
+    "shares": ((520, 24, 10), 320, 100),
     "tiles": ((90, 300, 310, 10), 300, 128),
 }
 
@@ -41,8 +42,10 @@ def digest(net):
 @pytest.mark.parametrize("regime", REGIMES)
 def test_the_regimes_are_what_they_are_called(regime):
     widths, _, batch = REGIMES[regime]
-    chosen = regimes.choose(batch, list(pairwise(widths)), 0, sum(a * b for a, b in pairwise(widths)), 4)
-    assert chosen.tiles == (regime == "tiles")
+    size = sum(a * b for a, b in pairwise(widths))
+    chosen = regimes.choose(batch, list(pairwise(widths)), 0, size, 4, first=widths[:2])
+    assert chosen.tiles == (regime in ("shares", "tiles"))
+    assert chosen.shares == (4 if regime == "shares" else 0)
     assert (chosen.slice_rows == batch) == (regime == "tiny")
 
 

@@ -148,7 +148,7 @@ def test_ranges_of_any_network_cover_every_parameter_once(widths, batch, l2, dty
         expected[begin:begin + inputs * units] = l2  # every W, no b
         begin += (inputs + 1) * units
     assert (penalised == expected).all()
-    assert program.slices == -(-batch // program.slice_rows)
+    assert [i for group in program.groups for i in range(group.first, group.last)] == list(range(len(program.ranges)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -201,9 +201,30 @@ def test_ranges_of_slices_do_not_split_cache_lines():
         assert item.gradients == ()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+def test_the_ranges_of_a_share_are_its_rows_of_the_weights():
+    program = of_network(*NETWORKS["shares"], l2=0.5)
+    groups = program.groups[:4]
+    assert [group.share for group in program.groups] == [0, 2, 1, 3, -1, -1]  # a thread of two has neighbours
+    for group in groups:
+        first, last = program.shares[group.share]
+        product, = program.operations[first:last]
+        W = program.values[product.W]
+        items = program.ranges[group.first:group.last]
+        assert (items[0].begin, sum(item.count for item in items)) == (W.offset, W.rows * 24)
+        for item in items:
+            (index, row, rows), = item.gradients
+            assert program.gradients[index].name == "weight_gradient"
+            assert (item.begin, item.count, item.l2) == (row * 24, rows * 24, 0.5)
+            assert row % 16 == 0  # a panel's rows are copied by one range
+            assert item.count <= regimes.RANGE_SIZE
+    small = [[item.count for item in program.ranges[group.first:group.last]] for group in program.groups[4:]]
+    assert small == [[24 * 10], [24, 10]]  # the other matrix; all vectors
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "shares"])
 def test_ranges_do_not_depend_on_the_batch(name):
-    """The norm of a gradient is the sum of the ranges' norms: other ranges would be other bits."""
+    """The norm of a gradient is the sum of the ranges' norms: other ranges would be other bits. (Shares pay for some
+    batches alone. An update then goes by the ranges of the batch that its gradient is of, by hand as in fit.)"""
     programs = [of_network(NETWORKS[name][0], batch) for batch in (1, 7, 64, 1000)]
     assert len({tuple((item.begin, item.count) for item in program.ranges) for program in programs}) == 1
 

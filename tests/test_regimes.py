@@ -13,15 +13,15 @@ from fastbp._core import cpu
 SMALL, MIDDLE, LARGE = [(8, 16), (16, 4)], [(784, 16), (16, 16), (16, 10)], [(784, 512), (512, 10)]
 
 
-def choose(batch, products, itemsize=4, keep=False, maps=0):
+def choose(batch, products, itemsize=4, keep=False, maps=0, first=None):
     """The Regime of a network whose parameters are the weights of its products."""
     size = sum(inputs * units for inputs, units in products)
-    return regimes.choose(batch, products, maps, size, itemsize, keep)
+    return regimes.choose(batch, products, maps, size, itemsize, keep, first)
 
 
 def test_only_shapes_are_asked_for():
     """The number of threads must not choose: the sums of a batch would be cut in other places."""
-    asked = ["batch", "products", "maps", "size", "itemsize", "keep"]
+    asked = ["batch", "products", "maps", "size", "itemsize", "keep", "first"]
     assert list(inspect.signature(regimes.choose).parameters) == asked
     chosen = set()
     for count in (1, 2, 7):
@@ -35,7 +35,7 @@ def test_only_shapes_are_asked_for():
 
 def test_tiny_work_is_one_slice():
     regime = choose(4, SMALL)
-    assert regime == (4, False, False)
+    assert regime == (4, False, False, 0)
     assert regimes.block_rows(regime, 2 * 4 * (16 + 4)) >= 4  # one block
     assert choose(1, LARGE).slice_rows == 1
 
@@ -68,6 +68,25 @@ def test_parameters_beyond_the_cache_are_trained_in_tiles(itemsize, tiles):
     assert choose(64, [(257, count)], itemsize).tiles
 
 
+def shares(batch, products, **options):
+    return choose(batch, products, first=products[0], **options).shares
+
+
+def test_the_inputs_of_a_large_first_layer_are_cut_into_shares():
+    regime = choose(100, MIDDLE, first=MIDDLE[0])
+    assert regime == (50, True, True, 4)  # the small layers after it go by slices
+    assert shares(10, [(784, 30), (30, 10)]) == 2  # of 4 us each
+    assert shares(1, MIDDLE) == 0
+    assert shares(100, [(255, 16), (16, 10)]) == 0  # too few columns
+    assert shares(100, [(256, 16), (16, 10)]) == 2
+    assert shares(100, [(256, 64), (64, 64), (64, 32)]) == 0  # most weights are elsewhere
+    rows = regimes.SHARE_BYTES // (4 * 784)
+    assert [shares(batch, MIDDLE) for batch in (rows, rows + 1)] == [4, 0]  # the inputs must fit the L2 cache
+    assert shares(rows, MIDDLE, itemsize=8) == 0
+    assert shares(100, LARGE) == 0  # tiles
+    assert shares(100, MIDDLE, keep=True) == 4
+
+
 def test_twice_as_many_in_slices_where_the_batch_is_long():
     """The activations of 4096 rows are more to move than the sums of 16 slices."""
     products = [(10, 256), (256, 256), (256, 10)]
@@ -97,10 +116,10 @@ def test_keep_keeps_the_whole_batch():
 
 @settings(max_examples=200, deadline=None)
 @given(batch=st.integers(1, 100_000), widths=st.lists(st.integers(1, 3000), min_size=2, max_size=6),
-       maps=st.integers(0, 5000), itemsize=st.sampled_from([4, 8]), keep=st.booleans())
-def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, maps, itemsize, keep):
+       maps=st.integers(0, 5000), itemsize=st.sampled_from([4, 8]), keep=st.booleans(), cut=st.booleans())
+def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, maps, itemsize, keep, cut):
     products = list(itertools.pairwise(widths))
-    regime = choose(batch, products, itemsize, keep, maps)
+    regime = choose(batch, products, itemsize, keep, maps, products[0] if cut else None)
     slices = -(-batch // regime.slice_rows)
     assert 1 <= slices <= regimes.MOST_SLICES
     assert (slices - 1) * regime.slice_rows < batch <= slices * regime.slice_rows
@@ -108,7 +127,8 @@ def test_any_shape_is_cut_into_slices_that_cover_the_batch(batch, widths, maps, 
     assert slices == 1 or regime.slice_rows >= 8
     bytes_ = sum(a * b for a, b in products) * itemsize
     assert regime.tiles >= (bytes_ > 2 * regimes.SLICES_BYTES)
-    assert regime.tiles <= (bytes_ > regimes.SLICES_BYTES)
+    assert regime.tiles <= (bytes_ > regimes.SLICES_BYTES or regime.shares > 0)
+    assert regime.shares in ((0, 2, 4) if cut else (0,))
     assert regime.shared == (regime.tiles or keep)
 
 

@@ -18,6 +18,7 @@ cdef extern from "fastbp.h" nogil:
     const char *fbp_known_isa(int i)
     fbp_any *fbp_find_kernel(const fbp_table *table, const char *name)
     uint64_t fbp_threefry(uint64_t key, uint64_t counter)
+    void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize_t count)
     void fbp_gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
                     const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes)
     void fbp_start(fbp_queue *queue, int team, int crowded)
@@ -259,6 +260,10 @@ cdef void gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_
 
 cdef uint64_t threefry(uint64_t key, uint64_t counter) noexcept nogil:
     return fbp_threefry(key, counter)
+
+
+cdef void threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize_t count) noexcept nogil:
+    fbp_threefry_words(words, key, first, count)
 
 
 use(os.environ.get("FASTBP_ISA") or fbp_best_isa().decode())

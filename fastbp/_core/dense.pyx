@@ -83,7 +83,8 @@ cdef void sweep_strips(const Op *op, const Place *at, char *C, Py_ssize_t ldc, c
 # ---- over rows -----------------------------------------------------------------------------------------------------
 
 cdef void dense(const Op *op, const Place *at) noexcept nogil:
-    """out (rows, n_out) = activation(x (rows, n_in) W + b); kept = what the activation was applied to, if wanted."""
+    """out (rows, n_out) = activation(x (rows, n_in) W + b); kept = what the activation was applied to, if wanted. Without
+    activation and bias where there is no kernel."""
     cdef char *Y = rows_of(op.out, at)
     cdef const char *X = rows_of(op.x, at)
     if op.panels is NULL:
@@ -92,8 +93,9 @@ cdef void dense(const Op *op, const Place *at) noexcept nogil:
     else:
         product(op, at, Y, op.out.ld, X, op.x.ld, 1, op.panels, 0, True, at.rows, op.n_out,
                 op.n_in, False)
-    (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
-                               op.kept.ld if op.kept is not NULL else 0, op.bias, at.rows, op.n_out)
+    if op.kernel is not NULL:
+        (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
+                                   op.kept.ld if op.kept is not NULL else 0, op.bias, at.rows, op.n_out)
 
 
 cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:

@@ -5,9 +5,10 @@ from fastbp._core.program cimport Program
 
 cdef enum Phase:
     PACK        # copies of weights in panels; before the first step; its tasks are packings
+    SHARES      # products of shares of the inputs' columns, where no update made them before
     ROWS        # a sweep: forward, loss, backward; slices of the batch
-    PARAMETERS  # gradients, and updates unless they must wait for the whole gradient's norm; ranges
-    UPDATES     # updates that had to wait; ranges
+    PARAMETERS  # gradients, and updates unless they must wait for the whole gradient's norm; groups of ranges
+    UPDATES     # updates that had to wait; groups of ranges
 
 cdef struct Call:
     int first_op, last_op       # of the row operations: forward, backward or both

@@ -12,7 +12,7 @@ from fastbp._core cimport cpu, updates
 from fastbp._core.dense cimport pack_rows
 from fastbp._core.kernels cimport (H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LR, H_SCALE, fbp_ahead,
                                    get_real)
-from fastbp._core.program cimport Place, Program
+from fastbp._core.program cimport Group, Place, Program
 
 cdef enum:
     TRIAL = 64          # a trial of a team takes this part of a long call, or one of so many short calls, each way
@@ -59,21 +59,57 @@ cdef void run_slice(Program *p, const Call *call, Place *at, int index) noexcept
         at.opens_slice = at.opens_step = False
 
 
+cdef void run_share(Program *p, const Call *call, Place *at, int index) noexcept nogil:
+    """Share `index` of the columns of the inputs: its products for all rows of the batch."""
+    cdef int i
+    at.row, at.rows = 0, p.batch
+    for i in range(p.shares[index].first, p.shares[index].last):
+        p.ops[i].drive(&p.ops[i], at)
+
+
+cdef void run_group(Program *p, const Call *call, Place *at, const Group *group) noexcept nogil:
+    """Ranges in a row: gradients, updates, or both; then their share of the next step."""
+    cdef bint updates_now = call.phase == UPDATES or (p.update is not NULL and p.clip_norm == 0)
+    cdef int index
+    at.row = 0          # the gradient of a range is summed over the whole batch
+    for index in range(group.first, group.last):
+        if call.phase == PARAMETERS:
+            updates.make_gradient(index, p, at)
+            updates.finish_gradient(index, p)
+        if updates_now:
+            updates.update(index, p, call.hyper, call.done + 1 < call.steps)
+    if updates_now and group.share >= 0 and goes_on(p, call):
+        set_step(p, call, at, call.done + 1)
+        run_share(p, call, at, group.share)
+
+
+cdef inline bint goes_on(const Program *p, const Call *call) noexcept nogil:
+    """Whether the updates of the step at hand are followed by the shares of the next one."""
+    return p.update is not NULL and call.done + 1 < call.stop
+
+
+cdef inline void set_step(const Program *p, const Call *call, Place *at, Py_ssize_t step) noexcept nogil:
+    at.first = call.first + step % call.epoch * p.batch
+    at.next = call.first + (step + 1) % call.epoch * p.batch if step + 1 < call.steps else -1
+
+
 cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept nogil:
-    at.first = call.first + call.done % call.epoch * p.batch
-    at.next = call.first + (call.done + 1) % call.epoch * p.batch if call.done + 1 < call.steps else -1
+    cdef fbp_ahead *own = at.ahead
+    cdef int share = -1
+    set_step(p, call, at, call.done)
+    if call.phase == SHARES or call.phase >= PARAMETERS:
+        share = p.groups[index].share       # those with shares come first
+    if share >= 0:
+        at.ahead = &p.shares[share].ahead
     if call.phase == ROWS:
         run_slice(p, call, at, index)
-    elif call.phase == PARAMETERS:
-        at.row = 0      # the gradient of a range is summed over the whole batch
-        updates.make_gradient(index, p, at)
-        updates.finish_gradient(index, p)
-        if p.update is not NULL and p.clip_norm == 0:
-            updates.update(index, p, call.hyper, call.done + 1 < call.steps)
-    elif call.phase == UPDATES:
-        updates.update(index, p, call.hyper, call.done + 1 < call.steps)
-    else:
+    elif call.phase == SHARES:
+        run_share(p, call, at, share)
+    elif call.phase == PACK:
         pack_rows(&p.packings[index])
+    else:
+        run_group(p, call, at, &p.groups[index])
+    at.ahead = own
 
 
 # ---- between two phases --------------------------------------------------------------------------------------------------
@@ -81,6 +117,9 @@ cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept 
 
 cdef int begin(Program *p, Call *call) noexcept nogil:
     """The first phase; returns the number of its tasks."""
+    cdef int i
+    for i in range(p.n_shares):     # what the last call asked for may be gone
+        memset(&p.shares[i].ahead, 0, sizeof(fbp_ahead))
     call.phase = PACK
     call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
     return p.n_packings if p.n_packings > 0 and call.done == 0 else advance(p, call)
@@ -115,8 +154,11 @@ cdef double loss_of(const Program *p) noexcept nogil:
 cdef int advance(Program *p, Call *call) noexcept nogil:
     """What follows the phase that has just been finished; returns the number of its tasks, 0 when the call is over."""
     cdef int i, tasks
-    if call.phase == PACK or call.phase == ROWS:
-        tasks = begin_sweep(p, call, 0 if call.phase == PACK else call.sweep + 1)
+    if call.phase == PACK and p.n_shares > 0 and call.first_op == 0:
+        call.phase = SHARES
+        return p.n_shares
+    if call.phase <= ROWS:
+        tasks = begin_sweep(p, call, call.sweep + 1 if call.phase == ROWS else 0)
         if tasks > 0:
             return tasks
         call.loss = loss_of(p)
@@ -128,8 +170,8 @@ cdef int advance(Program *p, Call *call) noexcept nogil:
                 return 0
             fill_hyper(call.hyper, call.constants, call.lr[call.done], <double>(call.taken + call.done + 1))
         call.phase = PARAMETERS
-        if p.n_tasks > 0:
-            return p.n_tasks
+        if p.n_groups > 0:
+            return p.n_groups
     if call.phase == PARAMETERS:
         if p.penalised:
             for i in range(p.n_tasks):
@@ -137,12 +179,13 @@ cdef int advance(Program *p, Call *call) noexcept nogil:
         if p.update is not NULL and p.clip_norm > 0:
             call.hyper[<int>H_SCALE] = clip_scale(p)
             call.phase = UPDATES
-            if p.n_tasks > 0:
-                return p.n_tasks
+            if p.n_groups > 0:
+                return p.n_groups
     return end_step(p, call)
 
 
 cdef int end_step(Program *p, Call *call) noexcept nogil:
+    cdef bint shares_made = goes_on(p, call)
     call.losses[call.done] = call.loss
     if p.broken:
         return 0
@@ -150,7 +193,7 @@ cdef int end_step(Program *p, Call *call) noexcept nogil:
     if call.done == call.stop:
         return 0
     call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
-    call.phase = PACK
+    call.phase = SHARES if shares_made else PACK
     return advance(p, call)
 
 

@@ -41,13 +41,14 @@ cdef void row_reduce(const Op *op, const Place *at) noexcept nogil:
 
 
 cdef void activate(const Op *op, const Place *at) noexcept nogil:
-    """out (rows, n_out) = activation(x), in place or not."""
+    """out (rows, n_out) = activation(x + b), in place or not, b being there or not; kept = x + b, if wanted."""
     cdef Py_ssize_t m = count_rows(op, at), ld = distance(op, op.out)
     cdef char *Y = rows_of(op.out, at)
     cdef const char *X = rows_of(op.x, at)
     if X != Y:
         op.copy(Y, ld, X, distance(op, op.x), 1, NULL, 0, 0, NULL, 0, 0, m, op.n_out, 0)
-    (<fbp_forward *>op.kernel)(Y, ld, NULL, 0, NULL, m, op.n_out)
+    (<fbp_forward *>op.kernel)(Y, ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
+                               distance(op, op.kept) if op.kept is not NULL else 0, op.bias, m, op.n_out)
 
 
 # ---- sums over the batch ---------------------------------------------------------------------------------------------

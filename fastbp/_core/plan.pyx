@@ -6,8 +6,8 @@ from fastbp._core cimport dense, maps, rows
 from fastbp._core.cpu cimport find, table_for
 from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce,
                                    fbp_strips, fbp_table, itemsize_of)
-from fastbp._core.program cimport (DIRECT, FIXED, LINE, LOCAL, SHARED, STRIP_ROWS, Driver, Op, Operand, Packing,
-                                   RangeDriver, RangeGradient, Sweep, Task, Value)
+from fastbp._core.program cimport (DIRECT, FIXED, LINE, LOCAL, SHARED, STRIP_ROWS, Driver, Group, Op, Operand, Packing,
+                                   RangeDriver, RangeGradient, Share, Sweep, Task, Value)
 
 import math
 
@@ -133,6 +133,8 @@ cdef class Plan:
         free(self.program.fixed)
         free(self.program.sweeps)
         free(self.program.tasks)
+        free(self.program.groups)
+        free(self.program.shares)
         free(self.gradients)
         free(self.program.packings)
         free(self.program.penalties)
@@ -143,18 +145,22 @@ cdef class Plan:
         p.n_ops = <int>len(program.operations)
         p.n_sweeps = <int>len(program.sweeps)
         p.n_tasks = <int>len(program.ranges)
+        p.n_groups = <int>len(program.groups)
+        p.n_shares = <int>len(program.shares)
         p.n_packings = <int>len(program.packings)
         self.values = <Value *>calloc(max(1, self.n_values), sizeof(Value))
         p.ops = <Op *>calloc(max(1, p.n_ops + len(program.gradients)), sizeof(Op))
         p.fixed = <Op *>calloc(max(1, len(program.fixed)), sizeof(Op))
         p.sweeps = <Sweep *>calloc(max(1, p.n_sweeps), sizeof(Sweep))
         p.tasks = <Task *>calloc(max(1, p.n_tasks), sizeof(Task))
+        p.groups = <Group *>calloc(max(1, p.n_groups), sizeof(Group))
+        p.shares = <Share *>calloc(max(1, p.n_shares), sizeof(Share))
         self.gradients = <RangeGradient *>calloc(max(1, sum(len(item.gradients) for item in program.ranges)),
                                                  sizeof(RangeGradient))
         p.packings = <Packing *>calloc(max(1, p.n_packings), sizeof(Packing))
         p.penalties = <double *>calloc(max(1, 2 * p.n_tasks + p.slices * program.sums), sizeof(double))
         if (self.values is NULL or p.ops is NULL or p.fixed is NULL or p.sweeps is NULL or p.tasks is NULL or
-                self.gradients is NULL or p.packings is NULL or p.penalties is NULL):
+                p.groups is NULL or p.shares is NULL or self.gradients is NULL or p.packings is NULL or p.penalties is NULL):
             raise MemoryError("no memory for a plan")
         p.squares = p.penalties + p.n_tasks
         self.sums = p.squares + p.n_tasks
@@ -279,6 +285,8 @@ cdef class Plan:
             self._make_operation(&p.fixed[i], operation, table)
         for i, sweep in enumerate(program.sweeps):
             p.sweeps[i] = Sweep(sweep.fixed, sweep.fixed_end, sweep.row, sweep.row_end)
+        for i, (first, last) in enumerate(program.shares):
+            p.shares[i].first, p.shares[i].last = first, last
         sums, root = program.root
         if sums is not None:
             p.root_sums = self.sums + <Py_ssize_t>sums * p.slices
@@ -352,6 +360,8 @@ cdef class Plan:
                 gradient.row, gradient.rows = row, count
                 gradient.drive = range_driver_named(program.gradients[index].name)
                 gradient += 1
+        for i, (first, last, share) in enumerate(program.groups):
+            p.groups[i] = Group(first, last, share)
         for i, (operation, row, count, end) in enumerate(program.packings):
             p.packings[i] = Packing(&p.ops[<int>operation], row, count, end)
         return 0

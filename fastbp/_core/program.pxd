@@ -110,6 +110,16 @@ cdef struct Task:
     const Packing *packings
     int n_packings
 
+# Ranges [first, last) of the parameter vector, which one thread does in a row, and the share that follows, or -1.
+cdef struct Group:
+    int first, last, share
+
+# Operations [first, last) of Program.ops on some columns of the inputs, all rows of the batch; what the products among them
+# ask for, which goes on while the share's gradient is made.
+cdef struct Share:
+    int first, last
+    fbp_ahead ahead
+
 # A pass over all rows, which begins with what is fixed.
 cdef struct Sweep:
     int fixed, fixed_end        # operations of Program.fixed
@@ -125,6 +135,10 @@ cdef struct Program:
     int n_sweeps
     Task *tasks
     int n_tasks
+    Group *groups
+    int n_groups
+    Share *shares
+    int n_shares
     Packing *packings
     int n_packings
     Py_ssize_t item

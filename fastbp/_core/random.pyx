@@ -4,13 +4,16 @@ A number depends on (key, counter) alone, so any thread can make any part of a s
 dropout kernel draw from it; changing what a seed gives is a new stream version.
 """
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.cpu cimport threefry
+from fastbp._core.cpu cimport threefry, threefry_words
 
 import math
 
 import numpy as np
 
 STREAM_VERSION = 1
+
+cdef enum:
+    WORDS = 64      # drawn at a time
 
 
 def fold(key, counter):
@@ -23,10 +26,9 @@ def bits(count, key):
     words = np.empty(count, np.uint64)
     cdef uint64_t[::1] out = words
     cdef uint64_t seed = <uint64_t>(key & 0xFFFFFFFFFFFFFFFF)
-    cdef Py_ssize_t i
-    with nogil:
-        for i in range(out.shape[0]):
-            out[i] = threefry(seed, <uint64_t>i)
+    if count > 0:
+        with nogil:
+            threefry_words(&out[0], seed, 0, out.shape[0])
     return words
 
 
@@ -47,13 +49,15 @@ def permutation(n, key):
     order = np.arange(n, dtype=np.int64)
     cdef int64_t[::1] out = order
     cdef uint64_t seed = fold(key, 0x7065726D)          # "perm": apart from the streams of the same key
-    cdef uint64_t word = 0, half, low = 0xFFFFFFFF
+    cdef uint64_t words[WORDS]
+    cdef uint64_t word, half, low = 0xFFFFFFFF
     cdef int64_t i, j, swap, last = n - 1
     with nogil:
         for i in range(last, 0, -1):
             # 32 random bits for a choice among i + 1: biased by less than (i + 1) / 2^32. A word is two choices'.
-            if i % 2 or i == last:
-                word = threefry(seed, <uint64_t>(i // 2))
+            if i == last or i // 2 % WORDS == WORDS - 1 and i % 2:
+                threefry_words(words, seed, <uint64_t>(i // 2 // WORDS * WORDS), WORDS)
+            word = words[i // 2 % WORDS]
             half = word >> 32 if i % 2 else word & low
             j = <int64_t>((half * <uint64_t>(i + 1)) >> 32)
             swap = out[i]

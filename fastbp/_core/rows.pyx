@@ -1,14 +1,19 @@
 """Operations that need nothing but their own rows: gather, conversion, activation's derivative, dropout, loss."""
 from libc.stdint cimport int64_t, uint64_t
 from fastbp._core cimport cpu
-from fastbp._core.kernels cimport fbp_ahead, fbp_backward, fbp_convert, fbp_dropout, fbp_loss
-from fastbp._core.program cimport Op, Place, rows_of
+from fastbp._core.kernels cimport fbp_ahead, fbp_ask_ends, fbp_backward, fbp_convert, fbp_dropout, fbp_loss
+from fastbp._core.program cimport LINE, Op, Place, rows_of
 
 
 cdef void ask_for_next(const Op *op, const Place *at, Py_ssize_t item) noexcept nogil:
-    """The rows of x, of elements of `item` bytes, that the next step reads here are asked for by the products of this step."""
+    """The rows of x, of elements of `item` bytes, that the next step reads here are asked for: their first and last line at
+    once, what is between them by the products of this step."""
+    cdef fbp_ahead rows
     if op.ahead and at.next >= 0 and at.order is not NULL:
-        at.ahead[0] = fbp_ahead(op.x.base, op.x.row_bytes, at.order + at.next + at.row, at.rows, op.n_out * item, 0, 0, 0)
+        rows = fbp_ahead(op.x.base, op.x.row_bytes, at.order + at.next + at.row, at.rows, op.n_out * item, 0, 0, 0)
+        fbp_ask_ends(&rows)
+        if rows.bytes > 2 * LINE:
+            at.ahead[0] = rows
 
 
 cdef void gather(const Op *op, const Place *at) noexcept nogil:
