@@ -62,7 +62,7 @@ def update(model, optimizer):
     """
     with model._alone:
         plan = model._last or model._plans.get("train", 1)
-        failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), optimizer.steps)
+        failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), optimizer.steps, cpu.threads())
         if failed:
             where = model._layer_of(model.grads if failed == "gradient" else model.params)
             kept = "; nothing was changed" if failed == "gradient" else ""

@@ -1,18 +1,20 @@
 # The executor: what one call runs, and the function that runs it.
 from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.kernels cimport H_COUNT
-from fastbp._core.program cimport Program
+from fastbp._core.program cimport Program, Trial
 
 cdef enum Phase:
     PACK        # copies of weights in panels; before the first step; its tasks are packings
     SHARES      # products of shares of the inputs' columns, where no update made them before
     ROWS        # a sweep: forward, loss, backward; slices of the batch
     PARAMETERS  # gradients, and updates unless they must wait for the whole gradient's norm; groups of ranges
+    CHECKS      # of a call that only updates: whether all gradients are finite, and their norms; groups of ranges
     UPDATES     # updates that had to wait; groups of ranges
 
 cdef struct Call:
     int first_op, last_op       # of the row operations: forward, backward or both
     bint learns                 # whether the parameter phase runs
+    bint updates                # whether it is an update by the gradients as they stand, and nothing else
     Py_ssize_t first, steps     # the first step's first row, and how many steps of `batch` rows follow
     Py_ssize_t epoch            # steps after which the rows begin again at `first`
     const int64_t *order        # (n,) or NULL for the rows as they lie
@@ -30,8 +32,6 @@ cdef struct Call:
     uint64_t key                # of its dropout masks
     double hyper[H_COUNT]       # of its update
 
-cdef int start(Program *p, Call *call, int team) except -1
+cdef int start(Program *p, Call *call, Trial *trial, int team) except -1
 cdef int begin(Program *p, Call *call) noexcept nogil
 cdef void work_alone(Program *p, Call *call, int tasks) noexcept nogil
-cdef double clip_scale(const Program *p) noexcept nogil
-cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil

@@ -12,7 +12,7 @@ from fastbp._core cimport cpu, updates
 from fastbp._core.dense cimport pack_rows
 from fastbp._core.kernels cimport (H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LR, H_SCALE, fbp_ahead,
                                    get_real)
-from fastbp._core.program cimport Group, Place, Program
+from fastbp._core.program cimport Group, Place, Program, Trial
 
 cdef enum:
     TRIAL = 64          # a trial of a team takes this part of a long call, or one of so many short calls, each way
@@ -68,14 +68,17 @@ cdef void run_share(Program *p, const Call *call, Place *at, int index) noexcept
 
 
 cdef void run_group(Program *p, const Call *call, Place *at, const Group *group) noexcept nogil:
-    """Ranges in a row: gradients, updates, or both; then their share of the next step."""
-    cdef bint updates_now = call.phase == UPDATES or (p.update is not NULL and p.clip_norm == 0)
+    """Ranges in a row: gradients, checks, updates, or several of these; then their share of the next step."""
+    cdef bint updates_now = call.phase == UPDATES or (call.phase == PARAMETERS and p.update is not NULL and
+                                                      p.clip_norm == 0)
     cdef int index
     at.row = 0          # the gradient of a range is summed over the whole batch
     for index in range(group.first, group.last):
         if call.phase == PARAMETERS:
             updates.make_gradient(index, p, at)
             updates.finish_gradient(index, p)
+        elif call.phase == CHECKS:
+            updates.check_gradient(index, p)
         if updates_now:
             updates.update(index, p, call.hyper, call.done + 1 < call.steps)
     if updates_now and group.share >= 0 and goes_on(p, call):
@@ -118,6 +121,9 @@ cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept 
 cdef int begin(Program *p, Call *call) noexcept nogil:
     """The first phase; returns the number of its tasks."""
     cdef int i
+    if call.updates:
+        call.phase = CHECKS
+        return p.n_groups
     for i in range(p.n_shares):     # what the last call asked for may be gone
         memset(&p.shares[i].ahead, 0, sizeof(fbp_ahead))
     call.phase = PACK
@@ -172,15 +178,18 @@ cdef int advance(Program *p, Call *call) noexcept nogil:
         call.phase = PARAMETERS
         if p.n_groups > 0:
             return p.n_groups
-    if call.phase == PARAMETERS:
-        if p.penalised:
-            for i in range(p.n_tasks):
-                call.loss += p.penalties[i]
-        if p.update is not NULL and p.clip_norm > 0:
-            call.hyper[<int>H_SCALE] = clip_scale(p)
-            call.phase = UPDATES
-            if p.n_groups > 0:
-                return p.n_groups
+    if call.phase == CHECKS:
+        if p.broken:
+            return 0
+        fill_hyper(call.hyper, call.constants, call.lr[0], <double>(call.taken + 1))
+    if call.phase == PARAMETERS and p.penalised:
+        for i in range(p.n_tasks):
+            call.loss += p.penalties[i]
+    if call.phase == CHECKS or (call.phase == PARAMETERS and p.update is not NULL and p.clip_norm > 0):
+        call.hyper[<int>H_SCALE] = clip_scale(p)
+        call.phase = UPDATES
+        if p.n_groups > 0:
+            return p.n_groups
     return end_step(p, call)
 
 
@@ -255,25 +264,25 @@ cdef double timed(Program *p, Call *call, int team, Py_ssize_t stop) noexcept no
     return cpu.seconds() - began
 
 
-cdef void try_both(Program *p, Call *call, int team) noexcept nogil:
+cdef void try_both(Program *p, Call *call, Trial *trial, int team) noexcept nogil:
     """Takes some of a long call's steps alone and as many as a team, and notes which was faster."""
     cdef Py_ssize_t steps = call.steps // TRIAL
     cdef double alone = timed(p, call, 1, steps)
     if call.done == steps:
-        p.alone = alone < GAIN * timed(p, call, team, 2 * steps)
+        trial.alone = alone < GAIN * timed(p, call, team, 2 * steps)
 
 
-cdef void take_turn(Program *p, Call *call, int team) noexcept nogil:
+cdef void take_turn(Program *p, Call *call, Trial *trial, int team) noexcept nogil:
     """Makes a whole short call as a team, and the next one alone, and notes which was faster."""
-    if p.calls % TRIAL == TRIAL_CALLS:
-        p.seconds = timed(p, call, team, call.steps) / call.steps
-    elif p.seconds * call.steps < SHORT:
-        p.alone = timed(p, call, 1, call.steps) / call.steps < GAIN * p.seconds
+    if trial.calls % TRIAL == TRIAL_CALLS:
+        trial.seconds = timed(p, call, team, call.steps) / call.steps
+    elif trial.seconds * call.steps < SHORT:
+        trial.alone = timed(p, call, 1, call.steps) / call.steps < GAIN * trial.seconds
     else:
         run(p, call, team, call.steps)
 
 
-cdef int start(Program *p, Call *call, int team) except -1:
+cdef int start(Program *p, Call *call, Trial *trial, int team) except -1:
     """Runs the call on at most `team` threads: on one where that is faster at the moment, which is tried now and then.
 
     What two threads say to each other costs 0.2 us or 2 us, by the minute, on a machine that others use as well. Who
@@ -284,11 +293,11 @@ cdef int start(Program *p, Call *call, int team) except -1:
     with nogil:
         if team > 1:
             if call.steps >= TRIAL * TRIAL_STEPS:
-                if p.calls % TRIAL_CALLS == 0:
-                    try_both(p, call, team)
-            elif TRIAL_CALLS <= p.calls % TRIAL <= TRIAL_CALLS + 1:
-                take_turn(p, call, team)
-            p.calls += 1
+                if trial.calls % TRIAL_CALLS == 0:
+                    try_both(p, call, trial, team)
+            elif TRIAL_CALLS <= trial.calls % TRIAL <= TRIAL_CALLS + 1:
+                take_turn(p, call, trial, team)
+            trial.calls += 1
         if call.done == call.stop and call.done < call.steps:   # nothing went wrong, and there is more to do
-            run(p, call, 1 if p.alone else team, call.steps)
+            run(p, call, 1 if trial.alone else team, call.steps)
     return 0

@@ -125,6 +125,12 @@ cdef struct Sweep:
     int fixed, fixed_end        # operations of Program.fixed
     int row, row_end            # operations of Program.ops
 
+# Whether one thread was faster than a team, for calls of a kind, when that was last tried.
+cdef struct Trial:
+    bint alone
+    int calls                   # that a team was wanted for
+    double seconds              # of a step, as a team, when that was last tried in a short call
+
 cdef struct Program:
     Py_ssize_t batch, slice_rows, block_rows
     int slices
@@ -159,9 +165,7 @@ cdef struct Program:
     char *s0
     char *s1
     double clip_norm            # 0: none
-    bint alone                  # whether one thread was faster than a team when that was last tried
-    int calls                   # that a team was wanted for
-    double seconds              # of a step, as a team, when that was last tried in a short call
+    Trial passes, updates       # of calls that run the operations, and of updates by themselves
     bint broken                 # a parameter or gradient stopped being finite
     fbp_queue queue
 

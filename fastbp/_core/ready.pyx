@@ -116,7 +116,7 @@ cdef class Ready:
         call.seed, call.draws = seed, draws
         self.plan.program.update = NULL
         self.plan.program.clip_norm = 0
-        start(&self.plan.program, &call, self.team)
+        start(&self.plan.program, &call, &self.plan.program.passes, self.team)
         return loss if isfinite(loss) else None
 
     cdef bint _bind(self, object given, const Spec *spec):

@@ -2,10 +2,9 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
-from fastbp._core cimport updates
 from fastbp._core.cpu cimport version
-from fastbp._core.executor cimport Call, clip_scale, fill_hyper, start
-from fastbp._core.kernels cimport H_COUNT, H_SCALE, fbp_update
+from fastbp._core.executor cimport CHECKS, Call, start
+from fastbp._core.kernels cimport fbp_update
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
 
@@ -39,7 +38,7 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
     call.losses, call.steps = &losses[0], losses.shape[0]
     call.learns, call.first, call.epoch = learns, first, call.steps
     call.seed, call.draws = dropout
-    start(&plan.program, &call, min(team, plan.team))
+    start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
     plan.bound.clear()
 
 
@@ -54,7 +53,7 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
     """
     cdef Call call
     prepare_batches(plan, &call, arrays, order, first, epoch, lr, losses, optimizer, dropout)
-    start(&plan.program, &call, min(team, plan.team))
+    start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
     plan.bound.clear()
     return call.done, plan.program.broken
 
@@ -95,25 +94,17 @@ cdef int set_update(Plan plan, optimizer) except -1:
     return 0
 
 
-def apply_update(Plan plan, optimizer, double lr, int64_t steps):
+def apply_update(Plan plan, optimizer, double lr, int64_t steps, int team):
     """Update number `steps` + 1 of the parameters, from the gradients as they stand.
 
     Returns "gradient", with nothing changed, if a gradient is not finite, "parameter" if a new parameter is not, else "".
     """
     cdef Program *p = &plan.program
-    cdef double hyper[H_COUNT]
-    cdef bint finite = True
-    cdef int i
+    cdef Call call
+    cdef double loss
+    memset(&call, 0, sizeof(Call))
     set_update(plan, optimizer)
-    fill_hyper(hyper, plan.constants, lr, <double>(steps + 1))
-    p.broken = False
-    with nogil:
-        for i in range(p.n_tasks):
-            finite = finite and p.all_finite(p.grads + p.tasks[i].begin * p.item, p.tasks[i].count)
-            if p.clip_norm > 0:
-                p.squares[i] = p.sum_squares(p.grads + p.tasks[i].begin * p.item, p.tasks[i].count)
-        if finite:
-            hyper[H_SCALE] = clip_scale(p)
-            for i in range(p.n_tasks):
-                updates.update(i, p, hyper, False)
-    return "gradient" if not finite else "parameter" if p.broken else ""
+    call.updates, call.steps, call.epoch, call.lr, call.losses = True, 1, 1, &lr, &loss
+    call.constants, call.taken = plan.constants, steps
+    start(p, &call, &p.updates, max(1, min(team, p.n_groups)))
+    return "" if not p.broken else "gradient" if call.phase == CHECKS else "parameter"

@@ -38,6 +38,16 @@ cdef void finish_gradient(int index, Program *program) noexcept nogil:
         program.squares[index] = program.sum_squares(g, task.count)
 
 
+cdef void check_gradient(int index, Program *program) noexcept nogil:
+    """Notes whether the range's gradient is finite and, for clipping, its squared norm."""
+    cdef const Task *task = &program.tasks[index]
+    cdef const char *g = program.grads + task.begin * program.item
+    if not program.all_finite(g, task.count):
+        program.broken = True
+    if program.clip_norm > 0:
+        program.squares[index] = program.sum_squares(g, task.count)
+
+
 cdef double norm(const Program *program) noexcept nogil:
     """The norm of the whole gradient: every thread adds the same numbers in the same order."""
     cdef double total = 0
