@@ -1,4 +1,5 @@
-/* peak.c - what the machine can do at best: fused multiply-adds from registers, and bytes read from memory.
+/* peak.c - what the machine can do at best: fused multiply-adds from registers, bytes read from memory, and a word that one
+ * thread writes and another one answers.
  * bench/peak.py compiles it where it runs. One body for every width of vector; which one is asked of the processor. */
 #include <stddef.h>
 
@@ -39,3 +40,17 @@ double peak_fma(long count, float *out) { CHOOSE(fma_avx512(count, out), fma_avx
 
 /* Reads x (n floats) once. Returns a sum, so that reading is not left out. */
 float peak_read(const float *x, size_t n) { CHOOSE(read_avx512(x, n), read_avx2(x, n), read_base(x, n)); }
+
+/* Writes `count` words into place[16 * side] by turns with another thread, which calls it for the other side: 0 begins. Returns how
+ * many were answered; one that is not for a second ends it, as there is no other thread, or no core for it. */
+long peak_bounce(long *place, int side, long count)
+{
+    long *mine = place + 16 * side, *other = place + 16 * (1 - side);
+    for (long i = 1; i <= count; i++) {
+        if (side == 0) __atomic_store_n(mine, i, __ATOMIC_RELEASE);
+        for (long spins = 0; __atomic_load_n(other, __ATOMIC_ACQUIRE) < i; spins++)
+            if (spins > 300 * 1000 * 1000) return i - 1;
+        if (side == 1) __atomic_store_n(mine, i, __ATOMIC_RELEASE);
+    }
+    return count;
+}

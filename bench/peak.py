@@ -40,6 +40,8 @@ def compiled():
         library = ctypes.CDLL(path)
     library.peak_fma.restype, library.peak_fma.argtypes = ctypes.c_double, [ctypes.c_long, ctypes.c_void_p]
     library.peak_read.restype, library.peak_read.argtypes = ctypes.c_float, [ctypes.c_void_p, ctypes.c_size_t]
+    library.peak_bounce.restype = ctypes.c_long
+    library.peak_bounce.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_long]
     return library
 
 
@@ -58,6 +60,15 @@ def read(library, threads, seconds):
             library.peak_read(arrays[i].ctypes.data, arrays[i].size)
         return arrays[i].nbytes * count
     return best_rate(work, threads, seconds) / 1e9
+
+
+def round_trip(library, count=20_000):
+    """Nanoseconds from a word that one thread writes to the answer of another one: the half of what a team's meeting
+    costs at least. In a virtual machine it may change by the minute, as its cores are moved about."""
+    place = np.zeros(48, np.int64)
+    place = place[-place.ctypes.data % 128 // 8:]  # 128 bytes apart, each in lines of its own
+    answered, taken = timed(lambda side, count: library.peak_bounce(place.ctypes.data, side, count), 2, count)
+    return 1e9 * taken / (answered / 2)
 
 
 def gemm(threads, seconds):
@@ -114,3 +125,5 @@ if __name__ == "__main__":
     for team_size in sorted({1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()}):
         figures = measure(team_size).items()
         print(team_size, "threads:", ", ".join(f"{name} {value:.1f}" for name, value in figures if value))
+        if team_size > 1 and (found := compiled()):
+            print(f"a round trip between two threads: {round_trip(found):.0f} ns")

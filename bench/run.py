@@ -10,6 +10,7 @@ import json
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from bench import machine, peak, report
@@ -65,6 +66,8 @@ def main(argv=None):
                            "chunk_seconds": 0.05 if options.quick else 0.2}}
     for threads in teams:
         result["peak"][str(threads)] = peak.measure(threads, 0.05 if options.quick else 0.2)
+    library = peak.compiled()
+    meet = partial(peak.round_trip, library) if library and options.threads > 1 else None
     workers = []
     try:
         for name in ["fastbp", *options.peers]:
@@ -72,7 +75,7 @@ def main(argv=None):
         print(report.header(result), flush=True)
         faults = []
         for name in options.only:
-            result["cases"][name] = measure(name, workers, result["settings"], faults)
+            result["cases"][name] = measure(name, workers, result["settings"], faults, meet)
     finally:
         for worker in workers:
             worker.close()
@@ -99,8 +102,9 @@ def start(name, teams, versions):
     return workers
 
 
-def measure(name, workers, settings, faults):
-    """{"flop", "contenders": [...]} of one workload. Wrong results are added to faults."""
+def measure(name, workers, settings, faults, meet=None):
+    """{"flop", "contenders": [...], "round_trips"} of one workload. Wrong results are added to faults. meet() -> the
+    nanoseconds of a round trip between two threads, which is asked for every round."""
     ready, truth = [], None
     for worker in sorted(workers, key=lambda worker: worker.name != "numpy"):  # the baseline says what is right
         try:
@@ -117,8 +121,9 @@ def measure(name, workers, settings, faults):
         ready.append((worker, loss))
     ready.sort(key=lambda pair: workers.index(pair[0]))
     steps = [worker.ask("pace", seconds=settings["chunk_seconds"])["steps"] for worker, _ in ready]
-    samples = [[] for _ in ready]
+    samples, trips = [[] for _ in ready], []
     for round_ in range(settings["rounds"]):
+        trips += [meet()] if meet else []
         for i in rotated(len(ready), round_):
             time.sleep(PAUSE)
             samples[i].append(1e6 * ready[i][0].ask("run", steps=steps[i])["seconds"] / steps[i])
@@ -127,12 +132,13 @@ def measure(name, workers, settings, faults):
     contenders = [{"name": worker.name, "threads": worker.threads, "median": statistics.median(taken),
                    "min": min(taken), "max": max(taken), "samples": taken, "steps": count, "loss": loss}
                   for (worker, loss), taken, count in zip(ready, samples, steps, strict=True)]
-    print(f"\n{name}")
+    said = f"  (a round trip between two threads: {min(trips):.0f} - {max(trips):.0f} ns)" if trips else ""
+    print(f"\n{name}{said}")
     for c in contenders:
         print(f"  {c['name']:14}{c['threads']} thread(s) {report.number(c['median']):>9} us  "
               f"({report.number(c['min'])} - {report.number(c['max'])})  "
               f"{report.number(CASES[name].flop / c['median'] / 1e3)} GFLOP/s", flush=True)
-    return {"flop": CASES[name].flop, "contenders": contenders}
+    return {"flop": CASES[name].flop, "contenders": contenders, "round_trips": trips}
 
 
 def rotated(count, by):

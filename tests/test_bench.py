@@ -225,6 +225,17 @@ def test_peak_counts_what_it_does():
     assert library.peak_read(ones.ctypes.data, ones.size) == ones.size / lanes  # one lane's share of the sum
 
 
+def test_a_word_is_answered_by_another_thread_or_not_at_all():
+    library = peak.compiled()
+    if library is None:
+        pytest.skip("no C compiler")
+    place = np.zeros(32, np.int64)
+    assert library.peak_bounce(place.ctypes.data, 0, 3) == 0
+    assert place[0] == 1
+    assert place[16] == 0
+    assert 0 < peak.round_trip(library, count=100) < 1e9
+
+
 def test_many_prints_its_ratio_and_compares_the_bits(capsys, monkeypatch):
     options = ["--nets", "3", "--rows", "250", "--rounds", "1", "--threads", "2"]
     assert many.main(options) == 0

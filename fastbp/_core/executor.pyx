@@ -265,11 +265,15 @@ cdef double timed(Program *p, Call *call, int team, Py_ssize_t stop) noexcept no
 
 
 cdef void try_both(Program *p, Call *call, Trial *trial, int team) noexcept nogil:
-    """Takes some of a long call's steps alone and as many as a team, and notes which was faster."""
-    cdef Py_ssize_t steps = call.steps // TRIAL
-    cdef double alone = timed(p, call, 1, steps)
-    if call.done == steps:
-        trial.alone = alone < GAIN * timed(p, call, team, 2 * steps)
+    """Takes some of a long call's steps as a team and as many alone, and notes which was faster. First the team is woken: that
+    takes as long as several small steps."""
+    cdef Py_ssize_t steps = call.steps // TRIAL, first = max(1, steps // 4)
+    cdef double together
+    run(p, call, team, first)
+    if call.done == first:
+        together = timed(p, call, team, first + steps)
+        if call.done == first + steps:
+            trial.alone = timed(p, call, 1, first + 2 * steps) < GAIN * together
 
 
 cdef void take_turn(Program *p, Call *call, Trial *trial, int team) noexcept nogil:
