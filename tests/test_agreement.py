@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import fastbp as fb
+from fastbp import nets
 from fastbp.reference import kernels
 from fastbp.reference.network import LOSSES, Dense, Dropout, Network, Optimizer
 
@@ -227,6 +228,24 @@ def test_backward_gives_the_gradient_for_the_inputs(dtype, isa, threads, rng):
     X, dY = data_for("mse", 26, 9, 5, rng, dtype)
     agree(net.forward(X), reference.forward(X), TOLERANCE[dtype])
     agree(net.backward(dY), reference.backward(dY), TOLERANCE[dtype])
+    agree(net.grads, reference.grads, TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "gelu", "sigmoid", "mish"])
+def test_inputs_in_shares(activation, dtype, isa, threads, rng):
+    """The sum of the shares' products meets the activation as a whole product does, its input kept where backward needs
+    it; backward by itself, and the gradient for the inputs, whose panels are of all shares."""
+    net = fb.Sequential(fb.Dense(300, 31, activation), fb.Dense(31, 5, "tanh"), loss="mse", dtype=dtype)
+    randomise(net, rng)
+    reference = twin(net)
+    X, y = data_for("mse", 43, 300, 5, rng, dtype)
+    while activation == "relu" and not far_from_kinks(reference, X, y):
+        randomise(net, rng)
+        reference = twin(net)
+    assert len(nets.program(net, "train", 43, False, False, False).shares) == 2
+    compare_step(net, X, y, TOLERANCE[dtype])
+    agree(net.forward(X), reference.forward(X), TOLERANCE[dtype])
+    agree(net.backward(y), reference.backward(y), TOLERANCE[dtype])
     agree(net.grads, reference.grads, TOLERANCE[dtype])
 
 

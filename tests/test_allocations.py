@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 CASES = {  # widths, batch, optimizer, and what the data are held in
     "one slice": ((10, 8, 3), 4, fb.SGD, np.float32),
     "slices": ((100, 64, 10), 256, fb.Adam, np.float32),
+    "shares": ((300, 31, 10), 64, fb.SGD, np.float32),
     "tiles": ((100, 600, 10), 64, fb.Adam, np.float32),
     "bytes": ((100, 64, 10), 256, fb.SGD, np.uint8),
 }

@@ -171,9 +171,10 @@ def test_training_has_the_bits_of_training_on_a_cast(isa, dtype, kind, shuffle):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_so_it_has_in_every_regime_and_for_any_team(kind, threads):
-    n, width = 300, 90
-    X, y = numbers(kind, n, width), labels(n)
-    for hidden, batch in ((8, 299), (40, 256), (800, 128)):  # tiny, slices, tiles
+    n = 300
+    tiny, slices, shares, tiles = (90, 8, 299), (90, 40, 256), (300, 31, 43), (90, 800, 128)
+    for width, hidden, batch in (tiny, slices, shares, tiles):
+        X, y = numbers(kind, n, width), labels(n)
         got = trained(made(width=width, hidden=hidden, input_scale=SCALE), X, y, epochs=1, batch_size=batch)
         assert got == trained(made(width=width, hidden=hidden), cast(X, F32, SCALE), y, epochs=1, batch_size=batch)
 

@@ -71,16 +71,19 @@ cdef void run_group(Program *p, const Call *call, Place *at, const Group *group)
     """Ranges in a row: gradients, checks, updates, or several of these; then their share of the next step."""
     cdef bint updates_now = call.phase == UPDATES or (call.phase == PARAMETERS and p.update is not NULL and
                                                       p.clip_norm == 0)
+    cdef bint kept = not (call.phase == PARAMETERS and updates_now and call.done + 1 < call.stop)
+    cdef char *g
     cdef int index
     at.row = 0          # the gradient of a range is summed over the whole batch
     for index in range(group.first, group.last):
+        g = updates.gradient_of(index, p, at, kept)
         if call.phase == PARAMETERS:
-            updates.make_gradient(index, p, at)
-            updates.finish_gradient(index, p)
+            updates.make_gradient(index, g, p, at)
+            updates.finish_gradient(index, g, p)
         elif call.phase == CHECKS:
             updates.check_gradient(index, p)
         if updates_now:
-            updates.update(index, p, call.hyper, call.done + 1 < call.steps)
+            updates.update(index, g, p, call.hyper, call.done + 1 < call.steps)
     if updates_now and group.share >= 0 and goes_on(p, call):
         set_step(p, call, at, call.done + 1)
         run_share(p, call, at, group.share)

@@ -199,6 +199,10 @@ cdef class Plan:
         if any(operation.strips for operation in (*program.operations, *program.gradients)):
             self.strips_bytes = rounded((STRIP_ROWS + table.mr) * table.depth * p.item, APART)
         size += self.strips_bytes * self.team
+        scratch = size
+        apart = [item.count for item in program.ranges if item.partial is None or p.slices > 1]  # see gradient_of
+        p.scratch_bytes = rounded(max(apart, default=0) * p.item, APART)
+        size += p.scratch_bytes * self.team
         if program.partials and p.slices > 1:
             self.slice_bytes = rounded(program.size * p.item, APART)
         self.extra_bytes = rounded(program.extra * p.item, APART)
@@ -208,6 +212,7 @@ cdef class Plan:
         self.arena = aligned_zeros(size, np.uint8)
         self.base = <char *>cnp.PyArray_DATA(self.arena)
         self.strips = self.base + <Py_ssize_t>strips
+        p.scratch = self.base + <Py_ssize_t>scratch
         # the sums of a single slice are the gradient
         self.partials = p.grads if p.slices == 1 else self.base + <Py_ssize_t>sums
         self.extras = self.base + <Py_ssize_t>sums + self.slice_bytes * p.slices

@@ -150,6 +150,8 @@ cdef struct Program:
     Py_ssize_t item
     char *params
     char *grads
+    char *scratch               # of each thread: a range's gradient that is used up at once
+    Py_ssize_t scratch_bytes    # from one thread's to the next one's
     fbp_combine *combine
     fbp_map *add
     fbp_penalty *penalty

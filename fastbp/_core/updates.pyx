@@ -5,10 +5,19 @@ from fastbp._core.dense cimport pack_rows
 from fastbp._core.program cimport Place, Program, Task
 
 
-cdef void make_gradient(int index, Program *program, const Place *at) noexcept nogil:
-    """The range's gradient: the slices' parts in their order, then what is summed over the whole batch, then what is fixed."""
+cdef char *gradient_of(int index, const Program *program, const Place *at, bint kept) noexcept nogil:
+    """Where the range's gradient is: in `grads`, or, unless it is kept, in a place that the thread uses for one range after
+    another, which stays in its cache. The sums of a single slice are in `grads` already."""
     cdef const Task *task = &program.tasks[index]
-    cdef char *g = program.grads + task.begin * program.item
+    if kept or (task.partial is not NULL and program.slices == 1):
+        return program.grads + task.begin * program.item
+    return program.scratch + at.thread * program.scratch_bytes
+
+
+cdef void make_gradient(int index, char *g, Program *program, const Place *at) noexcept nogil:
+    """g = the range's gradient: the slices' parts in their order, then what is summed over the whole batch, then what is
+    fixed."""
+    cdef const Task *task = &program.tasks[index]
     cdef bint begun = task.partial is not NULL
     cdef int i
     if begun and task.partial != g:     # the sums of a single slice are the gradient
@@ -25,10 +34,9 @@ cdef void make_gradient(int index, Program *program, const Place *at) noexcept n
         memset(g, 0, task.count * program.item)     # nothing but a penalty
 
 
-cdef void finish_gradient(int index, Program *program) noexcept nogil:
-    """Adds the penalty's gradient, and notes the penalty and, for clipping, the squared norm."""
+cdef void finish_gradient(int index, char *g, Program *program) noexcept nogil:
+    """Adds the penalty's gradient to g, and notes the penalty and, for clipping, the squared norm."""
     cdef const Task *task = &program.tasks[index]
-    cdef char *g = program.grads + task.begin * program.item
     if program.penalised:
         program.penalties[index] = 0
         if task.l1 != 0 or task.l2 != 0:
@@ -57,8 +65,8 @@ cdef double norm(const Program *program) noexcept nogil:
     return sqrt(total)
 
 
-cdef void update(int index, Program *program, const double *hyper, bint pack) noexcept nogil:
-    """Moves the range's parameters by one step. hyper (H_COUNT,). pack: there is a next step, whose copies of the weights in
+cdef void update(int index, const char *g, Program *program, const double *hyper, bint pack) noexcept nogil:
+    """Moves the range's parameters by one step against g. hyper (H_COUNT,). pack: there is a next step, whose copies of the weights in
     panels are made here, piece by piece, while they are in the L2 cache."""
     cdef const Task *task = &program.tasks[index]
     cdef Py_ssize_t done = 0, count, offset
@@ -67,8 +75,8 @@ cdef void update(int index, Program *program, const double *hyper, bint pack) no
         count = min(task.piece, task.count - done)
         offset = (task.begin + done) * program.item
         if not program.update(program.params + offset, program.s0 + offset if program.s0 is not NULL else NULL,
-                              program.s1 + offset if program.s1 is not NULL else NULL, program.grads + offset, count,
-                              hyper):
+                              program.s1 + offset if program.s1 is not NULL else NULL, g + done * program.item,
+                              count, hyper):
             program.broken = True
         done += count
         while pack and packed < task.n_packings and task.packings[packed].end <= done:
