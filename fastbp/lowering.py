@@ -120,12 +120,13 @@ class _Lowering(RulesOfRows):
         return regime
 
     def may_be_cut(self, node):
-        """Whether a node is a product of the caller's rows, which no other product reads, and a trained matrix."""
+        """Whether a node is a product of the caller's rows and a trained matrix, and nothing else reads these rows: those
+        of a share make room for the next step's as soon as its own gradient is made."""
         if node.op != "dense" or node.inputs[0].op != "data" or node.inputs[1].op != "parameter":
             return False
         x, W = node.inputs[:2]
-        alone = sum(reader.op == "dense" for reader in self.consumers[id(x)]) == 1
-        return alone and W in self.sources and len(x.shape) == 1
+        readers = sorted(reader.op for reader in self.consumers[id(x)])
+        return readers == ["dense", "weight_gradient"] and W in self.sources
 
     # ---- what the caller wants -------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ find_kernel = function("fbp_find_kernel", c_void_p, c_void_p, c_char_p)
 known_isa = function("fbp_known_isa", c_char_p, c_int)
 best_isa = function("fbp_best_isa", c_char_p)
 threefry = function("fbp_threefry", c_uint64, c_uint64, c_uint64)
+threefry_words = function("fbp_threefry_words", None, c_void_p, c_uint64, c_uint64, c_ssize_t)
 gather = function("fbp_gather", None, c_void_p, c_ssize_t, c_void_p, c_ssize_t, POINTER(c_int64), c_ssize_t, c_ssize_t)
 open_phase = function("fbp_open", None, c_void_p, c_int)
 take = function("fbp_take", c_int, c_void_p, c_int)
@@ -82,6 +83,14 @@ def joined(words):
 def test_threefry_gives_the_published_numbers(counter, key, result):
     assert threefry(joined(key), joined(counter)) == joined(result)
     assert tuple(int(word[0]) for word in threefry2x32(key, counter)) == result
+
+
+@pytest.mark.parametrize("first", [0, 5, 2**32 - 9, 2**64 - 40])
+def test_words_by_the_dozen_are_those_one_by_one(first):
+    for count in (0, 1, 15, 16, 17, 40):
+        words = (c_uint64 * 41)(*[7] * 41)
+        threefry_words(words, 2**40 + 3, first, count)
+        assert list(words) == [threefry(2**40 + 3, first + i) for i in range(count)] + [7] * (41 - count)
 
 
 def test_threefry_agrees_with_the_reference(rng):

@@ -140,9 +140,17 @@ def test_the_products_of_shares_cover_the_inputs_and_their_sum_is_activated():
     assert activate.bias is not None
 
 
-def test_what_a_share_writes_is_nobody_elses_memory():
+def of_matrices():
+    """The Program of samples that are matrices, in rows like those of a share's product."""
+    x, W, k = g.input("x", 520), g.parameter("W", (520, 24)), g.parameter("k", (4, 6))
+    return of_expression(g.mean(g.square(g.tanh(g.reshape(g.dense(x, W), (4, 6)) * k) * k)), 100, gathered=True)
+
+
+@pytest.mark.parametrize("made", [lambda: of_network(*NETWORKS["shares"], gathered=True), of_matrices])
+def test_what_a_share_writes_is_nobody_elses_memory(made):
     """It is written for the next step while others still read what belongs to this one."""
-    program = of_network(*NETWORKS["shares"], gathered=True)
+    program = made()
+    assert program.shares
     written = {program.root_of(operation.out) for first, last in program.shares
                for operation in program.operations[first:last]}
     for value in written:
@@ -155,8 +163,8 @@ def test_only_rows_that_one_product_reads_are_cut(widths):
     x = nets.rows("x", widths[0])
     once = g.mean(g.square(x @ g.parameter("W", widths[:2])))
     assert len(of_expression(once, 100).shares) == 4
-    twice = g.mean(g.square(x @ g.parameter("W", widths[:2]) + x @ g.parameter("V", widths[:2])))
-    assert of_expression(twice, 100).shares == []
+    for other in (x @ g.parameter("V", (widths[0], 2)), x * g.parameter("k", widths[0]), x[:, :3] * g.parameter("k")):
+        assert of_expression(once + g.mean(g.square(other)), 100).shares == []
     fixed = g.mean(g.square(x @ (2 * g.parameter("W", widths[:2]))))
     assert of_expression(fixed, 100).shares == []
     assert of_expression(once, 100, learns=False).shares == []

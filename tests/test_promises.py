@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import regimes
+from fastbp import regimes, train
 from fastbp._core import cpu
 
 # one network for each regime: (widths, rows, batch)
@@ -142,6 +142,18 @@ def test_fit_equals_the_loop_written_by_hand(isa, dtype, threads, regime, optimi
         assert history.history["loss"][epoch] == pytest.approx(total, rel=1e-12)
     assert digest(ours) == digest(byhand)
     assert ours.grads.tobytes() == byhand.grads.tobytes()  # those of the last step, which alone are written there
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_value_and_gradient_of_batch_after_batch(regime, threads):
+    """Steps without an update: each begins with what an update would have begun."""
+    net, X, y, batch = made(regime)
+    losses = train.run_steps(net, X, y, None, batch, 4, seed=7)
+    batches = [pair for epoch in (7, 8, 9) for pair in fb.batches(X, y, batch, seed=epoch) if len(pair[0]) == batch]
+    expected = [(net.loss_and_grad(xb, yb), net.grads.tobytes()) for xb, yb in batches[:4]]
+    assert losses.tolist() == [loss for loss, _ in expected]
+    train.run_steps(net, X, y, None, batch, 4, seed=7)
+    assert net.grads.tobytes() == expected[-1][1]
 
 
 def test_fit_in_two_calls_equals_one(dtype):
