@@ -120,8 +120,10 @@ class _Lowering(RulesOfRows):
         return regime
 
     def may_be_cut(self, node):
-        """Whether a node is a product of the caller's rows and a trained matrix, and nothing else reads these rows: those
-        of a share make room for the next step's as soon as its own gradient is made."""
+        """Whether a node is a product of the caller's rows and a trained matrix, and nothing else reads these rows.
+
+        Those of a share make room for the next step's as soon as its own gradient is made.
+        """
         if node.op != "dense" or node.inputs[0].op != "data" or node.inputs[1].op != "parameter":
             return False
         x, W = node.inputs[:2]
