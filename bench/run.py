@@ -64,8 +64,7 @@ def main(argv=None):
     result = {"machine": machine.describe(options.threads), "versions": {}, "peak": {}, "cases": {},
               "settings": {"quick": options.quick, "rounds": options.rounds or (3 if options.quick else 9),
                            "chunk_seconds": 0.05 if options.quick else 0.2}}
-    for threads in teams:
-        result["peak"][str(threads)] = peak.measure(threads, 0.05 if options.quick else 0.2)
+    limits(result["peak"], teams, options.quick)
     library = peak.compiled()
     meet = partial(peak.round_trip, library) if library and options.threads > 1 else None
     workers = []
@@ -79,6 +78,7 @@ def main(argv=None):
     finally:
         for worker in workers:
             worker.close()
+    limits(result["peak"], teams, options.quick)
     print("\n" + report.table(result))
     print("\nus: microseconds a step, median over the rounds (a peer's at its better number of threads);"
           " ratio: the peer's time over fastbp's")
@@ -86,6 +86,14 @@ def main(argv=None):
         print("WRONG:", fault, file=sys.stderr)
     store(result, options)
     return 1 if faults else 0
+
+
+def limits(found, teams, quick):
+    """Measures what the machine can do, before the workloads and after them: the better figures are its limits, which
+    it may be far from for minutes. found: {threads: figures}, filled."""
+    for threads in teams:
+        before, now = found.get(str(threads), {}), peak.measure(threads, 0.05 if quick else 0.2)
+        found[str(threads)] = {name: max(before.get(name) or 0, now[name] or 0) or None for name in now}
 
 
 def start(name, teams, versions):

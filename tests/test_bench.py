@@ -247,6 +247,16 @@ def test_many_prints_its_ratio_and_compares_the_bits(capsys, monkeypatch):
     assert "the parameters differ" in capsys.readouterr().out
 
 
+def test_the_better_of_two_measurements_is_the_machines_limit(monkeypatch):
+    first = {"gflops": 90.0, "gbytes": 17.0, "gemm_gflops": None}
+    measured = iter([first, {"gflops": 60.0, "gbytes": 18.0, "gemm_gflops": None}])
+    monkeypatch.setattr(run.peak, "measure", lambda threads, seconds: next(measured))
+    found = {}
+    run.limits(found, [2], True)
+    run.limits(found, [2], True)
+    assert found == {"2": {"gflops": 90.0, "gbytes": 18.0, "gemm_gflops": None}}
+
+
 def test_peak_measures_every_limit():
     figures = peak.measure(2, seconds=0.002)
     assert figures["gemm_gflops"] > 0
