@@ -4,6 +4,7 @@ peak.c is compiled where this runs, with `$CC` or cc. The compiled parts of fast
 poor kernel would lower the mark it is measured by; `gemm` says how near the limit its matrix kernel comes in L1.
 """
 import ctypes
+import functools
 import os
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ def measure(threads, seconds=0.1):
             "gemm_gflops": gemm(threads, seconds)}
 
 
+@functools.cache
 def compiled():
     """peak.c as a ctypes library, or None without a compiler."""
     compiler = os.environ.get("CC", "cc").split()

@@ -23,11 +23,14 @@ typedef struct {
     const int64_t *index;
     ptrdiff_t rows, bytes, row, at, lines;
 } fbp_ahead;
+static inline const char *fbp_row_ahead(const fbp_ahead *ahead, ptrdiff_t i)
+{
+    return ahead->base + (ahead->index != NULL ? (ptrdiff_t)ahead->index[i] : i) * ahead->stride;
+}
 static inline void fbp_ask(fbp_ahead *ahead, ptrdiff_t lines)
 {
     for (ptrdiff_t i = 0; i < lines && ahead->row < ahead->rows; i++) {
-        ptrdiff_t row = ahead->index != NULL ? (ptrdiff_t)ahead->index[ahead->row] : ahead->row;
-        __builtin_prefetch(ahead->base + row * ahead->stride + ahead->at, 0, 2);
+        __builtin_prefetch(fbp_row_ahead(ahead, ahead->row) + ahead->at, 0, 2);
         ahead->at += 64;
         if (ahead->at >= ahead->bytes) ahead->at = 0, ahead->row++;
     }
@@ -38,9 +41,9 @@ static inline void fbp_ask(fbp_ahead *ahead, ptrdiff_t lines)
 static inline void fbp_ask_ends(const fbp_ahead *ahead)
 {
     for (ptrdiff_t i = 0; i < ahead->rows; i++) {
-        ptrdiff_t row = ahead->index != NULL ? (ptrdiff_t)ahead->index[i] : i;
-        __builtin_prefetch(ahead->base + row * ahead->stride, 0, 2);
-        __builtin_prefetch(ahead->base + row * ahead->stride + ahead->bytes - 1, 0, 2);
+        const char *row = fbp_row_ahead(ahead, i);
+        __builtin_prefetch(row, 0, 2);
+        __builtin_prefetch(row + ahead->bytes - 1, 0, 2);
     }
 }
 

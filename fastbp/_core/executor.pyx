@@ -71,7 +71,8 @@ cdef void run_group(Program *p, const Call *call, Place *at, const Group *group)
     """Ranges in a row: gradients, checks, updates, or several of these; then their share of the next step."""
     cdef bint updates_now = call.phase == UPDATES or (call.phase == PARAMETERS and p.update is not NULL and
                                                       p.clip_norm == 0)
-    cdef bint kept = not (call.phase == PARAMETERS and updates_now and call.done + 1 < call.stop)
+    cdef bint more = goes_on(p, call)
+    cdef bint kept = not (call.phase == PARAMETERS and updates_now and more)
     cdef char *g
     cdef int index
     at.row = 0          # the gradient of a range is summed over the whole batch
@@ -84,13 +85,13 @@ cdef void run_group(Program *p, const Call *call, Place *at, const Group *group)
             updates.check_gradient(index, p)
         if updates_now:
             updates.update(index, g, p, call.hyper, call.done + 1 < call.steps)
-    if updates_now and group.share >= 0 and goes_on(p, call):
+    if updates_now and more and group.share >= 0:
         set_step(p, call, at, call.done + 1)
         run_share(p, call, at, group.share)
 
 
 cdef inline bint goes_on(const Program *p, const Call *call) noexcept nogil:
-    """Whether the updates of the step at hand are followed by the shares of the next one."""
+    """Whether the updates of the step at hand are followed by another step, whose shares they make."""
     return p.update is not NULL and call.done + 1 < call.stop
 
 
