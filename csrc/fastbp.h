@@ -162,6 +162,9 @@ const fbp_table *fbp_find_table(const char *isa, int itemsize);
 /* The best ISA of this machine that this build has; the i-th ISA known (best first), or NULL at the end. */
 const char *fbp_best_isa(void);
 const char *fbp_known_isa(int i);
+/* The table whose gemm, pack and strips make a product of so many columns soonest, with the bits of `table`'s: on AVX-512
+ * half of a vector is idle up to 8 floats. Zen 4, avx512 and avx2: 24 x 8 x 200 1.33 us and 0.73, 64 x 6 x 32 0.62 and 0.40. */
+const fbp_table *fbp_table_of_columns(const fbp_table *table, ptrdiff_t columns);
 /* A kernel by name, or NULL. */
 fbp_any *fbp_find_kernel(const fbp_table *table, const char *name);
 

@@ -16,6 +16,7 @@ cdef extern from "fastbp.h" nogil:
     const fbp_table *fbp_find_table(const char *isa, int itemsize)
     const char *fbp_best_isa()
     const char *fbp_known_isa(int i)
+    const fbp_table *fbp_table_of_columns(const fbp_table *table, Py_ssize_t columns)
     fbp_any *fbp_find_kernel(const fbp_table *table, const char *name)
     uint64_t fbp_threefry(uint64_t key, uint64_t counter)
     void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize_t count)
@@ -84,6 +85,11 @@ def use(isa):
 
 cdef const fbp_table *table_for(int itemsize) except NULL:
     return _tables[0] if itemsize == sizeof(float) else _tables[1]
+
+
+cdef const fbp_table *table_of_columns(const fbp_table *table, Py_ssize_t columns) except NULL:
+    """The table that multiplies matrices for `table`, for a product of so many columns."""
+    return fbp_table_of_columns(table, columns)
 
 
 cdef fbp_any *find(const fbp_table *table, str name) except NULL:

@@ -3,7 +3,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport dense, maps, rows
-from fastbp._core.cpu cimport find, table_for
+from fastbp._core.cpu cimport find, table_for, table_of_columns
 from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce,
                                    fbp_strips, fbp_table, itemsize_of)
 from fastbp._core.program cimport (DIRECT, FIXED, LINE, LOCAL, SHARED, STRIP_ROWS, Driver, Group, Op, Operand, Packing,
@@ -301,15 +301,17 @@ cdef class Plan:
 
     cdef int _make_operation(self, Op *op, operation, const fbp_table *table) except -1:
         cdef Program *p = &self.program
+        cdef const fbp_table *products = table_of_columns(
+            table, operation.n_in if operation.name == "input_gradient" else operation.n_out)
         cdef Py_ssize_t partial
         op.drive = driver_named(operation.name)
         op.kernel = self._find(table, operation.kernel) if operation.kernel is not None else NULL
-        op.gemm = <fbp_gemm *>self._find(table, "gemm")
-        op.pack = <fbp_pack *>self._find(table, "pack_transposed" if operation.name == "input_gradient" else "pack")
-        op.copy_strips = <fbp_strips *>self._find(table, "strips") if operation.strips else NULL
+        op.gemm = <fbp_gemm *>self._find(products, "gemm")
+        op.pack = <fbp_pack *>self._find(products, "pack_transposed" if operation.name == "input_gradient" else "pack")
+        op.copy_strips = <fbp_strips *>self._find(products, "strips") if operation.strips else NULL
         op.strips, op.strips_bytes = self.strips, self.strips_bytes
         op.copy = <fbp_map *>self._find(table, "copy")
-        op.mr, op.nr, op.depth, op.item = table.mr, table.nr, table.depth, p.item
+        op.mr, op.nr, op.depth, op.item = products.mr, products.nr, products.depth, p.item
         op.out, op.kept = self._value(operation.out), self._value(operation.kept)
         op.x, op.y, op.w = self._value(operation.x), self._value(operation.y), self._value(operation.w)
         self._set_operand(&op.a, operation.a)
@@ -331,10 +333,11 @@ cdef class Plan:
         return 0
 
     cdef fbp_any *_find(self, const fbp_table *table, str name) except NULL:
-        """A kernel of the table, which is searched once for each name: a graph may have 100,000 operations."""
-        address = self.found.get(name)
+        """A kernel of a table, which is searched once for each name: a graph may have 100,000 operations."""
+        key = (<size_t>table, name)
+        address = self.found.get(key)
         if address is None:
-            address = self.found[name] = <size_t>find(table, name)
+            address = self.found[key] = <size_t>find(table, name)
         return <fbp_any *><size_t>address
 
     cdef (char *, Py_ssize_t) _sum_at(self, Py_ssize_t number):
