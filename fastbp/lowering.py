@@ -72,6 +72,7 @@ class _Lowering(RulesOfRows):
         self.level, levels = _levels(order)
         self.has_gradient = {node.loss for node in order if node.op == "loss_gradient"}
         self.masks = numbered(order) if self.masks is None else self.masks
+        self.inputs = [node for node in order if node.op == "data" and node.batched]
         regime = self.choose(order, keep)
         self.absorbed = self.absorbable(order)
         self.rows_lists, self.fixed_lists = [[] for _ in range(levels)], [[] for _ in range(levels)]
@@ -95,9 +96,11 @@ class _Lowering(RulesOfRows):
             if v is not None
         }
         # a share is multiplied for the next step while others still make their gradients of this one
-        pinned.update(program.root_of(operation.out) for operations in self.share_lists for operation in operations)
+        made = (operation.out for operations in self.share_lists for operation in operations)
+        pinned.update(program.root_of(out) for out in made if out is not None)
         arena.share(program, pinned, keep)
-        row_bytes = sum(slot.width * slot.itemsize for slot in program.slots if slot.mode == "local")
+        alive = [*(slot for slot in program.slots if slot.mode == "local"), *self.in_any_order()]
+        row_bytes = sum(rows.width * rows.itemsize for rows in alive)
         program.slice_rows = regime.slice_rows
         program.block_rows = regimes.block_rows(regime, row_bytes, keep)
         ranges.pack(program, self.panel)
@@ -165,6 +168,11 @@ class _Lowering(RulesOfRows):
         self.program.ranges, self.program.groups = ranges.cut(
             self.sources, self.offsets, self.tiles, self.panel, shared, self.shares
         )
+
+    def in_any_order(self):
+        """The caller's rows that lie in an order of their own. A block of them is in the cache like a copy of it, so that
+        blocks, and the bits of a loss, are those of rows that were converted."""
+        return [value for value in self.program.values if value.mode == "ordered" and value.source is None]
 
     def put_in_order(self):
         program = self.program

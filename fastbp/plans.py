@@ -43,7 +43,7 @@ class Plan:
         self.compiled = Compiled(params, grads, program, min(team, program.most_threads))
         self.data, self.fixed, self.widths = {}, {}, {}
         for name, index in program.data.items():
-            if program.values[index].mode == "direct":
+            if program.values[index].mode in ("direct", "ordered"):
                 self.data[name] = index
                 self.widths[name] = program.values[index].width
             else:

@@ -11,7 +11,8 @@ class Value:
     """A place for numbers.
 
     mode: "local" (a block of rows, one for each thread), "shared" (the rows of the whole batch), "direct" (an array of
-    the caller's), "fixed" (the same for all rows) or "parameter" (a part of the parameter vector).
+    the caller's), "ordered" (such an array, its rows in an order of their own, which only products can read), "fixed"
+    (the same for all rows) or "parameter" (a part of the parameter vector).
     width: numbers in a row; rows: of a fixed value; ld: from one row of a fixed value to the next.
     source, offset: the value that this is a part of, and where it begins, in numbers (in the parameter vector, for
     "parameter"). slot: its memory, which values that live at different times share. initial: a constant's numbers.
@@ -57,7 +58,7 @@ class Operation:
     what backward will read beside the output.
     partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
     write there. sums: the number of its total, kept in double. ahead: whether the next step's rows are asked for
-    meanwhile; of a gather or a conversion: whether its rows are.
+    meanwhile; of a gather, a conversion or an "ask": whether its rows are.
     """
 
     name: str

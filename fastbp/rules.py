@@ -38,27 +38,49 @@ class Rules:
         )
 
     def caller_rows(self, name):
-        """The caller's rows: where they lie, gathered, or converted, which gathers too."""
+        """The caller's rows: where they lie, one after another or in an order of their own; gathered; or converted,
+        which gathers too."""
         width, itemsize, gathered, dtype, scale = self.data[name]
-        index = self.program.data[name] = self.value("direct", width, itemsize)
+        in_place = gathered and dtype is None and self.in_place(name, width * itemsize)
+        source = index = self.program.data[name] = self.value("ordered" if in_place else "direct", width, itemsize)
+        if (dtype is not None or gathered) and not in_place:
+            index = self.value(self.rows_mode, width, itemsize if dtype is None else None)
         if dtype is not None or gathered:
-            source, index = index, self.value(self.rows_mode, width, itemsize if dtype is None else None)
             self.readers[index] = []
         self.callers[name] = index
         shares = [(None, 0, width)] if self.cut is None or self.cut.inputs[0].name != name else self.shares
         for share, begin, columns in shares:
-            out = index if share is None else self.part(index, begin, columns)
+            out, x = index, source
             if share is not None:
-                self.share_columns[share] = out
+                out = self.share_columns[share] = self.part(index, begin, columns)
+                x = out if in_place else self.part(source, begin, columns)
             if index not in self.readers:
                 continue
-            fields = {"share": share, "out": out, "x": source if share is None else self.part(source, begin, columns)}
-            fields["ahead"] = columns * itemsize <= regimes.SHORT_ROW
-            if dtype is None:
-                operation = self.emit("gather", n_out=columns * itemsize, **fields)
+            fields = {"share": share, "x": x, "ahead": columns * itemsize <= regimes.SHORT_ROW}
+            if in_place:
+                operation = self.emit("ask", n_out=columns * itemsize, **fields)
+            elif dtype is None:
+                operation = self.emit("gather", out=out, n_out=columns * itemsize, **fields)
             else:
-                operation = self.emit("convert", kernel=f"convert_{dtype}", n_out=columns, scale=scale, **fields)
+                kernel = f"convert_{dtype}"
+                operation = self.emit("convert", kernel=kernel, out=out, n_out=columns, scale=scale, **fields)
             self.readers[index].append(operation)
+
+    def in_place(self, name, row_bytes):
+        """Whether products read the caller's rows where they lie, in any order: they do it as fast as from a copy when
+        the rows were asked for a step ahead, and nothing else can. digits16: 49.7 -> 39.3 us."""
+        nodes = [node for node in self.inputs if node.name == name]
+        products = all(
+            reader.op in ("dense", "weight_gradient") and reader.inputs[1] is not node
+            for node in nodes
+            for reader in self.consumers[id(node)]
+        )
+        if not nodes or not products or self.ahead is not None or row_bytes <= regimes.SHORT_ROW:
+            return False
+        if (self.tiles and not self.shares) or self.wanted.intersection(nodes):
+            return False
+        self.ahead = nodes[0]
+        return True
 
     def ask_ahead(self, x):
         """Whether the product at hand, which reads the rows x, asks for those of the next step meanwhile: not where x

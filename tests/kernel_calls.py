@@ -15,7 +15,7 @@ from fastbp.reference import kernels as reference
 POINTER, SIZE, INT, DOUBLE, WORD = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_double, ctypes.c_uint64
 MATRIX, OPERAND = [POINTER, SIZE], [POINTER, SIZE, SIZE]
 SIGNATURES = {  # of fastbp.h: result, arguments
-    "gemm": (None, [*MATRIX, POINTER, SIZE, SIZE, SIZE, *MATRIX, POINTER, SIZE, SIZE, SIZE, INT]),
+    "gemm": (None, [*MATRIX, POINTER, SIZE, SIZE, SIZE, POINTER, *MATRIX, POINTER, SIZE, SIZE, SIZE, INT]),
     "pack": (None, [POINTER, *MATRIX, SIZE, SIZE]),
     "strips": (None, [POINTER, POINTER, SIZE, SIZE, SIZE, SIZE]),
     "forward": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
@@ -53,6 +53,17 @@ class Layout(NamedTuple):
 
 PACKED, PADDED = Layout(), Layout(pad=3, offset=1)
 CANARY, MARGIN = 0xFF, 64  # all bits set is a NaN: what is read from outside shows in the result
+
+
+def draw(dtype, *shape, scale=2.0, seed=0):
+    """Normal numbers among which there are zeros of both signs."""
+    values = np.random.default_rng((seed, *shape)).normal(0, scale, shape)
+    values.flat[2::7], values.flat[5::11] = 0.0, -0.0
+    return values.astype(dtype)
+
+
+def bits(x):
+    return np.ascontiguousarray(x).tobytes()
 
 
 class Guarded:
@@ -130,10 +141,13 @@ class Kernel:
         """An output before the call: NaN, so that an element which is not written is seen."""
         return np.full(shape, np.nan, self.dtype)
 
-    def gemm(self, A, B, C=None, how="rows", ahead=None):
+    def gemm(self, A, B, C=None, how="rows", ahead=None, index=None):
         """A (m, k), B (k, n), C (m, n) to accumulate in. how A lies: in "rows", in "columns", or in "strips". ahead: an
-        Ahead, that of B's rows for strips."""
+        Ahead, that of B's rows for strips. index: which of A's rows, or columns, are multiplied."""
         (m, k), n = A.shape, B.shape[1]
+        if index is not None:
+            index = np.ascontiguousarray(index, np.int64)
+            m, k = (m, len(index)) if how == "columns" else (len(index), k)
         call = Call(self.layout)
         out = call.output(self.empty(m, n) if C is None else C)
         b = call.input(B)
@@ -146,7 +160,8 @@ class Kernel:
         if how == "strips" and ahead is None:
             ahead = Ahead(b.pointer, b.ld * self.dtype.itemsize, None, k, n, 0, 0, 3)
         ahead = None if ahead is None else ctypes.byref(ahead)
-        self.function(out.pointer, out.ld, a.pointer, *strides, b.pointer, b.ld, ahead, m, n, k, C is not None)
+        index = None if index is None else index.ctypes.data_as(ctypes.c_void_p)
+        self.function(out.pointer, out.ld, a.pointer, *strides, index, b.pointer, b.ld, ahead, m, n, k, C is not None)
         call.check()
         return out.values
 

@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 import pytest
-from kernel_calls import PACKED, PADDED, Ahead, Kernel
+from kernel_calls import PACKED, PADDED, Kernel, bits, draw
 
 from fastbp._core import cpu
 from fastbp.reference import kernels as reference
@@ -33,13 +33,6 @@ def reference_of(name):
 def sizes(lanes, least=0):
     """Around one vector, around the unrolled loops of vectors (4 and 8), and never a multiple by chance."""
     return sorted({n for n in (0, 1, lanes - 1, lanes, lanes + 1, 4 * lanes + 3, 9 * lanes + 1) if n >= least})
-
-
-def draw(dtype, *shape, scale=2.0, seed=0):
-    """Normal numbers among which there are zeros of both signs."""
-    values = np.random.default_rng((seed, *shape)).normal(0, scale, shape)
-    values.flat[2::7], values.flat[5::11] = 0.0, -0.0
-    return values.astype(dtype)
 
 
 def exact(*arrays):
@@ -340,10 +333,6 @@ def test_agrees_with_reference(isa, dtype, name, layout, tolerance):
     globals()[f"compare_{kernel.signature}"](kernel, reference_of(name), tolerance)
 
 
-def bits(x):
-    return np.ascontiguousarray(x).tobytes()
-
-
 @pytest.mark.parametrize("name", names("forward") + names("backward") + names("loss"))
 def test_bits_do_not_depend_on_the_place(isa, dtype, name):
     """One element alone, or for softmax one row, gives what it gives among others."""
@@ -377,38 +366,6 @@ def test_an_update_does_not_depend_on_the_place(isa, dtype, name):
         _, *part = kernel(*(None if x is None else x[i:i + 1] for x in arrays), h)
         for one, all_of_them in zip(part, whole, strict=True):
             assert one is None or bits(one) == bits(all_of_them[i:i + 1]), i
-
-
-def test_gemm_does_not_depend_on_the_cut(isa, dtype):
-    kernel = Kernel(isa, dtype, "gemm", PADDED)
-    m, n, k = 2 * kernel.mr + 1, kernel.nr, 4 * kernel.lanes + 3
-    A, B, C = draw(dtype, m, k), draw(dtype, k, n), draw(dtype, m, n)
-    whole = kernel(A, B, C)
-    assert bits(kernel(A, B, C, "columns")) == bits(whole)
-    assert bits(kernel(A, B, C, "strips")) == bits(whole)
-    for cut in range(k + 1):
-        assert bits(kernel(A[:, cut:], B[cut:], kernel(A[:, :cut], B[:cut], C))) == bits(whole), f"k cut at {cut}"
-    for i in range(m):
-        assert bits(kernel(A[i:], B, C[i:])) == bits(whole[i:]), f"m cut at {i}"
-    for j in range(n):
-        assert bits(kernel(A, B[:, j:], C[:, j:])) == bits(whole[:, j:]), f"n cut at {j}"
-    for i, j in itertools.product(range(m), range(n)):
-        assert bits(kernel(A[i:i + 1], B[:, j:j + 1], C[i:i + 1, j:j + 1])) == bits(whole[i, j]), (i, j)
-
-
-@pytest.mark.parametrize("index", [None, np.array([4, 0, 3, 1, 2])], ids=["in order", "by index"])
-def test_gemm_asks_for_lines_until_there_are_no_more(isa, dtype, index):
-    """Rows of 130 bytes are three lines each; three tiles of two lines each, or two turns of four p, ask for six."""
-    kernel = Kernel(isa, dtype, "gemm", PADDED)
-    A, B = draw(dtype, 3 * kernel.mr, 11), draw(dtype, 11, kernel.nr)
-    rows = np.zeros((5, 130), np.uint8)
-    for how in ("rows", "columns", "strips"):
-        ahead = Ahead(rows.ctypes.data, 130, None if index is None else index.ctypes.data, 5, 130, 0, 0, 2)
-        places = []
-        for _ in range(4):
-            kernel(A, B, None, how, ahead)
-            places.append((ahead.row, ahead.at))
-        assert places == [(2, 0), (4, 0), (5, 0), (5, 0)], how
 
 
 def test_dropout_does_not_depend_on_the_cut_of_rows(isa, dtype):

@@ -47,7 +47,7 @@ def test_the_operations_of_a_step_in_tiles():
                          ids=str)
 def test_nothing_is_read_before_it_is_written(regime, options):
     program = of_network(*NETWORKS[regime], **options)
-    given = {i for i, value in enumerate(program.values) if value.mode in ("direct", "parameter")}
+    given = {i for i, value in enumerate(program.values) if value.mode in ("direct", "ordered", "parameter")}
     written = set(given)
     for operation in program.operations:
         assert set(reads(operation)) <= written, operation
@@ -58,15 +58,31 @@ def test_nothing_is_read_before_it_is_written(regime, options):
         assert {operation.x, operation.y} - {None} <= written
 
 
-def test_rows_taken_in_an_order_of_their_own_are_gathered_first():
+def test_rows_taken_in_an_order_of_their_own_are_gathered_first_but_for_those_that_products_read():
     program = of_network(*NETWORKS["slices"], gathered=True, weighted=True, dtype="float64")
     first = program.operations[:3]
-    assert names(first) == 3 * ["gather"]
+    assert names(first) == ["ask", "gather", "gather"]
     assert [operation.n_out for operation in first] == [60 * 8, 10 * 8, 8]  # bytes of a row
     assert [program.data[name] for name in ("X", "targets", "weights")] == [operation.x for operation in first]
     loss = named(program, "loss")
     assert (loss.y, loss.w) == (first[1].out, first[2].out)
-    assert "gather" not in names(of_network(*NETWORKS["slices"], weighted=True).operations)
+    assert {"ask", "gather"}.isdisjoint(names(of_network(*NETWORKS["slices"], weighted=True).operations))
+
+
+def test_products_read_rows_in_any_order_where_nothing_else_does():
+    """Long rows of the network's dtype that the products ask for a step ahead, in slices or shares."""
+    x, W, y = nets.rows("x", 60), g.parameter("W", (60, 10)), nets.rows("y", 60)
+    product = g.mean(g.square(x @ W))
+
+    def of(loss, batch=64):
+        return names(of_expression(loss, batch, gathered=True).operations)[:2]
+
+    assert of(product)[0] == "ask"
+    assert of(product + g.mean(x))[0] == "gather"
+    assert set(of(product + g.mean(g.square(y @ g.parameter("V", (60, 10)))))) == {"ask", "gather"}  # one is asked for
+    assert of(g.mean(g.square(nets.rows("x", 16) @ g.parameter("W", (16, 10)))))[0] == "gather"
+    assert of(g.mean(g.square(nets.rows("x", 300) @ g.parameter("W", (300, 400)))))[0] == "gather"  # tiles
+    assert names(of_network(*NETWORKS["slices"], gathered=True, input_scale=0.5).operations)[0] == "convert"
 
 
 def test_labels_have_a_kernel_of_their_own():
@@ -123,10 +139,10 @@ def test_the_products_of_shares_cover_the_inputs_and_their_sum_is_activated():
     assert len(program.shares) == 4
     columns, terms = [], []
     for first, last in program.shares:
-        gather, product = program.operations[first:last]
+        ask, product = program.operations[first:last]
         part, W = program.values[product.x], program.values[product.W]
-        assert (gather.name, product.name, product.kernel, product.bias) == ("gather", "dense", None, None)
-        assert gather.out == product.x
+        assert (ask.name, product.name, product.kernel, product.bias) == ("ask", "dense", None, None)
+        assert ask.x == product.x
         assert (W.offset, W.rows, product.n_in) == (part.offset * 24, part.width, part.width)
         columns.append((part.offset, part.width))
         terms.append(product.out)
@@ -152,7 +168,7 @@ def test_what_a_share_writes_is_nobody_elses_memory(made):
     program = made()
     assert program.shares
     written = {program.root_of(operation.out) for first, last in program.shares
-               for operation in program.operations[first:last]}
+               for operation in program.operations[first:last] if operation.out is not None}
     for value in written:
         users = [i for i, other in enumerate(program.values) if other.slot == program.values[value].slot]
         assert users == [value]
@@ -187,9 +203,9 @@ def of_rows(batch, units):
 
 def test_the_products_that_read_gathered_rows_ask_for_the_next_ones():
     program = of_rows(100, 16)
-    assert asking(program) == {"gather", "dense", "weight_gradient"}
-    gathers = [operation.ahead for operation in program.operations if operation.name == "gather"]
-    assert gathers == [True] * 4 + [True]  # of each share; the targets are short
+    assert asking(program) == {"ask", "gather", "dense", "weight_gradient"}
+    asks = [operation.ahead for operation in program.operations if operation.name == "ask"]
+    assert asks == [True] * 4  # of each share; the targets are short
 
 
 def test_short_rows_are_asked_for_without_products():
@@ -197,7 +213,7 @@ def test_short_rows_are_asked_for_without_products():
     program = of_network((16, 8, 3), gathered=True)
     assert asking(program) == {"gather"}
     assert asking(of_network((90, 300, 310, 64), gathered=True)) == set()
-    assert asking(of_network((33, 8, 3), gathered=True)) == {"gather", "dense", "weight_gradient"}
+    assert asking(of_network((33, 8, 3), gathered=True)) == {"ask", "gather", "dense", "weight_gradient"}
 
 
 def test_rows_where_they_lie_and_those_of_large_layers_are_not_asked_for():

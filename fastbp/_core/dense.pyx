@@ -9,10 +9,10 @@ panels (copies, contiguous and as wide as a tile). Panels are made where W is re
 where it is too large to be read in place. The left operand of a wide product is copied into strips, contiguous and as
 high as a tile, block by block, as each is read once for every panel.
 """
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 from fastbp._core.kernels cimport fbp_ahead, fbp_forward, fbp_scatter, fbp_sum_product
-from fastbp._core.program cimport LINE, STRIP_ROWS, Op, Packing, Place, RangeGradient, rows_of
+from fastbp._core.program cimport LINE, STRIP_ROWS, Op, Packing, Place, RangeGradient, index_of, rows_of
 
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
@@ -24,9 +24,10 @@ cdef inline Py_ssize_t parts(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
 
 
 cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa, Py_ssize_t csa,
-                  const char *B, Py_ssize_t ldb, bint panels, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+                  const int64_t *index, const char *B, Py_ssize_t ldb, bint panels, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                   bint accumulate) noexcept nogil:
-    """C (m, n) = A (m, k) B (k, n), or += where `accumulate`. B in rows of `ldb`, or in panels of (k, nr).
+    """C (m, n) = A (m, k) B (k, n), or += where `accumulate`. A in rows in an order of their own where index is not NULL (see
+    fbp_gemm); B in rows of `ldb`, or in panels of (k, nr).
 
     What multiplies, the sizes of its tiles, how deep it goes at once and what copies A into strips are the operation's.
     """
@@ -39,16 +40,20 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
         depth, i, j, b = smaller(op.depth, k - p), 0, 0, B + p * ldb * item
         if op.copy_strips is not NULL:
             while i < m:
-                sweep_strips(op, at, C + i * ldc * item, ldc, A + (i * rsa + p * csa) * item, rsa, csa, b, ldb, step * item,
+                sweep_strips(op, at, C + i * ldc * item, ldc, A + i * rsa * item, rsa, csa, b, ldb, step * item,
                              smaller(STRIP_ROWS, m - i), n, depth, accumulate or p > 0)
                 i += STRIP_ROWS
         else:
             while j < n:
-                op.gemm(C + j * item, ldc, A + p * csa * item, rsa, csa, 0, b, ldb, ahead, m,
-                        smaller(op.nr, n - j), depth, accumulate or p > 0)
+                op.gemm(C + j * item, ldc, A, rsa, csa, 0, index, b, ldb, ahead, m, smaller(op.nr, n - j), depth,
+                        accumulate or p > 0)
                 b += step * item
                 j += op.nr
         p += depth
+        if index is not NULL and csa != 1:
+            index += depth
+        else:
+            A += depth * csa * item
 
 
 cdef inline fbp_ahead *asked(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
@@ -74,7 +79,7 @@ cdef void sweep_strips(const Op *op, const Place *at, char *C, Py_ssize_t ldc, c
     op.copy_strips(strips, A, rsa, csa, m, depth)
     while j < n:
         panel.base, panel.row, panel.at = B + panel_bytes, 0, 0
-        op.gemm(C, ldc, strips, 1, op.mr, op.mr * depth, B, ldb, &panel, m, smaller(op.nr, n - j), depth, accumulate)
+        op.gemm(C, ldc, strips, 1, op.mr, op.mr * depth, NULL, B, ldb, &panel, m, smaller(op.nr, n - j), depth, accumulate)
         B += panel_bytes
         C += op.nr * item
         j += op.nr
@@ -87,12 +92,9 @@ cdef void dense(const Op *op, const Place *at) noexcept nogil:
     activation and bias where there is no kernel."""
     cdef char *Y = rows_of(op.out, at)
     cdef const char *X = rows_of(op.x, at)
-    if op.panels is NULL:
-        product(op, at, Y, op.out.ld, X, op.x.ld, 1, op.W, op.n_out, False, at.rows, op.n_out,
-                op.n_in, False)
-    else:
-        product(op, at, Y, op.out.ld, X, op.x.ld, 1, op.panels, 0, True, at.rows, op.n_out,
-                op.n_in, False)
+    cdef bint panels = op.panels is not NULL
+    product(op, at, Y, op.out.ld, X, op.x.ld, 1, index_of(op.x, at), op.panels if panels else op.W, op.n_out, panels,
+            at.rows, op.n_out, op.n_in, False)
     if op.kernel is not NULL:
         (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
                                    op.kept.ld if op.kept is not NULL else 0, op.bias, at.rows, op.n_out)
@@ -103,14 +105,15 @@ cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
     cdef char *panels = op.panels + at.thread * op.panels_bytes
     if op.panels_bytes > 0 and at.opens_step:
         op.pack(panels, op.W, op.n_out, op.n_out, op.n_in)
-    product(op, at, rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, 1, panels, 0,
+    product(op, at, rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, 1, NULL, panels, 0,
             True, at.rows, op.n_in, op.n_out, False)
 
 
 cdef void weight_partial(const Op *op, const Place *at) noexcept nogil:
     """The slice's part of dW (n_in, n_out) += x (rows, n_in)^T y (rows, n_out)."""
-    product(op, at, op.partial + at.slice_ * op.slice_bytes, op.partial_ld, rows_of(op.x, at), 1,
-            op.x.ld, rows_of(op.y, at), op.y.ld, False, op.n_in, op.n_out, at.rows, not (op.begins and at.opens_slice))
+    product(op, at, op.partial + at.slice_ * op.slice_bytes, op.partial_ld, rows_of(op.x, at), 1, op.x.ld,
+            index_of(op.x, at), rows_of(op.y, at), op.y.ld, False, op.n_in, op.n_out, at.rows,
+            not (op.begins and at.opens_slice))
 
 
 # ---- over parameters -----------------------------------------------------------------------------------------------
@@ -123,7 +126,7 @@ cdef void weight_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const
     it saved.
     """
     cdef const Op *op = g.op
-    product(op, at, out, op.n_out, rows_of(op.x, at) + g.row * op.item, 1, op.x.ld,
+    product(op, at, out, op.n_out, rows_of(op.x, at) + g.row * op.item, 1, op.x.ld, index_of(op.x, at),
             rows_of(op.y, at), op.y.ld, False, g.rows, op.n_out, batch, accumulate)
 
 
@@ -148,7 +151,7 @@ cdef void table_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const 
 
 cdef void matmul(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = x (rows, n_in) y (n_in, n_out)."""
-    product(op, at, op.out.base, op.out.ld, op.x.base, op.x.ld, 1, op.y.base, op.y.ld, False,
+    product(op, at, op.out.base, op.out.ld, op.x.base, op.x.ld, 1, NULL, op.y.base, op.y.ld, False,
             op.fixed_rows, op.n_out, op.n_in, False)
 
 

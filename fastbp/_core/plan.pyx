@@ -6,8 +6,8 @@ from fastbp._core cimport dense, maps, rows
 from fastbp._core.cpu cimport find, table_for, table_of_columns
 from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce,
                                    fbp_strips, fbp_table, itemsize_of)
-from fastbp._core.program cimport (DIRECT, FIXED, LINE, LOCAL, SHARED, STRIP_ROWS, Driver, Group, Op, Operand, Packing,
-                                   RangeDriver, RangeGradient, Share, Sweep, Task, Value)
+from fastbp._core.program cimport (DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, STRIP_ROWS, Driver, Group, Op, Operand,
+                                   Packing, RangeDriver, RangeGradient, Share, Sweep, Task, Value)
 
 import math
 
@@ -41,6 +41,8 @@ cdef Driver driver_named(str name) except NULL:
         return rows.loss
     if name == "gather":
         return rows.gather
+    if name == "ask":
+        return rows.ask
     if name == "convert":
         return rows.convert
     if name == "row_reduce":
@@ -227,7 +229,8 @@ cdef class Plan:
         slots, fixed, _ = self.places
         for i, item in enumerate(program.values):
             value = &self.values[<int>i]
-            value.mode = {"local": LOCAL, "shared": SHARED, "direct": DIRECT, "fixed": FIXED, "parameter": FIXED}[item.mode]
+            value.mode = {"local": LOCAL, "shared": SHARED, "direct": DIRECT, "ordered": ORDERED, "fixed": FIXED,
+                          "parameter": FIXED}[item.mode]
             if item.source is not None:
                 continue
             if value.mode == FIXED:
@@ -239,7 +242,7 @@ cdef class Plan:
                     self.fixed_array(i, program)[...] = item.initial
                 continue
             value.row_bytes = item.width * item.itemsize
-            if value.mode != DIRECT and item.slot is not None:
+            if item.slot is not None:
                 value.row_bytes = self._row_bytes(program.slots[item.slot])
                 value.base = self.base + <Py_ssize_t>slots[item.slot]
                 value.thread_bytes = rounded(value.row_bytes * p.block_rows, APART)
@@ -256,7 +259,7 @@ cdef class Plan:
             if value.mode == FIXED:
                 value.ld = item.ld
                 value.row_bytes = item.ld * p.item
-            elif value.mode == DIRECT:
+            elif value.mode == DIRECT or value.mode == ORDERED:
                 self.parts.setdefault(source, []).append((i, offset))
         return 0
 
@@ -328,8 +331,8 @@ cdef class Plan:
         op.ahead = operation.ahead
         op.scale, op.param, op.number = operation.scale, operation.param, operation.number
         op.sums = self.sums + <Py_ssize_t>operation.sums * p.slices
-        if operation.name == "gather":
-            op.item = 1     # rows are copied byte by byte, whatever they hold
+        if operation.name in ("gather", "ask"):
+            op.item = 1     # rows of bytes, whatever they hold
         return 0
 
     cdef fbp_any *_find(self, const fbp_table *table, str name) except NULL:

@@ -13,6 +13,7 @@ cdef enum Mode:
     LOCAL       # one block of rows, each thread has its own; forgotten when the block is done
     SHARED      # all rows of the batch
     DIRECT      # the caller's array, all rows of the data
+    ORDERED     # the caller's array, its rows in an order of their own: index_of names those of the block
     FIXED       # the same for all rows
 
 # The rows of one node, or a part of them. Row r is at base + ... of `row_bytes`; `ld` is the same distance in elements.
@@ -178,6 +179,11 @@ cdef inline char *rows_of(const Value *value, const Place *at) noexcept nogil:
         return value.base + at.thread * value.thread_bytes
     if value.mode == SHARED:
         return value.base + at.row * value.row_bytes
-    if value.mode == FIXED:
+    if value.mode == FIXED or value.mode == ORDERED:
         return value.base
     return value.base + (at.first + at.row) * value.row_bytes
+
+
+cdef inline const int64_t *index_of(const Value *value, const Place *at) noexcept nogil:
+    """The numbers of the block's rows, where these lie in an order of their own; else NULL."""
+    return at.order + at.first + at.row if value.mode == ORDERED else NULL

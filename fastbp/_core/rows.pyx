@@ -23,6 +23,11 @@ cdef void gather(const Op *op, const Place *at) noexcept nogil:
     ask_for_next(op, at, op.item)
 
 
+cdef void ask(const Op *op, const Place *at) noexcept nogil:
+    """For rows that products read where they lie: nothing is copied, but the next step's are asked for."""
+    ask_for_next(op, at, op.item)
+
+
 cdef void convert(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = scale * x, the caller's rows of another dtype: those `order` names, or as they lie."""
     cdef const int64_t *index = at.order + at.first + at.row if at.order is not NULL else NULL

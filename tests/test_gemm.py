@@ -1,0 +1,69 @@
+"""csrc/gemm.inc: what a product's bits may depend on, rows in an order of their own, and what is asked for meanwhile.
+That its numbers are right is test_kernels.py's."""
+
+import itertools
+
+import numpy as np
+import pytest
+from kernel_calls import PADDED, Ahead, Kernel, bits, draw
+
+from fastbp._core import cpu
+
+
+def test_gemm_does_not_depend_on_the_cut(isa, dtype):
+    kernel = Kernel(isa, dtype, "gemm", PADDED)
+    m, n, k = 2 * kernel.mr + 1, kernel.nr, 4 * kernel.lanes + 3
+    A, B, C = draw(dtype, m, k), draw(dtype, k, n), draw(dtype, m, n)
+    whole = kernel(A, B, C)
+    assert bits(kernel(A, B, C, "columns")) == bits(whole)
+    assert bits(kernel(A, B, C, "strips")) == bits(whole)
+    for cut in range(k + 1):
+        assert bits(kernel(A[:, cut:], B[cut:], kernel(A[:, :cut], B[:cut], C))) == bits(whole), f"k cut at {cut}"
+    for i in range(m):
+        assert bits(kernel(A[i:], B, C[i:])) == bits(whole[i:]), f"m cut at {i}"
+    for j in range(n):
+        assert bits(kernel(A, B[:, j:], C[:, j:])) == bits(whole[:, j:]), f"n cut at {j}"
+    for i, j in itertools.product(range(m), range(n)):
+        assert bits(kernel(A[i:i + 1], B[:, j:j + 1], C[i:i + 1, j:j + 1])) == bits(whole[i, j]), (i, j)
+
+
+def test_gemm_reads_rows_in_an_order_of_their_own(isa, dtype):
+    """At every height of a tile, some rows twice, others not at all, with the bits of rows that were gathered first."""
+    kernel = Kernel(isa, dtype, "gemm", PADDED)
+    rng = np.random.default_rng(5)
+    heights, columns = [*range(1, 2 * kernel.mr + 2), 5 * kernel.mr - 1], (kernel.lanes, kernel.lanes + 1, kernel.nr)
+    for m, n, k in itertools.product(heights, columns, (0, 1, 5, 2 * kernel.lanes + 3)):
+        A, B, C = draw(dtype, m + 3, k), draw(dtype, k, n), draw(dtype, m, n)
+        index = rng.integers(0, m + 3, m)
+        for start in (None, C):
+            assert bits(kernel(A, B, start, index=index)) == bits(kernel(A[index], B, start)), (m, n, k)
+        A, index = draw(dtype, m, k + 3), rng.integers(0, k + 3, k)
+        for start in (None, C):
+            want = kernel(A[:, index], B, start, "columns")
+            assert bits(kernel(A, B, start, "columns", index=index)) == bits(want), (m, n, k)
+
+
+@pytest.mark.skipif(not {"avx512", "avx2"} <= set(cpu.available()), reason="one width of vectors with multiply-adds")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gemm_has_the_same_bits_in_vectors_of_any_width(dtype):
+    """A plan takes narrow products from the narrower of two tables."""
+    wide, half = Kernel("avx512", dtype, "gemm", PADDED), Kernel("avx2", dtype, "gemm", PADDED)
+    for m, n, k in itertools.product((1, 5, 13, 30, 60), range(1, half.lanes + 1), (0, 1, 3, 8, 25)):
+        A, B, C = draw(dtype, m, k), draw(dtype, k, n), draw(dtype, m, n)
+        for how in ("rows", "columns", "strips"):
+            assert bits(wide(A, B, C, how)) == bits(half(A, B, C, how)), (m, n, k, how)
+
+
+@pytest.mark.parametrize("index", [None, np.array([4, 0, 3, 1, 2])], ids=["in order", "by index"])
+def test_gemm_asks_for_lines_until_there_are_no_more(isa, dtype, index):
+    """Rows of 130 bytes are three lines each; three tiles of two lines each, or two turns of four p, ask for six."""
+    kernel = Kernel(isa, dtype, "gemm", PADDED)
+    A, B = draw(dtype, 3 * kernel.mr, 11), draw(dtype, 11, kernel.nr)
+    rows = np.zeros((5, 130), np.uint8)
+    for how in ("rows", "columns", "strips"):
+        ahead = Ahead(rows.ctypes.data, 130, None if index is None else index.ctypes.data, 5, 130, 0, 0, 2)
+        places = []
+        for _ in range(4):
+            kernel(A, B, None, how, ahead)
+            places.append((ahead.row, ahead.at))
+        assert places == [(2, 0), (4, 0), (5, 0), (5, 0)], how
