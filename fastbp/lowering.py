@@ -170,7 +170,7 @@ class _Lowering(RulesOfRows):
         )
 
     def in_any_order(self):
-        """The caller's rows that lie in an order of their own. A block of them is in the cache like a copy of it, so that
+        """The caller's rows that lie in an order of their own. A block of them is in the cache like a copy, so that
         blocks, and the bits of a loss, are those of rows that were converted."""
         return [value for value in self.program.values if value.mode == "ordered" and value.source is None]
 
