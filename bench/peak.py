@@ -87,12 +87,12 @@ def gemm(threads, seconds):
     address = next(row[-1] for row in cpu.kernels(isa, dtype) if row[0] == "gemm")
     size, pointer = ctypes.c_ssize_t, ctypes.c_void_p
     kernel = ctypes.CFUNCTYPE(None, pointer, size, pointer, size, size, size, pointer, pointer, size, pointer, size,
-                              size, size, ctypes.c_int)(address)
+                              size, size, ctypes.c_int, ctypes.c_int)(address)
     A, B = np.full(mr, 1e-3, np.float32), np.full(nr, 1e-3, np.float32)
     C = [np.zeros((mr, nr), np.float32) for _ in range(threads)]
 
     def work(i, count):
-        kernel(C[i].ctypes.data, nr, A.ctypes.data, 1, 0, 0, None, B.ctypes.data, 0, None, mr, nr, count, 0)
+        kernel(C[i].ctypes.data, nr, A.ctypes.data, 1, 0, 0, None, B.ctypes.data, 0, None, mr, nr, count, 0, 0)
         return 2.0 * mr * nr * count
     return best_rate(work, threads, seconds) / 1e9
 

@@ -35,7 +35,7 @@ def operands(name, signature, lanes_mr_nr):
 
     if signature == "gemm":
         out = unwritten(mr, nr)
-        return [out, nr, given(mr, depth), depth, 1, 0, None, given(depth, nr), nr, None, mr, nr, depth, 0], [out]
+        return [out, nr, given(mr, depth), depth, 1, 0, None, given(depth, nr), nr, None, mr, nr, depth, 0, 0], [out]
     if signature == "pack":
         out = unwritten(-(-N // nr), N, nr)
         return [out, given(N, N), N, N, N], [out]

@@ -169,6 +169,22 @@ class _Lowering(RulesOfRows):
             self.sources, self.offsets, self.tiles, self.panel, shared, self.shares
         )
 
+    def join_sums(self, rows):
+        """Makes the sum of dz over the batch, a bias's gradient, in the weight gradient x^T dz that lies before it in
+        the slices' vectors, as if x had a column of ones: alone it waits for one addition after another (chain24: 3.4
+        us, so 3.2)."""
+        sums = {(op.partial, op.n_out): op for op in rows if op.name == "batch_sum" and op.b is None and op.group == 1}
+        for product in rows:
+            if product.name != "weight_gradient" or product.strips or product.partial_ld != product.n_out:
+                continue
+            below = sums.get((product.partial + product.n_in * product.n_out, product.n_out))
+            if below is None or below.y != product.y or below.begins != product.begins:
+                continue
+            in_order = self.program.values[self.program.root_of(product.x)].mode != "ordered"
+            if in_order and below.partial < self.program.size:
+                product.ones = True
+                rows.remove(below)
+
     def in_any_order(self):
         """The caller's rows that lie in an order of their own. A block of them is in the cache like a copy, so that
         blocks, and the bits of a loss, are those of rows that were converted."""
@@ -181,6 +197,7 @@ class _Lowering(RulesOfRows):
             program.operations += operations
             program.shares.append((begin, len(program.operations)))
         for fixed, rows in zip(self.fixed_lists, self.rows_lists, strict=True):
+            self.join_sums(rows)
             before = len(program.fixed), len(program.operations)
             program.fixed += fixed
             program.operations += rows

@@ -57,8 +57,9 @@ class Operation:
     "shared"; panels_size: numbers in one copy. strips: whether a product copies its left operand into strips. kept:
     what backward will read beside the output.
     partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
-    write there. sums: the number of its total, kept in double. ahead: whether the next step's rows are asked for
-    meanwhile; of a gather, a conversion or an "ask": whether its rows are.
+    write there; ones: of a weight gradient, whether the sum of y follows it there. sums: the number of its total, kept
+    in double. ahead: whether the next step's rows are asked for meanwhile; of a gather, a conversion or an "ask":
+    whether its rows are.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Operation:
     partial: int = -1
     partial_ld: int = 0
     begins: bool = False
+    ones: bool = False
     sums: int = 0
     n_in: int = 0
     n_out: int = 0

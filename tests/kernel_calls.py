@@ -15,7 +15,7 @@ from fastbp.reference import kernels as reference
 POINTER, SIZE, INT, DOUBLE, WORD = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_double, ctypes.c_uint64
 MATRIX, OPERAND = [POINTER, SIZE], [POINTER, SIZE, SIZE]
 SIGNATURES = {  # of fastbp.h: result, arguments
-    "gemm": (None, [*MATRIX, POINTER, SIZE, SIZE, SIZE, POINTER, *MATRIX, POINTER, SIZE, SIZE, SIZE, INT]),
+    "gemm": (None, [*MATRIX, POINTER, SIZE, SIZE, SIZE, POINTER, *MATRIX, POINTER, SIZE, SIZE, SIZE, INT, INT]),
     "pack": (None, [POINTER, *MATRIX, SIZE, SIZE]),
     "strips": (None, [POINTER, POINTER, SIZE, SIZE, SIZE, SIZE]),
     "forward": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
@@ -141,13 +141,15 @@ class Kernel:
         """An output before the call: NaN, so that an element which is not written is seen."""
         return np.full(shape, np.nan, self.dtype)
 
-    def gemm(self, A, B, C=None, how="rows", ahead=None, index=None):
+    def gemm(self, A, B, C=None, how="rows", ahead=None, index=None, ones=False):
         """A (m, k), B (k, n), C (m, n) to accumulate in. how A lies: in "rows", in "columns", or in "strips". ahead: an
-        Ahead, that of B's rows for strips. index: which of A's rows, or columns, are multiplied."""
+        Ahead, that of B's rows for strips. index: which of A's rows, or columns, are multiplied.
+        ones: A has one more row, of ones, which is not in memory."""
         (m, k), n = A.shape, B.shape[1]
         if index is not None:
             index = np.ascontiguousarray(index, np.int64)
             m, k = (m, len(index)) if how == "columns" else (len(index), k)
+        m += ones
         call = Call(self.layout)
         out = call.output(self.empty(m, n) if C is None else C)
         b = call.input(B)
@@ -161,7 +163,8 @@ class Kernel:
             ahead = Ahead(b.pointer, b.ld * self.dtype.itemsize, None, k, n, 0, 0, 3)
         ahead = None if ahead is None else ctypes.byref(ahead)
         index = None if index is None else index.ctypes.data_as(ctypes.c_void_p)
-        self.function(out.pointer, out.ld, a.pointer, *strides, index, b.pointer, b.ld, ahead, m, n, k, C is not None)
+        self.function(out.pointer, out.ld, a.pointer, *strides, index, b.pointer, b.ld, ahead, m, n, k, C is not None,
+                      ones)
         call.check()
         return out.values
 

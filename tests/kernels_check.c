@@ -313,8 +313,8 @@ static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
                 for (ptrdiff_t i = 0; i < m; i++)
                     for (ptrdiff_t j = 0; j < n; j++) {
                         char *c = want->data + (i * want->ld + j) * itemsize;
-                        gemm(c, want->ld, A->data + i * rsa * itemsize, rsa, csa, 0, NULL, B->data + j * itemsize, B->ld, NULL, 1,
-                             1, k, accumulate);
+                        gemm(c, want->ld, A->data + i * rsa * itemsize, rsa, csa, 0, NULL, B->data + j * itemsize, B->ld, NULL,
+                             1, 1, k, accumulate, 0);
                         double sum = accumulate ? get(C->data + (i * C->ld + j) * itemsize) : 0;
                         for (ptrdiff_t p = 0; p < k; p++)
                             sum += get(A->data + (i * rsa + p * csa) * itemsize) *
@@ -327,10 +327,10 @@ static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
                 if (in_strips) {
                     fbp_ahead ahead = {B->data, B->ld * itemsize, NULL, k, n * itemsize, 0, 0, 3};
                     copy(room, A->data, rsa, csa, m, k);
-                    gemm(C->data, C->ld, room, 1, mr, mr * k, NULL, B->data, B->ld, &ahead, m, n, k, accumulate);
+                    gemm(C->data, C->ld, room, 1, mr, mr * k, NULL, B->data, B->ld, &ahead, m, n, k, accumulate, 0);
                 } else
                     gemm(C->data, C->ld, A->data, rsa, csa, 0, k % 2 ? in_order : NULL, B->data, B->ld, NULL, m, n, k,
-                         accumulate);
+                         accumulate, 0);
                 if (!alike(3, 0)) return 0;
                 cases++;
             }

@@ -5,14 +5,13 @@ import pytest
 from programs import NETWORKS, names, of_expression, of_network, reads
 
 from fastbp import graph as g
-from fastbp import nets, plans, regimes
+from fastbp import nets, plans, ranges, regimes
 from fastbp.elementwise import total_of
 from fastbp.node import constant, differentiate
 from fastbp.products import dense
 from fastbp.program import Data
 
-STEP = ["dense", "dense", "loss", "batch_sum", "weight_gradient", "input_gradient", "activation_gradient", "batch_sum",
-        "weight_gradient"]
+STEP = ["dense", "dense", "loss", "weight_gradient", "input_gradient", "activation_gradient", "weight_gradient"]
 
 
 def named(program, name):
@@ -31,6 +30,21 @@ def test_the_operations_of_a_step_in_slices():
     assert names(program.operations) == STEP
     assert program.partials
     assert (program.fixed, program.gradients, program.packings, program.extra) == ([], [], [], 0)
+
+
+def test_the_gradient_of_a_bias_is_made_with_that_of_the_weights_before_it():
+    """Where rows of x do not lie in an order of their own, and both are whole sums of the same slices."""
+    def sums(program):
+        return [(operation.name, operation.ones) for operation in program.operations if operation.name in ranges.SUMS]
+
+    joined, apart = ("weight_gradient", True), [("batch_sum", False), ("weight_gradient", False)]
+    assert sums(of_network(*NETWORKS["slices"])) == [joined, joined]
+    assert sums(of_network(*NETWORKS["slices"], gathered=True)) == [joined, *apart]
+    x = nets.rows("x", 6)
+    W, b = g.parameter("W", (6, 4)), g.parameter("b", 4)
+    assert sums(of_expression(g.mean(g.square(g.dense(x, W, b))))) == [joined]
+    assert sorted(sums(of_expression(g.mean(g.square(b + x @ W))))) == apart  # b lies before W
+    assert sorted(sums(of_expression(g.mean(g.square(g.dense(x, W, b) * b)))))[0] == apart[0]  # two sums are added up
 
 
 def test_the_operations_of_a_step_in_tiles():

@@ -46,7 +46,7 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
         else:
             while j < n:
                 op.gemm(C + j * item, ldc, A, rsa, csa, 0, index, b, ldb, ahead, m, smaller(op.nr, n - j), depth,
-                        accumulate or p > 0)
+                        accumulate or p > 0, op.ones)
                 b += step * item
                 j += op.nr
         p += depth
@@ -79,7 +79,8 @@ cdef void sweep_strips(const Op *op, const Place *at, char *C, Py_ssize_t ldc, c
     op.copy_strips(strips, A, rsa, csa, m, depth)
     while j < n:
         panel.base, panel.row, panel.at = B + panel_bytes, 0, 0
-        op.gemm(C, ldc, strips, 1, op.mr, op.mr * depth, NULL, B, ldb, &panel, m, smaller(op.nr, n - j), depth, accumulate)
+        op.gemm(C, ldc, strips, 1, op.mr, op.mr * depth, NULL, B, ldb, &panel, m, smaller(op.nr, n - j), depth, accumulate,
+                False)
         B += panel_bytes
         C += op.nr * item
         j += op.nr
@@ -110,9 +111,9 @@ cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
 
 
 cdef void weight_partial(const Op *op, const Place *at) noexcept nogil:
-    """The slice's part of dW (n_in, n_out) += x (rows, n_in)^T y (rows, n_out)."""
+    """The slice's part of dW (n_in, n_out) += x (rows, n_in)^T y (rows, n_out), and that of the sum of y below it, if wanted."""
     product(op, at, op.partial + at.slice_ * op.slice_bytes, op.partial_ld, rows_of(op.x, at), 1, op.x.ld,
-            index_of(op.x, at), rows_of(op.y, at), op.y.ld, False, op.n_in, op.n_out, at.rows,
+            index_of(op.x, at), rows_of(op.y, at), op.y.ld, False, op.n_in + op.ones, op.n_out, at.rows,
             not (op.begins and at.opens_slice))
 
 

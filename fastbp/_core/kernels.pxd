@@ -11,7 +11,7 @@ cdef extern from "fastbp.h" nogil:
     void fbp_ask_ends(const fbp_ahead *ahead) noexcept
     ctypedef void fbp_gemm(void *C, Py_ssize_t ldc, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t strip,
                            const int64_t *index, const void *B, Py_ssize_t ldb, fbp_ahead *ahead, Py_ssize_t m,
-                           Py_ssize_t n, Py_ssize_t k, int accumulate) noexcept
+                           Py_ssize_t n, Py_ssize_t k, int accumulate, int ones) noexcept
     ctypedef void fbp_pack(void *P, const void *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t n) noexcept
     ctypedef void fbp_strips(void *S, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t m,
                              Py_ssize_t k) noexcept

@@ -327,7 +327,7 @@ cdef class Plan:
         partial = operation.partial
         if partial >= 0:
             op.partial, op.slice_bytes = self._sum_at(partial)
-            op.partial_ld, op.begins = operation.partial_ld, operation.begins
+            op.partial_ld, op.begins, op.ones = operation.partial_ld, operation.begins, operation.ones
         op.ahead = operation.ahead
         op.scale, op.param, op.number = operation.scale, operation.param, operation.number
         op.sums = self.sums + <Py_ssize_t>operation.sums * p.slices
