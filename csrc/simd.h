@@ -10,7 +10,9 @@
  *   vsum (lanes in a fixed order), vlargest (of the lanes), vfirst(n) (the mask of the first n lanes), vall(mask)
  *   (whether all lanes are true),
  *   vscale(x, n) = x * 2^n, n integral, of any size, and vscale_normal, cheaper on most ISAs: n from SCALE_MIN,
- *   where it gives 0, to SCALE_MAX, where it gives infinity, and both may come a binade earlier than they must.
+ *   where it gives 0, to SCALE_MAX, where it gives infinity, and both may come a binade earlier than they must,
+ *   and where LOOKUP is true (float on AVX-512): vlookup(table, index), table (16) at the lowest four bits of each lane of
+ *   index; vscale then takes n of any fraction, and rounds it down.
  * Scalar is an ISA of one lane. */
 #ifndef SIMD_H
 #define SIMD_H
@@ -159,6 +161,13 @@ INLINE mask veq(vec a, vec b) { return COMPARE(a, b, _CMP_EQ_OQ); }
 INLINE vec vselect(mask m, vec a, vec b) { return (vec)OP(mask_blend)(m, b, a); }
 INLINE ivec to_int(vec a) { return (ivec)BY_REAL(_mm512_cvtps_epi32, _mm512_cvtpd_epi64)(a); }
 INLINE vec to_real(ivec a) { return (vec)BY_REAL(_mm512_cvtepi32_ps, _mm512_cvtepi64_pd)((__m512i)a); }
+#if !REAL_IS_DOUBLE
+#define LOOKUP 1
+INLINE vec vlookup(const real *table, ivec index)
+{
+    return (vec)_mm512_permutexvar_ps((__m512i)index, _mm512_loadu_ps(table));
+}
+#endif
 enum { SCALE_MIN = BY_REAL(-151, -1076), SCALE_MAX = BY_REAL(128, 1024) };
 INLINE vec vscale(vec x, vec n) { return (vec)OP(scalef)(x, n); }
 INLINE vec vscale_normal(vec x, vec n) { return vscale(x, n); }

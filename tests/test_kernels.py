@@ -159,7 +159,7 @@ def compare_update(kernel, ref, tolerance):
 
 
 def compare_column_sum(kernel, ref, tolerance):
-    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes)):
+    for m, n in itertools.product(sizes(kernel.lanes), [*sizes(kernel.lanes), 6 * kernel.lanes, 8 * kernel.lanes - 1]):
         A, s = draw(kernel.dtype, m, n), draw(kernel.dtype, n)
         close(kernel(A), ref(exact(A)[0]), tolerance, np.abs(A).sum(axis=0))
         close(kernel(A, s), ref(*exact(A, s)), tolerance, np.abs(A).sum(axis=0))
