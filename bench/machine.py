@@ -39,6 +39,6 @@ def describe(threads):
 
 
 def file_name(about, suffix=""):
-    """<date>-<cpu>[-suffix].json"""
+    """<date>-<cpu>[-isa][-suffix].json: virtual machines of one name may be of several processors."""
     slug = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)|@.*", "", about["cpu"].lower())).strip("-")
-    return f"{about['date'][:10]}-{slug}{suffix and '-' + suffix}.json"
+    return "-".join(filter(None, [about["date"][:10], slug, about["isa"], suffix])) + ".json"
