@@ -144,6 +144,18 @@ def test_fit_equals_the_loop_written_by_hand(isa, dtype, threads, regime, optimi
     assert ours.grads.tobytes() == byhand.grads.tobytes()  # those of the last step, which alone are written there
 
 
+def test_rows_in_any_order_that_are_more_than_one_sweep_of_a_product(isa, threads):
+    """400 rows in shares: AVX2 multiplies 256 of them at once."""
+    X, y = np.random.default_rng(3).random((800, 256), np.float32), np.arange(800) % 10
+    nets = [fb.mlp(256, 24, 10, loss="cross_entropy", seed=5) for _ in range(2)]
+    nets[0].fit(X, y, epochs=1, batch_size=400, optimizer=fb.SGD(lr=0.1), seed=7)
+    opt = fb.SGD(lr=0.1)
+    for xb, yb in fb.batches(X, y, 400, seed=7):
+        nets[1].loss_and_grad(xb, yb)
+        opt.step(nets[1])
+    assert digest(nets[0]) == digest(nets[1])
+
+
 @pytest.mark.parametrize("regime", REGIMES)
 def test_value_and_gradient_of_batch_after_batch(regime, threads):
     """Steps without an update: each begins with what an update would have begun."""
