@@ -174,6 +174,7 @@ class _Lowering(RulesOfRows):
         the slices' vectors, as if x had a column of ones: alone it waits for one addition after another (chain24: 3.4
         us, so 3.2)."""
         sums = {(op.partial, op.n_out): op for op in rows if op.name == "batch_sum" and op.b is None and op.group == 1}
+        joined = []
         for product in rows:
             if product.name != "weight_gradient" or product.strips or product.partial_ld != product.n_out:
                 continue
@@ -183,7 +184,8 @@ class _Lowering(RulesOfRows):
             in_order = self.program.values[self.program.root_of(product.x)].mode != "ordered"
             if in_order and below.partial < self.program.size:
                 product.ones = True
-                rows.remove(below)
+                joined.append(below)
+        rows[:] = [operation for operation in rows if operation not in joined]
 
     def in_any_order(self):
         """The caller's rows that lie in an order of their own. A block of them is in the cache like a copy, so that
