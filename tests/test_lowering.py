@@ -8,7 +8,7 @@ from fastbp import graph as g
 from fastbp import nets, plans, ranges, regimes
 from fastbp.elementwise import total_of
 from fastbp.node import constant, differentiate
-from fastbp.products import dense
+from fastbp.products import dense, weight_gradient
 from fastbp.program import Data
 
 STEP = ["dense", "dense", "loss", "weight_gradient", "input_gradient", "activation_gradient", "weight_gradient"]
@@ -97,6 +97,16 @@ def test_products_read_rows_in_any_order_where_nothing_else_does():
     assert of(g.mean(g.square(nets.rows("x", 16) @ g.parameter("W", (16, 10)))))[0] == "gather"
     assert of(g.mean(g.square(nets.rows("x", 300) @ g.parameter("W", (300, 400)))))[0] == "gather"  # tiles
     assert names(of_network(*NETWORKS["slices"], gathered=True, input_scale=0.5).operations)[0] == "convert"
+    assert names(of_expression(product, gathered=True, results={x: "rows"}).operations)[0] == "gather"
+    short, dz = nets.rows("short", 16), nets.rows("dz", 60)
+    assert of(g.mean(g.square(short @ weight_gradient(short, dz)))) == ["gather", "gather"]  # the right operand
+
+
+def test_blocks_are_as_long_as_if_rows_were_copied():
+    """So that a loss has the bits of one whose rows are converted."""
+    in_place, converted = (of_network((60, 20, 5), 1000, gathered=True, input_scale=scale) for scale in (1.0, 0.5))
+    assert (names(in_place.operations)[0], names(converted.operations)[0]) == ("ask", "convert")
+    assert in_place.block_rows == converted.block_rows < in_place.slice_rows
 
 
 def test_labels_have_a_kernel_of_their_own():
