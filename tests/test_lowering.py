@@ -47,6 +47,8 @@ def test_the_gradient_of_a_bias_is_made_with_that_of_the_weights_before_it():
     assert sorted(sums(of_expression(g.mean(g.square(g.dense(x, W, b) * b)))))[0] == apart[0]  # two sums are added up
     K = g.parameter("K", (6, 8))  # a block of a matrix, and a part of one of its rows, where one would follow the other
     assert sorted(sums(of_expression(g.mean(g.square(x[:, :5] @ K[:5, :4] + K[2, 4:8]))))) == apart
+    times = g.parameter("c", 4) * nets.rows("z", 4)
+    assert sorted(sums(of_expression(g.mean(g.square(x @ W + times))))) == apart  # c's gradient is the sum of dz z
     wide = of_network((60, 1024, 1), 64)
     assert not wide.gradients and sums(wide) == [joined, *apart]  # what is copied into strips has no row of ones
 
