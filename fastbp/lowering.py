@@ -173,7 +173,7 @@ class _Lowering(RulesOfRows):
         """Makes the sum of dz over the batch, a bias's gradient, in the weight gradient x^T dz that lies before it in
         the slices' vectors, as if x had a column of ones: alone it waits for one addition after another (chain24: 3.4
         us, so 3.2)."""
-        sums = {(op.partial, op.n_out): op for op in rows if op.name == "batch_sum" and op.b is None and op.group == 1}
+        sums = {(op.partial, op.n_out): op for op in rows if op.name == "batch_sum" and op.b is None}
         joined = []
         for product in rows:
             if product.name != "weight_gradient" or product.strips or product.partial_ld != product.n_out:
