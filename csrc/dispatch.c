@@ -70,10 +70,9 @@ const char *fbp_best_isa(void)
     return NULL;
 }
 
-const fbp_table *fbp_table_of_columns(const fbp_table *table, ptrdiff_t columns)
+const fbp_table *fbp_half_table(const fbp_table *table)
 {
-    const fbp_table *half = strcmp(table->isa, "avx512") == 0 ? fbp_find_table("avx2", table->itemsize) : NULL;
-    return half != NULL && columns <= half->lanes ? half : table;
+    return strcmp(table->isa, "avx512") == 0 ? fbp_find_table("avx2", table->itemsize) : NULL;
 }
 
 fbp_any *fbp_find_kernel(const fbp_table *table, const char *name)

@@ -52,10 +52,11 @@ static inline void fbp_ask_ends(const fbp_ahead *ahead)
 /* C (m, n) = A (m, k) B (k, n), or += where accumulate. Element (i, p) of A is A[i * rsa + p * csa], one of the
  * strides being 1; or, where strip is not 0, A is in strips (see fbp_strips), each of `strip` elements, rsa 1 and csa mr;
  * or, where index is not NULL, A is made of rows that lie in an order of their own: with csa 1 element (i, p) is
- * A[index[i] * rsa + p], with rsa 1 A[i + index[p] * csa]. ones (0 or 1; rsa 1, no index, no strips): the last row of A is of
- * ones and not read, so that the last row of C is the sum of B's rows. n <= the table's nr. ahead: asked for meanwhile, or NULL: a line every 4 p where A's rows are contiguous (none where
- * k is so small that there are no tiles), else `lines` with each tile. Each element of C is one chain of fused
- * multiply-adds over p = 0 .. k-1 (beginning with C where accumulate), so its bits do not depend on how m, n or k were cut. */
+ * A[index[i] * rsa + p], with rsa 1 A[i + index[p] * csa]. ones (0 or 1; rsa 1, no index, no strips): the last row of A is
+ * of ones and not read, so that the last row of C is the sum of B's rows. n <= the table's nr. ahead: asked for meanwhile,
+ * or NULL: a line every 4 p where A's rows are contiguous (none where k is so small that there are no tiles), else `lines`
+ * with each tile. Each element of C is one chain of fused multiply-adds over p = 0 .. k-1 (beginning with C where
+ * accumulate), so its bits do not depend on how m, n or k were cut. */
 typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t strip,
                       const int64_t *index, const void *B, ptrdiff_t ldb, fbp_ahead *ahead, ptrdiff_t m, ptrdiff_t n,
                       ptrdiff_t k, int accumulate, int ones);
@@ -165,9 +166,9 @@ const fbp_table *fbp_find_table(const char *isa, int itemsize);
 /* The best ISA of this machine that this build has; the i-th ISA known (best first), or NULL at the end. */
 const char *fbp_best_isa(void);
 const char *fbp_known_isa(int i);
-/* The table whose gemm, pack and strips make a product of so many columns soonest, with the bits of `table`'s: on AVX-512
- * half of a vector is idle up to 8 floats. Zen 4, avx512 and avx2: 24 x 8 x 200 1.33 us and 0.73, 64 x 6 x 32 0.62 and 0.40. */
-const fbp_table *fbp_table_of_columns(const fbp_table *table, ptrdiff_t columns);
+/* The table with vectors half as wide, whose gemm, pack and strips make products of at most one of its vectors of columns
+ * sooner, with the same bits; or NULL. Zen 4, avx512 and avx2: 24 x 8 x 200 1.33 us and 0.73, 64 x 6 x 32 0.62 and 0.40. */
+const fbp_table *fbp_half_table(const fbp_table *table);
 /* A kernel by name, or NULL. */
 fbp_any *fbp_find_kernel(const fbp_table *table, const char *name);
 

@@ -78,16 +78,20 @@ class Rules:
         )
         if not nodes or not products or self.ahead is not None or row_bytes <= regimes.SHORT_ROW:
             return False
-        if (self.tiles and not self.shares) or self.wanted.intersection(nodes):
+        if not self.products_ask() or self.wanted.intersection(nodes):
             return False
         self.ahead = nodes[0]
         return True
 
+    def products_ask(self):
+        """Whether products ask for the next step's rows: not where they take so long that it does not matter."""
+        return self.shares or not self.tiles
+
     def ask_ahead(self, x):
         """Whether the product at hand, which reads the rows x, asks for those of the next step meanwhile: not where x
-        is not gathered, or short, nor where the products take so long that it does not matter."""
+        is not gathered, or short."""
         readers = self.readers.get(self.values[x], [])
-        if (self.tiles and not self.shares) or self.ahead not in (None, x) or not readers:
+        if not self.products_ask() or self.ahead not in (None, x) or not readers:
             return False
         if self.ahead is None and readers[0].ahead:
             return False

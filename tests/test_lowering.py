@@ -235,7 +235,9 @@ def test_the_products_that_read_gathered_rows_ask_for_the_next_ones():
     program = of_rows(100, 16)
     assert asking(program) == {"ask", "gather", "dense", "weight_gradient"}
     asks = [operation.ahead for operation in program.operations if operation.name == "ask"]
-    assert asks == [True] * 4  # of each share; the targets are short
+    assert asks == [True] * 4  # of each share
+    gathers = [operation.ahead for operation in program.operations if operation.name == "gather"]
+    assert gathers == [True]  # the targets are short
 
 
 def test_short_rows_are_asked_for_without_products():

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.kernels cimport fbp_any, fbp_queue, fbp_table
 
 cdef const fbp_table *table_for(int itemsize) except NULL
-cdef const fbp_table *table_of_columns(const fbp_table *table, Py_ssize_t columns) except NULL
+cdef const fbp_table *table_of_columns(int itemsize, Py_ssize_t columns) except NULL
 cdef fbp_any *find(const fbp_table *table, str name) except NULL
 
 cpdef long version() noexcept

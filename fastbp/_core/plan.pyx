@@ -6,7 +6,7 @@ from fastbp._core cimport dense, maps, rows
 from fastbp._core.cpu cimport find, table_for, table_of_columns
 from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce,
                                    fbp_strips, fbp_table, itemsize_of)
-from fastbp._core.program cimport (DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, STRIP_ROWS, Driver, Group, Op, Operand,
+from fastbp._core.program cimport (APART, DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, STRIP_ROWS, Driver, Group, Op, Operand,
                                    Packing, RangeDriver, RangeGradient, Share, Sweep, Task, Value)
 
 import math
@@ -14,10 +14,6 @@ import math
 import numpy as np
 
 cnp.import_array()
-
-cdef enum:
-    APART = 128         # bytes between what two threads write: prefetchers fetch lines in pairs
-
 
 cdef Driver driver_named(str name) except NULL:
     """The driver of an operation: one row an operation."""
@@ -305,7 +301,7 @@ cdef class Plan:
     cdef int _make_operation(self, Op *op, operation, const fbp_table *table) except -1:
         cdef Program *p = &self.program
         cdef const fbp_table *products = table_of_columns(
-            table, operation.n_in if operation.name == "input_gradient" else operation.n_out)
+            <int>p.item, operation.n_in if operation.name == "input_gradient" else operation.n_out)
         cdef Py_ssize_t partial
         op.drive = driver_named(operation.name)
         op.kernel = self._find(table, operation.kernel) if operation.kernel is not None else NULL

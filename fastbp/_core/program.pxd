@@ -7,6 +7,7 @@ from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fb
 
 cdef enum:
     LINE = 64           # bytes of a cache line
+    APART = 128         # bytes between what two threads write: prefetchers fetch lines in pairs
     STRIP_ROWS = 128    # of a left operand copied at once: with a sweep's depth 128 KB, a quarter of the smallest L2 cache
 
 cdef enum Mode:
@@ -121,7 +122,7 @@ cdef struct Group:
 cdef struct Share:
     int first, last
     fbp_ahead ahead
-    char apart[128]             # what two threads write is in lines, and pairs of lines, of their own: digits16 2 % sooner
+    char apart[APART]           # from the next one, which another thread writes: digits16 2 % sooner
 
 # A pass over all rows, which begins with what is fixed.
 cdef struct Sweep:
