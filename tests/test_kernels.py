@@ -140,8 +140,10 @@ def compare_loss(kernel, ref, tolerance):
 
 def compare_update(kernel, ref, tolerance):
     plain = reference.Hyper(correction1=0.19, correction2=0.01)
-    clipping = plain._replace(scale=0.5, limit=0.8, weight_decay=0.03, lr=0.7)
-    for n, h in itertools.product(sizes(kernel.lanes), (plain, clipping)):
+    together = {"scale": 0.5, "limit": 0.8, "weight_decay": 0.03, "lr": 0.7}
+    changes = ({}, {"scale": 0.5}, {"limit": 0.3}, {"weight_decay": 0.03}, together)
+    for n, change in itertools.product(sizes(kernel.lanes), changes):
+        h = plain._replace(**change)
         p, s0, s1, g = update_case(kernel.name, kernel.dtype, n)
         finite, *got = kernel(p, s0, s1, g, h)
         assert finite == 1
@@ -380,11 +382,11 @@ def test_dropout_does_not_depend_on_the_cut_of_rows(isa, dtype):
 
 @pytest.mark.parametrize("name", names("update"))
 def test_an_update_tells_what_is_not_finite(isa, dtype, name):
-    """At every place, from the gradient and through clipping; and eps = 0 beyond the end is nobody's NaN."""
+    """At every place, from the gradient, clipped or not; and eps = 0 beyond the end is nobody's NaN."""
     kernel = Kernel(isa, dtype, name, PADDED)
-    for n in sizes(kernel.lanes, least=1):
+    for n, limit in itertools.product(sizes(kernel.lanes, least=1), (1.0, np.inf)):
         p, s0, s1, g = update_case(name, dtype, n)
-        h = reference.Hyper(eps=0.0, limit=1.0)
+        h = reference.Hyper(eps=0.0, limit=limit)
         g[g == 0] = 1
         assert kernel(p, s0, s1, g, h)[0] == 1
         for i in range(n):
