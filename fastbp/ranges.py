@@ -27,8 +27,8 @@ class Destination:
 @dataclass(slots=True)
 class Source:
     """What the gradient of one parameter is made of. sums: nodes that are added up; values: fixed nodes; operations:
-    indices of those that make it from the whole batch; partial: where it is in the slices' vectors of sums, if it
-    is."""
+    those that make it from the whole batch, [(index, first row of the parameter, rows)]; partial: where it is in the
+    slices' vectors of sums, if it is."""
 
     sums: list = field(default_factory=list)
     values: list = field(default_factory=list)
@@ -192,7 +192,7 @@ def _range(source, offset, at, count, row, rows):
         offset + at,
         count,
         None if source.partial is None else source.partial + at,
-        tuple((index, row, rows) for index in source.operations),
+        tuple((index, row - first, rows) for index, first, most in source.operations if first <= row < first + most),
         source.values[0] if source.values else None,
         at,
         source.l1,

@@ -165,19 +165,19 @@ class RulesOfRows(Rules):
 
     def lower_weight_gradient(self, node):
         x, dz = node.inputs
-        self.sum_up(
-            node,
-            Operation(
-                "weight_gradient",
-                x=self.values[x],
-                y=self.values[dz],
-                n_in=x.size,
-                n_out=dz.size,
-                partial_ld=dz.size,
-                strips=regimes.strips(x.size, dz.size),
-                ahead=self.ask_ahead(x),
-            ),
-        )
+        fields = {"y": self.values[dz], "n_out": dz.size, "partial_ld": dz.size, "ahead": self.ask_ahead(x)}
+        if self.cut is not None and x is self.cut.inputs[0]:
+            for number, begin, columns in self.shares:
+                share = Operation("weight_gradient", x=self.share_columns[number], n_in=columns, **fields)
+                self.make_by_range(self.cut.inputs[1], share, begin, columns)
+            return
+        strips = regimes.strips(x.size, dz.size)
+        self.sum_up(node, Operation("weight_gradient", x=self.values[x], n_in=x.size, strips=strips, **fields))
+
+    def make_by_range(self, parameter, operation, first, rows):
+        """Rows [first, first + rows) of a parameter's gradient are made from the whole batch, range by range."""
+        self.sources[parameter].operations.append((len(self.program.gradients), first, rows))
+        self.program.gradients.append(operation)
 
     def lower_batch_sum(self, node):
         x = node.inputs[0]
@@ -216,8 +216,7 @@ class RulesOfRows(Rules):
         """Puts a sum over the batch where it is wanted: a parameter's gradient, or a fixed value of the next sweep."""
         destination = self.destinations.get(node)
         if destination is not None and self.by_range(node):
-            self.sources[destination.parameter].operations.append(len(self.program.gradients))
-            self.program.gradients.append(operation)
+            self.make_by_range(destination.parameter, operation, 0, destination.parameter.size)
             return
         rows = self.rows_lists[self.now]
         if destination is None:

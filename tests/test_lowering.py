@@ -192,7 +192,25 @@ def of_matrices():
     return of_expression(g.mean(g.square(g.tanh(g.reshape(g.dense(x, W), (4, 6)) * k) * k)), 100, gathered=True)
 
 
-@pytest.mark.parametrize("made", [lambda: of_network(*NETWORKS["shares"], gathered=True), of_matrices])
+def of_converted():
+    return of_network(*NETWORKS["shares"], gathered=True, input_scale=0.5)
+
+
+def test_converted_shares_lie_apart_and_each_makes_its_rows_of_the_gradient():
+    program = of_converted()
+    copies = []
+    for first, last in program.shares:
+        convert, product = program.operations[first:last]
+        assert (convert.name, product.name, convert.out) == ("convert", "dense", product.x)
+        assert program.values[convert.x].offset == program.values[product.W].offset // 24
+        copies.append((convert.out, convert.n_out))
+    roots = {program.root_of(value) for value, _ in copies}
+    assert len(roots) == len({program.values[root].slot for root in roots}) == 4
+    made = {(operation.x, operation.n_in) for operation in program.gradients if operation.name == "weight_gradient"}
+    assert made.issuperset(copies)
+
+
+@pytest.mark.parametrize("made", [lambda: of_network(*NETWORKS["shares"], gathered=True), of_matrices, of_converted])
 def test_what_a_share_writes_is_nobody_elses_memory(made):
     """It is written for the next step while others still read what belongs to this one."""
     program = made()

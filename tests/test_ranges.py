@@ -214,7 +214,7 @@ def test_the_ranges_of_a_share_are_its_rows_of_the_weights():
         for item in items:
             (index, row, rows), = item.gradients
             assert program.gradients[index].name == "weight_gradient"
-            assert (item.begin, item.count, item.l2) == (row * 24, rows * 24, 0.5)
+            assert (item.begin, item.count, item.l2) == (W.offset + row * 24, rows * 24, 0.5)  # rows of the share
             assert row % 16 == 0  # a panel's rows are copied by one range
             assert item.count <= regimes.RANGE_SIZE
     small = [[item.count for item in program.ranges[group.first:group.last]] for group in program.groups[4:]]
