@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 /* Rows that are read soon, `bytes` each: row i is at base + index[i] * stride, or base + i * stride where index is NULL; the
- * next one to be asked for is `row`, from its byte `at` on. What computes for long asks for them by the way, into the L2 cache:
- * a cache line now and then, or `lines` at a time where it can only ask seldom. */
+ * next one to be asked for is `row`, from its byte `at` on. What computes for long asks for them by the way, `lines` cache
+ * lines at a time, into the L2 cache. */
 typedef struct {
     const char *base;
     ptrdiff_t stride;
@@ -54,9 +54,9 @@ static inline void fbp_ask_ends(const fbp_ahead *ahead)
  * or, where index is not NULL, A is made of rows that lie in an order of their own: with csa 1 element (i, p) is
  * A[index[i] * rsa + p], with rsa 1 A[i + index[p] * csa]. ones (0 or 1; rsa 1, no index, no strips, m > 1): the last row of A is
  * of ones and not read, so that the last row of C is the sum of B's rows. n <= the table's nr. ahead: asked for meanwhile,
- * or NULL: a line every 4 p where A's rows are contiguous (none where k is so small that there are no tiles), else `lines`
- * with each tile. Each element of C is one chain of fused multiply-adds over p = 0 .. k-1 (beginning with C where
- * accumulate), so its bits do not depend on how m, n or k were cut. */
+ * or NULL: `lines` every 4 p of each tile (none where k is so small that there are no tiles). Each element of C is one chain of
+ * fused multiply-adds over p = 0 .. k-1 (beginning with C where accumulate), so its bits do not depend on how m, n or k were
+ * cut. */
 typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t strip,
                       const int64_t *index, const void *B, ptrdiff_t ldb, fbp_ahead *ahead, ptrdiff_t m, ptrdiff_t n,
                       ptrdiff_t k, int accumulate, int ones);

@@ -54,7 +54,7 @@ class _Lowering(RulesOfRows):
         self.itemsize, self.data, self.panel = itemsize, data, panel
         self.offsets, self.training, self.results = offsets, training, results
         self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, masks
-        self.readers, self.ahead = {}, None  # {caller's rows: operations that read them}, the node whose rows are asked for
+        self.readers, self.ahead = {}, None  # {name: operations that read the rows}, the node whose rows are asked for
         # a product that is cut; [(number, first column, columns)] of the shares of its x; their values, and operations
         self.cut, self.shares, self.share_columns, self.share_lists = None, [], {}, []
 

@@ -33,7 +33,7 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
     """
     cdef Py_ssize_t item = op.item, step = op.nr * k if panels else op.nr, p = 0, i, j, depth
     cdef const char *b
-    cdef fbp_ahead *ahead = asked(op, at, m, n, k)
+    cdef fbp_ahead *ahead = asked(op, at, m, n, k, csa != 1)
     if panels:
         ldb = op.nr
     while p < k:
@@ -56,13 +56,21 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
             A += depth * csa * item
 
 
-cdef inline fbp_ahead *asked(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """What a product asks for meanwhile: what is left of the next step's rows, the same from each tile; or NULL."""
-    if not op.ahead or at.ahead.row == at.ahead.rows:
+cdef inline fbp_ahead *asked(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+                             bint everything) noexcept nogil:
+    """What a product asks for meanwhile, or NULL: what is left of the next step's rows, or, unless it is everything, half of it, as
+    the weight gradient reads the same rows. Asked for as evenly as can be: digits16 from doubles takes 0.78 of the time,
+    from floats 0.95, of that with a line every four p first and the rest in bursts."""
+    cdef Py_ssize_t left = (at.ahead.rows - at.ahead.row) * parts(at.ahead.bytes, LINE)
+    if not op.ahead or left == 0:
         return NULL
-    at.ahead.lines = parts((at.ahead.rows - at.ahead.row) * parts(at.ahead.bytes, LINE),
-                           parts(m, op.mr) * parts(n, op.nr) * parts(k, op.depth))
+    at.ahead.lines = parts(left if everything else left // 2, turns(op, m, n, k))
     return at.ahead
+
+
+cdef inline Py_ssize_t turns(const Op *op, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """How often gemm asks for lines: every four p of each tile; those of one vector are twice as high."""
+    return parts(m, op.mr if 2 * n > op.nr else 2 * op.mr) * parts(n, op.nr) * parts(k, 4)
 
 
 cdef void sweep_strips(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa,
@@ -75,7 +83,7 @@ cdef void sweep_strips(const Op *op, const Place *at, char *C, Py_ssize_t ldc, c
     cdef fbp_ahead panel
     memset(&panel, 0, sizeof(panel))
     panel.stride, panel.rows, panel.bytes = ldb * item, depth, op.nr * item
-    panel.lines = parts(depth * parts(panel.bytes, LINE), parts(m, op.mr))
+    panel.lines = parts(depth * parts(panel.bytes, LINE), turns(op, m, op.nr, depth))
     op.copy_strips(strips, A, rsa, csa, m, depth)
     while j < n:
         panel.base, panel.row, panel.at = B + panel_bytes, 0, 0
