@@ -5,7 +5,7 @@ import numpy as np
 from . import check, loop, sources
 from .loop import Job, epoch_order, held_out, logged, validation_share
 
-ACCURACY_ROWS = 10_000  # an epoch's accuracy is that of at most so many samples: all of MNIST's took 20 % of the epoch
+ACCURACY_ROWS = 4_000  # an epoch's accuracy is that of at most so many samples: all of MNIST's took 20 % of the epoch
 
 
 def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
@@ -62,7 +62,7 @@ def fit(
     shuffle, seed: epoch e is in the order of fb.batches(..., seed=seed + e); seed is the network's by default.
     callbacks: fb.Callback objects or functions (net, epoch, logs); early_stopping: fb.EarlyStopping.
     The History's accuracy, of a classification, is that of the data trained on at the end of an epoch; of more than
-    10,000 samples, that of every k-th.
+    4,000 samples, that of every k-th.
     progress: True, False, or None for a bar where stderr is a terminal. threads: an int; the result does not depend on
     it.
 
