@@ -20,6 +20,7 @@ cdef enum:
     TRIAL_CALLS = 8     # long calls, of some 50 ms each, from one trial to the next; short ones before the first
 
 cdef double SHORT = 2e-3    # seconds: work that takes a team longer is worth one
+cdef double LONG_STEP = 5e-4    # seconds: in a step of a team that takes longer, its two meetings are nothing
 cdef double GAIN = 1.05     # that a team must bring, as a trial is short and errs by that much
 
 
@@ -270,13 +271,16 @@ cdef double timed(Program *p, Call *call, int team, Py_ssize_t stop) noexcept no
 
 cdef void try_both(Program *p, Call *call, Trial *trial, int team) noexcept nogil:
     """Takes some of a long call's steps as a team and as many alone, and notes which was faster. First the team is woken: that
-    takes as long as several small steps."""
+    takes as long as several small steps. Long steps are the team's: a hiccup in their trial would halve the speed of the next
+    seconds, as was seen of mlp512."""
     cdef Py_ssize_t steps = call.steps // TRIAL, first = max(1, steps // 4)
     cdef double together
     run(p, call, team, first)
     if call.done == first:
         together = timed(p, call, team, first + steps)
-        if call.done == first + steps:
+        if together > LONG_STEP * steps:
+            trial.alone = False
+        elif call.done == first + steps:
             trial.alone = timed(p, call, 1, first + 2 * steps) < GAIN * together
 
 
