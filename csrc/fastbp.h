@@ -52,7 +52,7 @@ static inline void fbp_ask_ends(const fbp_ahead *ahead)
 /* C (m, n) = A (m, k) B (k, n), or += where accumulate. Element (i, p) of A is A[i * rsa + p * csa], one of the
  * strides being 1; or, where strip is not 0, A is in strips (see fbp_strips), each of `strip` elements, rsa 1 and csa mr;
  * or, where index is not NULL, A is made of rows that lie in an order of their own: with csa 1 element (i, p) is
- * A[index[i] * rsa + p], with rsa 1 A[i + index[p] * csa]. ones (0 or 1; rsa 1, no index, no strips, m > 1): the last row of A is
+ * A[index[i] * rsa + p], with rsa 1 A[i + index[p] * csa]. ones (0 or 1; rsa 1, no index, no strips): the last row of A is
  * of ones and not read, so that the last row of C is the sum of B's rows. n <= the table's nr. ahead: asked for meanwhile,
  * or NULL: `lines` every 4 p of each tile (none where k is so small that there are no tiles). Each element of C is one chain of
  * fused multiply-adds over p = 0 .. k-1 (beginning with C where accumulate), so its bits do not depend on how m, n or k were

@@ -54,7 +54,7 @@ class Rules:
         """Where the caller's rows x, or a share of their columns, are read from: a value.
 
         Copies of shares lie apart. Side by side, the lines beside those that one thread reads, which the hardware
-        fetches along, are what another one writes: digits16 from bytes 43 -> 37 us.
+        fetches along, are what another one writes: digits16 from bytes 43 -> 35 us.
         """
         _, itemsize, gathered, dtype, scale = self.data[name]
         if dtype is None and not gathered:
