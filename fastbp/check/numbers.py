@@ -1,0 +1,126 @@
+"""Numbers, names and settings that a user passes."""
+
+import difflib
+import math
+import operator
+from dataclasses import MISSING, fields
+
+import numpy as np
+
+
+def number(name, value, *, minimum=None, above=None, maximum=None, below=None):
+    """`value` as a finite float with minimum <= value, above < value, value <= maximum and value < below.
+
+    Raises TypeError for what is not a real number, ValueError for NaN, infinity and values out of range.
+    """
+    bounds = ((">=", minimum), (">", above), ("<=", maximum), ("<", below))
+    wanted = "a finite number" + "".join(
+        f"{' and' if i else ''} {sign} {bound:g}"
+        for i, (sign, bound) in enumerate(pair for pair in bounds if pair[1] is not None)
+    )
+    try:
+        if isinstance(value, (bool, np.bool_, str, bytes)) or np.iscomplexobj(value) or np.ndim(value):
+            raise TypeError
+        result = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} is {shown(value)}, expected {wanted}; pass a Python or NumPy real number") from None
+    inside = (
+        math.isfinite(result)
+        and (minimum is None or result >= minimum)
+        and (above is None or result > above)
+        and (maximum is None or result <= maximum)
+        and (below is None or result < below)
+    )
+    if not inside:
+        raise ValueError(f"{name} is {value!r}, expected {wanted}; choose {name} in that range")
+    return result
+
+
+def fraction(name, value):
+    """`value` as a float with 0 <= value < 1; errors as `number`."""
+    return number(name, value, minimum=0.0, below=1.0)
+
+
+def integer(name, value, minimum=None, maximum=None):
+    """`value` as an int with minimum <= value <= maximum.
+
+    Raises TypeError for what is not a whole number by type (3.0 is not), ValueError out of range.
+    """
+    wanted = "an integer" + (f" >= {minimum}" if minimum is not None else "")
+    wanted += f"{' and' if minimum is not None else ''} <= {maximum}" if maximum is not None else ""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        result = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {shown(value)}, expected {wanted}; write it as an int, such as 16") from None
+    if (minimum is not None and result < minimum) or (maximum is not None and result > maximum):
+        raise ValueError(f"{name} is {result}, expected {wanted}; choose {name} in that range")
+    return result
+
+
+def flag(name, value):
+    """`value` as a bool; TypeError for anything but True and False."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise TypeError(f"{name} is {shown(value)}, expected True or False; pass one of the two")
+
+
+def choice(name, value, choices):
+    """`value` where it is one of `choices` (strings); otherwise an error that suggests the nearest one."""
+    choices = tuple(choices)
+    listed = ", ".join(choices)
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {shown(value)}, expected a name; choices: {listed}")
+    if value not in choices:
+        near = difflib.get_close_matches(value.lower().replace("-", "_"), choices, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"unknown {name} {value!r}; {hint}Choices: {listed}")
+    return value
+
+
+def dtype(value, name="dtype"):
+    """np.dtype float32 or float64 from a name, a NumPy type or a dtype."""
+    try:
+        result = np.dtype(value) if value is not None else None
+    except TypeError:
+        result = None
+    if result is None or result not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"{name} is {shown(value)}, expected 'float32' or 'float64'; pass one of the two")
+    return np.dtype(result.type)  # the one object that `is` finds again
+
+
+def build(what, table, config):
+    """The object that config() described: {"name": a key of table, then arguments of that class by name}.
+
+    Raises TypeError where config is not a dict, ValueError for an unknown name or argument.
+    """
+    if not isinstance(config, dict):
+        raise TypeError(f"{what} is {shown(config)}, expected a dict such as the one config() gives; pass that")
+    if "name" not in config:
+        raise ValueError(f"{what} has no 'name', expected one of: {', '.join(table)}; add it")
+    cls = table[choice(what, config["name"], table)]
+    known = cls.settings()
+    listed = ", ".join(known) or "none"
+    settings = {key: value for key, value in config.items() if key != "name"}
+    for key in settings:
+        if key not in known:
+            raise ValueError(f"{what} {config['name']!r} has no setting {key!r}, expected: {listed}; leave it out")
+    for key in known:
+        if known[key] is MISSING and key not in settings:
+            raise ValueError(f"{what} {config['name']!r} lacks the setting {key!r}, expected: {listed}; add it")
+    return cls(**settings)
+
+
+def settings_of(cls):
+    """{name: default, or dataclasses.MISSING} of the arguments of a dataclass: what cls.settings() gives `build`."""
+    return {item.name: item.default for item in fields(cls) if item.init}
+
+
+def shown(value):
+    """A value as a message shows it: short, with its type."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    text = repr(value)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return text if value is None or isinstance(value, (str, bool)) else f"{text} ({type(value).__name__})"
