@@ -90,7 +90,7 @@ SMOOTH = [-2.3, -0.7, 0.4, 1.9]                         # no kink of any activat
 UNARY = {"negative", "square", "abs", "exp", "sin", "cos", "linear", "relu", "leaky_relu", "elu", "selu", "sigmoid",
          "hard_sigmoid", "tanh", "softsign", "softplus", "normal_cdf", "gelu", "gelu_tanh", "silu", "mish"}
 PAIRS = [(0.8, -1.3), (-0.6, 2.1), (2.2, 0.9)]
-AT = {name: [(x,) for x in SMOOTH] for name in UNARY} | {
+AT = {name: [(x,) for x in SMOOTH] for name in sorted(UNARY)} | {
     "log": [(0.3,), (2.5,)], "sqrt": [(0.3,), (2.5,)], "power": [(0.8, -1.3), (2.2, 0.9)],
     "where": [(condition, *pair) for condition in (0.0, 1.0) for pair in PAIRS],
     "add": [*PAIRS, (1.0, -2.0, 0.5)], "subtract": PAIRS, "multiply": PAIRS, "divide": PAIRS, "less": PAIRS,
