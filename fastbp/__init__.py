@@ -5,12 +5,17 @@ import fastbp as fb
 net = fb.mlp(784, 16, 16, 10, activation="sigmoid", output="sigmoid", loss="squared_error")
 net.fit(X, y, epochs=30, batch_size=100, optimizer=fb.SGD(lr=3.0))
 net.predict(X)
+
+Modules that not every program needs are there as attributes too, imported when first used: fb.graph, fb.datasets,
+fb.files, fb.plot, fb.curve, fb.sklearn, fb.reference.
 """
+
+import importlib
+from typing import TYPE_CHECKING
 
 from . import losses, schedules
 from ._core import cpu
 from .callbacks import Callback, EarlyStopping, History, StopTraining
-from .files import load
 from .gradcheck import GradCheck, gradcheck
 from .layers import Dense, Dropout
 from .many import fit_many
@@ -18,7 +23,19 @@ from .network import Sequential, mlp
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from .train import batches
 
+if TYPE_CHECKING:  # for editors; at run time __getattr__ imports them
+    from . import curve as curve
+    from . import datasets as datasets
+    from . import files as files
+    from . import graph as graph
+    from . import plot as plot
+    from . import reference as reference
+    from . import sklearn as sklearn
+    from .files import load
+
 __version__ = "0.1.0"
+# What `from fastbp import *` takes. The modules below are not in it: it would import them all, and scikit-learn with
+# them, and hide the caller's own `sklearn`, `datasets` and `plot`.
 __all__ = [
     "SGD",
     "Adagrad",
@@ -42,3 +59,30 @@ __all__ = [
     "mlp",
     "schedules",
 ]
+
+_MODULES = ("curve", "datasets", "files", "graph", "plot", "reference", "sklearn")
+_LATE = {"load": "files"}  # functions, and the module that has them: the one that reads files imports safetensors
+
+
+def __getattr__(name):
+    """What was not imported at once (PEP 562). Raises ImportError naming the extra where a library is missing."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _LATE:
+        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+        return value
+    if name.startswith("__"):  # Python asks for names of its own, such as __wrapped__, to see whether they are there
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import difflib  # only for somebody who has mistyped a name
+
+    lower = {known.lower(): known for known in __dir__()}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    hint = f"did you mean {lower[near[0]]!r}? " if near else ""
+    # With a name and no object Python adds no second guess of its own.
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; {hint}dir({__name__}) lists what it has",
+                         name=name)
+
+
+def __dir__():
+    """The public names."""
+    return sorted([*__all__, *_MODULES, "__doc__", "__version__"])

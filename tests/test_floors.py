@@ -95,9 +95,14 @@ def python_imports(path):
     tree = ast.parse(TEXTS[path])
     inside = {id(node) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef | ast.Lambda)
               for node in ast.walk(function)}
+    for_editors = {id(node) for block in ast.walk(tree)
+                   if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+                   for node in ast.walk(block)}
     package = module_name(path).split(".")
     package = package if path.stem == "__init__" else package[:-1]
     for node in ast.walk(tree):
+        if id(node) in for_editors:
+            continue
         if isinstance(node, ast.Import):
             targets = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
