@@ -8,7 +8,7 @@ the training after the current epoch by returning True (True itself, not merely 
 import math
 import sys
 
-from fastbp import check
+from fastbp import check, text
 
 
 class StopTraining(Exception):
@@ -39,7 +39,8 @@ class History:
 
     def __repr__(self):
         last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.history.items())
-        return f"History({len(self.epoch)} epochs{': ' * bool(last)}{last}{', interrupted' * self.interrupted})"
+        said = f"History({len(self.epoch)} epochs{': ' * bool(last)}{last}{', interrupted' * self.interrupted})"
+        return text.filled(said, then=" " * len("History("))
 
 
 class Callback:

@@ -10,9 +10,9 @@ import sys
 
 import numpy as np
 
-from fastbp import __version__, cli_curve, schedules
+from fastbp import __version__, cli_curve, schedules, text
 from fastbp._core import cpu
-from fastbp.cli_parts import command, one_of, real, whole, widths
+from fastbp.cli_parts import Help, columns, command, is_terminal, one_of, real, row, whole, widths
 from fastbp.losses import LOSSES
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad")
@@ -29,7 +29,7 @@ examples:
   fastbp train
   fastbp train --data mnist --threads 2
   fastbp train --data mnist --layers 784,512,512,10 --activation relu --loss cross_entropy \\
-               --optimizer adam --lr 1e-3 --batch-size 128 --epochs 5
+  --optimizer adam --lr 1e-3 --batch-size 128 --epochs 5
   fastbp train --csv houses.csv --target price
   fastbp train --csv flowers.csv --target species --layers 4,16,3 --out flowers
 
@@ -62,7 +62,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse prints its usage before an error; one line that says what is wrong is easier to read."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: error: {_one_line(message)} (see {self.prog} --help)\n")
+        self.exit(2, _told(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
 
 def main(argv=None):
@@ -82,18 +82,20 @@ def main(argv=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
-        message = _one_line(str(error)) or type(error).__name__
-        print(f"fastbp {options.command}: error: {message}", file=sys.stderr)
+        message = str(error).strip() or type(error).__name__
+        print(_told(f"fastbp {options.command}: error: {message}"), file=sys.stderr)
         return 2
 
 
-def _one_line(message):
-    return " ".join(str(message).split())
+def _told(message):
+    """An error as it is printed: one line, which a terminal is given in lines that end at a word."""
+    width = columns(sys.stderr) if is_terminal(sys.stderr) else None
+    return text.filled(" ".join(message.split()), width, then="  ")
 
 
 def _parser():
     parser = _Parser(prog="fastbp", description="Neural networks trained by backpropagation at compiled speed.",
-                     epilog="Start with: fastbp train", allow_abbrev=False)
+                     epilog="Start with: fastbp train", allow_abbrev=False, formatter_class=Help)
     parser.add_argument("--version", action="version", version=f"fastbp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="train | predict | curve | info")
     _train_parser(commands)
@@ -174,5 +176,5 @@ def _run_info(options):
         ("installed in", os.path.dirname(os.path.abspath(__file__))),
     ]
     for name, value in rows:
-        print(f"{name:<13} {value}")
+        row(name, value)
     return 0

@@ -11,11 +11,11 @@ import numpy as np
 
 from fastbp import curve, tables
 from fastbp._core import cpu
-from fastbp.cli_parts import command, one_of, output_folder, real, row, whole
+from fastbp.cli_parts import columns, command, digits, one_of, output_folder, real, row, say, whole
 
 # y = 12 + 4 sin(0.6 x - 0.6) at forty random x in [0, 10], with normal noise of deviation 0.6
 _EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "curve.csv")
-_ARROW = 12   # characters of the longest arrow
+_WIDE = 71    # characters of a line of the screens; where there are fewer the arrows are shorter
 
 _CURVE = """\
 Fit a polynomial to points, as a machine with a knob for each coefficient and one dial, the loss: the sum of squared
@@ -116,7 +116,7 @@ def _can_draw(options):
         return True
     if options.animate is not None:
         raise ImportError('--animate needs matplotlib and pillow; pip install "fastbp[plot]"')
-    print('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
+    say('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
     return False
 
 
@@ -183,26 +183,43 @@ def _report(fitter, runs, names):
 
 def _screens(title, screens, exact=None):
     """A line for each knob: its value, its gradient, and the next nudge in numbers and as an arrow."""
-    head = f"{'knob':<5} {'value':>11} {'gradient':>12} {'next nudge':>12}  {'which way':<{_ARROW}}"
-    print(f"\n{title}\n{head} {'' if exact is None else 'least squares':>13}".rstrip())
+    narrow = (columns(sys.stdout) or _WIDE) < _WIDE
+    most, line = (5, "{:<3} {:>12} {:>10} {:>10}  {:<5} {:>13}") if narrow else (
+        12, "{:<5} {:>11} {:>12} {:>12}  {:<12} {:>13}")
+    print()
+    say(title, "  ")
+    print(line.format("" if narrow else "knob", "value", "gradient", "next nudge", "way" if narrow else "which way",
+                      "" if exact is None else "least squares").rstrip())
     longest = np.abs(screens.nudge).max() or 1.0
     for i, (value, gradient, nudge) in enumerate(zip(*screens[1:], strict=True)):
-        arrow = (">" if nudge > 0 else "<") * math.ceil(_ARROW * abs(nudge) / longest)
+        arrow = (">" if nudge > 0 else "<") * math.ceil(most * abs(nudge) / longest)
         best = "" if exact is None else f"{exact[i]:.6g}"
-        print(f"k{i:<4} {value:>11.6g} {gradient:>+12.4g} {nudge:>+12.4g}  {arrow:<{_ARROW}} {best:>13}".rstrip())
+        print(line.format(f"k{i}", f"{value:.6g}", f"{gradient:+.4g}", f"{nudge:+.4g}", arrow, best).rstrip())
 
 
 def _progress(runs, least):
     """The losses after 0, 1, 10, 100 ... evaluations."""
     budget = int(runs[0].evaluations[-1])
-    print(f"\n{'evaluations':>11} " + " ".join(f"{run.label:>{max(12, len(run.label))}}" for run in runs))
+    heads = [run.label.replace(", ", ",\n").split("\n") for run in runs]     # "gradient," over "mini-batches of 4"
+    widths = [max(12, *map(len, head)) for head in heads]
+    tall = max(map(len, heads))
+    print()
+    for line in range(tall):
+        cells = [head[line - tall] if line >= tall - len(head) else "" for head in heads]
+        _columns("evaluations" if line == tall - 1 else "", cells, widths)
     for spent in sorted({0, *(10**e for e in range(9) if 10**e <= budget), budget}):
-        print(f"{spent:>11,} " + " ".join(f"{run.loss[run.at(spent)]:>{max(12, len(run.label))}.6g}" for run in runs))
+        _columns(f"{spent:,}", [digits(run.loss[run.at(spent)], 6) for run in runs], widths)
     print(f"least squares {least:.6g}")
 
 
+def _columns(first, cells, widths):
+    line = " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+    print(f"{first:>11} {line}".rstrip())
+
+
 def _coefficients(fitter, asked, names):
-    print(f"\nthe polynomial in the units of the file, {names[1]} over {names[0]}")
+    print()
+    say(f"the polynomial in the units of the file, {names[1]} over {names[0]}", "  ")
     print(f"{'power':<5} {'fitted':>17} {'least squares':>17}")
     both = map(fitter.polynomial, (asked.end.knobs, fitter.exact))
     for i, (fitted, exact) in enumerate(zip(*both, strict=True)):
@@ -219,10 +236,10 @@ def _pictures(options, fitter, runs, pair, names):
         curve_plot.loss(fitter, runs, loss)
         row("pictures", f"{fit}, {loss}")
     if options.animate is not None:
-        fits, walks = ([fitter.run(**how, **_settings(options), turn=turn) for how in _contenders(options, fitter)]
-                       for turn in (None, pair))
+        ways = _contenders(options, fitter)
+        fits, walks = ([fitter.run(**how, **_settings(options), turn=turn) for how in ways] for turn in (None, pair))
         curve_plot.animate(fitter, fits, walks, pair, options.animate, names)
-        row("animation", options.animate)
+        row("animation", options.animate + (f": both ways with lr {ways[0]['lr']:.3g}" if "lr" in ways[0] else ""))
 
 
 def _contenders(options, fitter):

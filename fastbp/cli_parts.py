@@ -1,25 +1,87 @@
-"""What the commands share: how a command and its options are declared, the folder for results, a row of output."""
+"""What the commands share: how a command and its options are declared, the folder for results, what is printed.
+
+On a terminal, or where COLUMNS says how wide the screen is, lines end at a word; in a file or a pipe a row of a summary
+is one line, for programs to find.
+"""
 
 import argparse
 import contextlib
 import os
+import sys
 import tempfile
 
 import numpy as np
 
-from fastbp import check
+from fastbp import check, text
+
+NARROWEST = 30
 
 
 def command(commands, name, summary, description, epilog, run):
     parser = commands.add_parser(name, help=summary, description=description, epilog=epilog, allow_abbrev=False,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+                                 formatter_class=Help)
     parser.set_defaults(run=run)
     return parser
 
 
-def row(name, text):
-    """Print a line of the summary."""
-    print(f"{name:<13}  {text}")
+class Help(argparse.HelpFormatter):
+    """Help as wide as the screen: paragraphs are filled, and examples, the lines that begin with two spaces, stay
+    commands that can be copied."""
+
+    def _fill_text(self, text_, width, indent):
+        return "\n\n".join(_paragraph(part, width) for part in text_.strip().split("\n\n"))
+
+
+def _paragraph(lines, width):
+    """A paragraph of a help text in lines of at most `width` characters."""
+    made, prose = [], []
+    for line in lines.replace("\\\n", " ").splitlines():
+        if not line.startswith("  "):
+            prose.append(line)
+            continue
+        if prose:
+            made.append(text.filled(" ".join(prose), width))
+            prose = []
+        made.append(text.filled(line.strip(), width - 2, first="  ", then=" " * 6).replace("\n", " \\\n"))
+    if prose:
+        made.append(text.filled(" ".join(prose), width))
+    return "\n".join(made)
+
+
+def columns(stream):
+    """How long a line on `stream` may be: COLUMNS less one, or the terminal's width; None in a file or a pipe."""
+    try:
+        wide = int(os.environ.get("COLUMNS", ""))
+    except ValueError:
+        wide = 0
+    if wide <= 0 and is_terminal(stream):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            wide = os.get_terminal_size(stream.fileno()).columns
+    return max(wide - 1, NARROWEST) if wide > 0 else None
+
+
+def is_terminal(stream):
+    """Whether a stream is one; there may be none at all, or a closed one."""
+    try:
+        return stream is not None and stream.isatty()
+    except (ValueError, AttributeError):
+        return False
+
+
+def say(line, then="", file=None):
+    """Print `line`, broken at words where the screen is narrower; `then` stands before the second line and others."""
+    file = sys.stdout if file is None else file
+    print(text.filled(line, columns(file), then=then), file=file, flush=True)
+
+
+def digits(value, count):
+    """A number of a column, with as many digits as its neighbours: 0.0403 has a zero at its end for four."""
+    return f"{value:#.{count}g}".removesuffix(".")
+
+
+def row(name, text_):
+    """Print a row of the summary."""
+    print(text.filled(text_, columns(sys.stdout), first=f"{name:<13}  ", then=" " * 15))
 
 
 @contextlib.contextmanager

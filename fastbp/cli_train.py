@@ -9,7 +9,7 @@ import numpy as np
 import fastbp as fb
 from fastbp import callbacks, datasets, files, losses, optimizers, schedules
 from fastbp._core import cpu
-from fastbp.cli_parts import output_folder, row
+from fastbp.cli_parts import digits, output_folder, row, say
 
 # What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
 _CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
@@ -62,7 +62,7 @@ def _load(options):
     if options.target is None:
         raise ValueError("--csv needs --target COLUMN, the column to predict")
     table = datasets.load_csv(options.csv, options.target, options.task)
-    print(f"{options.csv}: {len(table.y)} rows, {len(table.features)} features; {table.task}: {table.reason}")
+    say(f"{options.csv}: {len(table.y)} rows, {len(table.features)} features; {table.task}: {table.reason}", "  ")
     return table.split(), table.task, _RECIPES[table.task]
 
 
@@ -166,18 +166,19 @@ class _Lines(callbacks.Callback):
 
     def __init__(self, epochs, classes):
         self.epochs, self.classes = epochs, classes
+        self.wide = max(9, len(f"{epochs}/{epochs}"))
 
     def on_train_begin(self, net):
         columns = "train acc  test acc" if self.classes else "test loss"
-        self._write(f"\n{'epoch':>9}  {'loss':>9}  {columns}  samples/s")
+        self._write(f"\n{'epoch':>{self.wide}}  {'loss':>9}  {columns}  {'samples/s':>11}")
 
     def on_epoch_end(self, net, epoch, logs):
         if self.classes:
             columns = f"{100 * logs['accuracy']:>7.2f} %  {100 * logs['val_accuracy']:>6.2f} %"
         else:
-            columns = f"{logs['val_loss']:>9.4g}"
-        self._write(f"{f'{epoch + 1}/{self.epochs}':>9}  {logs['loss']:>9.4g}  {columns}  "
-                    f"{logs['samples_per_second']:>9,.0f}")
+            columns = f"{digits(logs['val_loss'], 4):>9}"
+        self._write(f"{f'{epoch + 1}/{self.epochs}':>{self.wide}}  {digits(logs['loss'], 4):>9}  {columns}  "
+                    f"{logs['samples_per_second']:>11,.0f}")
 
     def _write(self, line):
         if sys.stderr is not None and sys.stderr.isatty():
@@ -224,10 +225,10 @@ def _pictures(net, data, history, folder):
 
         from fastbp import plot
     except ImportError:
-        print('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
+        say('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
         return
-    wanted = [("curves", lambda path: plot.history(history, path, f"{data.name}: {_widths(net)}, {net.loss.name}",
-                                                   validation="test"))]
+    title = plot.plain(f"{data.name}: {_widths(net)}, {net.loss.name}")
+    wanted = [("curves", lambda path: plot.history(history, path, title, validation="test"))]
     if data.image_shape is not None:
         wanted += [("weights", lambda path: plot.weights(net, path)),
                    ("mistakes", lambda path: plot.mistakes(net, data.X_test, data.y_test, path))]

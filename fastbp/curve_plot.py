@@ -1,60 +1,64 @@
 """Pictures of Curve Fitter 6000: the fit through the points, the loss of each method, and both in motion.
 
-Runs (curve.Run) are told apart by line and marker as well as by colour. `fit` and `loss` return a matplotlib Figure,
-also written to `path` where one is given, as in fastbp.plot; `animate` writes a GIF. ImportError names the extra to
-install.
+Runs (curve.Run) are told apart by line and marker as well as by colour, and look the same in all three (colours.py).
+`fit` and `loss` return a matplotlib Figure, also written to `path` where one is given, as in fastbp.plot; `animate`
+writes a GIF. ImportError names the extra to install.
 """
 
 import numpy as np
 
-from .plot import finish, open_figure
+from . import colours
+from .plot import finish, legend_below, open_figure, plain, plain_numbers, wrapped
 
-_STYLES = (
-    {"color": "#1f77b4", "linestyle": "-", "marker": "o", "linewidth": 2.2},
-    {"color": "#d95f02", "linestyle": "--", "marker": "s", "linewidth": 1.6},
-    {"color": "#55833a", "linestyle": "-.", "marker": "^", "linewidth": 1.6},
-)
-_EXACT = {"color": "0.75", "linewidth": 6, "solid_capstyle": "round", "zorder": 1}   # a band that lines can lie on
 _FRAMES, _MILLISECONDS, _HOLD = 70, 90, 2000       # the last frame is held
 
 
 def fit(fitter, runs, path=None, names=("x", "y")):
     """The points, the curve each run ended with, and beneath them the exact one of least squares."""
-    figure = open_figure(path, (7.2, 4.8))
+    figure = open_figure(path, (7.2, 5.2))
     axes = figure.subplots()
     x = _grid(fitter)
     least = fitter.loss(fitter.exact)
-    axes.plot(x, fitter.predict(x, fitter.exact), label=f"least squares: loss {least:.4g}", **_EXACT)
-    for run, style in zip(runs, _STYLES, strict=False):
+    axes.plot(x, fitter.predict(x, fitter.exact), label=f"least squares: loss {least:.4g}", **colours.EXACT)
+    _points(axes, fitter, names)
+    for run, style in zip(runs, colours.of_runs(runs), strict=True):
         axes.plot(x, fitter.predict(x, run.knobs[-1]), label=f"{run.label}: loss {run.loss[-1]:.4g}", markevery=0.1,
                   markersize=5, **style)
-    _points(axes, fitter, names)
-    axes.set_title(f"A polynomial of degree {fitter.degree} through {len(fitter.x):,} points, after "
-                   f"{runs[0].evaluations[-1]:,.0f} evaluations of the loss", fontsize=11)
-    axes.legend(frameon=False, fontsize=9)
+    title = f"A polynomial of degree {fitter.degree} through {len(fitter.x):,} points, after " \
+            f"{_count(runs[0].evaluations[-1])} evaluations of the loss"
+    axes.set_title(wrapped(title, 7, 11), fontsize=11)
+    legend_below(figure, 7.2)
     return finish(figure, path)
 
 
 def loss(fitter, runs, path=None):
     """The loss of each run over the evaluations it spent, both axes logarithmic, and the least there is."""
-    figure = open_figure(path, (7.2, 4.8))
+    figure = open_figure(path, (7.2, 5.2))
     axes = figure.subplots()
     least = fitter.loss(fitter.exact)
-    axes.axhline(least, label=f"least squares: {least:.4g}", **_EXACT)
-    for run, style in zip(runs, _STYLES, strict=False):
+    axes.axhline(least, label=f"least squares: {least:.4g}", **colours.EXACT)
+    for run, style in zip(runs, colours.of_runs(runs), strict=True):
         axes.plot(run.evaluations, run.loss, label=f"{run.label}: {run.loss[-1]:.4g} at the end", markersize=5,
                   markevery=_decades(run.evaluations), **style)
     # From 0 to 1 linear: the start, before anything was spent, belongs into the picture.
-    axes.set_xscale("symlog", linthresh=1, linscale=0.3)
-    axes.set_xlim(0, runs[0].evaluations[-1] * 1.15)
-    if least > 1e-12 * runs[0].loss[0]:
+    longest = max(run.evaluations[-1] for run in runs)
+    axes.set_xscale("symlog", linthresh=1, linscale=0.3, subs=(2, 5))
+    axes.set_xlim(0, longest * 1.15)
+    if longest < 200:
+        axes.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    most = max(run.loss.max() for run in runs)
+    # On a logarithmic axis that spans less than a factor of five hardly a number would stand.
+    if least > 1e-12 * runs[0].loss[0] and most > 5 * least:
         axes.set_yscale("log")
+        plain_numbers(axes.yaxis)
     axes.set_xlabel("evaluations of the loss")
-    axes.set_ylabel("loss: sum of squared distances")
+    scaled = tuple(fitter.y_scale) != (0, 1)
+    axes.set_ylabel(f"loss: sum of squared distances{', y scaled to -1 .. 1' * scaled}")
     axes.set_title("Gradients against random nudges", fontsize=11)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
+    legend_below(figure, 7.2)
     return finish(figure, path)
 
 
@@ -64,19 +68,21 @@ def animate(fitter, fits, walks, pair, path, names=("x", "y")):
     fits: one or two Runs. walks: as many of the knobs `pair` alone (run(turn=pair)), so that their paths lie on the
     surface drawn. A frame shows all of them after the same number of evaluations.
     """
-    figure = open_figure(path, (10.4, 4.9))
+    figure = open_figure(path, (10.4, 5.1))
     left, right = figure.subplots(1, 2)
-    x = _grid(fitter)
-    left.plot(x, fitter.predict(x, fitter.exact), label="least squares", **_EXACT)
-    curves = [left.plot(x, x, label=run.label, **_bare(style))[0] for run, style in zip(fits, _STYLES, strict=False)]
+    x, styles = _grid(fitter), colours.of_runs(fits)
+    left.plot(x, fitter.predict(x, fitter.exact), label="least squares", **colours.EXACT)
     _points(left, fitter, names)
+    curves = [left.plot(x, x, label=run.label, **_bare(style))[0] for run, style in zip(fits, styles, strict=True)]
     left.set_title(f"All {fitter.degree + 1} knobs turn", fontsize=11)
-    left.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1.06), ncols=2)
     _draw_surface(figure, right, fitter, walks, pair)
+    minimum, = right.plot(*fitter.exact[list(pair)], label="the least loss of the two", **colours.MINIMUM)
     paths = [right.plot([], [], zorder=4 - n, **{**_bare(style), "linewidth": 2.2 - 1.2 * n})[0]
-             for n, style in enumerate(_STYLES[:len(walks)])]
-    heads = [right.plot([], [], style["marker"], color=style["color"], markersize=9, zorder=6)[0]
-             for style in _STYLES[:len(walks)]]
+             for n, style in enumerate(styles)]
+    heads = [right.plot([], [], style["marker"], color=style["color"], markersize=9, zorder=6)[0] for style in styles]
+    # In the legend each way has the line of its fit and the marker of its path.
+    keys = [right.plot([], [], label=run.label, **style)[0] for run, style in zip(fits, styles, strict=True)]
+    legend_below(figure, 10.4, [*left.lines[:2], *keys, minimum])
     title = figure.suptitle("after", fontsize=12)
 
     def draw(spent):
@@ -89,7 +95,7 @@ def animate(fitter, fits, walks, pair, path, names=("x", "y")):
             head.set_data(way[-1:, 0], way[-1:, 1])
 
     moments = _frames(np.unique(np.concatenate([run.evaluations for run in (*fits, *walks)])))
-    _write(figure, [title, *curves, *paths, *heads], draw, moments, path)
+    _write(figure, [title, *curves, *paths, *heads, minimum], draw, moments, path)
 
 
 def _draw_surface(figure, axes, fitter, walks, pair):
@@ -103,9 +109,8 @@ def _draw_surface(figure, axes, fitter, walks, pair):
     floor = fitter.loss(fitter.exact)
     # Steps of the contours grow with the square of their number, like a bowl's: even rings, also near the bottom.
     levels = floor + (heights.max() - floor) * np.linspace(0, 1, 15) ** 2
-    drawn = axes.contourf(first, second, heights, levels=levels, cmap="Greys", alpha=0.6)
-    axes.contour(first, second, heights, levels=levels, colors="0.55", linewidths=0.5)
-    axes.plot(*fitter.exact[[i, j]], "+", color="black", markersize=12, markeredgewidth=1.8, zorder=5)
+    drawn = axes.contourf(first, second, heights, levels=levels, cmap=colours.SURFACE, alpha=0.6)
+    axes.contour(first, second, heights, levels=levels, colors=colours.RINGS, linewidths=0.5)
     axes.set_xlabel(f"k{i}")
     axes.set_ylabel(f"k{j}")
     axes.set_title(f"Only k{i} and k{j} turn, the others stand at their best" if fitter.degree > 1
@@ -140,11 +145,11 @@ def _write(figure, moving, draw, moments, path):
 
 
 def _points(axes, fitter, names):
-    axes.plot(fitter.x, fitter.y, "o", color="0.25", markerfacecolor="none", markersize=5, label="points", zorder=4)
+    axes.plot(fitter.x, fitter.y, label="points", **colours.POINTS)
     reach = np.ptp(fitter.y) or 1.0
     axes.set_ylim(fitter.y.min() - 0.25 * reach, fitter.y.max() + 0.25 * reach)
-    axes.set_xlabel(names[0])
-    axes.set_ylabel(names[1])
+    axes.set_xlabel(wrapped(plain(names[0]), 4.5, 10))
+    axes.set_ylabel(wrapped(plain(names[1]), 3.2, 10))
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import check
+from . import check, text
 from .network import Sequential
 
 STEP = 6e-6  # the cube root of float64's precision: rounding and truncation of the difference are balanced there
@@ -19,6 +19,9 @@ class GradCheck(NamedTuple):
     analytic: float
     numeric: float
     checked: int
+
+    def __repr__(self):
+        return text.call("GradCheck", [f"{name}={value!r}" for name, value in self._asdict().items()])
 
 
 def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, seed=0):

@@ -6,8 +6,10 @@ import numpy as np
 
 from .elementwise import total_of
 from .node import OPERATIONS, constant, differentiate, ordered
+from .text import WIDTH, filled
 
 LONGEST = 6  # numbers of a value that are written out
+DEEP = " " * 6  # before what belongs to the line above
 
 
 class Looks:
@@ -115,16 +117,21 @@ class Looks:
 
 
 def text(plan):
-    """The graph of a plan as text, a line for each node: number, operation, shape, what it is made from, value,
-    gradient."""
+    """The graph of a plan as text, a line for each node: number, operation, what it is made from, value, gradient.
+
+    Where a line would be longer than a screen is wide, value and gradient have lines of their own beneath it.
+    """
     lines, number = [], {}
     for i, (node, name, value, grad) in enumerate(plan.seen()):
         made = f" {', '.join(f'%{number[child]}' for child in node.inputs)}" if node.inputs else ""
         number[node] = i
         line = f"%{i} = {name}{made}"
-        if value is not None:
-            line = f"{line:<40} value {numbers(value)}   grad {numbers(grad)}"
-        lines.append(line)
+        seen = [] if value is None else [f"value {numbers(value)}", f"grad {numbers(grad)}"]
+        together = f"{line:<40} {'   '.join(seen)}" if seen else line
+        if len(together) <= WIDTH:
+            lines.append(together)
+        else:
+            lines += [filled(line, then=DEEP), *(filled(each, first=DEEP, then=2 * DEEP) for each in seen)]
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, layers, loop, losses, nets, per_example, plans, sources, train
+from . import check, layers, loop, losses, nets, per_example, plans, sources, text, train
 from ._core import cpu, random
 from ._core.plan import aligned_zeros
 from ._core.ready import Alone
@@ -381,9 +381,8 @@ class Sequential:
         return "although every layer's output is finite"
 
     def __repr__(self):
-        parts = ", ".join(repr(layer) for layer in self.layers)
-        scale = f", input_scale={self.input_scale!r}" * (self.input_scale != 1)
-        return f"Sequential({parts}, loss={self.loss!r}, dtype={self.dtype.name!r}, seed={self.seed}{scale})"
+        parts = [*map(repr, self.layers), f"loss={self.loss!r}", f"dtype={self.dtype.name!r}", f"seed={self.seed}"]
+        return text.call("Sequential", parts + [f"input_scale={self.input_scale!r}"] * (self.input_scale != 1))
 
 
 def _checked(given, loss):

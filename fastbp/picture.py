@@ -7,20 +7,13 @@ call, the program is needed only where a file is wanted. ImportError and Runtime
 from collections import Counter
 from pathlib import Path
 
+from . import colours
 from .looks import numbers
 from .node import described
 
 __all__ = ["draw"]
 
 SUFFIXES = (".svg", ".png", ".pdf")
-# What a node is shows in its outline, not in its colour alone: {kind: graphviz attributes}.
-STYLES = {
-    "data": {"shape": "note", "fillcolor": "#dbe9f6", "margin": "0.12,0.05"},
-    "parameter": {"shape": "ellipse", "fillcolor": "#fde0c5", "margin": "0.02,0.02"},
-    "constant": {"shape": "plaintext", "fillcolor": "transparent"},
-    "operation": {"shape": "box", "style": "filled,rounded", "fillcolor": "#f4f4f4"},
-    "loss": {"shape": "box", "fillcolor": "#d9ead3", "peripheries": "2"},
-}
 FONT = {"fontname": "Helvetica", "fontsize": "11"}
 
 
@@ -43,14 +36,14 @@ def draw(plan, path=None):
     picture = graphviz.Digraph(
         graph_attr={"rankdir": "LR", "ranksep": "0.35", "nodesep": "0.15"},
         node_attr={"style": "filled", "margin": "0.08,0.05", "height": "0.3", **FONT},
-        edge_attr={"arrowsize": "0.6", "color": "gray40", "fontcolor": "#a33c00", **FONT, "fontsize": "9"},
+        edge_attr={"arrowsize": "0.6", **colours.ARROW, **FONT, "fontsize": "9"},
     )
     seen, back = plan.seen(), plan.paths() if plan.has_values() else {}
     number = {node: f"n{i}" for i, (node, *_) in enumerate(seen)}
     uses = Counter(child for node, *_ in seen for child in node.inputs)
     for node, *texts in seen:
         lines = "\\n".join(map(graphviz.escape, _lines(node, *texts)))
-        picture.node(number[node], lines, tooltip=graphviz.escape(repr(node)), **STYLES[_kind(node, plan)])
+        picture.node(number[node], lines, tooltip=graphviz.escape(repr(node)), **colours.NODES[_kind(node, plan)])
         for i, child in enumerate(node.inputs):
             branches = uses[child] > 1 and (node, i) in back
             picture.edge(number[child], number[node], numbers(back[node, i]) if branches else None)

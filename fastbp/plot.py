@@ -6,12 +6,15 @@ matplotlib is imported at the first call; ImportError names the extra to install
 """
 
 import math
+import textwrap
 
 import numpy as np
 
+from .colours import FRAME, GREY, SIGNED, TRAINING, VALIDATION
+
 __all__ = ["history", "mistakes", "weights"]
 
-_TRAIN, _TEST = "#1f77b4", "#d95f02"
+_MARKED = 60     # epochs of which each has a marker; more would be a rope
 
 
 def history(history, path=None, title="Training", validation="validation"):
@@ -23,10 +26,11 @@ def history(history, path=None, title="Training", validation="validation"):
     if not curves.get("loss"):
         raise ValueError("the history is empty: no epoch was finished; train for at least one")
     names = [name for name in ("loss", "accuracy") if curves.get(name)]
-    figure = open_figure(path, (5.2 * len(names) + 0.4, 4.0))
-    figure.suptitle(title, fontsize=13)
-    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
-        for key, label, color in ((name, "training", _TRAIN), ("val_" + name, validation, _TEST)):
+    figure = open_figure(path, (5.2 * len(names) + 0.4, 4.2))
+    figure.suptitle(wrapped(title, 5.2 * len(names), 13), fontsize=13)
+    for part, name in zip(np.atleast_1d(figure.subfigures(1, len(names))), names, strict=True):
+        axes = part.subplots()
+        for key, label, style in ((name, "training", TRAINING), ("val_" + name, validation, VALIDATION)):
             if not curves.get(key):
                 continue
             values = np.array(curves[key], dtype=float)
@@ -36,9 +40,10 @@ def history(history, path=None, title="Training", validation="validation"):
             else:
                 label = f"{label}: {values[-1]:.3g} at the end"
             epochs = np.arange(1, len(values) + 1)
-            axes.plot(epochs, values, color=color, label=label, linewidth=1.8, marker="o",
-                      markersize=3 if len(values) > 1 else 6)
+            axes.plot(epochs, values, label=label, linewidth=1.8, markersize=3 if len(values) > 1 else 6,
+                      **{**style, "marker": style["marker"] if len(values) <= _MARKED else ""})
         _style_curves(axes, name, len(curves["loss"]))
+        legend_below(part, 5.2)
     return finish(figure, path)
 
 
@@ -47,7 +52,8 @@ def _style_curves(axes, name, epochs):
     axes.set_xlabel("epoch")
     axes.set_ylabel("accuracy (%)" if name == "accuracy" else "loss")
     axes.set_title("Accuracy" if name == "accuracy" else "Loss", fontsize=11)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10], min_n_ticks=1))
+    axes.xaxis.set_major_formatter(lambda epoch, _: f"{epoch:,.0f}")
     axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
     if name == "accuracy":
         axes.set_ylim(top=min(100.5, axes.get_ylim()[1]))
@@ -56,11 +62,11 @@ def _style_curves(axes, name, epochs):
         # A loss that falls by a factor of a hundred is a hook in the corner on a linear axis.
         if values.min() > 0 and values.max() > 50 * values.min():
             axes.set_yscale("log")
+            plain_numbers(axes.yaxis)
         elif values.min() >= 0:
             axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="best", fontsize=9)
 
 
 def weights(net, path=None, image_shape=None, title=None, most=64):
@@ -79,15 +85,18 @@ def weights(net, path=None, image_shape=None, title=None, most=64):
                          f"give (height, width) with that many pixels")
     shown = min(units, most)
     rows, columns = _grid(shown)
-    figure = open_figure(path, (max(1.02 * columns + 1.3, 4.5), 1.02 * rows * height / width + 0.9))
+    across, high = max(1.02 * columns + 1.3, 4.5), 1.02 * min(max(height / width, 1 / 3), 3)
+    figure = open_figure(path, (across, rows * high + 0.9))
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     limit = float(np.percentile(np.abs(W[:, :shown]), 99.5)) or 1.0   # one wild weight must not pale all others
     for axes in grid[shown:]:
         axes.remove()
     for unit, axes in enumerate(grid[:shown]):
-        drawn = axes.imshow(W[:, unit].reshape(height, width), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        drawn = axes.imshow(W[:, unit].reshape(height, width), cmap=SIGNED, vmin=-limit, vmax=limit,
+                            aspect="equal" if 1 / 3 <= height / width <= 3 else "auto")
         _bare(axes)
-    figure.suptitle(title or f"First layer: the weights of {_part(shown, units)} units", fontsize=12)
+    title = title or f"First layer: the weights of {'1 unit' if units == 1 else _part(shown, units) + ' units'}"
+    figure.suptitle(wrapped(title, across, 12), fontsize=12)
     bar = figure.colorbar(drawn, ax=list(grid[:shown]), fraction=0.04, pad=0.02, aspect=25)
     bar.set_label("weight", fontsize=9)
     bar.ax.tick_params(labelsize=8)
@@ -115,23 +124,40 @@ def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, m
     sure = outputs[wrong, given[wrong]]
     shown = wrong[np.argsort(-sure, kind="stable")[:most]]
     rows, columns = _grid(max(len(shown), 1))
-    figure = open_figure(path, (max(1.3 * columns, 4.5), 1.55 * rows + 0.7))
+    across = max(1.3 * columns, 4.5)
+    figure = open_figure(path, (across, 1.55 * rows + 0.7))
     said = "probability" if net.loss.link in ("softmax", "sigmoid") else "output"
     if not len(shown):
-        figure.text(0.5, 0.4, f"All {len(y)} images were recognised.", ha="center", fontsize=12)
-        figure.suptitle(title or "No mistakes", fontsize=12)
+        figure.text(0.5, 0.4, f"All {len(y):,} images were recognised.", ha="center", fontsize=12)
+        figure.suptitle(wrapped(title or "No mistakes", across, 12), fontsize=12)
         return finish(figure, path)
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid[len(shown):]:
         axes.remove()
     for axes, place in zip(grid, shown, strict=False):
-        axes.imshow(X[place].reshape(image_shape), cmap="gray_r", vmin=0, vmax=max(float(X[place].max()), 1e-12))
-        axes.set_title(f"{names[y[place]]} read as {names[given[place]]}", fontsize=9, pad=3)
+        axes.imshow(X[place].reshape(image_shape), cmap=GREY, vmin=0, vmax=max(float(X[place].max()), 1e-12))
+        axes.set_title(_confusion(names[y[place]], names[given[place]]), fontsize=9, pad=3)
         axes.set_xlabel(f"{said} {outputs[place, given[place]]:.2f}", fontsize=8, labelpad=2)
         _bare(axes)
     what = f"Mistakes, the most confident first: {_part(len(shown), len(wrong))}, in {len(y):,} images"
-    figure.suptitle(title or what, fontsize=12)
+    figure.suptitle(wrapped(title or what, across, 12), fontsize=12)
     return finish(figure, path)
+
+
+def _confusion(true, given):
+    """"3 read as 5" above an image 1.3 inches wide: in two lines where the names are long, and shortened if need be."""
+    line = f"{true} read as {given}"
+    if _wide(line, 9) > 1.25:
+        line = f"{_short(true)}\n{_short(f'read as {given}')}"
+    return plain(line)
+
+
+def _short(text):
+    """The beginning of a text, as much of it as stands above an image."""
+    text, most = " ".join(str(text).split()), 60
+    while _wide(shown := text if len(text) <= most else f"{text[:most]}\N{HORIZONTAL ELLIPSIS}", 9) > 1.25:
+        most -= 1
+    return shown
 
 
 def _grid(count, most=8):
@@ -148,7 +174,7 @@ def _bare(axes):
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
-        spine.set_color("0.75")
+        spine.set_color(FRAME)
 
 
 def open_figure(path, size):
@@ -162,6 +188,51 @@ def open_figure(path, size):
         return Figure(figsize=size, layout="constrained")
     except ImportError:
         raise ImportError('pictures need matplotlib, which is not installed; pip install "fastbp[plot]"') from None
+
+
+def plain(text):
+    """Text from a user's file: a dollar is a dollar, not the beginning of a formula."""
+    return str(text).replace("$", r"\$")
+
+
+def wrapped(text, inches, size):
+    """Text in lines that are at most so many inches wide in a font of `size` points."""
+    text = " ".join(str(text).split())
+    most = len(text)
+    if _wide(text, size) > inches:
+        most = max(int(most * inches / _wide(text, size)), 1)
+    while most > 1 and any(_wide(line, size) > inches for line in textwrap.wrap(text, most)):
+        most -= 1
+    return textwrap.fill(text, most) if text else text
+
+
+def _wide(text, size):
+    """The width of a line of text in inches, in matplotlib's font of so many points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+    return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / 72
+
+
+def legend_below(figure, inches, handles=None):
+    """A legend beneath the axes of a figure or subfigure of so many inches: it covers no data."""
+    handles = figure.axes[-1].lines if handles is None else handles
+    labels = [line.get_label() for line in handles]
+    lengths = [0.065 * len(label) + 0.65 for label in labels]            # inches, with the line and the space around
+    rows = 1 if sum(lengths) < inches else math.ceil(len(labels) / max(int(inches / max(lengths)), 1))
+    figure.legend(handles, labels, loc="outside lower center", frameon=False, fontsize=9,
+                  ncols=math.ceil(len(labels) / rows))
+
+
+def plain_numbers(axis):
+    """Ticks at 1, 2 and 5 times the powers of ten of a logarithmic axis that spans a few, as numbers: 0.02, not a
+    power; at the powers where it spans more."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,), numticks=12))
+    axis.set_minor_formatter(NullFormatter())
+    if low > 1e-6 and high < 1e9:
+        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
 def finish(figure, path):

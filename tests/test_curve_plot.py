@@ -7,9 +7,10 @@ from fastbp.curve import CurveFitter
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
+import figures
 from PIL import Image
 
-from fastbp import curve_plot
+from fastbp import colours, curve_plot
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,72 @@ def test_runs_are_told_apart_without_colour(fitter, runs):
     assert len({style for style, _ in looks}) == len({marker for _, marker in looks}) == 3
 
 
+def look(line):
+    return line.get_color(), line.get_linestyle(), line.get_marker()
+
+
+def test_a_run_looks_the_same_in_every_picture(fitter, motion, tmp_path):
+    """The command's own choice: mini-batches first in fit.png and loss.png, second in the animation."""
+    full, batches = motion[2]
+    company = [batches, full, fitter.run("perturb", 60)]
+    known = {run.label: style for run, style in zip(company, (
+        colours.RUNS["gradient, mini-batches"], colours.RUNS["gradient"], colours.RUNS["perturb"]), strict=True)}
+    for draw in (curve_plot.fit, curve_plot.loss):
+        drawn = lines(draw(fitter, company, tmp_path / "a.png").axes[0])
+        for run in company:
+            line, = (line for label, line in drawn.items() if label.startswith(f"{run.label}: "))
+            assert (line.get_color(), line.get_marker()) == tuple(known[run.label][key] for key in ("color", "marker"))
+    left, right = motion[1].axes[:2]
+    others = right.lines[1:]
+    paths, heads, keys = others[:2], others[2:4], others[4:]
+    for run, path, head, key in zip((full, batches), paths, heads, keys, strict=True):
+        color = known[run.label]["color"]
+        assert lines(left)[run.label].get_color() == path.get_color() == head.get_color() == key.get_color() == color
+        assert head.get_marker() == key.get_marker() == known[run.label]["marker"]
+        assert key.get_label() == run.label
+
+
+NAMES = ("hours since the beginning of the experiment, by a clock of the laboratory that is known to be wrong",
+         "cost ($) of a unit, in dollars ($) of the year in which it was bought, $_{")
+
+
+@pytest.mark.parametrize("names", [("x", "y"), NAMES], ids=["short", "long"])
+@pytest.mark.parametrize("y", [5 + 1e-3 * np.sin(np.arange(9.0)), 1e9 * np.arange(9.0) ** 3, np.arange(9.0) % 2])
+def test_texts_neither_overlap_nor_cover_data(y, names, tmp_path):
+    fitter = CurveFitter(np.arange(9.0), y, 2)
+    many = [fitter.run(method, 30, batch_size=size) for method, size in (
+        ("gradient", None), ("gradient", 4), ("momentum", None), ("adam", 4), ("perturb", None), ("gradient", None))]
+    for runs in (many[:1], many[:3], many):
+        figure = curve_plot.fit(fitter, runs, tmp_path / "fit.png", names)
+        assert figures.faults(figure) == []
+        assert len(figure.axes[0].lines) == len(runs) + 2                               # none is left out
+        assert "".join(figure.axes[0].get_ylabel().split()) == "".join(names[1].replace("$", r"\$").split())
+        assert figures.faults(curve_plot.loss(fitter, runs, tmp_path / "loss.png")) == []
+
+
+def test_the_animation_has_room_for_its_texts(motion):
+    figure = motion[1]
+    for artist in (*figure.axes[0].lines, *figure.axes[1].lines, *figure.texts):
+        artist.set_animated(False)
+    assert figures.faults(figure) == []
+    legend, = figure.legends
+    assert [text.get_text() for text in legend.texts] == [
+        "least squares", "points", "gradient", "gradient, mini-batches of 4", "the least loss of the two"]
+
+
+def test_numbers_stand_on_the_loss_axis(fitter, runs, tmp_path):
+    """Numbers, and more than one, whether the loss falls by a lot or hardly."""
+    flat = CurveFitter([0, 1, 2, 3], [0.0, 1, 0, 1], 1)
+    for fit, ran, scale in ((fitter, runs, "log"), (flat, [flat.run("gradient", 20)], "linear")):
+        figure = curve_plot.loss(fit, ran, tmp_path / "loss.png")
+        axes, = figure.axes
+        low, high = axes.get_ylim()
+        shown = [label.get_text() for at, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+                 if low <= at <= high]
+        assert axes.get_yscale() == scale and len(shown) >= 2
+        assert all(float(text.replace(",", "").replace("\N{MINUS SIGN}", "-")) is not None for text in shown)
+
+
 def test_loss_of_an_interpolation_is_drawn_on_a_linear_axis():
     fitter = CurveFitter([0, 1, 2], [0, 1, 5], 2)
     assert curve_plot.loss(fitter, [fitter.run("gradient", 5)], "/dev/null").axes[0].get_yscale() == "linear"
@@ -106,7 +173,8 @@ def test_animation_ends_with_the_whole_way(fitter, motion):
         assert line.get_ydata() == pytest.approx(fitter.predict(line.get_xdata(), run.knobs[-1]))
     minimum, *paths = right.lines
     assert (minimum.get_xdata()[0], minimum.get_ydata()[0]) == (fitter.exact[1], fitter.exact[3])
-    for run, path, head in zip(walks, paths[:2], paths[2:], strict=True):
+    assert minimum.get_zorder() > max(line.get_zorder() for line in paths)           # seen when they have come there
+    for run, path, head in zip(walks, paths[:2], paths[2:4], strict=True):
         assert np.array_equal(path.get_xdata(), run.knobs[:, 1]) and np.array_equal(path.get_ydata(), run.knobs[:, 3])
         assert (head.get_xdata()[0], head.get_ydata()[0]) == (run.knobs[-1, 1], run.knobs[-1, 3])
         for values, (low, high) in ((run.knobs[:, 1], right.get_xlim()), (run.knobs[:, 3], right.get_ylim())):

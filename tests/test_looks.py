@@ -189,3 +189,21 @@ def test_an_integer_input_has_no_value_or_gradient():
         plan.value(i)
     assert "input i" in plan.show()
     assert i in ordered([plan.loss_node])
+
+
+def test_long_lines_are_broken_between_words():
+    """Beyond the width of a screen value and gradient stand beneath their node, and a long list of operands goes on."""
+    x, W = g.input("x", 12), g.parameter("weights_of_the_first_layer", (12, 5))
+    plan = g.compile(g.mean(g.concat([g.tanh(x @ W + i) for i in range(30)]) ** 2), dtype="float64")
+    bare = plan.show()
+    plan.loss_and_grad(x=np.random.default_rng(0).normal(size=(7, 12)) * 1e-5)
+    made = plan.show()
+    assert max(map(len, (bare + "\n" + made).splitlines())) <= 79
+    lines = made.splitlines()
+    at = lines.index("%1 = parameter weights_of_the_first_layer")
+    value, grad = plan.value(W), plan.grad(W)
+    assert lines[at + 1 : at + 3] == [f"      value {looks.numbers(value)}", f"      grad {looks.numbers(grad)}"]
+    words = " ".join(made.split())
+    last = lines[next(i for i, line in enumerate(lines) if " = concat" in line)].split(" = ")[0]
+    operands = ", ".join(line.split(" = ")[0] for line in lines if " = tanh" in line)
+    assert f"{last} = concat {operands} value (7, 150) mean" in words

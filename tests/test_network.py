@@ -106,8 +106,8 @@ def test_the_seed_makes_the_parameters():
 
 def test_repr_shows_the_settings():
     net = fb.Sequential(fb.Dropout(0.1), fb.Dense(2, 3, "relu", l2=0.5), fb.Dense(3, 1), loss="huber", seed=4)
-    assert repr(net) == ("Sequential(Dropout(0.1), Dense(2, 3, 'relu', l2=0.5), Dense(3, 1, 'linear'), "
-                         "loss=Huber(delta=1.0), dtype='float32', seed=4)")
+    assert repr(net) == ("Sequential(Dropout(0.1), Dense(2, 3, 'relu', l2=0.5), Dense(3, 1, 'linear'),\n"
+                         "           loss=Huber(delta=1.0), dtype='float32', seed=4)")
 
 
 # ---- copies --------------------------------------------------------------------------------------------------------

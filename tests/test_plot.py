@@ -10,7 +10,9 @@ import fastbp as fb
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
-from fastbp import plot
+import figures
+
+from fastbp import colours, plot
 
 CURVES = {"loss": [1.0, 0.5, 0.25], "val_loss": [1.1, 0.7, 0.5], "accuracy": [0.5, 0.75, 1.0],
           "val_accuracy": [0.4, 0.6, 0.9], "lr": [0.1, 0.1, 0.1]}
@@ -18,6 +20,11 @@ CURVES = {"loss": [1.0, 0.5, 0.25], "val_loss": [1.1, 0.7, 0.5], "accuracy": [0.
 
 def texts(figure):
     return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+
+
+def ticks(axis):
+    axis.figure.canvas.draw()
+    return [label.get_text() for label in axis.get_ticklabels()]
 
 
 def is_png(path):
@@ -51,8 +58,48 @@ def test_history_of_one_epoch_or_of_loss_alone(tmp_path):
     assert len(plot.history({"loss": [0.5]}, tmp_path / "a.png").axes) == 1
     figure = plot.history({"loss": [100.0, 1.0, 0.01]}, tmp_path / "b.png")
     assert figure.axes[0].get_yscale() == "log"
+    assert {"100", "1", "0.01"} <= set(ticks(figure.axes[0].yaxis))               # not 10 with an exponent
     figure = plot.history({"loss": [2.0, -1.0]}, tmp_path / "c.png")             # a loss may be negative
     assert figure.axes[0].get_yscale() == "linear" and figure.axes[0].get_ylim()[0] < -1
+
+
+def test_training_and_validation_look_the_same_in_both_curves(tmp_path):
+    for axes in plot.history(CURVES, tmp_path / "a.png").axes:
+        assert [(line.get_color(), line.get_marker()) for line in axes.lines] == [
+            (style["color"], style["marker"]) for style in (colours.TRAINING, colours.VALIDATION)]
+
+
+def test_thousands_of_epochs_are_lines_without_markers(tmp_path):
+    figure = plot.history({"loss": np.linspace(2, 1, 3000).tolist()}, tmp_path / "a.png")
+    assert figure.axes[0].lines[0].get_marker() in ("", "None") and "1,000" in ticks(figure.axes[0].xaxis)
+
+
+LONG = "measurements of the laboratory's third floor: 784-512-512-512-512-512-512-512-10, binary_cross_entropy"
+
+
+@pytest.mark.parametrize("curves, title", [
+    (CURVES, "Training"), (CURVES, LONG), ({"loss": [1.0]}, LONG),
+    ({"loss": [1e9, 1e-12], "val_loss": [1e9, 1.0]}, "x"),
+    ({"loss": [0.001, 0.00099], "accuracy": [1.0, 1.0], "val_accuracy": [1.0, 1.0]}, "x" * 200),
+])
+def test_texts_of_curves_neither_overlap_nor_cover_data(tmp_path, curves, title):
+    figure = plot.history(curves, tmp_path / "a.png", title)
+    assert figures.faults(figure) == []
+    assert "".join(figure.get_suptitle().split()) == "".join(title.split())
+
+
+def test_what_is_ugly_is_found():
+    """The check itself: a legend on the data, a title on the title, a label that leaves the figure."""
+    figure = plot.open_figure("unused", (4, 3))
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], label="a line")
+    assert figures.faults(figure) == []
+    axes.legend(loc="center")
+    figure.text(0.5, 0.5, "over it", ha="center")
+    figure.text(0.9, 0.5, "a long way beyond the edge")
+    found = figures.faults(figure)
+    for said in ("a legend covers ''", "'legend' lies on 'over it'", "'a long way beyond the edge' leaves the figure"):
+        assert said in found
 
 
 @pytest.mark.parametrize("empty", [{}, {"loss": []}, fb.History()])
@@ -103,6 +150,27 @@ def test_mistakes_are_the_wrong_ones_surest_first(tmp_path, net):
     assert "Mistakes, the most confident first: all 3, in 4 images" in texts(figure)
     figure = plot.mistakes(net, X, y, tmp_path / "mistakes.png", most=2, classes=range(12))
     assert [axes.get_title() for axes in figure.axes] == ["7 read as 3", "6 read as 1"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 24])
+@pytest.mark.parametrize("names", [
+    list("abcdefghijkl"), [f"Iris ($) of variety number {i}, from $ here" for i in range(12)], ["W" * 80] * 12,
+], ids=["short", "long", "endless"])
+def test_texts_of_mistakes_do_not_overlap(tmp_path, net, count, names):
+    X, y = np.eye(12)[np.arange(count) % 12], (np.arange(count) + 1) % 12
+    figure = plot.mistakes(net, X, y, tmp_path / "a.png", classes=names)
+    assert figures.faults(figure) == []
+    title = figure.axes[0].get_title()
+    assert title == "b read as a" if names[0] == "a" else "\nread as " in title and "\N{HORIZONTAL ELLIPSIS}" in title
+
+
+@pytest.mark.parametrize("inputs, units, shape", [(12, 1, (4, 3)), (12, 70, (4, 3)), (64, 9, (64, 1)),
+                                                  (64, 9, (1, 64))])
+def test_weights_of_any_shape_make_a_picture_that_fits_a_screen(tmp_path, inputs, units, shape):
+    figure = plot.weights(fb.mlp(inputs, units, 2), tmp_path / "a.png", shape)
+    assert figures.faults(figure) == [] and max(figure.get_size_inches()) < 12
+    assert min(axes.get_window_extent().height for axes in figure.axes[:-1]) > 15
+    assert f"weights of {'64 of 70' if units == 70 else 'all 9' if units == 9 else 1} unit" in figure.get_suptitle()
 
 
 def test_no_mistakes_are_said(tmp_path, net):
