@@ -10,6 +10,7 @@ from pathlib import Path
 import pages
 import pytest
 
+import fastbp
 from fastbp import cli
 from fastbp._core import cpu
 
@@ -63,6 +64,21 @@ def test_links_lead_somewhere(page):
 def test_names_of_the_table_are_all_there_are():
     rows = dict(re.findall(r"^\| (\w+) \| (.*) \|$", README, re.MULTILINE))
     assert set(re.findall(r"\w+", rows["activations"])) - {"output"} == set(cpu.activations())
+
+
+INSTALLED = {".py", ".pxd", ".csv", ".so", ".pyd"}
+
+
+def test_it_is_as_large_as_it_says():
+    """Without the bytecode, which is a sixth more; the C that Cython writes would be 9 MB."""
+    package = Path(fastbp.__file__).parent
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    if package.parent == ROOT:  # not installed, but built in place, beside what it was built from
+        assert "include-package-data = false" in (ROOT / "pyproject.toml").read_text()
+        files = [path for path in files if path.suffix in INSTALLED]
+    assert {path.suffix for path in files} <= INSTALLED
+    said = float(re.search(r"([\d.]+) MB installed", README)[1])
+    assert sum(path.stat().st_size for path in files) < said * 1e6
 
 
 def test_it_is_short():

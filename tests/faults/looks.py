@@ -99,4 +99,11 @@ FAULTS = [
         new="len(lines[-1]) + len(piece) > room",
         red=("tests/test_text.py::test_a_line_is_full_and_not_longer",),
     ),
+    Fault(
+        what="the C that Cython writes is installed",
+        file="pyproject.toml",
+        old="include-package-data = false",
+        new="include-package-data = true",
+        red=("tests/test_readme.py::test_it_is_as_large_as_it_says",),
+    ),
 ]
