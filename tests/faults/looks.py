@@ -106,4 +106,26 @@ FAULTS = [
         new="include-package-data = true",
         red=("tests/test_readme.py::test_it_is_as_large_as_it_says",),
     ),
+    Fault(
+        what="the page on losses forgets the outputs of a mean",
+        file="docs/losses.md",
+        old="| quadratic | mse | `K / 2` | `eta * K / 2` | `lam / (n * K)` |",
+        new="| quadratic | mse | `1 / 2` | `eta / 2` | `lam / n` |",
+        red=("tests/test_losses_page.py::test_a_step_of_the_book",),
+    ),
+    Fault(
+        what="the page on losses calls a mean a sum",
+        file="docs/losses.md",
+        old="| `(sigmoid(y) - t) / (B * K)` | mean |",
+        new="| `(sigmoid(y) - t) / (B * K)` | sum |",
+        red=("tests/test_losses_page.py::test_the_formula_is_the_loss_and_its_gradient",),
+    ),
+    Fault(
+        what="half_squared_error is not halved",
+        file="fastbp/losses.py",
+        old='    name = row = "half_squared_error"',
+        new='    name, row = "half_squared_error", "squared_error"',
+        red=("tests/test_losses_page.py::test_the_rule_makes_the_same_steps",
+             "tests/test_losses_page.py::test_a_step_of_scikit_learn"),
+    ),
 ]
