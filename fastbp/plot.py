@@ -216,8 +216,9 @@ def _wide(text, size):
 def legend_below(figure, inches, handles=None):
     """A legend beneath the axes of a figure or subfigure of so many inches: it covers no data."""
     handles = figure.axes[-1].lines if handles is None else handles
-    labels = [line.get_label() for line in handles]
-    lengths = [0.065 * len(label) + 0.65 for label in labels]            # inches, with the line and the space around
+    labels = [wrapped(line.get_label(), inches - 0.8, 9) for line in handles]
+    # In inches, with the line before it and the space around.
+    lengths = [max(_wide(line, 9) for line in label.split("\n")) + 0.65 for label in labels]
     rows = 1 if sum(lengths) < inches else math.ceil(len(labels) / max(int(inches / max(lengths)), 1))
     figure.legend(handles, labels, loc="outside lower center", frameon=False, fontsize=9,
                   ncols=math.ceil(len(labels) / rows))

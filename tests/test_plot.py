@@ -74,6 +74,11 @@ def test_thousands_of_epochs_are_lines_without_markers(tmp_path):
     assert figure.axes[0].lines[0].get_marker() in ("", "None") and "1,000" in ticks(figure.axes[0].xaxis)
 
 
+def test_a_long_name_of_the_validation_data_fits(tmp_path):
+    figure = plot.history(CURVES, tmp_path / "a.png", validation="the last third of " + LONG)
+    assert figures.faults(figure) == []
+
+
 LONG = "measurements of the laboratory's third floor: 784-512-512-512-512-512-512-512-10, binary_cross_entropy"
 
 
