@@ -9,7 +9,7 @@ import numpy as np
 import fastbp as fb
 from fastbp import callbacks, datasets, files, losses, optimizers, schedules
 from fastbp._core import cpu
-from fastbp.cli_parts import output_folder, row
+from fastbp.cli_parts import output_folder, row, say
 
 # What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
 _CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
@@ -48,7 +48,7 @@ def run(options):
 def _load(options):
     """Dataset, task, and the recipe of defaults."""
     if options.csv is None:
-        for name in ("target", "task"):
+        for name in ("target", "task", "missing"):
             if getattr(options, name) is not None:
                 raise ValueError(f"--{name} goes with --csv FILE, which is missing")
         name = options.data or "digits"
@@ -61,8 +61,9 @@ def _load(options):
         raise ValueError(f"--csv and --data{'' if options.data else '-dir'} exclude each other; choose one")
     if options.target is None:
         raise ValueError("--csv needs --target COLUMN, the column to predict")
-    table = datasets.load_csv(options.csv, options.target, options.task)
-    print(f"{options.csv}: {len(table.y)} rows, {len(table.features)} features; {table.task}: {table.reason}")
+    table = datasets.load_csv(options.csv, options.target, options.task, options.missing or "refuse")
+    dropped = f" ({table.dropped} more with missing values left out)" if table.dropped else ""
+    say(f"{options.csv}: {len(table.y)} rows{dropped}, {len(table.features)} features; {table.task}: {table.reason}")
     return table.split(), table.task, _RECIPES[table.task]
 
 
