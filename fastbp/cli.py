@@ -69,6 +69,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv=None):
     """Run the command line `argv` (sys.argv[1:] by default) and return the exit code: 0, 2 for an error, 130 for
     an interruption."""
+    if hasattr(sys.stdout, "reconfigure"):          # a name that the terminal's encoding lacks is printed as an escape
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(argv)
     except SystemExit as ended:                                  # --help and errors of argparse, already printed

@@ -85,8 +85,12 @@ def _read_npy(path):
         raw = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise IsADirectoryError(f"{path}: a folder; expected a .npy file; give the path of one in it") from None
     except Exception:       # NumPy's words may show what is in the file; its header may claim more than memory holds
         seems = foreign.seems(path)
+        if seems == foreign.NPY:
+            seems = "one of objects, or one that is damaged"
         raise ValueError(f"{path}: not a readable .npy array of numbers{seems and f'; it seems to be {seems}'}; save "
                          f"one with np.save") from None
     if not isinstance(raw, np.ndarray) or raw.dtype.kind not in "iubf":

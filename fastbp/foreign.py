@@ -4,9 +4,10 @@ import os
 import stat
 import zipfile
 
+NPY = "a NumPy array (.npy)"
 _BEGINNINGS = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file, such as Keras writes (.h5)"),
-    (b"\x93NUMPY", "a NumPy array (.npy)"),
+    (b"\x93NUMPY", NPY),
     (b"\x1f\x8b", "a gzip file"),
     (b"BZh", "a bzip2 file"),
     (b"\xfd7zXZ\0", "an xz file"),

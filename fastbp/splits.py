@@ -76,7 +76,8 @@ def _warn(values, sizes, counts, share, classes):
         if absent.any():
             names = [values[i] if classes is None else classes[values[i]] for i in np.flatnonzero(absent)[:_MOST]]
             more = ", ..." if absent.sum() > _MOST else ""
-            told.append(f"{absent.sum()} of {len(values)} classes have no row {what} "
+            has = "has" if absent.sum() == 1 else "have"
+            told.append(f"{absent.sum()} of {len(values)} classes {has} no row {what} "
                         f"({', '.join(_name(each) for each in names)}{more})")
     if told:
         warnings.warn(f"{share} of {sizes.sum()} rows holds out {counts.sum()}: {'; '.join(told)}; give these classes "

@@ -54,6 +54,12 @@ class Table(NamedTuple):
         """
         train, test = split_rows(self.y, test_size, seed, stratify=self.classes is not None, classes=self.classes)
         mean, scale = standard_scale(self.X[train])
+        finite = np.isfinite(mean) & np.isfinite(scale)
+        if not finite.all():
+            i = int(finite.argmin())
+            raise ValueError(f"{self.name}: column {cells.shown(self.features[i])} holds values up to "
+                             f"{np.abs(self.X[train, i]).max():.3g}, whose spread is beyond the largest number; divide "
+                             f"the column by a large number")
         X = (self.X - mean) / scale
         spec = {"features": list(self.features), "mean": mean.tolist(), "scale": scale.tolist(), "target": self.target,
                 "classes": None if self.classes is None else list(self.classes), "image_shape": None}
@@ -62,8 +68,9 @@ class Table(NamedTuple):
 
 def standard_scale(X):
     """Mean and standard deviation of each column of X (n, features): two (features,) arrays; 1 where it is constant."""
-    mean = X.mean(axis=0)
-    scale = X.std(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = X.mean(axis=0)
+        scale = X.std(axis=0)
     # A constant column's deviation is rounding noise of its mean's size, not exactly 0.
     scale[scale <= 1e-12 * np.abs(mean)] = 1.0
     return mean, scale

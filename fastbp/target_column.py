@@ -55,8 +55,8 @@ class Target:
         if self.numeric and not self.whole_text:
             self._check_numbers(rows)
         numbers = all(value is not None for value in values)
-        distinct = len(set(values if numbers else texts))
         whole = numbers and all(value == int(value) for value in values)
+        distinct = len(set(map(_integer, texts, values) if whole else values if numbers else texts))
         if not numbers:
             told, reason = "classification", f"column {self.name} holds text, {distinct} different values"
             reason += self._marks(texts)
@@ -75,7 +75,7 @@ class Target:
         if task == "regression":
             return np.array(values, dtype=np.float64), task, reason, None
         # Whole numbers are ordered as numbers (2 before 10) and 1, 1.0 and 01 are one class; text is ordered as text.
-        labels = [int(value) for value in values] if whole else texts
+        labels = [_integer(text, value) for text, value in zip(texts, values, strict=True)] if whole else texts
         classes = tuple(sorted(set(labels)))
         if 2 * len(classes) > len(labels):
             raise ValueError(f"{self.columns.path}: column {self.name} has {len(classes)} classes in {len(labels)} "
@@ -113,3 +113,8 @@ class Target:
             return ""
         marks = ", ".join(f"{cells.shown(text)} in {count} row{'s' * (count > 1)}" for text, count in found.items())
         return f" ({marks} taken as a class; make such cells empty if they are missing values)"
+
+
+def _integer(text, value):
+    """The whole number of a cell: beyond 2**53 the text knows it better than the double `value`."""
+    return int(value) if abs(value) < 2**53 or not text.lstrip("+-").isdecimal() else int(text)

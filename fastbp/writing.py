@@ -55,7 +55,7 @@ def write_atomically(path, data):
     where it cannot be written: the old file is then as it was, and nothing is left beside it.
     """
     given = path_of(path)
-    old = _old(given)
+    old = check_place(given)
     path = os.path.realpath(given)                                # a link keeps pointing to its file
     folder = os.path.dirname(path)
     _remove_remains(folder)
@@ -79,8 +79,9 @@ def write_atomically(path, data):
                 os.unlink(aside)
 
 
-def _old(path):
-    """os.stat of the file to be replaced, None where there is none; what is no file is refused."""
+def check_place(path):
+    """os.stat of the file that a file written to `path` replaces, None where there is none; what is no file is refused
+    as by write_atomically."""
     try:
         old = os.stat(path)
     except FileNotFoundError:
