@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 import fastbp as fb
-from fastbp import callbacks, datasets, files, losses, optimizers, schedules, writing
+from fastbp import callbacks, check, datasets, files, losses, optimizers, schedules, writing
 from fastbp._core import cpu
 from fastbp.cli_parts import output_folder, row, say
 
@@ -239,8 +239,8 @@ def _pictures(net, data, history, folder):
     except ImportError:
         print('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
         return
-    wanted = [("curves", lambda path: plot.history(history, path, f"{data.name}: {_widths(net)}, {net.loss.name}",
-                                                   validation="test"))]
+    title = check.printable(f"{data.name}: {_widths(net)}, {net.loss.name}")
+    wanted = [("curves", lambda path: plot.history(history, path, title, validation="test"))]
     if data.image_shape is not None:
         wanted += [("weights", lambda path: plot.weights(net, path)),
                    ("mistakes", lambda path: plot.mistakes(net, data.X_test, data.y_test, path))]

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import zipfile
 
 NPY = "a NumPy array (.npy)"
 _BEGINNINGS = (
@@ -71,6 +70,8 @@ def seems(path):
 
 def _archive(path):
     """A zip file by the names in it: many formats are one."""
+    import zipfile  # here: it is rarely needed, and slow to import
+
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()[:1000]

@@ -28,17 +28,17 @@ def held_out(share, n, name, rows="rows"):
     return count
 
 
-def split_rows(y, share, seed, stratify=True, name="test_size", classes=None):
-    """Places of the rows to train on and of the `share` held out, both ascending, the same for the same seed on every
-    machine.
+def split_rows(y, test_size, seed, stratify=True, name="test_size", classes=None):
+    """Places of the rows to train on and of the `test_size` held out, both ascending; the same for the same seed on
+    every machine.
 
-    share: 0 < share < 1; `name` is its name for messages. Of the n rows of y, round(n share) are held out. With
-    stratify, y (n,) are classes, and a class of m rows gets m share of them, rounded up for those with the largest
+    0 < test_size < 1; `name` is what messages call it. Of the n rows of y, round(n test_size) are held out. With
+    stratify, y (n,) are classes, and a class of m rows gives m test_size of them, rounded up for those with the largest
     fractions and down for the others; of equal fractions, those come first that keep a row to train on, the rest in
     an order of the seed's. A UserWarning names the classes that have no row in one of the parts, by `classes` (names,
     by value) if given. Raises ValueError where a part would be empty.
     """
-    share = check.number(name, share, above=0, below=1)
+    share = check.number(name, test_size, above=0, below=1)
     seed = check.integer("seed", seed, minimum=0, maximum=2**32 - 1)
     count = held_out(share, len(y), name)
     # RandomState: NumPy has frozen its stream, so the parts never change with NumPy's version.

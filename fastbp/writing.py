@@ -8,13 +8,12 @@ the name; what another one left on a shared folder is removed when it can be loc
 
 import contextlib
 import errno
-import hashlib
 import os
 import platform
 import re
-import secrets
 import stat
 import time
+import zlib
 
 try:
     import fcntl
@@ -116,7 +115,7 @@ def _failed(error, path, folder):
 def _create(folder, mode):
     """(handle, path) of a new, locked file; mode as the umask leaves it."""
     while True:
-        aside = os.path.join(folder, f".fastbp-{_machine()}-{secrets.token_hex(8)}.part")
+        aside = os.path.join(folder, f".fastbp-{_machine()}-{os.urandom(8).hex()}.part")
         handle = os.open(aside, os.O_CREAT | os.O_EXCL | _FLAGS, mode)
         if fcntl is None:
             return handle, aside
@@ -202,7 +201,8 @@ def _machine():
     """12 hexadecimal digits for this machine since it was started: locks are seen by all that have the same."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            text = file.read()
+            found = file.read().replace("-", "")[:12]
     except OSError:
-        text = platform.node()
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+        found = ""
+    # elsewhere its name must do
+    return found if re.fullmatch("[0-9a-f]{12}", found) else f"{zlib.crc32(platform.node().encode()):012x}"

@@ -162,3 +162,14 @@ def test_no_word_of_a_damaged_array_is_shown(run, place, header, shape):
     assert code == 2 and "x.npy: not a readable .npy array of numbers" in err and "SECRET" not in err
     os.mkdir("d.npy")
     assert "d.npy: a folder; expected a .npy file" in run("predict", "m", "d.npy")[2]
+
+
+@pytest.mark.parametrize("name", ["a$b_{$", "$\\frac$", ODD, "%s^_{}"])
+def test_pictures_of_any_name(run, place, name):
+    """Two dollars make a formula of what is between them, which need not be one."""
+    pytest.importorskip("matplotlib")
+    file = write(place, rows(lambda i: i % 2), f"{name}.csv".replace("/", ""))
+    code, _, err = run("train", "--csv", file, "--target", "y", "--epochs", "1", "--quiet", "--out", "out")
+    assert (code, err) == (0, "") and os.path.exists("out/curves.png")
+    write(place, f"{name},y$_{{$\n" + "".join(f"{i},{i * i}\n" for i in range(20)))
+    assert run("curve", "t.csv", "--steps", "10", "--out", "c")[::2] == (0, "")

@@ -89,6 +89,7 @@ def test_a_hundred_thousand_columns_are_read_in_a_moment(tmp_path):
     path = write(tmp_path, ",".join(names) + "\n" + "\n".join(",".join([str(k)] * 100_000) for k in (1, 2)) + "\n")
     begun = time.process_time()
     table = tables.load_csv(path, "column5", "regression")
+    assert time.process_time() - begun < 10
     assert tables.load_features(path, names[::-1]).shape == (2, 100_000)
     for call in (lambda: tables.load_csv(path, "kolumn5"), lambda: tables.load_features(path, [*names, "column"])):
         with pytest.raises(ValueError, match=r"did you mean 'column\d+'"):
