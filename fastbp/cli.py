@@ -7,10 +7,11 @@ import argparse
 import os
 import platform
 import sys
+import warnings
 
 import numpy as np
 
-from fastbp import __version__, cli_curve, schedules
+from fastbp import __version__, check, cli_curve, schedules
 from fastbp._core import cpu
 from fastbp.cli_parts import command, one_of, real, whole, widths
 from fastbp.losses import LOSSES
@@ -68,12 +69,18 @@ class _Parser(argparse.ArgumentParser):
 def main(argv=None):
     """Run the command line `argv` (sys.argv[1:] by default) and return the exit code: 0, 2 for an error, 130 for
     an interruption."""
+    if hasattr(sys.stdout, "reconfigure"):          # a name that the terminal's encoding lacks is printed as an escape
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(argv)
     except SystemExit as ended:                                  # --help and errors of argparse, already printed
         return ended.code or 0
     try:
-        return options.run(options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("always", category=UserWarning, module="fastbp")
+            warnings.showwarning = lambda message, *_: print(f"fastbp {options.command}: warning: {_one_line(message)}",
+                                                             file=sys.stderr)
+            return options.run(options)
     except KeyboardInterrupt:
         print("fastbp: interrupted", file=sys.stderr)
         return 130
@@ -88,7 +95,7 @@ def main(argv=None):
 
 
 def _one_line(message):
-    return " ".join(str(message).split())
+    return check.printable(" ".join(str(message).split()))
 
 
 def _parser():
@@ -117,6 +124,8 @@ def _train_parser(commands):
     data.add_argument("--target", metavar="COLUMN", help="the column of --csv to predict")
     data.add_argument("--task", type=one_of("task", ("classification", "regression")), metavar="TASK",
                       help="classification or regression, where the target column does not tell by itself")
+    data.add_argument("--missing", type=one_of("missing", ("refuse", "drop")), metavar="WHAT",
+                      help="rows of --csv with missing values (empty, ?, NA, ...): refuse (the default) or drop")
     net = parser.add_argument_group("network")
     net.add_argument("--layers", type=widths, metavar="N,N,...",
                      help="widths from the inputs to the outputs, such as 784,512,512,10")
@@ -174,5 +183,5 @@ def _run_info(options):
         ("installed in", os.path.dirname(os.path.abspath(__file__))),
     ]
     for name, value in rows:
-        print(f"{name:<13} {value}")
+        print(f"{name:<13} {check.printable(value)}")
     return 0

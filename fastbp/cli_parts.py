@@ -17,9 +17,14 @@ def command(commands, name, summary, description, epilog, run):
     return parser
 
 
+def say(text):
+    """Print a line. What comes from a file or a path in it moves no cursor and changes no colour."""
+    print(check.printable(text))
+
+
 def row(name, text):
     """Print a line of the summary."""
-    print(f"{name:<13}  {text}")
+    say(f"{name:<13}  {text}")
 
 
 @contextlib.contextmanager

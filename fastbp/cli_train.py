@@ -7,9 +7,9 @@ import time
 import numpy as np
 
 import fastbp as fb
-from fastbp import callbacks, datasets, files, losses, optimizers, schedules
+from fastbp import callbacks, check, datasets, files, losses, optimizers, schedules, writing
 from fastbp._core import cpu
-from fastbp.cli_parts import output_folder, row
+from fastbp.cli_parts import output_folder, row, say
 
 # What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
 _CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
@@ -29,14 +29,16 @@ def run(options):
     data, task, recipe = _load(options)
     plan = _choose(options, recipe)
     net = _network(options, plan, data, task)
+    _check_range(data, net.dtype)
     net.data_spec = data.data_spec
     steps = -(-len(data.X_train) // plan["batch_size"])
     optimizer = _optimizer(options, plan, steps * plan["epochs"])
     folder = options.out or f"fastbp-{data.name}"
+    model = os.path.join(folder, "model.safetensors")
     with output_folder(folder):
+        writing.check_place(model)
         _announce(data, net, plan, steps, options)
         history, seconds, scale = _fit(options, plan, net, data, optimizer)
-        model = os.path.join(folder, "model.safetensors")
         files.save(net, model)
     _summary(net, data, history, seconds, steps, scale, model)
     if not options.no_plots and history.epoch:
@@ -48,7 +50,7 @@ def run(options):
 def _load(options):
     """Dataset, task, and the recipe of defaults."""
     if options.csv is None:
-        for name in ("target", "task"):
+        for name in ("target", "task", "missing"):
             if getattr(options, name) is not None:
                 raise ValueError(f"--{name} goes with --csv FILE, which is missing")
         name = options.data or "digits"
@@ -61,8 +63,9 @@ def _load(options):
         raise ValueError(f"--csv and --data{'' if options.data else '-dir'} exclude each other; choose one")
     if options.target is None:
         raise ValueError("--csv needs --target COLUMN, the column to predict")
-    table = datasets.load_csv(options.csv, options.target, options.task)
-    print(f"{options.csv}: {len(table.y)} rows, {len(table.features)} features; {table.task}: {table.reason}")
+    table = datasets.load_csv(options.csv, options.target, options.task, options.missing or "refuse")
+    dropped = f" ({table.dropped} more with missing values left out)" if table.dropped else ""
+    say(f"{options.csv}: {len(table.y)} rows{dropped}, {len(table.features)} features; {table.task}: {table.reason}")
     return table.split(), table.task, _RECIPES[table.task]
 
 
@@ -99,6 +102,16 @@ def _network(options, plan, data, task):
     output = options.output or ("sigmoid" if task == "classification" and loss.link is None else "linear")
     return fb.mlp(*widths, activation=plan["activation"], output=output, loss=plan["loss"], dropout=options.dropout,
                   l1=options.l1, l2=options.l2, dtype=options.dtype, seed=options.seed)
+
+
+def _check_range(data, dtype):
+    """ValueError where the quantity to predict, which the network is to speak in the file's units, is too large."""
+    most = min(float(np.finfo(dtype).max) / 1e3, 1e150)                # 1e150: its square is a number as well
+    largest = 0.0 if data.classes is not None else float(np.abs(np.concatenate([data.y_train, data.y_test])).max())
+    if largest > most:
+        other = "" if dtype == np.float64 or largest > 1e150 else ", or choose --dtype float64"
+        raise ValueError(f"column {data.data_spec['target']!r} holds values up to {largest:.3g}, expected at most "
+                         f"{most:.3g} for {dtype}; divide it by a large number{other}")
 
 
 def _optimizer(options, plan, total):
@@ -226,8 +239,8 @@ def _pictures(net, data, history, folder):
     except ImportError:
         print('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
         return
-    wanted = [("curves", lambda path: plot.history(history, path, f"{data.name}: {_widths(net)}, {net.loss.name}",
-                                                   validation="test"))]
+    title = check.printable(f"{data.name}: {_widths(net)}, {net.loss.name}")
+    wanted = [("curves", lambda path: plot.history(history, path, title, validation="test"))]
     if data.image_shape is not None:
         wanted += [("weights", lambda path: plot.weights(net, path)),
                    ("mistakes", lambda path: plot.mistakes(net, data.X_test, data.y_test, path))]

@@ -5,10 +5,9 @@ import warnings
 
 import numpy as np
 
-from . import check, derived, loop, nets, per_example, plans, sources
+from . import check, derived, loop, memory, nets, per_example, plans, sources
 from . import initializers as _initializers
 from ._core import random
-from ._core.plan import aligned_zeros
 from ._core.ready import Alone
 from .elementwise import total_of
 from .expression_fit import Job
@@ -89,7 +88,9 @@ class Plan(Looks):
         else:
             self._names = nodes
             self._offsets, size = nets.offsets(nodes.values())
-            self._params, self._grads = aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype)
+            self._params, self._grads = (
+                memory.zeros(size, self.dtype, lambda: "the plan", lambda: _smaller(nodes)) for _ in range(2)
+            )
         self.parameters = self._views(self.params)
         self.gradients = self._views(self.grads)
         if shared_with is None:
@@ -172,7 +173,7 @@ class Plan(Looks):
                 nodes, None, {}, self.dtype, data=data, training=False, results=results, **common
             )
         elif kind == "hvp":
-            grads = aligned_zeros(self.params.size, self.dtype)
+            grads = memory.zeros(self.params.size, self.dtype, lambda: "hvp", lambda: _smaller(self._names))
             gradients = derived.hessian_vector(self._trained, self._total_written())
             nodes = ordered(list(gradients.values()))
             program = plans.lowered([], None, gradients, self.dtype, data=self._data(nodes, kinds), **common)
@@ -208,8 +209,10 @@ class Plan(Looks):
             if name in self._limits:
                 array = check.indices(array, self._limits[name], name)
             else:
-                if node.width == 1 and np.ndim(array) == 1:
-                    array = np.reshape(array, (-1, 1))
+                if type(array) is not np.ndarray:
+                    array = check.numeric(array, name)
+                if node.width == 1 and array.ndim == 1:
+                    array = array.reshape(-1, 1)
                 array = sources.rows(array, node.width, self.dtype, name, finite=False, apart=False)
             if n is None:
                 n, first = len(array), name
@@ -415,6 +418,12 @@ def _named(outputs):
     if not isinstance(outputs, dict) or not all(isinstance(node, Node) for node in outputs.values()):
         raise TypeError(f"outputs is {outputs!r:.80}, expected a dict of nodes; pass outputs={{'y': y}}")
     return dict(outputs)
+
+
+def _smaller(nodes):
+    """What to do about parameters {name: node} that have no room: the largest."""
+    name = max(nodes, key=lambda each: nodes[each].size)
+    return f"make its largest parameter smaller, {name} of shape {nodes[name].shape}"
 
 
 def parameters(order):

@@ -290,7 +290,8 @@ class CurveFitter:
 
 
 def _points(x, y):
-    n = len(x) if np.ndim(x) == 1 else 0
+    x = check.numeric(x, "x")
+    n = len(x) if x.ndim == 1 else 0
     x = check.array("x", x, (n,), np.dtype(np.float64))
     y = check.array("y", y, (n,), np.dtype(np.float64))
     if n < 2:

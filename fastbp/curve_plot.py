@@ -143,8 +143,8 @@ def _points(axes, fitter, names):
     axes.plot(fitter.x, fitter.y, "o", color="0.25", markerfacecolor="none", markersize=5, label="points", zorder=4)
     reach = np.ptp(fitter.y) or 1.0
     axes.set_ylim(fitter.y.min() - 0.25 * reach, fitter.y.max() + 0.25 * reach)
-    axes.set_xlabel(names[0])
-    axes.set_ylabel(names[1])
+    axes.set_xlabel(names[0], parse_math=False)     # $ in the name of a column is a dollar
+    axes.set_ylabel(names[1], parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import check, optimizers
+from . import check, optimizers, splits
 from ._core import cpu, random
 from ._core import train as core
 from .callbacks import Callbacks, History, Progress
@@ -130,13 +130,7 @@ def validation_share(split, data):
 
 def held_out(share, n):
     """The first of the rows that are kept for validation: the last part of n."""
-    edge = n - round(n * share)
-    if not 0 < edge < n:
-        raise ValueError(
-            f"validation_split is {share} of {n} samples, expected at least one to train on "
-            "and one to validate with; change it, or pass validation_data"
-        )
-    return edge
+    return n - splits.held_out(share, n, "validation_split", "samples")
 
 
 def logged(names, validation):

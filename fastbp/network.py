@@ -5,9 +5,8 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, layers, loop, losses, nets, per_example, plans, sources, train
+from . import check, layers, loop, losses, memory, nets, per_example, plans, sources, train
 from ._core import cpu, random
-from ._core.plan import aligned_zeros
 from ._core.ready import Alone
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
@@ -55,7 +54,9 @@ class Sequential:
 
     def _allocate(self):
         size = sum(layer.size for layer in self.layers)
-        self.params, self.grads = aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype)
+        self.params, self.grads = (
+            memory.zeros(size, self.dtype, lambda: "the network", lambda: _narrower(self.layers)) for _ in range(2)
+        )
         begin = 0
         for layer in self.layers:
             layer.bind(self.params[begin : begin + layer.size], self.grads[begin : begin + layer.size])
@@ -414,6 +415,12 @@ def _checked(given, loss):
             )
     loss.check_output(made[-1].activation, made[-1].units)
     return made
+
+
+def _narrower(made):
+    """What to do about a network that has no room: its largest layer."""
+    largest = max(range(len(made)), key=lambda i: made[i].size)
+    return f"make its largest layer narrower, layers[{largest}], {made[largest]!r}"
 
 
 def mlp(

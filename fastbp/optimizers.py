@@ -11,9 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from fastbp import check, schedules
+from fastbp import check, memory, schedules
 from fastbp._core import cpu
-from fastbp._core.plan import aligned_zeros
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
 
@@ -106,7 +105,12 @@ class Optimizer:
             return
         # a copy that has taken steps goes on where it was, with the network that was copied with it
         if self.slots and not self.steps:
-            self.state = aligned_zeros((self.slots, params.size), params.dtype)
+            self.state = memory.zeros(
+                (self.slots, params.size),
+                params.dtype,
+                lambda: f"the state of {type(self).__name__}",
+                lambda: "choose an optimizer that keeps less, such as SGD, or a smaller model",
+            )
         self._params = params
 
     def check_free(self, params):

@@ -24,7 +24,7 @@ def history(history, path=None, title="Training", validation="validation"):
         raise ValueError("the history is empty: no epoch was finished; train for at least one")
     names = [name for name in ("loss", "accuracy") if curves.get(name)]
     figure = open_figure(path, (5.2 * len(names) + 0.4, 4.0))
-    figure.suptitle(title, fontsize=13)
+    figure.suptitle(title, fontsize=13, parse_math=False)       # $ in the name of a file is a dollar
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
         for key, label, color in ((name, "training", _TRAIN), ("val_" + name, validation, _TEST)):
             if not curves.get(key):
@@ -87,7 +87,7 @@ def weights(net, path=None, image_shape=None, title=None, most=64):
     for unit, axes in enumerate(grid[:shown]):
         drawn = axes.imshow(W[:, unit].reshape(height, width), cmap="RdBu_r", vmin=-limit, vmax=limit)
         _bare(axes)
-    figure.suptitle(title or f"First layer: the weights of {_part(shown, units)} units", fontsize=12)
+    figure.suptitle(title or f"First layer: the weights of {_part(shown, units)} units", fontsize=12, parse_math=False)
     bar = figure.colorbar(drawn, ax=list(grid[:shown]), fraction=0.04, pad=0.02, aspect=25)
     bar.set_label("weight", fontsize=9)
     bar.ax.tick_params(labelsize=8)
@@ -119,18 +119,18 @@ def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, m
     said = "probability" if net.loss.link in ("softmax", "sigmoid") else "output"
     if not len(shown):
         figure.text(0.5, 0.4, f"All {len(y)} images were recognised.", ha="center", fontsize=12)
-        figure.suptitle(title or "No mistakes", fontsize=12)
+        figure.suptitle(title or "No mistakes", fontsize=12, parse_math=False)
         return finish(figure, path)
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid[len(shown):]:
         axes.remove()
     for axes, place in zip(grid, shown, strict=False):
         axes.imshow(X[place].reshape(image_shape), cmap="gray_r", vmin=0, vmax=max(float(X[place].max()), 1e-12))
-        axes.set_title(f"{names[y[place]]} read as {names[given[place]]}", fontsize=9, pad=3)
+        axes.set_title(f"{names[y[place]]} read as {names[given[place]]}", fontsize=9, pad=3, parse_math=False)
         axes.set_xlabel(f"{said} {outputs[place, given[place]]:.2f}", fontsize=8, labelpad=2)
         _bare(axes)
     what = f"Mistakes, the most confident first: {_part(len(shown), len(wrong))}, in {len(y):,} images"
-    figure.suptitle(title or what, fontsize=12)
+    figure.suptitle(title or what, fontsize=12, parse_math=False)
     return finish(figure, path)
 
 

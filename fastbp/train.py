@@ -14,10 +14,9 @@ def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
     X (n, ...), y (n, ...), sample_weight (n,). The order is that of `fit` with the same seed; the last batch holds the
     rest. With a batch_size of n or more there is one batch, in the order of the data.
     """
-    arrays = [np.asanyarray(X), np.asanyarray(y)]
-    if sample_weight is not None:
-        arrays.append(np.asanyarray(sample_weight))
-    for name, array in zip(("X", "y", "sample_weight"), arrays, strict=False):
+    given = [("X", X), ("y", y)] + ([] if sample_weight is None else [("sample_weight", sample_weight)])
+    arrays = [_array(value, name) for name, value in given]
+    for (name, _), array in zip(given, arrays, strict=True):
         if array.ndim == 0:
             raise TypeError(f"{name} is {array!r}, expected an array with a row for each sample; pass one")
         if len(array) != len(arrays[0]):
@@ -28,6 +27,14 @@ def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
     order = epoch_order(n, size, shuffle, check.integer("seed", seed, minimum=0))
     cuts = (slice(i, i + size) for i in range(0, n, size))
     return (tuple(array[cut if order is None else order[cut]] for array in arrays) for cut in cuts)
+
+
+def _array(value, name):
+    """An array of anything, of any subclass."""
+    try:
+        return np.asanyarray(value)
+    except Exception as error:
+        raise check.not_an_array(value, name, error) from error
 
 
 def fit(

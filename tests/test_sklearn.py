@@ -117,7 +117,21 @@ def test_early_stopping_holds_out_some_of_every_class():
     assert model.score(X, y) == 1 and model.history_.history["val_accuracy"][-1] == 1
 
 
+@pytest.mark.parametrize(("classes", "size", "share"), [(100, 5, 0.1), (100, 4, 0.1), (10, 1, 0.5)])
+def test_small_classes_hold_out_the_share_asked_for(classes, size, share):
+    y = np.repeat([f"c{i}" for i in range(classes)], size)
+    X = np.random.default_rng(0).normal(size=(len(y), 2))
+    model = MLPClassifier((), epochs=1, validation_split=share, random_state=0)
+    with pytest.warns(UserWarning, match=rf"validation_split {share} of {len(y)} rows .* classes have no row .*'c\d"):
+        model.fit(X, y)
+    assert model.history_.params["samples"] == len(y) - round(len(y) * share)
+    model = MLPRegressor((), epochs=1, validation_split=share, random_state=0).fit(X, np.arange(len(y)) / 9)
+    assert model.history_.params["samples"] == len(y) - round(len(y) * share)
+
+
 @pytest.mark.parametrize("settings, message", [
+    ({"validation_split": 0.01}, "validation_split is 0.01 of 2 rows, expected at least one to train on"),
+    ({"validation_split": 1.5}, "validation_split is 1.5, expected a finite number >= 0 and < 1"),
     ({"hidden": (0,)}, "hidden is 0"),
     ({"activation": "rleu"}, "did you mean 'relu'"),
     ({"optimizer": "adma"}, "did you mean 'adam'"),

@@ -6,9 +6,11 @@ place that copies or casts a user's array, and it does so only where the array i
 and of the network's dtype; fastbp/sources.py, the first to look at inputs, says which others are used as they are.
 """
 
-from .arrays import array, data, indices, not_finite, numeric, rows, rows_of
-from .numbers import build, choice, dtype, flag, fraction, integer, number, settings_of, shown
+from .arrays import array, data, indices, not_an_array, not_finite, numeric, rows, rows_of
+from .names import build, choice
+from .numbers import dtype, flag, fraction, integer, number, settings_of, shown
 from .targets import is_labels, targets, weights
+from .text import printable
 
 __all__ = [
     "array",
@@ -21,9 +23,11 @@ __all__ = [
     "indices",
     "integer",
     "is_labels",
+    "not_an_array",
     "not_finite",
     "number",
     "numeric",
+    "printable",
     "rows",
     "rows_of",
     "settings_of",

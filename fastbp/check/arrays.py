@@ -86,11 +86,8 @@ def numeric(value, name, classes=False):
         raise TypeError(f"{name} is None, expected an array of real numbers; pass one")
     try:
         result = np.asarray(value)
-    except Exception as error:  # ragged lists, tensors on another device, objects whose __array__ fails
-        raise ValueError(
-            f"{name} is not an array ({str(error)[:100]}), expected real numbers in rows of equal length; "
-            "make every row as long as the first"
-        ) from error
+    except Exception as error:
+        raise not_an_array(value, name, error) from error
     kind = result.dtype.kind
     if kind in "fiub":
         return result
@@ -103,6 +100,29 @@ def numeric(value, name, classes=False):
     else:
         hint = "make numbers of it first"
     raise TypeError(f"{name} has dtype {result.dtype}, expected real numbers (float, int or bool); {hint}")
+
+
+def not_an_array(value, name, error):
+    """The error for what NumPy makes no array of: ragged lists, tensors on another device, a failing __array__."""
+    why = _ragged(value) or str(error)[:100]
+    return ValueError(
+        f"{name} is not an array ({why}), expected real numbers in rows of equal length; "
+        "make every row as long as the first"
+    )
+
+
+def _ragged(value):
+    """In words, which row of a list is not as the first one, or ""."""
+    if not isinstance(value, (list, tuple)):
+        return ""
+    sizes = [len(row) if hasattr(row, "__len__") else None for row in value]
+    other = next((i for i, size in enumerate(sizes) if size != sizes[0]), None)
+    if other is None:
+        return "its rows hold lists of different lengths" if sizes and sizes[0] is not None else ""
+    first, odd = (
+        "is no list" if size is None else f"has {size} item{'s' * (size != 1)}" for size in (sizes[0], sizes[other])
+    )
+    return f"row 0 {first}, row {other} {odd}"
 
 
 def cast(values, dtype, name):
