@@ -1,7 +1,8 @@
 """Builds the compiled core: the SIMD kernels of csrc/, one object per (ISA, real), and the Cython modules above them.
 
-Every file of csrc is compiled once, into the module that owns the kernel table (fastbp._core.cpu); the other modules
-reach it through Cython's cimport. OpenMP is used where the compiler has it; without it the same code runs serially.
+Every file of csrc is compiled once: portable.c into fastbp._core.portable, all others into the module that owns the
+kernel table (fastbp._core.cpu). The other modules reach them through Cython's cimport. OpenMP is used where the
+compiler has it; without it the same code runs serially.
 """
 
 import os
@@ -16,7 +17,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
-MODULES = ["cpu", "random", "plan", "dense", "rows", "maps", "updates", "executor", "train", "ready", "many"]
+MODULES = [
+    "portable", "cpu", "random", "plan", "dense", "rows", "maps", "updates", "executor", "train", "ready", "many",
+]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 ISA_FLAGS = {
@@ -67,12 +70,13 @@ class BuildCore(build_ext):
 
 
 def extension(name):
-    """The Extension of fastbp/_core/<name>.pyx; cpu holds the C sources as well."""
+    """The Extension of fastbp/_core/<name>.pyx; cpu and portable hold C sources as well."""
     headers = [str(path) for path in Path("csrc").glob("*") if path.suffix in (".h", ".inc", ".def")]
-    sources = sorted(str(path) for path in Path("csrc").glob("*.c")) if name == "cpu" else []
+    own = {"portable": ["csrc/portable.c"]}
+    own["cpu"] = sorted({str(path) for path in Path("csrc").glob("*.c")} - {*own["portable"]})
     return Extension(
         f"fastbp._core.{name}",
-        [f"fastbp/_core/{name}.pyx", *sources],
+        [f"fastbp/_core/{name}.pyx", *own.get(name, [])],
         depends=headers,
         include_dirs=["csrc", numpy.get_include()],
     )

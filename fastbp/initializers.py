@@ -8,7 +8,8 @@ Each initializer draws with variance gain / fan, so that signals keep their size
     lecun    1 / inputs             LeCun et al., "Efficient BackProp", 1998; selu wants it (Klambauer et al.,
                                     "Self-normalizing neural networks", NeurIPS 2017)
 
-`_normal` draws from the (not truncated) normal distribution, `_uniform` from [-a, a) with a = sqrt(3 variance).
+`_normal` draws from the (not truncated) normal distribution, `_uniform` from [-a, a) with a = sqrt(3 variance). The
+bits depend on nothing but the key: `fastbp/_core/portable.pyx`.
 """
 
 import math

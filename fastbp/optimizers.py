@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from fastbp import check, memory, schedules
-from fastbp._core import cpu
+from fastbp._core import cpu, portable
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
 
@@ -67,9 +67,11 @@ class Optimizer:
         return np.array([self.rate(), self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
 
     def constants(self):
-        """What `hyper` gave once: all but the rate never changes. Making it takes longer than a small step."""
+        """float64 (13,): what `hyper` gave once, as all but the rate never changes; then log(beta1) and log(beta2),
+        each as the sum of two numbers. Making it takes longer than a small step."""
         if self._constants is None:
-            self._constants = self.hyper()
+            logs = [part for beta in self._betas()[:2] for part in portable.log(beta)]
+            self._constants = np.array([*self.hyper(), *logs])
         return self._constants
 
     def learning_rates(self, count):

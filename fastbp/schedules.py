@@ -1,8 +1,9 @@
 """Schedules: the learning rate as a function of the optimizer's steps taken so far, 0, 1, 2 ...
 
 A schedule is called with an int, giving a float, or with an array of ints, giving a float64 array of its shape. The two
-ways give the same bits, so a loop written by hand trains as `fit` does. To write one, subclass Schedule as a dataclass
-with `name` and `rates(t)`.
+ways give the same bits, so a loop written by hand trains as `fit` does, and the same on every machine. To write one,
+subclass Schedule as a dataclass with `name` and `rates(t)`; where its rates come from NumPy's exp, power or cos, their
+last bits may depend on the machine.
 """
 
 import math
@@ -12,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from fastbp import check
+from fastbp._core import portable
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Step(Schedule):
         self._number("factor", above=0.0, maximum=1.0)
 
     def rates(self, t):
-        return self.lr * np.power(self.factor, np.floor(t / self.every))
+        return self.lr * portable.power(self.factor, np.floor(t / self.every))
 
 
 @dataclass
@@ -102,7 +104,7 @@ class Exponential(Schedule):
         self._steps("every")
 
     def rates(self, t):
-        return self.lr * np.power(self.decay, t / self.every)
+        return self.lr * portable.power(self.decay, t / self.every)
 
 
 @dataclass
@@ -265,8 +267,8 @@ class ReduceOnPlateau(Schedule):
 
 
 def _half_cosine(first, last, done):
-    """From `first` where done = 0 to `last` where done >= 1, along half a cosine."""
-    return last + (first - last) * 0.5 * (1.0 + np.cos(np.pi * np.minimum(done, 1.0)))
+    """From `first` where done <= 0 to `last` where done >= 1, along half a cosine."""
+    return last + (first - last) * 0.5 * (1.0 + portable.cos_pi(np.clip(done, 0.0, 1.0)))
 
 
 SCHEDULES = {

@@ -1,4 +1,4 @@
-from fastbp._core.kernels cimport H_COUNT, fbp_any, fbp_table, fbp_update
+from fastbp._core.kernels cimport H_CONSTANTS, fbp_any, fbp_table, fbp_update
 from fastbp._core.program cimport Op, Operand, Program, RangeGradient, Value
 
 cdef class Plan:
@@ -20,7 +20,7 @@ cdef class Plan:
     cdef dict parts                 # {direct value: [(a part of it, offset), ...]}
     cdef object optimizer, state    # whose update it is that follows here, and its vectors
     cdef long version               # of cpu's settings, then
-    cdef double constants[H_COUNT]
+    cdef double constants[H_CONSTANTS]
     cdef fbp_update *update
     cdef double clip_norm
     cdef char *s0
