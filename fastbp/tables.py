@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbp import check
+
 _FEW = 20                # a column of whole numbers with more distinct values than this is a quantity, not a class
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 
@@ -47,13 +49,23 @@ class Table(NamedTuple):
         """Dataset of a training and a test part, features standardised by the training part's mean and deviation.
 
         Classification keeps every class's share in both parts. A constant column gets scale 1, so it becomes 0.
-        The `mean` and `scale` used are in the Dataset's `data_spec`. Raises ValueError where a part would be empty.
+        The `mean` and `scale` used are in the Dataset's `data_spec`. Raises ValueError where a part would be empty, or
+        a column's numbers are so large that its mean or deviation is not finite.
         """
         train, test = split_rows(self.y, test_size, seed, stratify=self.classes is not None)
         if not len(train) or not len(test):
             raise ValueError(f"{self.name}: {len(self.y)} rows are too few to hold out a test part of {test_size:g}; "
                              f"give more rows")
-        mean, scale = standard_scale(self.X[train])
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, scale = standard_scale(self.X[train])
+        for column, name in enumerate(self.features):
+            if not math.isfinite(mean[column]) or not math.isfinite(scale[column]):
+                largest = np.abs(self.X[train, column]).max()
+                raise ValueError(
+                    f"{self.name}: column {name!r} holds numbers up to {largest:.3g}, whose mean and deviation are "
+                    "beyond the largest number, expected finite ones to standardise by; divide the column by a large "
+                    "number first"
+                )
         X = (self.X - mean) / scale
         spec = {"features": list(self.features), "mean": mean.tolist(), "scale": scale.tolist(), "target": self.target,
                 "classes": None if self.classes is None else list(self.classes), "image_shape": None}
@@ -68,7 +80,7 @@ def split_rows(y, test_size, seed, stratify=True):
     if not 0 < test_size < 1:
         raise ValueError(f"test_size is {test_size!r}; expected a share of the rows between 0 and 1, such as 0.2")
     # RandomState: NumPy has frozen its stream, so the parts never change with NumPy's version.
-    random = np.random.RandomState(seed)
+    random = np.random.RandomState(check.integer("seed", seed, minimum=0, maximum=2**32 - 1))
     test = np.zeros(len(y), dtype=bool)
     for rows in ([np.flatnonzero(y == value) for value in np.unique(y)] if stratify else [np.arange(len(y))]):
         test[random.permutation(rows)[:int(len(rows) * test_size + 0.5)]] = True
