@@ -49,7 +49,10 @@ class _MLP(BaseEstimator):
         """A fresh network and optimizer for the n_features_in_ of the data."""
         widths = [check.integer("hidden", width, minimum=1) for width in np.atleast_1d(self.hidden).tolist()]
         self.optimizer_ = self._optimizer()
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        state = self.random_state
+        if isinstance(state, (int, np.integer)) and not isinstance(state, (bool, np.bool_)):
+            state = check.integer("random_state", state, minimum=0, maximum=2**32 - 1)  # as scikit-learn's own take
+        seed = int(check_random_state(state).randint(np.iinfo(np.int32).max))
         self.net_ = mlp(self.n_features_in_, *widths, units, activation=self.activation, loss=loss,
                         dropout=self.dropout, l2=self.l2, dtype=self.dtype, seed=seed)
         self.n_iter_ = 0
@@ -70,6 +73,12 @@ class _MLP(BaseEstimator):
         if share:
             # Data are often sorted by class: a random part is held out, not the last one as in Sequential.fit.
             train, test = split_rows(y, share, self.net_.seed, stratify=hasattr(self, "classes_"))
+            if not len(train) or not len(test):
+                raise ValueError(
+                    f"validation_split is {share} of {len(y)} sample{'s' * (len(y) != 1)}, of which {len(test)} would "
+                    f"be held out and {len(train)} left to train on, expected at least one of each; change it, or fit "
+                    "more samples"
+                )
             weights = (None, None) if sample_weight is None else (sample_weight[train], sample_weight[test])
             validation = (X[test], y[test], weights[1])
             X, y, sample_weight = X[train], y[train], weights[0]
