@@ -65,7 +65,7 @@ class Optimizer:
         scale, which a compiled step fills in, are 1."""
         beta1, beta2, eps = self._betas()
         limit = math.inf if self.clip_value is None else self.clip_value
-        return np.array([self.rate(), self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
+        return np.array([self.learning_rates(1)[0], self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
 
     def constants(self):
         """What `hyper` gave once: all but the rate never changes. Making it takes longer than a small step."""

@@ -7,8 +7,8 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 """
 
 from .arrays import array, data, indices, not_finite, numeric, rows, rows_of
-from .numbers import build, choice, dtype, flag, fraction, integer, number, settings_of, shown
-from .targets import is_labels, targets, weights
+from .numbers import build, choice, dtype, flag, fraction, integer, number, seed, settings_of, shown
+from .targets import is_labels, one_hot, targets, weights
 
 __all__ = [
     "array",
@@ -24,8 +24,10 @@ __all__ = [
     "not_finite",
     "number",
     "numeric",
+    "one_hot",
     "rows",
     "rows_of",
+    "seed",
     "settings_of",
     "shown",
     "targets",
