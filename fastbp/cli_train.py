@@ -10,6 +10,7 @@ import fastbp as fb
 from fastbp import callbacks, check, datasets, files, losses, optimizers, schedules, writing
 from fastbp._core import cpu
 from fastbp.cli_parts import output_folder, row, say
+from fastbp.progress import is_terminal
 
 # What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
 _CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
@@ -21,6 +22,7 @@ _RECIPES = {
     "regression": {"activation": "relu", "loss": "mse", "optimizer": "adam", "hidden": [64, 64],
                    "lr": 1e-3, "batch_size": 32, "epochs": 50},
 }
+_ROOM = 1e-6  # the part of a dtype's range that targets may take: the last layer's weights need the rest
 _RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
 
 
@@ -31,6 +33,8 @@ def run(options):
     net = _network(options, plan, data, task)
     _check_range(data, net.dtype)
     net.data_spec = data.data_spec
+    files.description(net)  # what cannot be saved at the end is refused here
+    scale = _target_scale(net, data)
     steps = -(-len(data.X_train) // plan["batch_size"])
     optimizer = _optimizer(options, plan, steps * plan["epochs"])
     folder = options.out or f"fastbp-{data.name}"
@@ -38,7 +42,7 @@ def run(options):
     with output_folder(folder):
         writing.check_place(model)
         _announce(data, net, plan, steps, options)
-        history, seconds, scale = _fit(options, plan, net, data, optimizer)
+        history, seconds = _fit(options, plan, net, data, optimizer, scale)
         files.save(net, model)
     _summary(net, data, history, seconds, steps, scale, model)
     if not options.no_plots and history.epoch:
@@ -152,14 +156,36 @@ def _widths(net):
     return "-".join(str(width) for width in [dense[0].inputs, *(layer.units for layer in dense)])
 
 
-def _fit(options, plan, net, data, optimizer):
-    """History, seconds, and the (mean, scale) by which the targets were standardised."""
-    y_train, y_test, scale = data.y_train, data.y_test, (0.0, 1.0)
-    if data.classes is None and net.loss.link is None and net.layers[-1].activation == "linear":
-        # A quantity in the hundred thousands would need rates of its own: train on the standardised target and put
-        # mean and scale into the last layer afterwards, so that the model saved speaks the file's units.
-        deviation = float(y_train.std())
-        scale = (float(y_train.mean()), deviation if deviation > 0 else 1.0)
+def _target_scale(net, data):
+    """The (mean, scale) by which the targets are standardised; (0, 1) for those that are trained on as they are.
+
+    A quantity in the hundred thousands would need rates of its own: the network is trained on the standardised target,
+    and mean and scale are put into the last layer afterwards, so that the model saved speaks the file's units. What is
+    too large for that is refused before anything is trained.
+    """
+    if data.classes is not None or net.loss.link is not None or net.layers[-1].activation != "linear":
+        return 0.0, 1.0
+    largest, limit = float(np.abs(data.y_train).max()), float(np.finfo(net.dtype).max) * _ROOM
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = float(data.y_train.mean()), float(data.y_train.std())
+    if not np.isfinite([mean, deviation]).all() or largest > limit:
+        raise ValueError(
+            f"{data.name}: the target{_called(data)} holds numbers up to {largest:.3g}, expected at most {limit:.3g}, "
+            f"so that {net.dtype.name} parameters can speak its units; divide the column by a large number first"
+            + (", or choose --dtype float64" if net.dtype == np.float32 else "")
+        )
+    return mean, deviation if deviation > 0 else 1.0
+
+
+def _called(data):
+    """The name of the column to predict, where there is one, as a message has it."""
+    return f" {data.data_spec['target']!r}" if data.data_spec and data.data_spec["target"] else ""
+
+
+def _fit(options, plan, net, data, optimizer, scale):
+    """History and seconds; scale: the targets' (mean, scale)."""
+    y_train, y_test = data.y_train, data.y_test
+    if scale != (0.0, 1.0):
         y_train, y_test = (y_train - scale[0]) / scale[1], (y_test - scale[0]) / scale[1]
     line = _Lines(plan["epochs"], data.classes is not None)
     started = time.perf_counter()
@@ -171,7 +197,7 @@ def _fit(options, plan, net, data, optimizer):
         last = net.layers[-1]
         last.W[:] *= scale[1]
         last.b[:] = last.b * scale[1] + scale[0]
-    return history, seconds, scale
+    return history, seconds
 
 
 class _Lines(callbacks.Callback):
@@ -193,7 +219,7 @@ class _Lines(callbacks.Callback):
                     f"{logs['samples_per_second']:>9,.0f}")
 
     def _write(self, line):
-        if sys.stderr is not None and sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             from tqdm import tqdm
             tqdm.write(line, file=sys.stdout)
         else:

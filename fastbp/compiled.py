@@ -38,7 +38,7 @@ class Plan(Looks):
 
     def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
         self.dtype = check.dtype(dtype)
-        self.seed = check.integer("seed", seed, minimum=0)
+        self.seed = check.seed("seed", seed)
         self.debug = check.flag("debug", debug)
         self.loss_node = _scalar(loss)
         self.outputs = _named(outputs)
@@ -237,15 +237,14 @@ class Plan(Looks):
         """
         with self._alone:
             ready = self._ready
-            value = None if ready is None else ready.run_named(inputs, self._dropout_key, self._draws)
+            value = None if ready is None else ready.run_named(inputs, self)
             if value is not None:  # the last call's plan, on arrays that need no cast
-                self._draws += 1
                 self._last, self._given = ready.owner, inputs
             else:
                 arrays, n = self._checked(inputs, self._of_loss)
                 kinds = self._kinds(arrays)
                 plan = self._plans.get("train", n, sources=kinds)
-                value = float(plan.run("gradients", dropout=self._dropout(), **arrays)[0])
+                value = float(plan.run("gradients", model=self, **arrays)[0])
                 self._last, self._given = plan, arrays
                 long_way = kinds or self.debug
                 self._ready = None if long_way else plan.ready(self._of_loss, "gradients", limits=self._limits)
@@ -296,7 +295,7 @@ class Plan(Looks):
                 if ("v", i) in plan.fixed:  # a gradient that is constant has no part in it
                     place, begin = plan.fixed["v", i], self._offsets[node]
                     place[...] = vector[begin : begin + node.size].reshape(place.shape)
-            plan.run("gradients", dropout=self._dropout(), **arrays)
+            plan.run("gradients", model=self, **arrays)
             result = plan.grads.copy()
         return self._views(result) if isinstance(v, dict) else result
 
@@ -394,10 +393,6 @@ class Plan(Looks):
         return "no parameter"
 
     _layer_of = _parameter_of
-
-    def _dropout(self):
-        self._draws += 1
-        return self._dropout_key, self._draws - 1
 
     def __repr__(self):
         return f"Plan({self.params.size} parameters, inputs {', '.join(self.inputs)}, dtype={self.dtype.name!r})"

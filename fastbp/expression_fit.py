@@ -37,7 +37,7 @@ class Job(loop.Job):
         return arrays
 
     def names(self):
-        return loop.logged(["loss"], self.validation)
+        return loop.logged(["loss"], () if self.validation is None else ["loss"])
 
     def plan(self, batch, order):
         kinds = self.model._kinds(self.arrays)

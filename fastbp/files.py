@@ -30,14 +30,21 @@ def save(net, path):
     written; a file already at `path` is then as it was.
     """
     path = path_of(path)
+    text = description(net)
+    params = np.ascontiguousarray(net.params)
+    _check_finite(params, "the network cannot be saved: ")
+    write_atomically(path, to_bytes({"params": params}, metadata={"fastbp": text}))
+
+
+def description(net):
+    """What a file says of a network beside its parameters: JSON. Raises the ValueError that `save` would, so that a
+    program can find out before it trains."""
     try:
         text = json.dumps({"format": FORMAT, **net.config()}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"the network cannot be saved: its data_spec is not plain JSON ({error})") from None
     Schema(check.shown).config(json.loads(text))
-    params = np.ascontiguousarray(net.params)
-    _check_finite(params, "the network cannot be saved: ")
-    write_atomically(path, to_bytes({"params": params}, metadata={"fastbp": text}))
+    return text
 
 
 def load(path):

@@ -40,7 +40,7 @@ def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, se
     analytic = twin.grads.copy()
     chosen = np.arange(twin.params.size)
     if most < chosen.size:
-        chosen = np.sort(np.random.default_rng(seed).choice(chosen, most, replace=False))
+        chosen = np.sort(np.random.default_rng(check.seed("seed", seed)).choice(chosen, most, replace=False))
     numeric = np.empty(len(chosen))
     for i, k in enumerate(chosen):
         value = twin.params[k]

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import check, optimizers, splits
+from . import check, hints, optimizers, splits
 from ._core import cpu, random
 from ._core import train as core
-from .callbacks import Callbacks, History, Progress
+from .callbacks import Callbacks, History
+from .progress import Progress
 
 CHUNK_SECONDS = 0.05
 
@@ -26,7 +27,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     model = job.model
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
-    seed = model.seed if seed is None else check.integer("seed", seed, minimum=0)
+    seed = check.seed("seed", model.seed if seed is None else seed, epochs if shuffle else 1)
     if optimizer is None:
         optimizer = optimizers.SGD(lr=0.1)
     elif not isinstance(optimizer, optimizers.Optimizer):
@@ -34,25 +35,53 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     calls = Callbacks(callbacks, early_stopping, names=job.names())
     history = job.history(epochs)
     optimizer.monitored(job.names())
+    calls.warn_of_misnamed()
+    job.warn_of_data()
+    failed = None
     with Progress(epochs, history.params["steps"], progress) as bar:
         optimizer.bind(model.params)  # here: whatever is refused is refused by now
         try:
-            stop = calls.on_train_begin(model)
-            for epoch in range(epochs):
-                if stop or calls.on_epoch_begin(model, epoch):
-                    break
-                bar.begin(epoch)
-                with model._alone:  # for an epoch, not for all of them: callbacks may use the network
-                    logs = _alone(job, job.epoch(epoch, optimizer, shuffle, seed + epoch, bar))
-                logs.update(job.validate())
-                history.append(epoch, logs)
-                bar.end(logs)
-                optimizer.observe(logs)
-                stop = calls.on_epoch_end(model, epoch, logs)
+            _train(job, optimizer, shuffle, seed, calls, history, bar)
         except KeyboardInterrupt:
             history.interrupted = True
-        calls.on_train_end(model, history)
+        except BaseException as error:
+            failed = error
+        try:
+            calls.on_train_end(model, history)
+        except KeyboardInterrupt:
+            history.interrupted = True
+        finally:
+            if failed is not None:
+                raise _told(failed, calls)
     return history
+
+
+def _train(job, optimizer, shuffle, seed, calls, history, bar):
+    """All epochs, each followed by what is to be done about it."""
+    model = job.model
+    stop, hinted = calls.on_train_begin(model), False
+    for epoch in range(history.params["epochs"]):
+        if stop or calls.on_epoch_begin(model, epoch):
+            break
+        bar.begin(epoch)
+        # alone for an epoch, not for all of them: callbacks may use the network
+        logs = model._alone.call(_made, job, job.epoch(epoch, optimizer, shuffle, seed + epoch, bar))
+        logs.update(job.validate())
+        history.append(epoch, logs)
+        optimizer.observe(logs)
+        bar.end(logs)
+        if not hinted and (hint := job.hint(history, optimizer)):
+            hinted = True
+            hints.warn(hint)
+        stop = calls.on_epoch_end(model, epoch, logs)
+
+
+def _told(error, calls):
+    """The error that ended a training, which says so where the parameters are not those of the last good step."""
+    best = calls.put_back()
+    if isinstance(error, FloatingPointError) and best is not None:
+        error.args = (f"{error}. Early stopping has put back the parameters of epoch {best + 1}, the best",)
+    return error
 
 
 def update(model, optimizer):
@@ -60,16 +89,18 @@ def update(model, optimizer):
 
     Raises FloatingPointError, naming the layer or parameter: with nothing changed where a gradient is not finite.
     """
-    with model._alone:
-        plan = model._last or model._plans.get("train", 1)
-        failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), optimizer.steps, cpu.threads())
-        if failed:
-            where = model._layer_of(model.grads if failed == "gradient" else model.params)
-            kept = "; nothing was changed" if failed == "gradient" else ""
-            raise FloatingPointError(
-                f"step {optimizer.steps}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
-            )
-        optimizer.steps += 1
+    model._alone.call(_update, model, optimizer)
+
+
+def _update(model, optimizer):
+    plan, step = model._last or model._plans.get("train", 1), optimizer.steps
+    failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), cpu.threads())
+    if failed:
+        where = model._layer_of(model.grads if failed == "gradient" else model.params)
+        kept = "; nothing was changed" if failed == "gradient" else ""
+        raise FloatingPointError(
+            f"step {step}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
+        )
 
 
 class Call(NamedTuple):
@@ -82,11 +113,12 @@ class Call(NamedTuple):
     epoch: int
     lr: np.ndarray
     losses: np.ndarray
+    model: object
     optimizer: object
-    dropout: tuple
+    before: object  # a core.State to go back to where a parameter stops being finite, or None
 
 
-def _alone(job, work):
+def _made(job, work):
     """Makes the calls that `work`, a generator of the job's, asks for, one by one; returns what it returns."""
     result = None
     try:
@@ -113,7 +145,7 @@ def run_steps(job, optimizer, steps, seed=0):
         order = epoch_order(job.n, job.batch, True, seed + epoch)
         # the order of one batch of all rows never changes, so all its epochs are one call
         count = steps if order is None else min(steps - done, job.n // job.batch)
-        _alone(job, job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer))
+        _made(job, job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer))
         done, epoch = done + count, epoch + 1
     return losses
 
@@ -133,20 +165,19 @@ def held_out(share, n):
     return n - splits.held_out(share, n, "validation_split", "samples")
 
 
-def logged(names, validation):
-    """The keys of an epoch's logs, from those of an evaluation."""
-    names = names if validation is None else [*names, *(f"val_{name}" for name in names)]
-    return [*names, "lr", "seconds", "samples_per_second"]
+def logged(names, validated=()):
+    """The keys of an epoch's logs, from those of an evaluation of the data trained on and of the validation data."""
+    return [*names, *(f"val_{name}" for name in validated), "lr", "seconds", "samples_per_second"]
 
 
 class Job:
     """What one training needs: the model (a network or an expression), its checked data, and the plans of its steps.
 
-    arrays: {name: array}, a row for each of the n samples; batch: rows of a step. What a kind of model knows better, it
-    overrides: `names`, `plan`, `more_logs`, `validate` and `where`.
+    arrays: {name: array}, a row for each of the n samples; batch: rows of a step. What a kind of model knows better,
+    it overrides: `names`, `plan`, `more_logs`, `validate`, `warn_of_data`, `hint` and `where`.
 
     The methods that train - epoch, guarded, steps - are generators: they yield each Call and are sent its result,
-    (steps completed, whether a parameter broke). So `run` makes the calls of one model, `fit_many` those of several.
+    (steps completed, None or parameters that are not finite). So `run` makes the calls of one, `fit_many` of several.
     """
 
     def __init__(self, model, arrays, batch_size, threads):
@@ -155,6 +186,7 @@ class Job:
         self.n = len(next(iter(arrays.values())))
         self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
         self.step_seconds = None
+        self.lr = 0.0  # of an epoch's first step
 
     def history(self, epochs):
         """The History to fill."""
@@ -167,7 +199,7 @@ class Job:
 
     def names(self):
         """The keys of an epoch's logs."""
-        return logged(["loss"], None)
+        return logged(["loss"])
 
     def plan(self, batch, order):
         """The plan of a training step of `batch` rows, gathered in an order or not."""
@@ -181,6 +213,13 @@ class Job:
         """The logs of the validation data."""
         return {}
 
+    def warn_of_data(self):
+        """Warns of data that training can come to nothing with."""
+
+    def hint(self, history, optimizer):
+        """After an epoch: what to warn of where training has come to nothing so far, or ""."""
+        return ""
+
     def where(self, rows):
         """In words, where in a step over these rows ({name: array}) a number first is not finite."""
         return ""
@@ -190,7 +229,7 @@ class Job:
         begun = time.perf_counter()
         order = self.order(shuffle, seed)
         whole, rest = divmod(self.n, self.batch)
-        start = _State(self.model, optimizer)
+        start = core.State(self.model, optimizer)
         losses = np.empty(whole + bool(rest))
         step = 0
         while step < whole:
@@ -206,7 +245,7 @@ class Job:
         share[whole:] = rest / self.n
         logs = {"loss": float(losses @ share)}
         logs.update(self.more_logs())
-        return {**logs, "lr": float(optimizer.rate()), "seconds": seconds, "samples_per_second": self.n / seconds}
+        return {**logs, "lr": self.lr, "seconds": seconds, "samples_per_second": self.n / seconds}
 
     def chunk(self, left):
         """How many steps to take before Python has a look again."""
@@ -214,10 +253,13 @@ class Job:
             return 1
         return max(1, min(left, int(CHUNK_SECONDS / max(self.step_seconds, 1e-9))))
 
-    def steps(self, plan, order, first, losses, optimizer):
-        """Takes len(losses) steps from row `first` of the order; returns (steps completed, broken)."""
+    def steps(self, plan, order, first, losses, optimizer, before=None):
+        """Takes len(losses) steps from row `first` of the order; returns (steps completed, broken):
+        broken is None, or the parameters (P,) one of which is not finite; they are then again as `before`."""
         model = self.model
         lr = np.zeros(len(losses)) if optimizer is None else optimizer.learning_rates(len(losses))
+        if first == 0:
+            self.lr = float(lr[0])
         done, broken = yield Call(
             plan.compiled,
             plan.arrays(**self.arrays),
@@ -226,13 +268,11 @@ class Job:
             self.n // self.batch,
             lr,
             losses,
+            model,
             optimizer,
-            (model._dropout_key, model._draws),
+            before,
         )
-        model._draws += done
         model._last = plan
-        if optimizer is not None:
-            optimizer.steps += done
         return done, broken
 
     def rows_of_step(self, order, step, batch):
@@ -244,15 +284,15 @@ class Job:
     def guarded(self, start, epoch, order, step, losses, optimizer, batch):
         """`steps`, and what happens when a number stops being finite."""
         plan = self.plan(batch, order)
-        done, broken = yield from self.steps(plan, order, step * self.batch, losses, optimizer)
+        done, broken = yield from self.steps(plan, order, step * self.batch, losses, optimizer, start)
         if done == len(losses):
             return
         bad = step + done
         loss = losses[done]
-        layer = self.model._layer_of(self.model.params) if broken else None
+        layer = None if broken is None else self.model._layer_of(broken)
         # The same steps give the same bits: going back to the start of the epoch and repeating all but the bad step
-        # costs nothing until it is needed.
-        start.restore(self.model, optimizer)
+        # costs nothing until it is needed. (Where a parameter broke, the call has gone back by itself.)
+        start.restore()
         if bad:
             again = np.empty(min(bad, self.n // self.batch))
             yield from self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
@@ -265,18 +305,3 @@ class Job:
             f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this "
             "step. Use a smaller lr, or clip_norm, or scale X and y"
         )
-
-
-class _State:
-    """What training changes, as it was at one moment."""
-
-    def __init__(self, model, optimizer):
-        self.params = model.params.copy()
-        self.state = None if optimizer.state is None else optimizer.state.copy()
-        self.steps, self.draws = optimizer.steps, model._draws
-
-    def restore(self, model, optimizer):
-        model.params[:] = self.params
-        if self.state is not None:
-            optimizer.state[:] = self.state
-        optimizer.steps, model._draws = self.steps, self.draws

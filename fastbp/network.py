@@ -33,7 +33,7 @@ class Sequential:
             "input_scale", input_scale, minimum=float(limits.tiny), maximum=float(limits.max)
         )
         self.loss = losses.get(loss)
-        self.seed = check.integer("seed", seed, minimum=0)
+        self.seed = check.seed("seed", seed)
         self.layers = _checked(layers, self.loss)
         dense = [layer for layer in self.layers if layer.size]
         self.inputs, self.units = dense[0].inputs, dense[-1].units
@@ -90,14 +90,17 @@ class Sequential:
         This is a pass of training: dropout is active. `predict` is for using the network. X itself is kept, not a copy
         of it, so it must not change before `backward`.
         """
-        with self._alone:
-            X, kinds = self._read(X)
-            plan = self._plans.get("keep", len(X), sources=kinds)
-            Y = np.empty((len(X), self.units), self.dtype)
-            dropout = self._dropout()
-            plan.run("forward", dropout=dropout, X=X, Y=Y)
-            self._kept = (plan, X, Y, dropout)
-            return Y.copy()  # backward reads Y; the caller may write into what it gets
+        return self._alone.call(self._forward, X)
+
+    def _forward(self, X):
+        X, kinds = self._read(X)
+        plan = self._plans.get("keep", len(X), sources=kinds)
+        Y = np.empty((len(X), self.units), self.dtype)
+        self._kept = None  # until this pass is over: it takes the place of what was kept before
+        dropout = self._dropout_key, self._draws
+        plan.run("forward", model=self, X=X, Y=Y)
+        self._kept = (plan, X, Y, dropout)
+        return Y.copy()  # backward reads Y; the caller may write into what it gets
 
     def backward(self, dY):
         """Fills `grads` from dY (n, units), the gradient for the outputs of the last `forward`; returns dX (n, inputs).
@@ -105,58 +108,54 @@ class Sequential:
         dX, of the network's dtype, is the gradient for X as it was passed, before input_scale. Penalties of the layers
         are included in `grads`.
         """
-        with self._alone:
-            if self._kept is None:
-                raise RuntimeError("backward needs what forward keeps; call forward(X) first")
-            plan, X, Y, dropout = self._kept
-            dY = check.data(dY, self.units, self.dtype, name="dY")
-            if len(dY) != plan.batch:
-                raise ValueError(
-                    f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
-                    "call forward with the same rows first"
-                )
-            dX = np.empty((len(X), self.inputs), self.dtype)
-            plan.run("backward", dropout=dropout, X=X, Y=Y, dY=dY, dX=dX)
-            self._last = plan
-            return dX
+        return self._alone.call(self._backward, dY)
+
+    def _backward(self, dY):
+        if self._kept is None:
+            raise RuntimeError("backward needs what forward keeps; call forward(X) first")
+        plan, X, Y, dropout = self._kept
+        dY = check.data(dY, self.units, self.dtype, name="dY")
+        if len(dY) != plan.batch:
+            raise ValueError(
+                f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
+                "call forward with the same rows first"
+            )
+        dX = np.empty((len(X), self.inputs), self.dtype)
+        plan.run("backward", dropout=dropout, X=X, Y=Y, dY=dY, dX=dX)
+        self._last = plan
+        return dX
 
     def loss_and_grad(self, X, y, sample_weight=None, class_weight=None):
         """The loss (a float) of this batch, penalties included; fills `grads`. X (n, inputs), y as for `fit`.
 
         Raises FloatingPointError, naming the layer, if the loss is not finite.
         """
-        with self._alone:
-            loss = None
-            if sample_weight is None and class_weight is None:
-                loss = self._quickly((X, y))
+        return self._alone.call(self._loss_and_grad, X, y, sample_weight, class_weight)
+
+    def _loss_and_grad(self, X, y, sample_weight, class_weight):
+        ready = self._ready  # the last call's plan can be used again on arrays that need no cast
+        if ready is not None and sample_weight is None and class_weight is None:
+            loss = ready.run((X, y), self)
             if loss is not None:
+                if self._last is not ready.owner:
+                    self._last = ready.owner
                 return loss
-            X, kinds = self._read(X)
-            y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
-            weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
-            plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None, sources=kinds)
-            loss = float(plan.run("gradients", dropout=self._dropout(), X=X, targets=y, weights=weights)[0])
-            self._last = plan
-            if weights is None and (self.loss.target_range is None or labels) and self._repeatable(kinds):
-                self._ready = plan.ready(
-                    ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
-                    scanned=("X", "targets"),
-                )
+        X, kinds = self._read(X)
+        y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
+        weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
+        plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None, sources=kinds)
+        loss = float(plan.run("gradients", model=self, X=X, targets=y, weights=weights)[0])
+        self._last = plan
+        if weights is None and (self.loss.target_range is None or labels) and self._repeatable(kinds):
+            self._ready = plan.ready(
+                ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
+                scanned=("X", "targets"),
+            )
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f"the loss is {loss} {self.where_not_finite(X)}; use a smaller lr or clip_norm, or scale X and y"
+                f"the loss is {loss} {self.where_not_finite(X, y, labels, weights)}; use a smaller lr or clip_norm, "
+                "or scale X and y"
             )
-        return loss
-
-    def _quickly(self, arrays):
-        """The loss, where the last call's plan can be used again on arrays that need no cast; else None."""
-        if self._ready is None:
-            return None
-        loss = self._ready.run(arrays, self._dropout_key, self._draws)
-        if loss is None:
-            return None
-        self._draws += 1
-        self._last = self._ready.owner
         return loss
 
     def _apply(self, optimizer):
@@ -189,7 +188,7 @@ class Sequential:
         except IndexError:
             return None
         Y = np.empty((ready.owner.batch, self.units), self.dtype)
-        if ready.run((X, Y), 0, 0) is None:
+        if ready.run((X, Y)) is None:
             return None
         self._ready_to_predict.append(ready)
         return Y
@@ -197,17 +196,21 @@ class Sequential:
     def evaluate(self, X, y, sample_weight=None, class_weight=None):
         """{"loss": mean over the samples, with penalties} and, for a classification, {"accuracy": share right}.
 
-        Dropout is off. An accuracy is given for cross_entropy and binary_cross_entropy, and for integer labels.
+        Dropout is off. An accuracy is given for cross_entropy and binary_cross_entropy, and for targets that are
+        classes: integer labels, or one-hot rows of two outputs or more, with a loss that compares with such (the
+        squared errors, mae, huber). What a network says is then its largest output.
         """
         X, _ = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, targets, len(X), self.loss, self.dtype, self.classes)
-        return self._evaluated(X, targets, labels, weights, self._question(y))
+        return self._evaluated(X, targets, labels, weights, self._question(targets, labels))
 
-    def _question(self, y):
-        """What an accuracy of targets y would count: "class", the largest output; "answers", every output by itself (or
-        the only one); None, nothing: this is no classification."""
-        if check.is_labels(np.asarray(y), self.loss, self.units) or self.loss.name == "cross_entropy":
+    def _question(self, targets, labels):
+        """What an accuracy of checked targets would count: "class", the largest output; "answers", every output by
+        itself (or the only one); None, nothing: this is no classification."""
+        if labels or self.loss.name == "cross_entropy":
+            return "class"
+        if self.loss.one_hot and self.units > 1 and check.one_hot(targets):
             return "class"
         return "answers" if self.loss.classification else None
 
@@ -342,11 +345,6 @@ class Sequential:
         """The number of classes a class_weight may speak of: two for a single output."""
         return max(2, self.units)
 
-    def _dropout(self):
-        """(key, draws before) of the next step's masks."""
-        self._draws += 1
-        return self._dropout_key, self._draws - 1
-
     def _read(self, X):
         """(X as a plan reads it, what its plan must know of its dtype)."""
         X = sources.rows(X, self.inputs, self.dtype, scale=self.input_scale)
@@ -370,21 +368,44 @@ class Sequential:
             begin += layer.size
         return "no layer"
 
-    def where_not_finite(self, X):
-        """In words, the first layer whose output for X is not finite."""
+    def head(self, i):
+        """A network of the layers up to layer i, a dense one, with a copy of their parameters."""
+        layers = self.layers[: i + 1]
+        head = Sequential(*layers, loss="mae", dtype=self.dtype, input_scale=self.input_scale)
+        head.params[:] = self.params[: head.params.size]
+        return head
+
+    def where_not_finite(self, X, targets, labels=False, weights=None):
+        """In words, what is the first that is not finite for checked data - a layer's output, the loss, the penalties -
+        and the sizes of the numbers that it was computed from. Dropout is off."""
+        size = _size(X) * self.input_scale
         for i, layer in enumerate(self.layers):
             if not layer.size:
                 continue
-            head = Sequential(*self.layers[: i + 1], loss="mae", dtype=self.dtype, input_scale=self.input_scale)
-            head.params[:] = self.params[: head.params.size]
-            if not np.isfinite(head._outputs(X)[0]).all():
-                return f"at the output of layer {i} ({layer!r})"
-        return "although every layer's output is finite"
+            Y = self.head(i)._outputs(X)[0]
+            if not np.isfinite(Y).all():
+                return (
+                    f"at the output of layer {i} ({layer!r}), of inputs up to {size:.3g} and weights up to "
+                    f"{_size(layer.W):.3g}"
+                )
+            size = _size(Y)
+        if not math.isfinite(self._outputs(X, targets, labels, weights)[1]):
+            told = f"in {self.loss.name}, although every layer's output is finite, of outputs up to {size:.3g}"
+            told += "" if labels else f", targets up to {_size(targets):.3g}"
+            return told + ("" if weights is None else f", sample weights up to {_size(weights):.3g}")
+        if not math.isfinite(self._penalty()):
+            return f"in the penalties (l1, l2), of parameters up to {_size(self.params):.3g}"
+        return "although every layer's output is finite without dropout"
 
     def __repr__(self):
         parts = ", ".join(repr(layer) for layer in self.layers)
         scale = f", input_scale={self.input_scale!r}" * (self.input_scale != 1)
         return f"Sequential({parts}, loss={self.loss!r}, dtype={self.dtype.name!r}, seed={self.seed}{scale})"
+
+
+def _size(array):
+    """The largest magnitude in an array of any real dtype."""
+    return max(abs(float(array.max())), abs(float(array.min())))
 
 
 def _checked(given, loss):

@@ -64,7 +64,7 @@ class Optimizer:
         scale, which a compiled step fills in, are 1."""
         beta1, beta2, eps = self._betas()
         limit = math.inf if self.clip_value is None else self.clip_value
-        return np.array([self.rate(), self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
+        return np.array([self.learning_rates(1)[0], self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
 
     def constants(self):
         """float64 (13,): what `hyper` gave once, as all but the rate never changes; then log(beta1) and log(beta2),

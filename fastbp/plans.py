@@ -49,15 +49,18 @@ class Plan:
             else:
                 self.fixed[name] = self.compiled.fixed_array(index, program)
 
-    def run(self, part, *, dropout=(0, 0), first=0, steps=1, **named):
+    def run(self, part, *, dropout=(0, 0), model=None, first=0, steps=1, **named):
         """Runs a part of the plan on consecutive batches, without an update; returns the losses, float64 (steps,).
 
         part: "forward", "backward", "gradients" (both, and what they are for) or "outputs" (forward, and the loss if
-        there is one). dropout: (key, steps that drew masks before). first: the first batch's row in the arrays `named`.
+        there is one). dropout: (key, steps that drew masks before); model: instead, the network or expression whose
+        next masks they are, which counts them. first: the first batch's row in the arrays `named`.
         """
         begin, end, learns = _PARTS[part](self.forward)
         losses = np.empty(steps)
-        core.run(self.compiled, self.arrays(**named), begin, end, learns, first, losses, dropout, cpu.threads())
+        if model is not None:
+            dropout = model._dropout_key, model._draws
+        core.run(self.compiled, self.arrays(**named), begin, end, learns, first, losses, dropout, cpu.threads(), model)
         return losses
 
     def ready(self, names, part, *, limits=None, scanned=()):

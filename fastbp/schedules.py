@@ -251,16 +251,19 @@ class ReduceOnPlateau(Schedule):
 
     def observe(self, value):
         value = float(value) if self.mode == "min" else -float(value)
-        if value < self._best - self.min_delta:
-            self._best, self._waited = value, 0
-        elif self._cooling:
-            self._waited = 0
+        current, best, waited, cooling = self.current, self._best, self._waited, self._cooling
+        if value < best - self.min_delta:
+            best, waited = value, 0
+        elif cooling:
+            waited = 0
         else:
-            self._waited += 1
-        self._cooling = max(self._cooling - 1, 0)
-        if self._waited > self.patience:
-            self.current = max(self.current * self.factor, min(self.min_lr, self.current))
-            self._waited, self._cooling = 0, self.cooldown
+            waited += 1
+        cooling = max(cooling - 1, 0)
+        if waited > self.patience:
+            current = max(current * self.factor, min(self.min_lr, current))
+            waited, cooling = 0, self.cooldown
+        # all at once, in C: Ctrl-C leaves either what was before or what is after
+        self.__dict__.update(current=current, _best=best, _waited=waited, _cooling=cooling)
 
     def rates(self, t):
         return np.full_like(t, self.current)

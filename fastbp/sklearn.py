@@ -49,7 +49,10 @@ class _MLP(BaseEstimator):
         """A fresh network and optimizer for the n_features_in_ of the data."""
         widths = [check.integer("hidden", width, minimum=1) for width in np.atleast_1d(self.hidden).tolist()]
         self.optimizer_ = self._optimizer()
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        state = self.random_state
+        if isinstance(state, (int, np.integer)) and not isinstance(state, (bool, np.bool_)):
+            state = check.integer("random_state", state, minimum=0, maximum=2**32 - 1)  # as scikit-learn's own take
+        seed = int(check_random_state(state).randint(np.iinfo(np.int32).max))
         self.net_ = mlp(self.n_features_in_, *widths, units, activation=self.activation, loss=loss,
                         dropout=self.dropout, l2=self.l2, dtype=self.dtype, seed=seed)
         self.n_iter_ = 0

@@ -155,3 +155,17 @@ def test_without_sklearn_the_extra_is_named():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "ImportError: fastbp.sklearn needs scikit-learn" in done.stderr
     assert 'pip install "fastbp[sklearn]"' in done.stderr
+
+
+@pytest.mark.parametrize("n, share", [(2, 0.2), (3, 0.1), (4, 0.1), (2, 0.9), (4, 0.95)])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_part_of_nothing_is_refused(kind, n, share):
+    X, y = np.arange(2.0 * n).reshape(n, 2), np.arange(n) % 2
+    message = rf"validation_split is {share} of {n} samples, of which \d would be held out and \d left to train on"
+    with pytest.raises(ValueError, match=message):
+        kind(validation_split=share, early_stopping=fb.EarlyStopping()).fit(X, y)
+
+
+def test_random_state_ends_where_numpys_does():
+    with pytest.raises(ValueError, match=r"random_state is 18446744073709551616, expected .* <= 4294967295"):
+        MLPClassifier(random_state=2**64).fit([[0.0], [1.0]], [0, 1])

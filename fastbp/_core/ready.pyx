@@ -14,6 +14,7 @@ from fastbp._core.executor cimport Call, start
 from fastbp._core.kernels cimport fbp_reduce
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
+from fastbp._core.train cimport count
 
 import numpy as np
 
@@ -52,6 +53,31 @@ cdef class Alone:
     def __exit__(self, kind, value, traceback):
         self.taken = False
 
+    def call(self, function, *arguments):
+        """function(*arguments), alone. All of it is C's, so that nothing that a signal's handler raises can come between the
+        function's end and this one's, as it might at the end of a `with` statement."""
+        self.__enter__()
+        try:
+            return function(*arguments)
+        finally:
+            self.taken = False
+
+
+def together(dict alones, function, *arguments):
+    """function(*arguments), alone with each of {name: Alone}. Where one of them is taken: its RuntimeError, with its name."""
+    cdef Alone alone
+    cdef list taken = []
+    try:
+        for name, alone in alones.items():
+            if alone.taken:
+                raise RuntimeError(f"{name}: {alone.message}")
+            alone.taken = True
+            taken.append(alone)
+        return function(*arguments)
+    finally:
+        for alone in taken:
+            alone.taken = False
+
 
 cdef class Ready:
     """One pass of a plan, of `plan.batch` rows.
@@ -83,18 +109,18 @@ cdef class Ready:
         for i, spec in enumerate(specs):
             self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3], &rows[i, 0])
 
-    def run(self, tuple arrays, uint64_t seed, uint64_t draws):
+    def run(self, tuple arrays, model=None):
         """The loss of one pass over these arrays (0.0 where the plan has none), or None where they are not of the kind, or
-        where the loss is not finite."""
+        where the loss is not finite. model: whose next masks are drawn, and counted, unless the answer is None."""
         cdef int i
         if self.version != cpu.version() or len(arrays) != self.count:
             return None
         for i in range(self.count):
             if not self._bind(arrays[i], &self.specs[i]):
                 return None
-        return self._pass(seed, draws)
+        return self._pass(model)
 
-    def run_named(self, dict arrays, uint64_t seed, uint64_t draws):
+    def run_named(self, dict arrays, model=None):
         """`run`, of arrays by their names."""
         cdef int i
         cdef PyObject *given
@@ -104,20 +130,25 @@ cdef class Ready:
             given = PyDict_GetItem(arrays, self.names[i])
             if given is NULL or not self._bind(<object>given, &self.specs[i]):
                 return None
-        return self._pass(seed, draws)
+        return self._pass(model)
 
-    cdef object _pass(self, uint64_t seed, uint64_t draws):
+    cdef object _pass(self, model):
         cdef Call call
         cdef double loss = 0
         memset(&call, 0, sizeof(Call))
         call.first_op = self.first_op
         call.last_op = self.plan.program.n_ops if self.last_op < 0 else self.last_op
         call.learns, call.steps, call.epoch, call.losses = self.learns, 1, 1, &loss
-        call.seed, call.draws = seed, draws
+        if model is not None:
+            call.seed, call.draws = model._dropout_key, model._draws
         self.plan.program.update = NULL
         self.plan.program.clip_norm = 0
         start(&self.plan.program, &call, &self.plan.program.passes, self.team)
-        return loss if isfinite(loss) else None
+        if not isfinite(loss):
+            return None
+        if model is not None:
+            count(model, "_draws", 1)
+        return loss
 
     cdef bint _bind(self, object given, const Spec *spec):
         """Whether an array is what the plan reads as it lies; then it is bound."""

@@ -8,8 +8,8 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 
 from .arrays import array, data, indices, not_an_array, not_finite, numeric, rows, rows_of
 from .names import build, choice
-from .numbers import dtype, flag, fraction, integer, number, settings_of, shown
-from .targets import is_labels, targets, weights
+from .numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown
+from .targets import is_labels, one_hot, targets, weights
 from .text import printable
 
 __all__ = [
@@ -27,9 +27,11 @@ __all__ = [
     "not_finite",
     "number",
     "numeric",
+    "one_hot",
     "printable",
     "rows",
     "rows_of",
+    "seed",
     "settings_of",
     "shown",
     "targets",

@@ -6,6 +6,8 @@ from dataclasses import fields
 
 import numpy as np
 
+SEEDS = 2**64  # so many different ones: what is beyond would be taken for one of these
+
 
 def number(name, value, *, minimum=None, above=None, maximum=None, below=None):
     """`value` as a finite float with minimum <= value, above < value, value <= maximum and value < below.
@@ -55,6 +57,20 @@ def integer(name, value, minimum=None, maximum=None):
         raise TypeError(f"{name} is {shown(value)}, expected {wanted}; write it as an int, such as 16") from None
     if (minimum is not None and result < minimum) or (maximum is not None and result > maximum):
         raise ValueError(f"{name} is {result}, expected {wanted}; choose {name} in that range")
+    return result
+
+
+def seed(name, value, epochs=1):
+    """`value` as an int that the random generator tells from all others: 0 <= value < 2^64.
+
+    epochs: of a training that shuffles epoch e by value + e, each of which must be one as well.
+    """
+    result = integer(name, value, minimum=0, maximum=SEEDS - 1)
+    if result + epochs > SEEDS:
+        raise ValueError(
+            f"{name} is {result} and epochs {epochs}, expected their sum to be at most {SEEDS}, as epoch e is shuffled "
+            f"by {name} + e; choose a smaller {name}"
+        )
     return result
 
 

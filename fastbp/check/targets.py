@@ -11,6 +11,7 @@ from .numbers import number, shown
 
 _INT32 = np.dtype(np.int32)
 _INT64 = np.dtype(np.int64)
+_PIECE = 65536  # numbers looked at together, so that the look needs little memory
 
 
 def targets(y, n, loss, units, dtype, name="y"):
@@ -54,6 +55,17 @@ def targets(y, n, loss, units, dtype, name="y"):
     if loss.target_range is not None:
         _in_range(result, loss, name)
     return result, False
+
+
+def one_hot(y):
+    """Whether each row of y (n, units) is a class: all 0, but for a single 1. Looked at in pieces: numbers to be met
+    are seen in the first one."""
+    rows = max(1, _PIECE // y.shape[1])
+    for first in range(0, len(y), rows):
+        piece = y[first : first + rows]
+        if not ((piece == 0) | (piece == 1)).all() or not (piece.sum(axis=1) == 1).all():
+            return False
+    return True
 
 
 def is_labels(y, loss, units):
@@ -173,7 +185,7 @@ def _classes_of(y, loss):
         return y.astype(np.intp)
     if y.ndim == 2 and y.shape[1] == 1 and loss.classification and np.isin(y, (0, 1)).all():
         return y[:, 0].astype(np.intp)
-    if y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+    if y.ndim == 2 and y.shape[1] > 1 and one_hot(y):
         return y.argmax(axis=1)
     raise ValueError(
         f"class_weight is given, but y (shape {y.shape}, dtype {y.dtype}) with {loss.name} does not hold one class for "
