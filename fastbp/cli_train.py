@@ -23,6 +23,7 @@ _RECIPES = {
                    "lr": 1e-3, "batch_size": 32, "epochs": 50},
 }
 _ROOM = 1e-6  # the part of a dtype's range that targets may take: the last layer's weights need the rest
+_LARGEST = 1e150  # and of any dtype: its square is a number as well
 _RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
 
 
@@ -31,7 +32,6 @@ def run(options):
     data, task, recipe = _load(options)
     plan = _choose(options, recipe)
     net = _network(options, plan, data, task)
-    _check_range(data, net.dtype)
     net.data_spec = data.data_spec
     files.description(net)  # what cannot be saved at the end is refused here
     scale = _target_scale(net, data)
@@ -108,16 +108,6 @@ def _network(options, plan, data, task):
                   l1=options.l1, l2=options.l2, dtype=options.dtype, seed=options.seed)
 
 
-def _check_range(data, dtype):
-    """ValueError where the quantity to predict, which the network is to speak in the file's units, is too large."""
-    most = min(float(np.finfo(dtype).max) / 1e3, 1e150)                # 1e150: its square is a number as well
-    largest = 0.0 if data.classes is not None else float(np.abs(np.concatenate([data.y_train, data.y_test])).max())
-    if largest > most:
-        other = "" if dtype == np.float64 or largest > 1e150 else ", or choose --dtype float64"
-        raise ValueError(f"column {data.data_spec['target']!r} holds values up to {largest:.3g}, expected at most "
-                         f"{most:.3g} for {dtype}; divide it by a large number{other}")
-
-
 def _optimizer(options, plan, total):
     """The optimizer, its rate on a schedule that ends after `total` steps."""
     lr = plan["lr"]
@@ -165,14 +155,14 @@ def _target_scale(net, data):
     """
     if data.classes is not None or net.loss.link is not None or net.layers[-1].activation != "linear":
         return 0.0, 1.0
-    largest, limit = float(np.abs(data.y_train).max()), float(np.finfo(net.dtype).max) * _ROOM
+    largest, limit = float(np.abs(data.y_train).max()), min(float(np.finfo(net.dtype).max) * _ROOM, _LARGEST)
     with np.errstate(over="ignore", invalid="ignore"):
         mean, deviation = float(data.y_train.mean()), float(data.y_train.std())
     if not np.isfinite([mean, deviation]).all() or largest > limit:
         raise ValueError(
             f"{data.name}: the target{_called(data)} holds numbers up to {largest:.3g}, expected at most {limit:.3g}, "
             f"so that {net.dtype.name} parameters can speak its units; divide the column by a large number first"
-            + (", or choose --dtype float64" if net.dtype == np.float32 else "")
+            + (", or choose --dtype float64" if net.dtype == np.float32 and largest <= _LARGEST else "")
         )
     return mean, deviation if deviation > 0 else 1.0
 

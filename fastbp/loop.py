@@ -162,7 +162,7 @@ def validation_share(split, data):
 
 def held_out(share, n):
     """The first of the rows that are kept for validation: the last part of n."""
-    return n - splits.held_out(share, n, "validation_split", "samples")
+    return n - splits.held_out(share, n, "validation_split", "samples", "pass validation_data")
 
 
 def logged(names, validated=()):

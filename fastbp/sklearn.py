@@ -74,7 +74,7 @@ class _MLP(BaseEstimator):
             # Data are often sorted by class: a random part is held out, not the last one as in Sequential.fit.
             classes = getattr(self, "classes_", None)
             train, test = split_rows(y, share, self.net_.seed, stratify=classes is not None, name="validation_split",
-                                     classes=classes)
+                                     classes=classes, rows="samples")
             weights = (None, None) if sample_weight is None else (sample_weight[train], sample_weight[test])
             validation = (X[test], y[test], weights[1])
             X, y, sample_weight = X[train], y[train], weights[0]

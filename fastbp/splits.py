@@ -14,25 +14,28 @@ from fastbp import check
 _MOST = 5       # names that a warning lists
 
 
-def held_out(share, n, name, rows="rows"):
+def held_out(share, n, name, rows="rows", remedy="give more rows"):
     """How many of n rows a share holds out: round(n share), at least 1 and at most n - 1.
 
-    `name` is the argument's name for messages. Raises ValueError, with the numbers, where a part would be empty.
+    `name` is the argument's name for messages, `rows` what they call rows, `remedy` what they say to do. Raises
+    ValueError, with the numbers, where a part would be empty.
     """
     count = round(n * share)
     if not 0 < count < n:
         raise ValueError(
-            f"{name} is {share} of {n} {rows}, expected at least one to train on and one to validate with, but that "
-            f"holds out {count}; change it, or give more {rows}, or hold out a part of your own"
+            f"{name} is {share} of {n} {rows if n != 1 else rows[:-1]}, of which {count} would be held out and "
+            f"{n - count} left to train on, expected at least one of each; change it, or "
+            f"{remedy}"
         )
     return count
 
 
-def split_rows(y, test_size, seed, stratify=True, name="test_size", classes=None):
+def split_rows(y, test_size, seed, stratify=True, name="test_size", classes=None, rows="rows"):
     """Places of the rows to train on and of the `test_size` held out, both ascending; the same for the same seed on
     every machine.
 
-    0 < test_size < 1; `name` is what messages call it. Of the n rows of y, round(n test_size) are held out. With
+    0 < test_size < 1; `name` is what messages call it, `rows` what they call
+    rows. Of the n rows of y, round(n test_size) are held out. With
     stratify, y (n,) are classes, and a class of m rows gives m test_size of them, rounded up for those with the largest
     fractions and down for the others; of equal fractions, those come first that keep a row to train on, the rest in
     an order of the seed's. A UserWarning names the classes that have no row in one of the parts, by `classes` (names,
@@ -40,7 +43,7 @@ def split_rows(y, test_size, seed, stratify=True, name="test_size", classes=None
     """
     share = check.number(name, test_size, above=0, below=1)
     seed = check.integer("seed", seed, minimum=0, maximum=2**32 - 1)
-    count = held_out(share, len(y), name)
+    count = held_out(share, len(y), name, rows, f"give more {rows}")
     # RandomState: NumPy has frozen its stream, so the parts never change with NumPy's version.
     random = np.random.RandomState(seed)
     if stratify:
@@ -48,11 +51,11 @@ def split_rows(y, test_size, seed, stratify=True, name="test_size", classes=None
         groups = np.split(np.argsort(y, kind="stable"), np.cumsum(sizes)[:-1])
     else:
         values, groups, sizes = None, [np.arange(len(y))], np.array([len(y)])
-    groups = [random.permutation(rows) for rows in groups]
+    groups = [random.permutation(group) for group in groups]
     counts = _shared_out(sizes, share, count, random)
     test = np.zeros(len(y), dtype=bool)
-    for rows, taken in zip(groups, counts, strict=True):
-        test[rows[:taken]] = True
+    for group, taken in zip(groups, counts, strict=True):
+        test[group[:taken]] = True
     if stratify:
         _warn(values, sizes, counts, f"{name} {share:g}", classes)
     return np.flatnonzero(~test), np.flatnonzero(test)

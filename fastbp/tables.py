@@ -57,9 +57,9 @@ class Table(NamedTuple):
         finite = np.isfinite(mean) & np.isfinite(scale)
         if not finite.all():
             i = int(finite.argmin())
-            raise ValueError(f"{self.name}: column {cells.shown(self.features[i])} holds values up to "
-                             f"{np.abs(self.X[train, i]).max():.3g}, whose spread is beyond the largest number; divide "
-                             f"the column by a large number")
+            raise ValueError(f"{self.name}: column {cells.shown(self.features[i])} holds numbers up to "
+                             f"{np.abs(self.X[train, i]).max():.3g}, whose mean and deviation are beyond the largest "
+                             f"number, expected finite ones to standardise by; divide the column by a large number")
         X = (self.X - mean) / scale
         spec = {"features": list(self.features), "mean": mean.tolist(), "scale": scale.tolist(), "target": self.target,
                 "classes": None if self.classes is None else list(self.classes), "image_shape": None}

@@ -5,6 +5,7 @@ names a piece of each.
 """
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -441,8 +442,9 @@ def test_right_input_takes_the_short_way(monkeypatch):
     def no(*arguments, **settings):
         raise AssertionError("took the long way")
 
-    monkeypatch.setattr(check, "numeric", no)
-    monkeypatch.setattr(check, "_cast", no)
+    for module in ("arrays", "targets"):
+        monkeypatch.setattr(sys.modules[f"fastbp.check.{module}"], "numeric", no)
+    monkeypatch.setattr(check.arrays, "cast", no)
     X = GOOD.astype(F32)
     assert check.data(X, 3, F32) is X
     assert check.targets(X, 4, MSE, 3, F32)[0] is X

@@ -130,7 +130,7 @@ def test_small_classes_hold_out_the_share_asked_for(classes, size, share):
 
 
 @pytest.mark.parametrize("settings, message", [
-    ({"validation_split": 0.01}, "validation_split is 0.01 of 2 rows, expected at least one to train on"),
+    ({"validation_split": 0.01}, "validation_split is 0.01 of 2 samples, of which 0 would be held out and 2 left"),
     ({"validation_split": 1.5}, "validation_split is 1.5, expected a finite number >= 0 and < 1"),
     ({"hidden": (0,)}, "hidden is 0"),
     ({"activation": "rleu"}, "did you mean 'relu'"),

@@ -27,7 +27,7 @@ def test_counts_are_exact_and_every_class_gives_its_share(sizes, share, seed, or
     order.shuffle(y)
     y, n = np.array(y), len(y)
     if not 0 < round(n * share) < n:
-        with pytest.raises(ValueError, match=f"test_size is .* of {n} rows, expected at least one"):
+        with pytest.raises(ValueError, match=f"test_size is .* of {n} rows?, of which .* would be held out"):
             split(y, share, seed)
         return
     train, test = split(y, share, seed)
@@ -95,11 +95,11 @@ def test_a_share_that_is_none(share, error):
 
 
 def test_an_empty_part_is_refused_with_the_numbers():
-    message = r"validation_split is 0.05 of 9 rows, expected at least one to train on and one to validate with, but " \
-              "that holds out 0; change it, or give more rows"
+    message = r"validation_split is 0.05 of 9 rows, of which 0 would be held out and 9 left to train on, expected at " \
+              "least one of each; change it, or give more rows"
     with pytest.raises(ValueError, match=message):
         splits.split_rows(np.arange(9) % 2, 0.05, 0, name="validation_split")
-    with pytest.raises(ValueError, match="that holds out 3"):
+    with pytest.raises(ValueError, match="of which 3 would be held out and 0 left"):
         splits.split_rows(np.arange(3), 0.99, 0, stratify=False)
 
 
