@@ -121,8 +121,7 @@ def read_idx(path):
     try:
         with open(path, "rb") as raw:
             # The content says whether it is gzipped: downloaded archives often lose or keep a wrong ".gz".
-            zipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
+            zipped = raw.peek(2)[:2] == b"\x1f\x8b"           # a pipe cannot be read twice
             with gzip.GzipFile(fileobj=raw) if zipped else raw as file:
                 return _read_idx(path, file)
     except FileNotFoundError:

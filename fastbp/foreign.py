@@ -41,9 +41,12 @@ def special(mode):
 def seems(path):
     """In words, what the file at `path` seems to be: "a pickle", "an HDF5 file ..."; "" where nothing is known of it.
 
-    Nothing in it is run or unpacked. A path that cannot be read is "".
+    Nothing in it is run or unpacked. A path that cannot be read is "", and so is a pipe, which would have to be waited
+    for.
     """
     try:
+        if special(os.stat(path).st_mode):
+            return ""
         with open(path, "rb") as file:
             head, size = file.read(4096), os.fstat(file.fileno()).st_size
     except (OSError, ValueError):

@@ -4,13 +4,14 @@ import gzip
 import io
 import os
 import pickle
+import threading
 import zipfile
 
 import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import foreign
+from fastbp import datasets, foreign
 
 
 def zipped(*names):
@@ -61,6 +62,19 @@ def test_a_file_is_told_from_its_first_bytes(tmp_path, data, what):
 
 def test_nothing_there(tmp_path):
     assert foreign.seems(tmp_path / "nothing") == foreign.seems(tmp_path) == ""
+
+
+def test_a_pipe_is_not_opened_again_to_see_what_it_was(tmp_path):
+    """Nobody writes into it a second time."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for read, error in ((datasets.read_idx, "not an IDX file; expected"),
+                        (lambda path: datasets.load_csv(path, "y"), "not a text file in UTF-8 .byte 0 cannot be")):
+        writer = threading.Thread(target=lambda: path.write_bytes(b"\xff\xfe no table, no images"))
+        writer.start()
+        with pytest.raises(ValueError, match=error):
+            read(path)
+        writer.join()
 
 
 def test_what_is_no_file(tmp_path):
