@@ -52,7 +52,7 @@ def fit_many(
     In a History, seconds are those that passed from an epoch's beginning to its end, beside other networks' work.
 
     Ctrl-C ends the training after the steps at hand (about 50 ms), with `interrupted` set for the networks that are not
-    finished; some may not have begun.
+    finished; some may not have begun. What `fit` warns of is warned of at the end, by each network's index.
 
     Raises ValueError, TypeError and, for a network that another thread is training, RuntimeError, before anything is
     changed. A network whose loss or parameter stops being finite stops alone, with the parameters after its last good

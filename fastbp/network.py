@@ -16,9 +16,9 @@ class Sequential:
     """A network of layers in a row.
 
     layers: Dense and Dropout objects, each Dense as wide as the one before it gives out; kept as copies in `layers`.
-    loss: a name or a fastbp.losses object. dtype: "float32" or "float64", of parameters and arithmetic. seed: of the
-    initial parameters, the order of training and the dropout masks. input_scale: what X is multiplied by wherever the
-    network reads it, such as 1 / 255 for pixels that are kept as bytes.
+    loss: a name or a fastbp.losses object. dtype: "float32" or "float64", of parameters and arithmetic. seed: an int, 0
+    to 2^64 - 1, of the initial parameters, the order of training and the dropout masks. input_scale: what X is
+    multiplied by wherever the network reads it, such as 1 / 255 for pixels that are kept as bytes.
 
     params, grads: (P,), one contiguous vector each, never moved; `layers[i].W`, `.b`, `.dW`, `.db` are views of them.
     A user may write into them between calls.

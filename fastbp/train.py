@@ -69,7 +69,8 @@ def fit(
     held out instead, with its sample_weight. A sample has its sample_weight wherever it is; class_weight is of the
     steps alone, as in Keras. So val_loss says the same of the same rows in both ways, and can be compared between
     trainings of different class_weight.
-    shuffle, seed: epoch e is in the order of fb.batches(..., seed=seed + e); seed is the network's by default.
+    shuffle, seed: epoch e is in the order of fb.batches(..., seed=seed + e), all of them below 2^64; seed is the
+    network's by default.
     callbacks: fb.Callback objects or functions (net, epoch, logs); early_stopping: fb.EarlyStopping.
     The History's accuracy, of a classification (see `evaluate`), is that of the data trained on at the end of an epoch;
     of more than 4,000 samples, that of every k-th. Its lr is the rate of an epoch's first step.

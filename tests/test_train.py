@@ -635,7 +635,7 @@ def test_early_stopping_puts_back_the_best_also_where_a_training_fails(data):
 
 CAUSES = {
     "inputs": ("mse", 3e38, 1.0, r"at the output of layer 0 \(Dense.*, of inputs up to 3e\+38 and weights up to 1"),
-    "targets": ("mse", 1.0, 3e38, r"in mse, although every layer's output is finite, of outputs .*, targets up to 3"),
+    "targets": ("mse", 1.0, 3e38, r"in mse, although every layer's output is finite, of .*, targets up to 3e\+38"),
     "a pole": ("poisson", 500.0, 1.0, r"in poisson, although every layer's output is finite, of outputs up to 2e\+03"),
 }
 
