@@ -157,7 +157,7 @@ class Job:
 
     def __init__(self, model, arrays, batch_size, threads):
         self.model, self.arrays = model, arrays
-        self.threads = cpu.threads() if threads is None else check.integer("threads", threads, minimum=1)
+        self.threads = check.threads(threads)
         self.n = len(next(iter(arrays.values())))
         self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
         self.step_seconds = None

@@ -40,7 +40,7 @@ class Plan:
 
     def __init__(self, params, grads, program, team):
         self.batch, self.forward, self.grads = program.batch, program.forward, grads
-        self.compiled = Compiled(params, grads, program, min(team, program.most_threads))
+        self.compiled = Compiled(params, grads, program, cpu.capped(min(team, program.most_threads)))
         self.data, self.fixed, self.widths = {}, {}, {}
         for name, index in program.data.items():
             if program.values[index].mode in ("direct", "ordered"):

@@ -63,8 +63,8 @@ def fit(
     callbacks: fb.Callback objects or functions (net, epoch, logs); early_stopping: fb.EarlyStopping.
     The History's accuracy, of a classification, is that of the data trained on at the end of an epoch; of more than
     4,000 samples, that of every k-th.
-    progress: True, False, or None for a bar where stderr is a terminal. threads: an int; the result does not depend on
-    it.
+    progress: True, False, or None for a bar where stderr is a terminal. threads: an int, the most that work on it;
+    where the system starts fewer, fewer do, and a RuntimeWarning says so once. The result does not depend on it.
 
     Ctrl-C ends the training after the chunk of steps at hand, with history.interrupted set.
 

@@ -7,7 +7,7 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 """
 
 from .arrays import array, data, indices, not_finite, numeric, rows, rows_of
-from .numbers import build, choice, dtype, flag, fraction, integer, number, settings_of, shown
+from .numbers import build, choice, dtype, flag, fraction, integer, number, settings_of, shown, threads
 from .targets import is_labels, targets, weights
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "settings_of",
     "shown",
     "targets",
+    "threads",
     "weights",
 ]

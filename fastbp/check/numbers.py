@@ -7,6 +7,8 @@ from dataclasses import MISSING, fields
 
 import numpy as np
 
+from fastbp._core import cpu
+
 
 def number(name, value, *, minimum=None, above=None, maximum=None, below=None):
     """`value` as a finite float with minimum <= value, above < value, value <= maximum and value < below.
@@ -57,6 +59,14 @@ def integer(name, value, minimum=None, maximum=None):
     if (minimum is not None and result < minimum) or (maximum is not None and result > maximum):
         raise ValueError(f"{name} is {result}, expected {wanted}; choose {name} in that range")
     return result
+
+
+def threads(value):
+    """The number of threads of a call: an int, 1 or more, or None for fb.cpu.threads(). Errors as `integer`.
+
+    It is an upper limit, so one that the core cannot be told is as good as the largest that it can.
+    """
+    return cpu.threads() if value is None else min(integer("threads", value, minimum=1), cpu.MOST_THREADS)
 
 
 def flag(name, value):
