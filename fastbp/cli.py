@@ -73,7 +73,8 @@ def main(argv=None):
     except SystemExit as ended:                                  # --help and errors of argparse, already printed
         return ended.code or 0
     try:
-        return options.run(options)
+        with np.errstate(all="ignore"):
+            return options.run(options)
     except KeyboardInterrupt:
         print("fastbp: interrupted", file=sys.stderr)
         return 130

@@ -11,6 +11,7 @@ from . import check, optimizers
 from ._core import cpu, random
 from ._core import train as core
 from .callbacks import Callbacks, History, Progress
+from .quiet import quiet
 
 CHUNK_SECONDS = 0.05
 
@@ -208,9 +209,7 @@ class Job:
             yield from self.guarded(start, epoch, order, whole, losses[whole:], optimizer, rest)
             bar.advance(1)
         seconds = time.perf_counter() - begun
-        share = np.full(len(losses), self.batch / self.n)
-        share[whole:] = rest / self.n
-        logs = {"loss": float(losses @ share)}
+        logs = {"loss": _mean_loss(losses, whole, self.batch / self.n, rest / self.n)}
         logs.update(self.more_logs())
         return {**logs, "lr": float(optimizer.rate()), "seconds": seconds, "samples_per_second": self.n / seconds}
 
@@ -271,6 +270,14 @@ class Job:
             f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this "
             "step. Use a smaller lr, or clip_norm, or scale X and y"
         )
+
+
+@quiet
+def _mean_loss(losses, whole, share, share_of_rest):
+    """The mean over the samples, a float, of the losses of batches: of `whole` ones, and of the rest."""
+    shares = np.full(len(losses), share)
+    shares[whole:] = share_of_rest
+    return float(losses @ shares)
 
 
 class _State:

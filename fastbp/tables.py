@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .quiet import quiet
+
 _FEW = 20                # a column of whole numbers with more distinct values than this is a quantity, not a class
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 
@@ -43,6 +45,7 @@ class Table(NamedTuple):
     classes: tuple | None            # the distinct targets in order (str or int); None for regression
     name: str = "table"
 
+    @quiet
     def split(self, test_size=0.2, seed=0):
         """Dataset of a training and a test part, features standardised by the training part's mean and deviation.
 
@@ -75,6 +78,7 @@ def split_rows(y, test_size, seed, stratify=True):
     return np.flatnonzero(~test), np.flatnonzero(test)
 
 
+@quiet
 def standard_scale(X):
     """Mean and standard deviation of each column of X (n, features): two (features,) arrays; 1 where it is constant."""
     mean = X.mean(axis=0)
