@@ -18,7 +18,9 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
 MODULES = [
-    "portable", "cpu", "random", "plan", "dense", "rows", "maps", "updates", "executor", "train", "ready", "many",
+    "portable", "cpu", "teams", "random",
+    "plan", "dense", "rows", "maps", "updates", "executor",
+    "train", "ready", "many",
 ]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
@@ -35,7 +37,7 @@ class BuildCore(build_ext):
     """build_ext with flags of its own for each ISA's file, and OpenMP where a small program with it links."""
 
     def build_extensions(self):
-        compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], [])
+        compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], ["-pthread"])
         description = " ".join(C_FLAGS + compile_flags)
         for extension in self.extensions:
             extension.extra_compile_args = C_FLAGS + compile_flags

@@ -76,7 +76,7 @@ def main(argv=None):
     except SystemExit as ended:                                  # --help and errors of argparse, already printed
         return ended.code or 0
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.filterwarnings("always", category=UserWarning, module="fastbp")
             warnings.showwarning = lambda message, *_: print(f"fastbp {options.command}: warning: {_one_line(message)}",
                                                              file=sys.stderr)

@@ -15,6 +15,7 @@ from .looks import Looks
 from .node import Node, constant, differentiate, ordered
 from .products import numbered, penalty
 from .program import Data
+from .quiet import quiet
 
 
 def _refused(name):
@@ -116,6 +117,7 @@ class Plan(Looks):
             for name, node in self._names.items()
         }
 
+    @quiet
     def _initialise(self):
         number = 0
         for name, node in self._names.items():
@@ -369,6 +371,7 @@ class Plan(Looks):
         files.load_parameters(self.parameters, path)
         return self
 
+    @quiet
     def write_to(self, model):
         """Copies the parameters of a network or layer that the expression was made with back into it."""
         targets = model.layers if hasattr(model, "layers") else [model]

@@ -18,6 +18,7 @@ import fastbp as fb
 
 from . import check
 from . import graph as g
+from .quiet import quiet
 
 LR, NUDGE = 0.01, 0.1
 OPTIMIZERS = {
@@ -37,14 +38,17 @@ class Scale(NamedTuple):
     half: float = 1.0
 
     @classmethod
+    @quiet
     def of(cls, values):
         """The scale that takes values (n,) to [-1, 1]; a constant keeps its unit."""
         low, high = values.min() / 2, values.max() / 2      # halves: the range of finite numbers may not be finite
         return cls(float(low + high), float(high - low) or 1.0)
 
+    @quiet
     def __call__(self, values):
         return (values - self.middle) / self.half
 
+    @quiet
     def back(self, values):
         """The values that were scaled."""
         return values * self.half + self.middle
@@ -88,6 +92,7 @@ class CurveFitter:
     Raises ValueError where points are fewer than two, not finite, or too few to determine the polynomial.
     """
 
+    @quiet
     def __init__(self, x, y, degree=5, *, scale=True, dtype="float64"):
         self.degree = check.integer("degree", degree, minimum=0, maximum=MOST)
         dtype = check.dtype(dtype)
@@ -103,13 +108,12 @@ class CurveFitter:
             )
         self.interpolates = degree == distinct - 1
         self.exact = self._least_squares()
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._powers = np.vander(self.t.astype(np.float64), degree + 1)
-            if not np.isfinite(self._powers**2 @ np.ones(degree + 1)).all() or not np.isfinite(self.u**2).all():
-                raise ValueError(
-                    f"x up to {np.abs(x).max():g} and y up to {np.abs(y).max():g} have powers beyond the largest "
-                    f"number for degree {degree}, expected smaller ones; pass scale=True"
-                )
+        self._powers = np.vander(self.t.astype(np.float64), degree + 1)
+        if not np.isfinite(self._powers**2 @ np.ones(degree + 1)).all() or not np.isfinite(self.u**2).all():
+            raise ValueError(
+                f"x up to {np.abs(x).max():g} and y up to {np.abs(y).max():g} have powers beyond the largest "
+                f"number for degree {degree}, expected smaller ones; pass scale=True"
+            )
         self.curvature = float(2 * np.linalg.norm(self._powers, 2) ** 2)
         self.plan = self._compile(dtype)
         self.knobs = self.plan.parameters["k"]
@@ -141,7 +145,7 @@ class CurveFitter:
         if knobs is None:
             return self.plan.loss(t=self.t, u=self.u)
         before = self.knobs.copy()
-        self.knobs[:] = knobs
+        self._turn_to(knobs)
         try:
             return self.plan.loss(t=self.t, u=self.u)
         finally:
@@ -152,25 +156,27 @@ class CurveFitter:
         loss, grads = self.plan.loss_and_grad(t=self.t, u=self.u)
         before, gradient = self.knobs.copy(), grads["k"].copy()
         copy.deepcopy(optimizer).step(self.plan)
-        nudge = self.knobs - before
+        nudge = _difference(self.knobs, before)
         self.knobs[:] = before
         return Screens(loss, before, gradient, nudge)
 
+    @quiet
     def predict(self, x, knobs=None):
         """The curve's y (n,) at x (n,), in the units of the points, with the knobs as they are or at `knobs`."""
         t = self.x_scale(np.asarray(x, dtype=np.float64))
         return self.y_scale.back(Polynomial(self.knobs if knobs is None else knobs)(t))
 
+    @quiet
     def polynomial(self, knobs=None):
         """(degree + 1,) float64: the coefficients of x^0, x^1 ... in the units of the points."""
         middle, half = self.x_scale
-        with np.errstate(over="ignore", invalid="ignore"):       # beyond the largest number: inf, which says so
-            in_t = Polynomial(np.array(self.knobs if knobs is None else knobs, dtype=np.float64))
-            coefficients = _padded(in_t(Polynomial([-middle / half, 1 / half])).coef, self.degree + 1)
-            coefficients *= self.y_scale.half
+        in_t = Polynomial(np.array(self.knobs if knobs is None else knobs, dtype=np.float64))
+        coefficients = _padded(in_t(Polynomial([-middle / half, 1 / half])).coef, self.degree + 1)
+        coefficients *= self.y_scale.half                        # beyond the largest number: inf, which says so
         coefficients[0] += self.y_scale.middle
         return coefficients
 
+    @quiet
     def surface(self, pair, first, second, knobs=None):
         """The loss over two knobs (i, j): (len(second), len(first)), the others at `knobs` (degree + 1,), or exact."""
         at, (i, j) = np.array(self.exact if knobs is None else knobs), pair
@@ -182,6 +188,7 @@ class CurveFitter:
 
     # ---- turning the knobs ---------------------------------------------------------------------------------------
 
+    @quiet
     def rate(self, method="gradient", batch_size=None):
         """The learning rate where none is given: 0.01, or less where that may climb.
 
@@ -219,7 +226,7 @@ class CurveFitter:
         lr = self.rate(method, batch_size) if lr is None else lr
         optimizer = OPTIMIZERS.get(method, OPTIMIZERS["gradient"])(lr)
         turning = self._turning(turn)
-        self.knobs[:] = np.where(turning, 0.0, self.exact)
+        self._turn_to(np.where(turning, 0.0, self.exact))
         if method == "perturb":
             if batch_size is not None:
                 raise ValueError(f"batch_size is {batch_size}, but perturb compares losses of all points; "
@@ -245,8 +252,7 @@ class CurveFitter:
         start = self.screens(optimizer)
         count = steps * per_evaluation
         tens = [per_evaluation * 10**e for e in range(len(str(steps)))]     # 1, 10, 100 ... evaluations
-        moments = [np.geomspace(1, count, _MOMENTS), np.linspace(0, count, _MOMENTS), tens]
-        moments = np.unique(np.concatenate(moments).astype(np.int64))
+        moments = _moments(count, tens)
         losses, knobs = np.empty(len(moments)), np.empty((len(moments), len(self.knobs)))
         losses[0], knobs[0], kept = start.loss, start.knobs, 1
         for step, _ in enumerate(walk, 1):
@@ -271,13 +277,21 @@ class CurveFitter:
         for _ in range(evaluations - 1):
             i = random.choice(turning)
             before = self.knobs[i]
-            self.knobs[i] += nudge * random.standard_normal()
+            self._nudge(i, nudge * random.standard_normal())
             loss = self.loss()
             if loss < best:
                 best = loss
             else:
                 self.knobs[i] = before
             yield
+
+    @quiet
+    def _turn_to(self, knobs):
+        self.knobs[:] = knobs
+
+    @quiet
+    def _nudge(self, i, by):
+        self.knobs[i] += by
 
     def _turning(self, turn):
         """bool (degree + 1,): which knobs may turn."""
@@ -297,6 +311,18 @@ def _points(x, y):
     if n < 2:
         raise ValueError(f"x holds {n} point{'s' * (n != 1)}, expected two or more; give more points")
     return x, y
+
+
+@quiet
+def _difference(a, b):
+    return a - b
+
+
+@quiet
+def _moments(count, tens):
+    """The steps 0 .. count after which a walk is looked at."""
+    moments = [np.geomspace(1, count, _MOMENTS), np.linspace(0, count, _MOMENTS), tens]
+    return np.unique(np.concatenate(moments).astype(np.int64))
 
 
 def _padded(coefficients, count):

@@ -8,6 +8,7 @@ install.
 import numpy as np
 
 from .plot import finish, open_figure
+from .quiet import quiet
 
 _STYLES = (
     {"color": "#1f77b4", "linestyle": "-", "marker": "o", "linewidth": 2.2},
@@ -18,6 +19,7 @@ _EXACT = {"color": "0.75", "linewidth": 6, "solid_capstyle": "round", "zorder": 
 _FRAMES, _MILLISECONDS, _HOLD = 70, 90, 2000       # the last frame is held
 
 
+@quiet
 def fit(fitter, runs, path=None, names=("x", "y")):
     """The points, the curve each run ended with, and beneath them the exact one of least squares."""
     figure = open_figure(path, (7.2, 4.8))
@@ -35,6 +37,7 @@ def fit(fitter, runs, path=None, names=("x", "y")):
     return finish(figure, path)
 
 
+@quiet
 def loss(fitter, runs, path=None):
     """The loss of each run over the evaluations it spent, both axes logarithmic, and the least there is."""
     figure = open_figure(path, (7.2, 4.8))
@@ -58,6 +61,7 @@ def loss(fitter, runs, path=None):
     return finish(figure, path)
 
 
+@quiet
 def animate(fitter, fits, walks, pair, path, names=("x", "y")):
     """Write a GIF: left the fits of runs of all knobs, right the paths of runs of two knobs over their loss.
 

@@ -14,6 +14,7 @@ import zlib
 import numpy as np
 
 from . import foreign
+from .quiet import quiet
 from .splits import split_rows
 from .tables import Dataset, Table, load_csv, load_features
 
@@ -37,6 +38,7 @@ MIRRORS = (
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
+@quiet
 def load_digits(test_size=0.2, seed=0):
     """scikit-learn's bundled digits: 1,797 images of 8x8, pixels scaled from 0..16 to 0..1 -> Dataset.
 
@@ -89,6 +91,7 @@ def _images(X_train, y_train, X_test, y_test, shape, white, name):
     return Dataset(X_train, y_train, X_test, y_test, classes, shape, name, spec)
 
 
+@quiet
 def _pixels(images):
     """(n, h, w) bytes -> (n, h*w) float32 in 0..1."""
     return np.divide(images.reshape(len(images), -1), np.float32(255), dtype=np.float32)

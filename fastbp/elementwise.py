@@ -7,6 +7,7 @@ where an input was broadcast, the sum that takes it back is added here, once for
 import numpy as np
 
 from .node import OPERATIONS, Node, Operation, broadcast, constant, is_number, node_of
+from .quiet import quiet
 
 
 def apply(op, *operands, **attributes):
@@ -41,6 +42,7 @@ def _unexpanded(i, nodes, batched, shape):
         return node
 
 
+@quiet
 def _folded(op, nodes, attributes):
     """The constant that an operation on constants gives; None where it depends on the batch in a way constants cannot
     say."""
@@ -51,8 +53,7 @@ def _folded(op, nodes, attributes):
         per_batch = 0
     else:
         return None
-    with np.errstate(all="ignore"):
-        return constant(OPERATIONS[op].fold(*(node.value for node in nodes), **attributes), per_batch)
+    return constant(OPERATIONS[op].fold(*(node.value for node in nodes), **attributes), per_batch)
 
 
 def row(op, derivative, fold):
@@ -101,6 +102,7 @@ def multiply(a, b):
     return apply("multiply", a, b)
 
 
+@quiet
 def divide(a, b):
     b = node_of(b)
     if b.op == "constant" and not b.per_batch and np.all(b.value):

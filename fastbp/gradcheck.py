@@ -6,6 +6,7 @@ import numpy as np
 
 from . import check
 from .network import Sequential
+from .quiet import quiet
 
 STEP = 6e-6  # the cube root of float64's precision: rounding and truncation of the difference are balanced there
 
@@ -21,6 +22,7 @@ class GradCheck(NamedTuple):
     checked: int
 
 
+@quiet
 def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, seed=0):
     """Compares net's gradient for (X, y) with central differences, in float64 whatever the network's dtype.
 

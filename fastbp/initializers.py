@@ -18,6 +18,7 @@ import numpy as np
 
 from fastbp import check
 from fastbp._core import random
+from fastbp.quiet import quiet
 
 _VARIANCES = {
     "glorot": lambda inputs, units: 2.0 / (inputs + units),
@@ -57,6 +58,7 @@ def get(name, init, shape):
     return values
 
 
+@quiet
 def values(init, shape, fans, key):
     """float64 array of `shape` from what `get` returned. fans: (inputs, units) of the layer; key: int, the stream."""
     if not isinstance(init, str):

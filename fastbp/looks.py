@@ -6,6 +6,7 @@ import numpy as np
 
 from .elementwise import total_of
 from .node import OPERATIONS, constant, differentiate, ordered
+from .quiet import quiet
 
 LONGEST = 6  # numbers of a value that are written out
 
@@ -144,6 +145,7 @@ def label(node, name=None):
     return f"{node.op} {node.exponent:g}" if node.op == "power" else node.op
 
 
+@quiet
 def numbers(array):
     """An array in a few characters: its numbers where they are few, else its shape, mean and extremes."""
     array = np.asarray(array, np.float64) + 0.0  # a zero without a sign

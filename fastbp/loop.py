@@ -12,6 +12,7 @@ from ._core import cpu, random
 from ._core import train as core
 from .callbacks import Callbacks, History
 from .progress import Progress
+from .quiet import quiet
 
 CHUNK_SECONDS = 0.05
 
@@ -182,7 +183,7 @@ class Job:
 
     def __init__(self, model, arrays, batch_size, threads):
         self.model, self.arrays = model, arrays
-        self.threads = cpu.threads() if threads is None else check.integer("threads", threads, minimum=1)
+        self.threads = check.threads(threads)
         self.n = len(next(iter(arrays.values())))
         self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
         self.step_seconds = None
@@ -241,9 +242,7 @@ class Job:
             yield from self.guarded(start, epoch, order, whole, losses[whole:], optimizer, rest)
             bar.advance(1)
         seconds = time.perf_counter() - begun
-        share = np.full(len(losses), self.batch / self.n)
-        share[whole:] = rest / self.n
-        logs = {"loss": float(losses @ share)}
+        logs = {"loss": _mean_loss(losses, whole, self.batch / self.n, rest / self.n)}
         logs.update(self.more_logs())
         return {**logs, "lr": self.lr, "seconds": seconds, "samples_per_second": self.n / seconds}
 
@@ -305,3 +304,11 @@ class Job:
             f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this "
             "step. Use a smaller lr, or clip_norm, or scale X and y"
         )
+
+
+@quiet
+def _mean_loss(losses, whole, share, share_of_rest):
+    """The mean over the samples, a float, of the losses of batches: of `whole` ones, and of the rest."""
+    shares = np.full(len(losses), share)
+    shares[whole:] = share_of_rest
+    return float(losses @ shares)

@@ -48,7 +48,7 @@ def fit_many(
     repeats: a fold, a bootstrap sample; or None for all. The bits are those of fit(X[rows], y[rows], ...).
     optimizers: fb.SGD(lr=0.1) by default; an optimizer, of which each network gets a fresh() one; or a list of one for
     each network, whose state and count of steps go on where they are.
-    seeds: None for each network's own, or a list of ints. threads: an int, by default fb.cpu.threads().
+    seeds: None for each network's own, or a list of ints. threads: an int, by default fb.cpu.threads(); an upper limit.
     In a History, seconds are those that passed from an epoch's beginning to its end, beside other networks' work.
 
     Ctrl-C ends the training after the steps at hand (about 50 ms), with `interrupted` set for the networks that are not
@@ -62,7 +62,7 @@ def fit_many(
     nets = _networks(nets)
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
-    team = cpu.threads() if threads is None else check.integer("threads", threads, minimum=1)
+    team = check.threads(threads)
     seeds = [net.seed for net in nets] if seeds is None else _each("seeds", seeds, nets)
     seeds = [check.seed(f"seeds[{i}]", seed, epochs if shuffle else 1) for i, seed in enumerate(seeds)]
     optimizers = _optimizers(optimizers, nets)
@@ -73,6 +73,7 @@ def fit_many(
         for i, own in enumerate(zip(nets, rows, optimizers, seeds, strict=True))
     ]
     histories = [member.history(epochs) for member in members]
+    team = cpu.team(min(team, len(members)))
     with Progress(epochs, sum(history.params["steps"] for history in histories), progress) as bar:
         alones = {f"nets[{i}]": net._alone for i, net in enumerate(nets)}
         together(alones, _train, members, histories, shuffle, bar, team)

@@ -8,6 +8,7 @@ import numpy as np
 from . import check, layers, loop, losses, memory, nets, per_example, plans, sources, train
 from ._core import cpu, random
 from ._core.ready import Alone
+from .quiet import quiet
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
 
@@ -214,6 +215,7 @@ class Sequential:
             return "class"
         return "answers" if self.loss.classification else None
 
+    @quiet
     def _evaluated(self, X, targets, labels, weights, question):
         """evaluate, of checked arrays."""
         Y, loss = self._outputs(X, targets, labels, weights)
@@ -222,12 +224,14 @@ class Sequential:
             result["accuracy"] = float(np.mean(self._right(Y, targets, labels, question)))
         return result
 
+    @quiet
     def _right(self, Y, targets, labels, question):
         """Which of the outputs Y (n, units), before the loss's link, are right: bools, one for each that counts."""
         if question == "class":
             return Y.argmax(1) == (targets if labels else targets.argmax(1))
         return (Y > 0) == (targets > 0.5)  # the outputs are logits
 
+    @quiet
     def _outputs(self, X, targets=None, labels=False, weights=None):
         """(Y, mean loss) of checked arrays: whole chunks in one compiled call, the rest in another."""
         n = len(X)
@@ -241,6 +245,7 @@ class Sequential:
             total += losses.sum() * (batch / n)
         return Y, total
 
+    @quiet
     def _penalty(self):
         return sum(
             layer.l1 * float(np.abs(layer.W).sum(dtype=np.float64))

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .quiet import quiet
+
 
 class Operation(NamedTuple):
     """kind: the method of fastbp.lowering that writes it; kernel: its row of csrc/kernels.def, where the kind leaves
@@ -98,6 +100,7 @@ def described(batched, shape):
 # ---- constants -----------------------------------------------------------------------------------------------------
 
 
+@quiet
 def constant(value, per_batch=0):
     """A fixed node of numbers; with per_batch = k they are divided by B^k, for a batch of B rows."""
     array = np.array(value, np.float64)  # a copy: what the caller does to it later changes nothing

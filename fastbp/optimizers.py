@@ -13,6 +13,7 @@ import numpy as np
 
 from fastbp import check, memory, schedules
 from fastbp._core import cpu, portable
+from fastbp.quiet import quiet
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
 
@@ -78,7 +79,7 @@ class Optimizer:
         """float64 (count,): the rates of the next `count` steps."""
         if isinstance(self.lr, float):
             return np.full(count, self.lr)
-        rates = np.ascontiguousarray(self.lr(np.arange(self.steps, self.steps + count)), dtype=np.float64)
+        rates = _float64(self.lr(np.arange(self.steps, self.steps + count)))
         if rates.shape != (count,) or not cpu.all_finite(rates) or (count and rates.min() < 0):
             raise ValueError(
                 f"lr = {self.lr!r} gives {rates} for steps {self.steps} .. {self.steps + count - 1}, expected finite "
@@ -327,6 +328,11 @@ def get(optimizer, **settings):
 def from_config(config):
     """The Optimizer that `config()` described, with nothing trained yet; ValueError or TypeError where it did not."""
     return check.build("optimizer", OPTIMIZERS, config)
+
+
+@quiet
+def _float64(rates):
+    return np.ascontiguousarray(rates, dtype=np.float64)
 
 
 def _rate(value):

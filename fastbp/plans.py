@@ -9,6 +9,7 @@ from ._core import cpu
 from ._core import train as core
 from ._core.plan import Plan as Compiled
 from ._core.ready import MOST_ARRAYS, Ready
+from .quiet import quiet
 
 MOST = 64  # plans kept for a network; a loop over ever new batch sizes does not fill the memory
 
@@ -38,9 +39,10 @@ class Plan:
 
     __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads", "widths")
 
+    @quiet
     def __init__(self, params, grads, program, team):
         self.batch, self.forward, self.grads = program.batch, program.forward, grads
-        self.compiled = Compiled(params, grads, program, min(team, program.most_threads))
+        self.compiled = Compiled(params, grads, program, cpu.capped(min(team, program.most_threads)))
         self.data, self.fixed, self.widths = {}, {}, {}
         for name, index in program.data.items():
             if program.values[index].mode in ("direct", "ordered"):
@@ -80,6 +82,7 @@ class Plan:
         return [(self.data[name], array) for name, array in named.items() if name in self.data]
 
 
+@quiet
 def lowered(forward, loss, gradients, dtype, **options):
     """fastbp.lowering.lower for the ISA in use and np.dtype `dtype`."""
     return lowering.lower(

@@ -9,11 +9,14 @@ import math
 
 import numpy as np
 
+from .quiet import quiet
+
 __all__ = ["history", "mistakes", "weights"]
 
 _TRAIN, _TEST = "#1f77b4", "#d95f02"
 
 
+@quiet
 def history(history, path=None, title="Training", validation="validation"):
     """Curves over the epochs: the loss, and the accuracy where there is one; with `validation`'s beside the training's.
 
@@ -63,6 +66,7 @@ def _style_curves(axes, name, epochs):
     axes.legend(frameon=False, loc="best", fontsize=9)
 
 
+@quiet
 def weights(net, path=None, image_shape=None, title=None, most=64):
     """The first dense layer's weights, one picture for each unit: red pushes the unit up, blue down.
 
@@ -94,6 +98,7 @@ def weights(net, path=None, image_shape=None, title=None, most=64):
     return finish(figure, path)
 
 
+@quiet
 def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, most=24):
     """The images of X (n, h*w) whose wrong class got the largest output, surest first, with true and given class.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastbp import check
 from fastbp._core import portable
+from fastbp.quiet import quiet
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Schedule:
 
     def __call__(self, step):
         # Always the array loops of NumPy, also for one step: its scalar arithmetic may round otherwise.
-        t = np.array(step, dtype=np.float64, ndmin=1, order="C")
+        t = _float64(step)
         rates = self.rates(t)
         return float(rates[0]) if np.ndim(step) == 0 else rates
 
@@ -85,6 +86,7 @@ class Step(Schedule):
         self._steps("every")
         self._number("factor", above=0.0, maximum=1.0)
 
+    @quiet
     def rates(self, t):
         return self.lr * portable.power(self.factor, np.floor(t / self.every))
 
@@ -103,6 +105,7 @@ class Exponential(Schedule):
         self._number("decay", above=0.0, maximum=1.0)
         self._steps("every")
 
+    @quiet
     def rates(self, t):
         return self.lr * portable.power(self.decay, t / self.every)
 
@@ -124,6 +127,7 @@ class Cosine(Schedule):
         self._steps("steps")
         self._number("final", minimum=0.0)
 
+    @quiet
     def rates(self, t):
         return _half_cosine(self.lr, self.final, t / self.steps)
 
@@ -142,6 +146,7 @@ class Linear(Schedule):
         self._steps("steps")
         self._number("final", minimum=0.0)
 
+    @quiet
     def rates(self, t):
         done = np.minimum(t / self.steps, 1.0)
         return self.lr * (1.0 - done) + self.final * done
@@ -169,6 +174,7 @@ class OneCycle(Schedule):
         self._number("start_factor", minimum=1.0)
         self._number("final_factor", minimum=1.0)
 
+    @quiet
     def rates(self, t):
         top, last = self.warm_fraction * self.steps, max(self.steps - 1, 1)
         start = self.peak / self.start_factor
@@ -208,7 +214,11 @@ class WarmUp(Schedule):
         self.schedule.reset()
 
     def rates(self, t):
-        after = self.schedule.rates(np.maximum(t - self.steps, 0.0))
+        return self._risen(self.schedule.rates(np.maximum(t - self.steps, 0.0)), t)
+
+    @quiet
+    def _risen(self, after, t):
+        """The rates of the steps t, where the schedule alone has `after`."""
         return after * np.minimum((t + 1.0) / (self.steps + 1.0), 1.0)
 
 
@@ -267,6 +277,11 @@ class ReduceOnPlateau(Schedule):
 
     def rates(self, t):
         return np.full_like(t, self.current)
+
+
+@quiet
+def _float64(step):
+    return np.array(step, dtype=np.float64, ndmin=1, order="C")
 
 
 def _half_cosine(first, last, done):

@@ -19,9 +19,15 @@ except ImportError:
 
 from fastbp import check, optimizers
 from fastbp.network import mlp
+from fastbp.quiet import quiet
 from fastbp.splits import split_rows
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
+
+
+@quiet
+def _as(values, dtype):
+    return values.astype(dtype, copy=False)
 
 
 class _MLP(BaseEstimator):
@@ -42,6 +48,7 @@ class _MLP(BaseEstimator):
         self.threads = threads
         self.random_state = random_state
 
+    @quiet
     def _data(self, X, **rest):
         return validate_data(self, X, dtype=[np.float32, np.float64], order="C", **rest)
 
@@ -66,7 +73,7 @@ class _MLP(BaseEstimator):
 
     def _train(self, X, y, sample_weight, epochs, share=0.0, early_stopping=None):
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            sample_weight = quiet(_check_sample_weight)(sample_weight, X, ensure_non_negative=True)
         if not hasattr(self, "optimizer_"):
             self.optimizer_ = self._optimizer()
         validation, share = None, check.fraction("validation_split", share)
@@ -89,7 +96,7 @@ class _MLP(BaseEstimator):
         """The network's outputs (n, units), in the dtype of X."""
         check_is_fitted(self)
         X = self._data(X, reset=False)
-        return self.net_.predict(X).astype(X.dtype, copy=False)
+        return _as(self.net_.predict(X), X.dtype)
 
     def __getstate__(self):
         # The optimizer's state belongs to one network in one process; partial_fit begins a new one.
@@ -126,6 +133,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
         return self._train(X, y, sample_weight, 1)
 
     @staticmethod
+    @quiet
     def _labels(y, classes):
         """The classes, and each label's place among them, int64 (n,)."""
         check_classification_targets(y)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp import cells, check, csv_file
+from fastbp.quiet import quiet
 from fastbp.splits import split_rows
 from fastbp.target_column import Target
 
@@ -44,6 +45,7 @@ class Table(NamedTuple):
     name: str = "table"
     dropped: int = 0                 # rows of the file that were left out for a missing value
 
+    @quiet
     def split(self, test_size=0.2, seed=0):
         """Dataset of a training and a test part, features standardised by the training part's mean and deviation.
 
@@ -66,11 +68,11 @@ class Table(NamedTuple):
         return Dataset(X[train], self.y[train], X[test], self.y[test], self.classes, None, self.name, spec)
 
 
+@quiet
 def standard_scale(X):
     """Mean and standard deviation of each column of X (n, features): two (features,) arrays; 1 where it is constant."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = X.mean(axis=0)
-        scale = X.std(axis=0)
+    mean = X.mean(axis=0)
+    scale = X.std(axis=0)
     # A constant column's deviation is rounding noise of its mean's size, not exactly 0.
     scale[scale <= 1e-12 * np.abs(mean)] = 1.0
     return mean, scale

@@ -74,8 +74,9 @@ def fit(
     callbacks: fb.Callback objects or functions (net, epoch, logs); early_stopping: fb.EarlyStopping.
     The History's accuracy, of a classification (see `evaluate`), is that of the data trained on at the end of an epoch;
     of more than 4,000 samples, that of every k-th. Its lr is the rate of an epoch's first step.
-    progress: True, False, or None for a bar where stderr is a terminal, and in a notebook. threads: an int; the result
-    does not depend on it.
+    progress: True, False, or None for a bar where stderr is a terminal, and in a notebook. threads: an int, the most
+    that work on it; where the system starts fewer, fewer do, and a RuntimeWarning says so once. The result does not
+    depend on it.
 
     Ctrl-C ends the training after the chunk of steps at hand, with history.interrupted set. Parameters, the optimizer's
     state and count of steps, and the count of dropout masks are always those after one and the same step, so training

@@ -427,3 +427,22 @@ def test_large_quantities_that_can_be_saved_are(run, place, y, more):
     code, _, err = run(f"train --csv t.csv --target price --task regression --no-plots --epochs 2 --quiet{more}")
     assert code == 0, err
     assert np.isfinite(fb.load(place / "fastbp-t" / "model.safetensors").params).all()
+@pytest.mark.parametrize(("variable", "value", "message"), [
+    ("FASTBP_ISA", "avx1024", "FASTBP_ISA: 'avx1024' is unknown; choose one of "),
+    ("FASTBP_NUM_THREADS", "all", "FASTBP_NUM_THREADS must be a whole number of threads, 1 or more; got 'all'")])
+def test_an_error_of_the_environment_is_one_line(tmp_path, variable, value, message):
+    """It is raised while the package is imported, when there is no main yet."""
+    if variable == "FASTBP_NUM_THREADS" and not fb.cpu.build()["openmp"]:
+        pytest.skip("without OpenMP nobody looks at it")
+    script = tmp_path / "fastbp"
+    script.write_text("import sys\nfrom fastbp.cli import main\nsys.exit(main())\n")
+    for command in (["-m", "fastbp", "info"], ["-mfastbp", "info"], ["-m", "fastbp", "--help"], [script, "info"]):
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, variable: value})
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+        assert done.stderr.startswith(f"fastbp: error: {message}")
+    for code in ("import fastbp", "from fastbp.cli import main; main(['info'])"):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, variable: value})
+        assert done.returncode == 1 and f"\nValueError: {message}" in done.stderr
+        assert done.stderr.count("Traceback") == 1

@@ -8,7 +8,7 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 
 from .arrays import array, data, indices, not_an_array, not_finite, numeric, rows, rows_of
 from .names import build, choice
-from .numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown
+from .numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown, threads
 from .targets import is_labels, one_hot, targets, weights
 from .text import printable
 
@@ -35,5 +35,6 @@ __all__ = [
     "settings_of",
     "shown",
     "targets",
+    "threads",
     "weights",
 ]

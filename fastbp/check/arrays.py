@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fastbp._core import cpu
+from fastbp.quiet import quiet
 
 from .numbers import shown
 
@@ -125,10 +126,10 @@ def _ragged(value):
     return f"row 0 {first}, row {other} {odd}"
 
 
+@quiet
 def cast(values, dtype, name):
     """values as aligned C-contiguous `dtype`, without a copy where it is; refuses NaN, infinity and overflow."""
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        result = np.require(values, dtype, ["C", "A"])
+    result = np.require(values, dtype, ["C", "A"])
     if cpu.all_finite(result):
         return result
     if not values.ndim:
@@ -136,12 +137,12 @@ def cast(values, dtype, name):
     raise not_finite(values, dtype, name)
 
 
+@quiet
 def not_finite(values, dtype, name, scale=1.0):
     """The error for `values`, of which one is NaN or infinite, or becomes so as `dtype` or times `scale`."""
     for start in range(0, len(values), _ROWS):
         block = values[start : start + _ROWS]
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            bad = ~np.isfinite(block.astype(dtype) * dtype.type(scale))
+        bad = ~np.isfinite(block.astype(dtype) * dtype.type(scale))
         if not bad.any():
             continue
         at = first_bad(bad, start)

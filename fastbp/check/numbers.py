@@ -6,6 +6,8 @@ from dataclasses import fields
 
 import numpy as np
 
+from fastbp._core import cpu
+
 SEEDS = 2**64  # so many different ones: what is beyond would be taken for one of these
 
 
@@ -72,6 +74,14 @@ def seed(name, value, epochs=1):
             f"by {name} + e; choose a smaller {name}"
         )
     return result
+
+
+def threads(value):
+    """The number of threads of a call: an int, 1 or more, or None for fb.cpu.threads(). Errors as `integer`.
+
+    It is an upper limit, so one that the core cannot be told is as good as the largest that it can.
+    """
+    return cpu.threads() if value is None else min(integer("threads", value, minimum=1), cpu.MOST_THREADS)
 
 
 def flag(name, value):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fastbp._core import cpu
+from fastbp.quiet import quiet
 
 from .arrays import cast, first_bad, index_text, numeric, place_text
 from .numbers import number, shown
@@ -98,14 +99,18 @@ def weights(sample_weight, class_weight, y, n, loss, dtype, classes=None):
         by_class = table[labels]
         if result is None:
             return by_class
-        with np.errstate(over="ignore"):
-            result = result * by_class
+        result = _product(result, by_class)
         if not cpu.all_finite(result):
             raise ValueError(
                 f"sample_weight times class_weight goes beyond {dtype} (sample {first_bad(~np.isfinite(result))[0]}), "
                 "expected finite products; scale one of them down"
             )
     return result
+
+
+@quiet
+def _product(a, b):
+    return a * b
 
 
 def _turn(values, wanted, name):
