@@ -66,6 +66,8 @@ class _Lowering(RulesOfRows):
         # the last layer's gradients first: the order in which backward reaches them
         self.consumers = _consumers(ordered([*roots, *reversed(list(gradients.values())), *others]))
         self.sources, self.destinations = ranges.sources(gradients, self.consumers)
+        # a gradient that was taken apart reads its terms no more, but the ranges do
+        self.wanted.update(node for source in self.sources.values() for node in source.values)
         terms = [term for source in self.sources.values() for term in (*source.sums, *source.values)]
         order = ordered([*roots, *reversed(terms), *others])
         self.consumers = _consumers(order)
