@@ -352,7 +352,7 @@ def compile(loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_
     return Plan(loss, outputs, dtype=dtype, seed=seed, debug=debug, shared_with=shared_with)
 
 
-def show(what, **inputs):
+def show(what, /, **inputs):
     """The graph as text: a line for each node, in order, with its value and gradient.
 
     what: a Plan, after a step; or a scalar node, with an array for each input - or none, for the structure alone.
@@ -360,11 +360,11 @@ def show(what, **inputs):
     return _stepped(what, inputs).show()
 
 
-def draw(what, path=None, **inputs):
+def draw(what, path=None, /, **inputs):
     """The graph as a picture, by graphviz: returns a graphviz.Digraph, and writes `path` (.svg, .png, .pdf) where
     given.
 
-    what and inputs: as for `show`. Parameters are ellipses, inputs sheets of paper, constants bare numbers, operations
+    what, path and inputs: as for `show`, by their places and by name. Parameters are ellipses, inputs sheets of paper, constants bare numbers, operations
     boxes, the loss a double box. Raises ImportError without the package graphviz, RuntimeError for a path without the
     program dot.
     """

@@ -226,7 +226,7 @@ class Job:
         lr = np.zeros(len(losses)) if optimizer is None else optimizer.learning_rates(len(losses))
         done, broken = yield Call(
             plan.compiled,
-            plan.arrays(**self.arrays),
+            plan.arrays(self.arrays),
             order,
             first,
             self.n // self.batch,
