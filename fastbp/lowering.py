@@ -60,7 +60,7 @@ class _Lowering(RulesOfRows):
         program = self.program
         roots = [*forward, *([] if loss is None else [loss])]
         self.wanted = {*forward, *self.results}
-        others = [node for node in self.results if node not in forward]
+        others = [node for node in self.results if all(node is not one for one in forward)]
         # the last layer's gradients first: the order in which backward reaches them
         self.consumers = _consumers(ordered([*roots, *reversed(list(gradients.values())), *others]))
         self.sources, self.destinations = ranges.sources(gradients, self.consumers)
