@@ -34,7 +34,8 @@ class Plan(Looks):
 
     params, grads: (P,), one contiguous vector each, never moved. parameters, gradients: {name: a view of them in the
     parameter's shape}. A user may write into them between calls. inputs: the names of the inputs. Data are arrays (n,
-    width), or (n,) for a width of 1, one for each input that a call needs.
+    width), or (n,) for a width of 1, one for each input that a call needs; inputs may have any names, as methods that
+    take them by name take everything else by its place.
     """
 
     def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
@@ -169,7 +170,7 @@ class Plan(Looks):
             )
         elif kind == "forward":
             nodes = list(dict.fromkeys(self.outputs.values()))
-            results = {node: f"out{i}" for i, node in enumerate(nodes)}
+            results = {node: ("out", i) for i, node in enumerate(nodes)}
             data = self._data(self._inputs_of["forward"], kinds)
             program = plans.lowered(
                 nodes, None, {}, self.dtype, data=data, training=False, results=results, **common
@@ -187,7 +188,7 @@ class Plan(Looks):
                 [], None, {}, self.dtype, data=data, training=False, results=results, **common
             )
         else:
-            results = {node: f"out{i}" for i, node in enumerate(kind)}
+            results = {node: ("out", i) for i, node in enumerate(kind)}
             program = plans.lowered(
                 list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind)), kinds), results=results, **common
             )
@@ -232,7 +233,7 @@ class Plan(Looks):
 
     # ---- use -------------------------------------------------------------------------------------------------------
 
-    def loss_and_grad(self, **inputs):
+    def loss_and_grad(self, /, **inputs):
         """(the loss, a float; {name: gradient}, views of `grads`) of these data; penalties of layers are included.
 
         Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not.
@@ -246,7 +247,7 @@ class Plan(Looks):
                 arrays, n = self._checked(inputs, self._of_loss)
                 kinds = self._kinds(arrays)
                 plan = self._plans.get("train", n, sources=kinds)
-                value = float(plan.run("gradients", model=self, **arrays)[0])
+                value = float(plan.run("gradients", arrays, model=self)[0])
                 self._last, self._given = plan, arrays
                 long_way = kinds or self.debug
                 self._ready = None if long_way else plan.ready(self._of_loss, "gradients", limits=self._limits)
@@ -254,13 +255,13 @@ class Plan(Looks):
                     self._find_not_finite(value, arrays, n)
         return value, self.gradients
 
-    def loss(self, **inputs):
+    def loss(self, /, **inputs):
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""
         arrays, n = self._checked(inputs, self._of_loss)
         with self._plans.borrowed("loss", n, sources=self._kinds(arrays)) as plan:
-            return float(plan.run("outputs", **arrays)[0])
+            return float(plan.run("outputs", arrays)[0])
 
-    def forward(self, **inputs):
+    def forward(self, /, **inputs):
         """{name: array} of the outputs: (n, width) for a batched node, the node's shape for a fixed one. Dropout is
         off."""
         if not self.outputs:
@@ -272,17 +273,17 @@ class Plan(Looks):
 
     def _run_nodes(self, kind, nodes, arrays, n):
         """{node: array} of their values."""
-        made = {f"out{i}": np.empty((n, node.width), self.dtype) for i, node in enumerate(nodes) if node.batched}
+        made = {("out", i): np.empty((n, node.width), self.dtype) for i, node in enumerate(nodes) if node.batched}
         with self._plans.borrowed(kind, n, sources=self._kinds(arrays)) as plan:
-            plan.run("outputs", dropout=(self._dropout_key, max(0, self._draws - 1)), **arrays, **made)
+            plan.run("outputs", {**arrays, **made}, dropout=(self._dropout_key, max(0, self._draws - 1)))
             return {
-                node: made[f"out{i}"].reshape(n, *node.shape)
+                node: made["out", i].reshape(n, *node.shape)
                 if node.batched
-                else np.array(plan.fixed[f"out{i}"]).reshape(node.shape)
+                else np.array(plan.fixed["out", i]).reshape(node.shape)
                 for i, node in enumerate(nodes)
             }
 
-    def hvp(self, v, **inputs):
+    def hvp(self, v, /, **inputs):
         """The Hessian of the loss times v, at the parameters as they are: what a small step along v changes in the
         gradient.
 
@@ -297,11 +298,11 @@ class Plan(Looks):
                 if ("v", i) in plan.fixed:  # a gradient that is constant has no part in it
                     place, begin = plan.fixed["v", i], self._offsets[node]
                     place[...] = vector[begin : begin + node.size].reshape(place.shape)
-            plan.run("gradients", model=self, **arrays)
+            plan.run("gradients", arrays, model=self)
             result = plan.grads.copy()
         return self._views(result) if isinstance(v, dict) else result
 
-    def per_example_grads(self, **inputs):
+    def per_example_grads(self, /, **inputs):
         """The gradient of each sample's own loss, (n, P), laid out as `grads`: row i is what `loss_and_grad` gives for
         row i of the inputs alone. Penalties of layers are included, dropout is off, what is not trained is 0.
 
@@ -312,7 +313,7 @@ class Plan(Looks):
         parts = [(self._offsets[node], self._offsets[node] + node.size) for node in self._trained]
         return per_example.gradients_of(self, n, arrays, parts, sources=self._kinds(arrays))
 
-    def per_example_grad_norms(self, **inputs):
+    def per_example_grad_norms(self, /, **inputs):
         """The Euclidean norm of each row of `per_example_grads`, (n,); rows of dense products are not made for it."""
         arrays, n = self._checked(inputs, self._of_loss)
         return per_example.norms_of(self, n, arrays, sources=self._kinds(arrays))

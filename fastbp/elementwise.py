@@ -56,14 +56,14 @@ def _folded(op, nodes, attributes):
     return constant(OPERATIONS[op].fold(*(node.value for node in nodes), **attributes), per_batch)
 
 
-def row(op, derivative, fold):
-    """Adds an elementwise operation whose kernel has its name."""
+def row(op, derivative, fold, kernel=None):
+    """Adds an elementwise operation; its kernel has its name, where none is given."""
 
     def reduced(node, dy):
         for child, gradient in zip(node.inputs, derivative(node, dy), strict=True):
             yield None if gradient is None else _reduced(gradient, child)
 
-    OPERATIONS[op] = Operation("map", op, reduced, fold)
+    OPERATIONS[op] = Operation("map", kernel or op, reduced, fold)
 
 
 def _reduced(gradient, child):
@@ -350,6 +350,6 @@ Node.__sub__, Node.__rsub__ = subtract, lambda a, b: subtract(b, a)
 Node.__mul__, Node.__rmul__ = multiply, lambda a, b: multiply(b, a)
 Node.__truediv__, Node.__rtruediv__ = divide, lambda a, b: divide(b, a)
 Node.__pow__, Node.__rpow__ = power, lambda a, b: power(b, a)
-Node.__neg__, Node.__abs__ = negate, absolute
+Node.__neg__, Node.__pos__, Node.__abs__ = negate, lambda x: x, absolute
 Node.__lt__, Node.__le__ = less, less_equal
 Node.__gt__, Node.__ge__ = lambda a, b: less(b, a), lambda a, b: less_equal(b, a)

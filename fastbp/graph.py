@@ -9,11 +9,13 @@
     value, grads = plan.loss_and_grad(x=xs, y=ys)          # grads["k"].shape == (6,)
 
 An input has a row for each sample: (batch, width). Parameters and constants are the same for all samples: (), (d,) or
-(a, b). Shapes broadcast as in NumPy. What is trained are the parameters that the loss reaches, but for those behind
-`freeze`.
+(a, b). Shapes broadcast as in NumPy. Comparisons, == and != among them, are nodes of 0 and 1, joined by &, |, ^ and ~;
+whether two names are of one node is asked with `is`. What is trained are the parameters that the loss reaches, but for
+those behind `freeze`.
 """
 
 from . import check, losses, nets
+from . import conditions as _conditions  # noqa: F401 -- the operators of conditions
 from . import elementwise as _e
 from . import initializers as _initializers
 from . import products as _p
@@ -352,7 +354,7 @@ def compile(loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_
     return Plan(loss, outputs, dtype=dtype, seed=seed, debug=debug, shared_with=shared_with)
 
 
-def show(what, **inputs):
+def show(what, /, **inputs):
     """The graph as text: a line for each node, in order, with its value and gradient.
 
     what: a Plan, after a step; or a scalar node, with an array for each input - or none, for the structure alone.
@@ -360,13 +362,13 @@ def show(what, **inputs):
     return _stepped(what, inputs).show()
 
 
-def draw(what, path=None, **inputs):
+def draw(what, path=None, /, **inputs):
     """The graph as a picture, by graphviz: returns a graphviz.Digraph, and writes `path` (.svg, .png, .pdf) where
     given.
 
-    what and inputs: as for `show`. Parameters are ellipses, inputs sheets of paper, constants bare numbers, operations
-    boxes, the loss a double box. Raises ImportError without the package graphviz, RuntimeError for a path without the
-    program dot.
+    what, path and inputs: as for `show`, by their places and by name. Parameters are ellipses, inputs sheets of paper,
+    constants bare numbers, operations boxes, the loss a double box. Raises ImportError without the package graphviz,
+    RuntimeError for a path without the program dot.
     """
     from . import picture  # graphviz is optional
 

@@ -261,7 +261,7 @@ class Job:
             self.lr = float(lr[0])
         done, broken = yield Call(
             plan.compiled,
-            plan.arrays(**self.arrays),
+            plan.arrays(self.arrays),
             order,
             first,
             self.n // self.batch,

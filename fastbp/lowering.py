@@ -36,12 +36,10 @@ def lower(
     forward: nodes wanted, such as a network's outputs; loss: a fixed scalar node or None; gradients: {parameter: node}
     as differentiate gives it; data: {name: Data} of the caller's arrays; panel: columns of the matrix product's tile;
     offsets: {parameter: its beginning in the vector of `size` numbers}; keep: backward is a separate
-    call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's;
+    call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's, of
+    which none is called as one of the data is: names of inputs are words, so those of an expression's are tuples;
     masks: {dropout's mask: its number}, where other programs draw the same ones.
     """
-    for name in (results or {}).values():
-        if name in data:
-            raise ValueError(f"input {name!r} is called as a result of the plan is; expected another name; rename it")
     lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {}, masks)
     return lowering.lower(forward, loss, gradients, keep)
 
@@ -62,10 +60,12 @@ class _Lowering(RulesOfRows):
         program = self.program
         roots = [*forward, *([] if loss is None else [loss])]
         self.wanted = {*forward, *self.results}
-        others = [node for node in self.results if node not in forward]
+        others = [node for node in self.results if all(node is not one for one in forward)]
         # the last layer's gradients first: the order in which backward reaches them
         self.consumers = _consumers(ordered([*roots, *reversed(list(gradients.values())), *others]))
         self.sources, self.destinations = ranges.sources(gradients, self.consumers)
+        # a gradient that was taken apart reads its terms no more, but the ranges do
+        self.wanted.update(node for source in self.sources.values() for node in source.values)
         terms = [term for source in self.sources.values() for term in (*source.sums, *source.values)]
         order = ordered([*roots, *reversed(terms), *others])
         self.consumers = _consumers(order)

@@ -99,7 +99,7 @@ class Sequential:
         Y = np.empty((len(X), self.units), self.dtype)
         self._kept = None  # until this pass is over: it takes the place of what was kept before
         dropout = self._dropout_key, self._draws
-        plan.run("forward", model=self, X=X, Y=Y)
+        plan.run("forward", {"X": X, "Y": Y}, model=self)
         self._kept = (plan, X, Y, dropout)
         return Y.copy()  # backward reads Y; the caller may write into what it gets
 
@@ -122,7 +122,7 @@ class Sequential:
                 "call forward with the same rows first"
             )
         dX = np.empty((len(X), self.inputs), self.dtype)
-        plan.run("backward", dropout=dropout, X=X, Y=Y, dY=dY, dX=dX)
+        plan.run("backward", {"X": X, "Y": Y, "dY": dY, "dX": dX}, dropout=dropout)
         self._last = plan
         return dX
 
@@ -145,7 +145,8 @@ class Sequential:
         y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
         plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None, sources=kinds)
-        loss = float(plan.run("gradients", model=self, X=X, targets=y, weights=weights)[0])
+        arrays = {"X": X, "targets": y, "weights": weights}
+        loss = float(plan.run("gradients", arrays, model=self)[0])
         self._last = plan
         if weights is None and (self.loss.target_range is None or labels) and self._repeatable(kinds):
             self._ready = plan.ready(
@@ -239,9 +240,10 @@ class Sequential:
         kind = "predict" if targets is None else "evaluate"
         total, options = 0.0, {"labels": labels, "weighted": weights is not None}
         options["sources"] = sources.kinds(self.dtype, X=X)
+        arrays = {"X": X, "Y": Y, "targets": targets, "weights": weights}
         for batch, first, steps in plans.chunks(n, PREDICT_ROWS):
             with self._plans.borrowed(kind, batch, **options) as plan:
-                losses = plan.run("outputs", first=first, steps=steps, X=X, Y=Y, targets=targets, weights=weights)
+                losses = plan.run("outputs", arrays, first=first, steps=steps)
             total += losses.sum() * (batch / n)
         return Y, total
 

@@ -98,7 +98,7 @@ class Rules:
         """Whether the product at hand, which reads the rows x, asks for those of the next step meanwhile: not where x
         is not gathered, or short."""
         readers = self.readers.get(x.name, []) if x.op == "data" else []
-        if not self.products_ask() or self.ahead not in (None, x) or not readers:
+        if not self.products_ask() or (self.ahead is not None and self.ahead is not x) or not readers:
             return False
         if self.ahead is None and readers[0].ahead:
             return False

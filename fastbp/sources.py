@@ -30,7 +30,7 @@ def rows(X, width, dtype, name="X", *, scale=1.0, finite=True, apart=True):
     return array
 
 
-def kinds(dtype, **arrays):
+def kinds(dtype, /, **arrays):
     """((name, dtype's character), ...) of the arrays that are not of `dtype`: what their plan must know of them."""
     return tuple((name, array.dtype.char) for name, array in arrays.items() if array.dtype != dtype)
 

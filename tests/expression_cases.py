@@ -125,6 +125,13 @@ CASES = {
         "of one column": lambda s: ending(g.where(s.y < s.b, s.x * s.a, s.a)),
         "fixed": lambda s: ending(g.where(s.a < 0.7, s.a, s.b)),
     },
+    "and": {
+        "a band": lambda s: ending(g.where((s.x < s.a) & (s.z < s.b), s.x * s.a, s.z)),
+        "fixed": lambda s: ending(g.where((s.a < 0.9) & (s.b < 0.9), s.a, s.b)),
+    },
+    "or": {
+        "two sides": lambda s: ending(g.where((s.x < 0.5) | (s.a < s.y), s.x * s.a, s.z)),
+    },
     "expand": {
         "a parameter for each sample": lambda s: ending(g.concat([s.x, g.grad(g.sum(s.y * s.b), s.y)])),
         "kept by a product": lambda s: ending(g.dense(s.x * g.grad(g.sum(s.x * s.a), s.x), s.W)),
@@ -282,7 +289,7 @@ CASES = {
     },
 }
 
-ELEMENTWISE = {*BINARY, *UNARY, "select", "expand", "reshape", "row_sum", "batch_sum", "column_sum"}
+ELEMENTWISE = {*BINARY, *UNARY, "select", "and", "or", "expand", "reshape", "row_sum", "batch_sum", "column_sum"}
 STRUCTURE = {"total", "row_max", "row_logsumexp", "slice", "pad", "concat", "freeze", "gather", "scatter"}
 PRODUCTS = set(CASES) - ELEMENTWISE - STRUCTURE
 

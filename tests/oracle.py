@@ -206,7 +206,7 @@ def apply_activation(name, z):
 MAPS = {
     **{name: name for name in ("add", "subtract", "multiply", "divide", "square", "exp", "log", "sqrt", "abs", "sin")},
     **{name: name for name in ("cos", "less", "less_equal", "equal", "maximum", "minimum")},
-    "select": "where",
+    "select": "where", "and": "multiply", "or": "maximum",
 }
 
 

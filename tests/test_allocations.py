@@ -35,8 +35,7 @@ def steps_of(name, count, threads):
     plan, losses, update = job.plan(batch, order), np.empty(count), optimizer(lr=1e-3)
     update.bind(net.params)
     rates = update.learning_rates(count)
-    arguments = (plan.compiled, plan.arrays(**job.arrays), order, 0, 4, rates, losses, net, update,
-                 None, threads)
+    arguments = (plan.compiled, plan.arrays(job.arrays), order, 0, 4, rates, losses, net, update, None, threads)
     return lambda: core.run_batches(*arguments)
 
 

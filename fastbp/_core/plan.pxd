@@ -1,6 +1,12 @@
 from fastbp._core.kernels cimport H_CONSTANTS, fbp_any, fbp_table, fbp_update
 from fastbp._core.program cimport Op, Operand, Program, RangeGradient, Value
 
+cdef struct Use:
+    int value               # rows of the caller's, which the row operations first .. last read or write
+    int first, last
+    bint learns             # whether the gradients of ranges read them as well
+
+
 cdef class Plan:
     cdef Program program
     cdef Value *values
@@ -17,6 +23,8 @@ cdef class Plan:
     cdef object arena, params, grads
     cdef tuple places               # where slots, fixed values and panels begin in the arena
     cdef dict found                 # {kernel: its address}
+    cdef Use *uses                  # of the caller's rows: none may be missing
+    cdef int n_uses
     cdef dict parts                 # {direct value: [(a part of it, offset), ...]}
     cdef object optimizer, state    # whose update it is that follows here, and its vectors
     cdef long version               # of cpu's settings, then
@@ -26,6 +34,9 @@ cdef class Plan:
     cdef char *s0
     cdef char *s1
     cdef list bound                 # the caller's arrays, kept alive while a call reads them
+    cdef int _find_uses(self, program) except -1
+    cdef int unbind(self) except -1
+    cdef int complete(self, int first_op, int last_op, bint learns) except -1
     cdef int bind(self, int index, array) except -1
     cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1
     cdef int _allocate(self, program) except -1

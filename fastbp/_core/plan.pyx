@@ -124,8 +124,10 @@ cdef class Plan:
         self._make_values(program)
         self._make_operations(program, table)
         self._make_ranges(program)
+        self._find_uses(program)
 
     def __dealloc__(self):
+        free(self.uses)
         free(self.values)
         free(self.program.ops)
         free(self.program.fixed)
@@ -371,6 +373,48 @@ cdef class Plan:
             p.groups[i] = Group(first, last, share)
         for i, (operation, row, count, end) in enumerate(program.packings):
             p.packings[i] = Packing(&p.ops[<int>operation], row, count, end)
+        return 0
+
+    cdef int _find_uses(self, program) except -1:
+        """Which operations read or write the caller's rows."""
+        cdef int i, n = <int>len(program.operations)
+        cdef dict found = {}    # {value: [first operation, last one, whether gradients of ranges do]}
+        cdef set direct = {i for i, value in enumerate(program.values) if value.mode in ("direct", "ordered")}
+        for i, operation in enumerate((*program.operations, *program.gradients)):
+            operands = [operand.value for operand in (operation.a, operation.b, operation.c) if operand is not None]
+            for index in (operation.out, operation.kept, operation.x, operation.y, operation.w, *operands):
+                if index in direct:
+                    use = found.setdefault(program.root_of(index), [n, -1, False])
+                    if i < n:
+                        use[0], use[1] = min(use[0], i), max(use[1], i)
+                    else:
+                        use[2] = True
+        self.n_uses = <int>len(found)
+        self.uses = <Use *>calloc(max(1, self.n_uses), sizeof(Use))
+        if self.uses is NULL:
+            raise MemoryError("no memory for a plan")
+        for i, (index, (first, last, learns)) in enumerate(found.items()):
+            self.uses[i] = Use(index, first, last, learns)
+        return 0
+
+    cdef int unbind(self) except -1:
+        """Forgets the arrays of the last call."""
+        cdef int i
+        for i in range(self.n_uses):
+            self.values[self.uses[i].value].base = NULL
+        self.bound.clear()
+        return 0
+
+    cdef int complete(self, int first_op, int last_op, bint learns) except -1:
+        """Refuses a call whose operations would read or write rows that no array was given for."""
+        cdef int i
+        cdef Use *use
+        for i in range(self.n_uses):
+            use = &self.uses[i]
+            if self.values[use.value].base is NULL and (
+                    (use.first < last_op and use.last >= first_op) or (learns and use.learns)):
+                raise ValueError(f"value {use.value} of the plan has no array, expected one for each that the call reads "
+                                 "or writes; pass it")
         return 0
 
     cdef int bind(self, int index, array) except -1:

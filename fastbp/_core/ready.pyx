@@ -110,6 +110,10 @@ cdef class Ready:
         self.labels = rows = np.empty((len(specs), plan.batch), np.int32)
         for i, spec in enumerate(specs):
             self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3], &rows[i, 0])
+        bound = {spec[0] for spec in specs}
+        for i in range(plan.n_uses):  # before any call: afterwards nobody looks
+            if plan.uses[i].value not in bound:
+                raise ValueError(f"value {plan.uses[i].value} of the plan has no array, expected one for each; name it too")
 
     def run(self, tuple arrays, model=None):
         """The loss of one pass over these arrays (0.0 where the plan has none), or None where they are not of the kind, or

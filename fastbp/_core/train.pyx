@@ -14,13 +14,14 @@ from . import cpu
 cnp.import_array()
 
 
-cdef int prepare(Plan plan, Call *call, list arrays, int first_op, int last_op) except -1:
-    """Points the plan's direct values at the caller's arrays: [(index, array), ...]."""
+cdef int prepare(Plan plan, Call *call, list arrays, int first_op, int last_op, bint learns) except -1:
+    """Points the plan's direct values at the caller's arrays: [(index, array), ...]. ValueError where one is missing."""
     memset(call, 0, sizeof(Call))
-    plan.bound.clear()
+    plan.unbind()
     for index, array in arrays:
         plan.bind(index, array)
     call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
+    plan.complete(call.first_op, call.last_op, learns)
     plan.program.update = NULL
     plan.program.clip_norm = 0
     return 0
@@ -82,7 +83,7 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
     dropout: (key, steps that drew from it before). model: whose draws these passes count among, None where they do not.
     """
     cdef Call call
-    prepare(plan, &call, arrays, first_op, last_op)
+    prepare(plan, &call, arrays, first_op, last_op, learns)
     call.losses, call.steps = &losses[0], losses.shape[0]
     call.learns, call.first, call.epoch = learns, first, call.steps
     call.seed, call.draws = dropout
@@ -115,7 +116,7 @@ cdef int prepare_batches(Plan plan, Call *call, list arrays, order, Py_ssize_t f
                          double[::1] losses, model, optimizer) except -1:
     """Points a call at the arguments of `run_batches`, which must live until it ends."""
     cdef const int64_t[::1] rows
-    prepare(plan, call, arrays, 0, -1)
+    prepare(plan, call, arrays, 0, -1, True)
     if order is not None:
         rows = order
         call.order = &rows[0]
