@@ -141,8 +141,8 @@ class CurveFitter:
         if knobs is None:
             return self.plan.loss(t=self.t, u=self.u)
         before = self.knobs.copy()
-        self.knobs[:] = knobs
-        try:
+        try:  # also where Ctrl-C comes in between, the knobs are as they were
+            self.knobs[:] = knobs
             return self.plan.loss(t=self.t, u=self.u)
         finally:
             self.knobs[:] = before
@@ -151,9 +151,11 @@ class CurveFitter:
         """Screens: the loss, and for each knob its gradient and the nudge that `optimizer` would give it next."""
         loss, grads = self.plan.loss_and_grad(t=self.t, u=self.u)
         before, gradient = self.knobs.copy(), grads["k"].copy()
-        copy.deepcopy(optimizer).step(self.plan)
-        nudge = self.knobs - before
-        self.knobs[:] = before
+        try:
+            copy.deepcopy(optimizer).step(self.plan)
+            nudge = self.knobs - before
+        finally:
+            self.knobs[:] = before
         return Screens(loss, before, gradient, nudge)
 
     def predict(self, x, knobs=None):
