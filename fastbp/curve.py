@@ -145,8 +145,8 @@ class CurveFitter:
         if knobs is None:
             return self.plan.loss(t=self.t, u=self.u)
         before = self.knobs.copy()
-        self._turn_to(knobs)
-        try:
+        try:  # also where Ctrl-C comes in between, the knobs are as they were
+            self._turn_to(knobs)
             return self.plan.loss(t=self.t, u=self.u)
         finally:
             self.knobs[:] = before
@@ -155,9 +155,11 @@ class CurveFitter:
         """Screens: the loss, and for each knob its gradient and the nudge that `optimizer` would give it next."""
         loss, grads = self.plan.loss_and_grad(t=self.t, u=self.u)
         before, gradient = self.knobs.copy(), grads["k"].copy()
-        copy.deepcopy(optimizer).step(self.plan)
-        nudge = _difference(self.knobs, before)
-        self.knobs[:] = before
+        try:
+            copy.deepcopy(optimizer).step(self.plan)
+            nudge = _difference(self.knobs, before)
+        finally:
+            self.knobs[:] = before
         return Screens(loss, before, gradient, nudge)
 
     @quiet

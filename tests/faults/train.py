@@ -2,7 +2,7 @@
 
 from tests.faults import Fault
 
-INTERRUPTED, TRAIN, CALLBACKS = "tests/test_interrupted.py", "tests/test_train.py", "tests/test_callbacks.py"
+INTERRUPTED, TELLS, CALLBACKS = "tests/test_interrupted.py", "tests/test_fit_tells.py", "tests/test_callbacks.py"
 
 FAULTS = [
     Fault(
@@ -61,14 +61,14 @@ FAULTS = [
         file="fastbp/train.py",
         old="None if weights is None else weights[edge:]]",
         new="None if by_class is None else by_class[edge:]]",
-        red=(f"{TRAIN}::test_the_same_rows_have_the_same_val_loss_in_both_ways",),
+        red=(f"{TELLS}::test_the_same_rows_have_the_same_val_loss_in_both_ways",),
     ),
     Fault(
         what="the rate of an epoch is that of a later step",
         file="fastbp/loop.py",
         old="        if first == 0:\n            self.lr = float(lr[0])\n",
         new="        self.lr = float(lr[-1])\n",
-        red=(f"{TRAIN}::test_the_rate_of_an_epoch_is_that_of_its_first_step",),
+        red=(f"{TELLS}::test_the_rate_of_an_epoch_is_that_of_its_first_step",),
     ),
     Fault(
         what="NumPy's True does not stop",
@@ -103,28 +103,28 @@ FAULTS = [
         file="fastbp/check/numbers.py",
         old="    result = integer(name, value, minimum=0, maximum=SEEDS - 1)\n",
         new="    result = integer(name, value, minimum=0) % SEEDS\n",
-        red=(f"{TRAIN}::test_seeds_end_where_they_would_begin_again",),
+        red=(f"{TELLS}::test_seeds_end_where_they_would_begin_again",),
     ),
     Fault(
         what="the seeds of later epochs wrap at 2^64",
         file="fastbp/check/numbers.py",
         old="    if result + epochs > SEEDS:\n",
         new="    if result + 1 > SEEDS:\n",
-        red=(f"{TRAIN}::test_the_seed_of_every_epoch_is_one",),
+        red=(f"{TELLS}::test_the_seed_of_every_epoch_is_one",),
     ),
     Fault(
         what="rows of several ones are classes",
         file="fastbp/check/targets.py",
         old=" or not (piece.sum(axis=1) == 1).all():\n            return False\n    return True\n",
         new=":\n            return False\n    return True\n",
-        red=(f"{TRAIN}::test_rows_that_are_not_all_one_hot_are_numbers",),
+        red=(f"{TELLS}::test_rows_that_are_not_all_one_hot_are_numbers",),
     ),
     Fault(
         what="one-hot rows of a quadratic cost are numbers",
         file="fastbp/network.py",
         old="        if self.loss.one_hot and self.units > 1 and check.one_hot(targets):\n",
         new="        if self.loss.one_hot and self.units > 1 and targets is None:\n",
-        red=(f"{TRAIN}::test_one_hot_rows_have_the_history_of_their_labels",),
+        red=(f"{TELLS}::test_one_hot_rows_have_the_history_of_their_labels",),
     ),
     Fault(
         what="a bar is opened on any stream",
@@ -173,6 +173,6 @@ FAULTS = [
         file="fastbp/network.py",
         old="        if not math.isfinite(self._outputs(X, targets, labels, weights)[1]):\n",
         new="        if not math.isfinite(0.0 * len(X)):\n",
-        red=(f"{TRAIN}::test_a_loss_that_is_not_finite_names_its_cause",),
+        red=(f"{TELLS}::test_a_loss_that_is_not_finite_names_its_cause",),
     ),
 ]
