@@ -4,9 +4,11 @@ Errors of the user are one line on stderr and exit code 2; an interruption is ex
 """
 
 import argparse
+import functools
 import os
 import platform
 import sys
+import warnings
 
 import numpy as np
 
@@ -73,7 +75,8 @@ def main(argv=None):
     except SystemExit as ended:                                  # --help and errors of argparse, already printed
         return ended.code or 0
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.showwarning = functools.partial(_warn, options.command)
             return options.run(options)
     except KeyboardInterrupt:
         print("fastbp: interrupted", file=sys.stderr)
@@ -86,6 +89,11 @@ def main(argv=None):
         message = _one_line(str(error)) or type(error).__name__
         print(f"fastbp {options.command}: error: {message}", file=sys.stderr)
         return 2
+
+
+def _warn(command, message, *_):
+    """A warning as one line, without the place in the source that it comes from."""
+    print(f"fastbp {command}: warning: {_one_line(message)}", file=sys.stderr)
 
 
 def _one_line(message):

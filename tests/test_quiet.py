@@ -79,7 +79,8 @@ def network(dtype):
         seen.append(net.loss_and_grad(xb, yb, sample_weight=tiny[: len(xb)], class_weight=[1e-30, 1e-30, 1e-30]))
         optimizer.step(net)
     seen += [net.predict(X), net.predict(times(X.astype("f8"), 1e-39)), net.evaluate(X, labels), net.forward(X)]
-    seen += [net.backward(times(Y, 1e-30)), net.per_example_grads(X, labels), net.per_example_grad_norms(X, labels, tiny)]
+    seen += [net.backward(times(Y, 1e-30)), net.per_example_grads(X, labels)]
+    seen += [net.per_example_grad_norms(X, labels, tiny)]
     seen += [fb.gradcheck(net, X[:5], labels[:5], most=20)]
     squared = fb.Sequential(fb.Dense(6, 3, init=np.full((6, 3), 1e-30), l2=1e-20), dtype=dtype)
     small = times(Y, 1e-20)
