@@ -84,6 +84,12 @@ def extension(name):
     )
 
 
+def interfaces_changed():
+    """Whether a .pxd is newer than some module's C file: Cython misses those of `from fastbp._core cimport cpu`."""
+    made = [path.stat().st_mtime for name in MODULES if (path := Path(f"fastbp/_core/{name}.c")).exists()]
+    return bool(made) and max(path.stat().st_mtime for path in Path("fastbp/_core").glob("*.pxd")) > min(made)
+
+
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -93,6 +99,8 @@ DIRECTIVES = {
 }
 
 setup(
-    ext_modules=cythonize([extension(name) for name in MODULES], compiler_directives=DIRECTIVES),
+    ext_modules=cythonize(
+        [extension(name) for name in MODULES], compiler_directives=DIRECTIVES, force=interfaces_changed() or None
+    ),
     cmdclass={"build_ext": BuildCore},
 )

@@ -4,6 +4,7 @@ Errors of the user are one line on stderr and exit code 2; an interruption is ex
 """
 
 import argparse
+import functools
 import os
 import platform
 import sys
@@ -78,8 +79,7 @@ def main(argv=None):
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.filterwarnings("always", category=UserWarning, module="fastbp")
-            warnings.showwarning = lambda message, *_: print(f"fastbp {options.command}: warning: {_one_line(message)}",
-                                                             file=sys.stderr)
+            warnings.showwarning = functools.partial(_warn, options.command)
             return options.run(options)
     except KeyboardInterrupt:
         print("fastbp: interrupted", file=sys.stderr)
@@ -92,6 +92,11 @@ def main(argv=None):
         message = _one_line(str(error)) or type(error).__name__
         print(f"fastbp {options.command}: error: {message}", file=sys.stderr)
         return 2
+
+
+def _warn(command, message, *_):
+    """A warning as one line, without the place in the source that it comes from."""
+    print(f"fastbp {command}: warning: {_one_line(message)}", file=sys.stderr)
 
 
 def _one_line(message):
