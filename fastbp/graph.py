@@ -15,9 +15,10 @@ those behind `freeze`.
 """
 
 from . import check, losses, nets
-from . import conditions as _conditions  # noqa: F401 -- the operators of conditions
+from . import conditions as _conditions  # noqa: F401 -- operators of nodes
 from . import elementwise as _e
 from . import initializers as _initializers
+from . import powers as _powers  # noqa: F401 -- operators of nodes
 from . import products as _p
 from . import structure as _s
 from .compiled import Plan

@@ -141,7 +141,9 @@ def label(node, name=None):
     if node.op == "slice":
         parts = zip(node.begins, node.shape, strict=True)
         return f"slice [{', '.join(f'{i}:{i + n}' if n > 1 else f'{i}' for i, n in parts)}]"
-    return f"{node.op} {node.exponent:g}" if node.op == "power" else node.op
+    if node.op == "variable_power":
+        return f"power{f' log^{node.param:g}' if node.param else ''}"
+    return f"{node.op} {node.param:g}" if node.op == "power" else node.op
 
 
 def numbers(array):

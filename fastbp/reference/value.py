@@ -79,7 +79,7 @@ class Value:
     __neg__, __abs__ = method("negative"), method("abs")
 
     def __pow__(self, n):
-        return (n * self.log()).exp() if isinstance(n, Value) else self.power(n)
+        return self.power(n)
 
     def __rpow__(self, base):
         return Value(base) ** self

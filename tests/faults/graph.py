@@ -80,4 +80,35 @@ FAULTS = [
         new="self.ahead not in (None, x)",
         red=("tests/test_conditions.py::test_two_inputs_of_products_in_any_order",),
     ),
+    Fault(
+        what="log(0) is infinite beside a power of 0 with a positive exponent: the slope of x ** n for n at 0 is NaN",
+        file="csrc/maps.inc",
+        old="    factor = vselect(veq(a, zero), vselect(vlt(b, zero), factor, zero), factor);\n",
+        new="",
+        red=("tests/test_powers.py::test_slopes_at_0", "tests/test_maps.py::test_special_values"),
+    ),
+    Fault(
+        what="a factor of 0 does not make 0 of an infinite power: the second slope of x ** 1 at 0 is NaN",
+        file="csrc/maps.inc",
+        old="return vselect(veq(c, zero), zero, c * power);",
+        new="return c * power;",
+        red=("tests/test_powers.py::test_slopes_at_0",),
+    ),
+    Fault(
+        what="x ** 0 is a number, whatever x is",
+        file="fastbp/powers.py",
+        old="else expand(1.0, x.batched, x.shape, (x,))",
+        new="else constant(1.0)",
+        red=(
+            "tests/test_powers.py::test_a_power_of_0_keeps_shape_and_parameter",
+            "tests/test_powers.py::test_an_input_that_cancels_is_an_input",
+        ),
+    ),
+    Fault(
+        what="what an expanded value stands beside is forgotten when an operation takes it as it was",
+        file="fastbp/elementwise.py",
+        old="return node.inputs[0] if same and not _missing(node.inputs[1:], rest) else node",
+        new="return node.inputs[0] if same else node",
+        red=("tests/test_powers.py::test_an_input_that_cancels_beside_another_one_is_an_input",),
+    ),
 ]
