@@ -116,6 +116,12 @@ def where(condition, a, b):
     return apply("where", condition, a, b)
 
 
+def norm(xs):
+    """The Euclidean norm; where it is 0, so is its slope."""
+    squares = sum_([x * x for x in xs])
+    return apply("sqrt", squares) if number(squares) else squares
+
+
 def sum_(xs):
     return apply("add", *xs)
 
