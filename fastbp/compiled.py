@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from . import check, derived, loop, memory, nets, per_example, plans, sources
+from . import check, derived, finite, loop, memory, nets, per_example, plans, sources
 from . import initializers as _initializers
 from ._core import random
 from ._core.ready import Alone
@@ -236,7 +236,8 @@ class Plan(Looks):
     def loss_and_grad(self, /, **inputs):
         """(the loss, a float; {name: gradient}, views of `grads`) of these data; penalties of layers are included.
 
-        Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not.
+        Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not; with debug,
+        where any value or gradient is not.
         """
         with self._alone:
             ready = self._ready
@@ -252,8 +253,17 @@ class Plan(Looks):
                 long_way = kinds or self.debug
                 self._ready = None if long_way else plan.ready(self._of_loss, "gradients", limits=self._limits)
                 if self.debug or not math.isfinite(value):
-                    self._find_not_finite(value, arrays, n)
+                    self._refuse_not_finite(value, arrays, n)
         return value, self.gradients
+
+    def _refuse_not_finite(self, value, arrays, n):
+        """Raises FloatingPointError with the first node that is not finite, if there is one or the loss is not."""
+        found = finite.forward(self, arrays, n, self._draws - 1)
+        if found is None and self.debug:
+            found = finite.backward(self, arrays, n, self._draws - 1)
+        if found is not None or not math.isfinite(value):
+            where, remedy, _ = found or ("", finite.SLOWER, False)
+            raise FloatingPointError(f"the loss is {value} {where}; {remedy}")
 
     def loss(self, /, **inputs):
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""
@@ -271,11 +281,12 @@ class Plan(Looks):
         found = self._run_nodes("forward", nodes, arrays, n)
         return {name: found[node] for name, node in self.outputs.items()}
 
-    def _run_nodes(self, kind, nodes, arrays, n):
-        """{node: array} of their values."""
+    def _run_nodes(self, kind, nodes, arrays, n, draws=None):
+        """{node: array} of their values, with the masks of dropout after so many draws: by default, the last ones."""
+        draws = max(0, self._draws - 1) if draws is None else draws
         made = {("out", i): np.empty((n, node.width), self.dtype) for i, node in enumerate(nodes) if node.batched}
         with self._plans.borrowed(kind, n, sources=self._kinds(arrays)) as plan:
-            plan.run("outputs", {**arrays, **made}, dropout=(self._dropout_key, max(0, self._draws - 1)))
+            plan.run("outputs", {**arrays, **made}, dropout=(self._dropout_key, draws))
             return {
                 node: made["out", i].reshape(n, *node.shape)
                 if node.batched
@@ -354,7 +365,17 @@ class Plan(Looks):
 
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
-        loop.update(self, optimizer)
+        try:
+            loop.update(self, optimizer)
+        except FloatingPointError as error:
+            found = None
+            if self._given is not None and not np.isfinite(self.grads).all():  # see where they come from
+                arrays, n = self._checked(self._given, self._of_loss)
+                found = finite.anywhere(self, arrays, n, max(0, self._draws - 1))
+            if found is None:
+                raise
+            what = str(error).partition("; use")[0]
+            raise FloatingPointError(f"{what}; it begins {found.where}; {found.remedy}") from None
 
     # ---- files and sharing -----------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import loop
+from . import finite, loop
 from ._core import cpu
 
 
@@ -50,14 +50,30 @@ class Job(loop.Job):
         return 1 if self.model.debug else super().chunk(left)
 
     def guarded(self, start, epoch, order, step, losses, optimizer, batch):
-        where = self.where(self.rows_of_step(order, step, batch)) if self.model.debug else ""
-        if where:
+        found = self.trouble(self.rows_of_step(order, step, batch), finite.anywhere) if self.model.debug else None
+        if found is not None:
             raise FloatingPointError(
-                f"epoch {epoch + 1}, step {step + 1}: a number is not finite {where}; the parameters are those before "
-                "this step. Use a smaller lr, or clip_norm, or scale the data"
+                f"epoch {epoch + 1}, step {step + 1}: a number is not finite {found.where}; the parameters are those "
+                f"before this step. {_sentence(found.remedy)}"
             )
         yield from super().guarded(start, epoch, order, step, losses, optimizer, batch)
 
-    def where(self, rows):
+    def explained(self, rows, loss, layer):
+        found = self.trouble(rows, finite.forward if layer is None else finite.backward)
+        where, remedy = ("", finite.SLOWER) if found is None else found[:2]
+        if layer is None:
+            what = f"the loss became {loss} {where}"
+        elif found is None:
+            what = f"a parameter of {layer} stopped being finite"
+        else:
+            what = f"a parameter of {layer} stopped being finite, as its gradient does {where}"
+        return what, _sentence(remedy)
+
+    def trouble(self, rows, look):
+        """What `look`, of fastbp.finite, finds in the step over these rows that is next."""
         rows = {name: np.ascontiguousarray(array) for name, array in rows.items()}
-        return self.model.where_not_finite(rows, len(next(iter(rows.values()))))
+        return look(self.model, rows, len(next(iter(rows.values()))), self.model._draws)
+
+
+def _sentence(text):
+    return text[0].upper() + text[1:]

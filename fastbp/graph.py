@@ -15,9 +15,10 @@ those behind `freeze`.
 """
 
 from . import check, losses, nets
-from . import conditions as _conditions  # noqa: F401 -- the operators of conditions
+from . import conditions as _conditions  # noqa: F401 -- operators of nodes
 from . import elementwise as _e
 from . import initializers as _initializers
+from . import powers as _powers  # noqa: F401 -- operators of nodes
 from . import products as _p
 from . import structure as _s
 from .compiled import Plan
@@ -29,8 +30,8 @@ __all__ = [
     "Node", "Plan", "abs", "binary_cross_entropy", "clip", "compile", "concat", "constant", "cos", "cross_entropy",
     "dense", "draw", "elu", "equal", "exp", "freeze", "gather", "gelu", "gelu_tanh", "grad", "half_squared_error",
     "hard_sigmoid", "huber", "input", "inputs", "leaky_relu", "log", "logsumexp", "mae", "max", "maximum", "mean",
-    "minimum", "mish", "mse", "parameter", "poisson", "quantile", "relu", "reshape", "selu", "show", "sigmoid", "sign",
-    "silu", "sin", "softmax", "softplus", "softsign", "sqrt", "square", "squared_error", "sum", "tanh", "where",
+    "minimum", "mish", "mse", "norm", "parameter", "poisson", "quantile", "relu", "reshape", "selu", "show", "sigmoid",
+    "sign", "silu", "sin", "softmax", "softplus", "softsign", "sqrt", "square", "squared_error", "sum", "tanh", "where",
 ]  # fmt: skip
 
 _each = sum  # the builtin, before this module's own takes its name
@@ -115,6 +116,14 @@ def sum(x, axis=None):
     if axis == 0:
         return _e.batch_sum(x) if x.batched else _s.column_sum(x)
     return _e.row_sum(x)
+
+
+def norm(x, axis=None):
+    """The Euclidean norm of a node's numbers, sqrt(sum(x * x)); axis as for `sum`. Where it is 0, so is its slope,
+    while that of sqrt is infinite there. The dtype must hold the squares."""
+    squares = sum(_e.square(x), axis)
+    nothing = squares == 0
+    return where(nothing, 0.0, sqrt(where(nothing, 1.0, squares)))
 
 
 def mean(x, axis=None):

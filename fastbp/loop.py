@@ -225,6 +225,12 @@ class Job:
         """In words, where in a step over these rows ({name: array}) a number first is not finite."""
         return ""
 
+    def explained(self, rows, loss, layer):
+        """(what stopped being finite, what to do) in words: the loss of a step over these rows, or a parameter of a
+        layer, not None, by its update."""
+        what = f"a parameter of {layer} stopped being finite" if layer else f"the loss became {loss} {self.where(rows)}"
+        return what, "Use a smaller lr, or clip_norm, or scale X and y"
+
     def epoch(self, epoch, optimizer, shuffle, seed, bar):
         """One epoch; returns its logs."""
         begun = time.perf_counter()
@@ -295,14 +301,9 @@ class Job:
         if bad:
             again = np.empty(min(bad, self.n // self.batch))
             yield from self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
-        if layer is None:
-            rows = self.rows_of_step(order, bad, batch)
-            what = f"the loss became {loss} {self.where(rows)}"
-        else:
-            what = f"a parameter of {layer} stopped being finite"
+        what, remedy = self.explained(self.rows_of_step(order, bad, batch), loss, layer)
         raise FloatingPointError(
-            f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this "
-            "step. Use a smaller lr, or clip_norm, or scale X and y"
+            f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this step. {remedy}"
         )
 
 

@@ -59,7 +59,7 @@ def _elementwise(node, inputs):
             return outer(pairs + more, besides + others)
     batched, shape = _kind(node, inputs).values()
     if node.op == "expand":
-        return expand(inputs[0], batched, shape)
+        return expand(inputs[0], batched, shape, inputs[1:])
     try:
         return apply(node.op, *inputs, **node.attributes)
     except ValueError:

@@ -189,11 +189,13 @@ class Rules:
         if node in self.absorbed:
             return
         nodes, kernel = node.inputs, OPERATIONS[node.op].kernel
+        if node.op == "expand":  # what it stands beside does not change it
+            nodes = nodes[:1]
         product = next((child for child in nodes if self.absorbed.get(child) is node), None)
         if product is not None:
             nodes, kernel = (*product.inputs, *_others(node, product)), "multiply_add"
         fields = self.operands(node, nodes)
-        self.emit("map", kernel=kernel, out=self.place(node), param=node.attributes.get("exponent", 0.0), **fields)
+        self.emit("map", kernel=kernel, out=self.place(node), param=node.attributes.get("param", 0.0), **fields)
 
     def lower_row_reduce(self, node):
         x = node.inputs[0]

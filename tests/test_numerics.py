@@ -67,11 +67,13 @@ def test_softmax_and_its_derivative():
 @pytest.mark.parametrize(("name", "formula"), MAPS, ids=[row[0] for row in MAPS])
 def test_maps(name, formula):
     A, C = np.array([NUMBERS]), np.array([[1.5]])
-    A = A[A > 0] if name in ("log", "sqrt") else A[A != 0] if name in ("power", "reciprocal", "divide") else A
+    positive, not_zero = ("log", "sqrt", "variable_power"), ("power", "reciprocal", "divide")
+    A = A[A > 0] if name in positive else A[A != 0] if name in not_zero else A
     B = A[..., ::-1] if name != "equal" else np.round(A)
     operands = [x for word, x in (("a", A), ("b", B), ("c", C)) if re.search(rf"\b{word}\b", formula)]
-    got = getattr(maps, name)(*operands, **({"param": -3.0} if name == "power" else {}))
-    by_hand = [value(formula, a=float(a), b=float(b), c=1.5, k=-3.0) for a, b in zip(A.flat, B.flat, strict=True)]
+    k = {"power": -3.0, "variable_power": 2.0}.get(name)
+    got = getattr(maps, name)(*operands, **({} if k is None else {"param": k}))
+    by_hand = [value(formula, a=float(a), b=float(b), c=1.5, k=k) for a, b in zip(A.flat, B.flat, strict=True)]
     assert_allclose(got.flat, by_hand, rtol=1e-13)
 
 

@@ -22,6 +22,8 @@ STEPS = {
     "log": lambda u, v: g.log(1 + u * u),
     "sqrt": lambda u, v: g.sqrt(u * u + 0.5),
     "power": lambda u, v: (u * u + 0.5) ** -0.7,
+    "exponent": lambda u, v: (u * u + 0.5) ** g.tanh(v),
+    "nothing": lambda u, v: 0.5 * u**0 + 0.3 * v,
     "tanh": lambda u, v: g.tanh(u + v),
     "gelu": lambda u, v: g.tanh(g.gelu(u)),
     "softplus": lambda u, v: g.tanh(g.softplus(u)),
