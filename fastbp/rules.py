@@ -69,7 +69,9 @@ class Rules:
             operation = self.emit("gather", out=out, n_out=columns * itemsize, **fields)
         else:
             out, kernel = self.value(self.rows_mode, columns), f"convert_{dtype}"
-            operation = self.emit("convert", kernel=kernel, out=out, n_out=columns, scale=scale, **fields)
+            operation = self.emit(
+                "convert", kernel=kernel, out=out, n_in=itemsize, n_out=columns, scale=scale, **fields
+            )
         self.readers.setdefault(name, []).append(operation)
         return out
 
