@@ -151,11 +151,13 @@ class Plan(Looks):
 
     def _kinds(self, arrays):
         """What the plan of these arrays must know of their dtypes."""
-        return sources.kinds(self.dtype, **{name: array for name, array in arrays.items() if name not in self._limits})
+        reals = {name: array for name, array in arrays.items() if name not in self._limits}
+        return sources.kinds(self.dtype, touching=True, **reals)
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
         """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
         look at."""
+        check.vectors(self, ())
         common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
         grads = self.grads
         if kind in ("train", "loss"):
@@ -210,7 +212,7 @@ class Plan(Looks):
             else:
                 if node.width == 1 and np.ndim(array) == 1:
                     array = np.reshape(array, (-1, 1))
-                array = sources.rows(array, node.width, self.dtype, name, finite=False, apart=False)
+                array = sources.rows(array, node.width, self.dtype, name, finite=False)
             if n is None:
                 n, first = len(array), name
             elif len(array) != n:
