@@ -1,8 +1,8 @@
 """Builds the compiled core: the SIMD kernels of csrc/, one object per (ISA, real), and the Cython modules above them.
 
 Every file of csrc is compiled once, into the module that owns the kernel table (fastbp._core.cpu); the other modules
-reach it through Cython's cimport. OpenMP is used where the compiler has it; without it the same code runs serially, and the
-build says so.
+reach it through Cython's cimport. OpenMP is used where the compiler has it; without it the same code runs serially, and
+the build says so.
 """
 
 import os
@@ -17,7 +17,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
-MODULES = ["cpu", "random", "plan", "dense", "rows", "maps", "updates", "executor", "train", "ready", "many"]
+MODULES = ["cpu", "memory", "random", "plan", "dense", "rows", "maps", "updates", "executor", "train", "ready", "many"]
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 ISA_FLAGS = {
@@ -63,7 +63,7 @@ class BuildCore(build_ext):
         super().build_extensions()
 
     def openmp_works(self):
-        """True if a program with OpenMP compiles and links; a warning where not. FASTBP_NO_OPENMP=1 builds a serial core."""
+        """True if a program with OpenMP compiles and links; what fails is said. FASTBP_NO_OPENMP=1 builds serially."""
         if os.environ.get("FASTBP_NO_OPENMP", "0") != "0":
             return False
         with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ import numpy as np
 from . import check, derived, loop, nets, per_example, plans, sources
 from . import initializers as _initializers
 from ._core import random
-from ._core.plan import aligned_zeros
+from ._core.memory import aligned_zeros
 from ._core.ready import Alone
 from .elementwise import total_of
 from .expression_fit import Job
@@ -33,8 +33,9 @@ class Plan(Looks):
     """A graph, compiled where it is used: what fastbp.graph.compile returns.
 
     params, grads: (P,), one contiguous vector each, never moved. parameters, gradients: {name: a view of them in the
-    parameter's shape}. A user may write into them between calls. inputs: the names of the inputs. Data are arrays (n,
-    width), or (n,) for a width of 1, one for each input that a call needs.
+    parameter's shape}. A user may write into them between calls, but not make them anything else, as a network's.
+    inputs: the names of the inputs. Data are arrays (n, width), or (n,) for a width of 1, one for each input that a
+    call needs.
     """
 
     def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
@@ -90,6 +91,7 @@ class Plan(Looks):
             self._names = nodes
             self._offsets, size = nets.offsets(nodes.values())
             self._params, self._grads = aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype)
+        self._size = self.params.size
         self.parameters = self._views(self.params)
         self.gradients = self._views(self.grads)
         if shared_with is None:
@@ -242,6 +244,7 @@ class Plan(Looks):
                 self._last, self._given = ready.owner, inputs
             else:
                 arrays, n = self._checked(inputs, self._of_loss)
+                check.apart(arrays, {"grads": self.grads})
                 kinds = self._kinds(arrays)
                 plan = self._plans.get("train", n, sources=kinds)
                 value = float(plan.run("gradients", dropout=self._dropout(), **arrays)[0])

@@ -34,6 +34,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     calls = Callbacks(callbacks, early_stopping, names=job.names())
     history = job.history(epochs)
     optimizer.monitored(job.names())
+    check_memory([job], [optimizer])
     with Progress(epochs, history.params["steps"], progress) as bar:
         optimizer.bind(model.params)  # here: whatever is refused is refused by now
         try:
@@ -53,6 +54,18 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
             history.interrupted = True
         calls.on_train_end(model, history)
     return history
+
+
+def check_memory(jobs, optimizers):
+    """Refuses vectors that are not what they were made as, and data of these jobs, which may share them, that lie in
+    what training writes."""
+    arrays = {id(array): (name, array) for job in jobs for name, array in job.arrays.items()}
+    for job, optimizer in zip(jobs, optimizers, strict=True):
+        model = job.model
+        check.vectors(model, ("params", "grads"))
+        written = {"params": model.params, "grads": model.grads, "the optimizer's state": optimizer and optimizer.state}
+        for name, array in arrays.values():
+            check.apart({job.called(name): array}, written)
 
 
 def update(model, optimizer):
@@ -107,6 +120,7 @@ def run_steps(job, optimizer, steps, seed=0):
     """
     losses = np.empty(steps)
     done, epoch = 0, 0
+    check_memory([job], [optimizer])
     if optimizer is not None:
         optimizer.bind(job.model.params)
     while done < steps:
@@ -174,6 +188,10 @@ class Job:
     def names(self):
         """The keys of an epoch's logs."""
         return logged(["loss"], None)
+
+    def called(self, name):
+        """What the caller calls the array of this name."""
+        return name
 
     def plan(self, batch, order):
         """The plan of a training step of `batch` rows, gathered in an order or not."""

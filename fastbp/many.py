@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from . import check, sources, train
+from . import check, loop, sources, train
 from ._core import cpu
 from ._core import many as core
 from .callbacks import Progress
@@ -79,6 +79,7 @@ def fit_many(
             member.lock(stack)
             member.optimizer.check_free(member.model.params)
             member.optimizer.monitored(member.names())
+        loop.check_memory(members, [member.optimizer for member in members])
         for member, history in zip(members, histories, strict=True):  # whatever is refused is refused by now
             member.begin(history, shuffle, bar)
         try:

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import check, layers, loop, losses, nets, per_example, plans, sources, train
 from ._core import cpu, random
-from ._core.plan import aligned_zeros
+from ._core.memory import aligned_zeros
 from ._core.ready import Alone
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
@@ -22,7 +22,8 @@ class Sequential:
     network reads it, such as 1 / 255 for pixels that are kept as bytes.
 
     params, grads: (P,), one contiguous vector each, never moved; `layers[i].W`, `.b`, `.dW`, `.db` are views of them.
-    A user may write into them between calls.
+    A user may write into them between calls. A call that writes them refuses data that lie in them, and raises
+    ValueError where the array was made read-only, or given another shape or dtype.
 
     Raises ValueError or TypeError, naming the argument, for layers that do not fit each other or the loss.
     """
@@ -54,7 +55,7 @@ class Sequential:
         object.__setattr__(self, name, value)
 
     def _allocate(self):
-        size = sum(layer.size for layer in self.layers)
+        self._size = size = sum(layer.size for layer in self.layers)
         self.params, self.grads = aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype)
         begin = 0
         for layer in self.layers:
@@ -87,10 +88,11 @@ class Sequential:
         """The outputs (n, units) for X (n, inputs), before the loss's link; keeps what `backward` needs.
 
         This is a pass of training: dropout is active. `predict` is for using the network. X itself is kept, not a copy
-        of it, so it must not change before `backward`.
+        of it: where it changes before `backward`, so do the gradients; one that has lost its shape is refused.
         """
         with self._alone:
             X, kinds = self._read(X)
+            check.apart({"X": X}, {"grads": self.grads})  # which backward writes
             plan = self._plans.get("keep", len(X), sources=kinds)
             Y = np.empty((len(X), self.units), self.dtype)
             dropout = self._dropout()
@@ -114,6 +116,7 @@ class Sequential:
                     f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
                     "call forward with the same rows first"
                 )
+            check.apart({"dY": dY}, {"grads": self.grads})
             dX = np.empty((len(X), self.inputs), self.dtype)
             plan.run("backward", dropout=dropout, X=X, Y=Y, dY=dY, dX=dX)
             self._last = plan
@@ -133,6 +136,7 @@ class Sequential:
             X, kinds = self._read(X)
             y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
             weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
+            check.apart({"X": X, "y": y, "sample_weight": weights}, {"grads": self.grads})
             plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None, sources=kinds)
             loss = float(plan.run("gradients", dropout=self._dropout(), X=X, targets=y, weights=weights)[0])
             self._last = plan
@@ -357,6 +361,7 @@ class Sequential:
         return not kinds and self.input_scale <= 1
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
+        check.vectors(self, ())
         program = nets.program(self, kind, batch, gathered, labels, weighted, kinds)
         return plans.Plan(self.params, self.grads, program, team)
 

@@ -53,8 +53,9 @@ def fit(
 
     X: (n, inputs); y: (n, units), or (n,) for one output or for integer classes. Any dtype of real numbers and any
     layout. X of uint8, int8, float16, float32 or float64 is never copied, if its rows are contiguous: those of a batch
-    are converted as they are read, so X may be a memory map, read-only and larger than memory. What is of another
-    dtype or layout, and y unless it is of the network's dtype, is cast once.
+    are converted as they are read, so X may be a memory map, read-only and larger than memory, or windows that overlap.
+    What is of another dtype or layout, and y unless it is of the network's dtype, is cast once. Real numbers that are
+    not cast are read where they lie: a callback that writes into them changes what is trained on. Labels are copied.
     epochs, batch_size: ints, 1 or more; a batch_size above n means one batch. optimizer: fb.SGD(lr=0.1) by default; its
     state and count of steps go on where an earlier fit left them.
     sample_weight: (n,); class_weight: {class: factor}. validation_data: (X, y) or (X, y, sample_weight);
@@ -118,6 +119,9 @@ class NetworkJob(Job):
         """The keys of an epoch's logs."""
         names = ["loss", "accuracy"] if self.question else ["loss"]
         return logged(names, self.validation)
+
+    def called(self, name):
+        return {"targets": "y", "weights": "sample_weight"}.get(name, name)
 
     def plan(self, batch, order):
         return self.model._plans.get(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("setuptools", reason="setup.py is for a build")
-import setuptools  # noqa: E402
-from setuptools.errors import CompileError, LinkError  # noqa: E402
+import setuptools
+from setuptools.errors import CompileError, LinkError
 
 SETUP = Path(__file__).resolve().parent.parent / "setup.py"
 
@@ -17,10 +17,8 @@ SETUP = Path(__file__).resolve().parent.parent / "setup.py"
 class Compiler:
     """One that fails where it is told to. compiler_so: how it is called."""
 
-    compiler_so = ["a-compiler", "-c"]
-
     def __init__(self, fails):
-        self.fails, self.tried = fails, []
+        self.fails, self.tried, self.compiler_so = fails, [], ["a-compiler", "-c"]
 
     def compile(self, sources, output_dir, extra_postargs):
         self.tried += extra_postargs

@@ -7,10 +7,12 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 """
 
 from .arrays import array, data, indices, not_finite, numeric, rows, rows_of
+from .memory import apart, vectors
 from .numbers import build, choice, dtype, flag, fraction, integer, number, settings_of, shown
 from .targets import is_labels, targets, weights
 
 __all__ = [
+    "apart",
     "array",
     "build",
     "choice",
@@ -29,5 +31,6 @@ __all__ = [
     "settings_of",
     "shown",
     "targets",
+    "vectors",
     "weights",
 ]
