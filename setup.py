@@ -2,7 +2,7 @@
 
 Every file of csrc is compiled once: portable.c into fastbp._core.portable, all others into the module that owns the
 kernel table (fastbp._core.cpu). The other modules reach them through Cython's cimport. OpenMP is used where the
-compiler has it; without it the same code runs serially.
+compiler has it; without it the same code runs serially, and the build says so.
 """
 
 import os
@@ -18,7 +18,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
 MODULES = [
-    "portable", "cpu", "teams", "random",
+    "portable", "cpu", "teams", "memory", "random",
     "plan", "dense", "rows", "maps", "updates", "executor",
     "train", "ready", "many",
 ]  # fmt: skip
@@ -30,6 +30,16 @@ ISA_FLAGS = {
 }
 OPENMP_FLAGS = (["-Xpreprocessor", "-fopenmp"], ["-lomp"]) if sys.platform == "darwin" else (["-fopenmp"], ["-fopenmp"])
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+SERIAL = """
+******************************************************************************************************************
+fastbp: THIS BUILD RUNS ON ONE THREAD. {compiler} made no program with OpenMP of {flags}.
+For all cores install the compiler's OpenMP and build again:
+    Clang on Linux   apt install libomp-dev (its version that of clang), or build with CC=gcc
+    macOS            brew install libomp, then
+                     CPATH=$(brew --prefix libomp)/include LIBRARY_PATH=$(brew --prefix libomp)/lib pip install ...
+`fastbp info` says what an installed build has. FASTBP_NO_OPENMP=1 builds a serial one without this warning.
+******************************************************************************************************************
+"""
 IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 
 
@@ -57,7 +67,7 @@ class BuildCore(build_ext):
         super().build_extensions()
 
     def openmp_works(self):
-        """True if a program with OpenMP compiles and links. FASTBP_NO_OPENMP=1 builds a serial core."""
+        """True if a program with OpenMP compiles and links; what fails is said. FASTBP_NO_OPENMP=1 builds serially."""
         if os.environ.get("FASTBP_NO_OPENMP", "0") != "0":
             return False
         with tempfile.TemporaryDirectory() as folder:
@@ -67,6 +77,8 @@ class BuildCore(build_ext):
                 objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=OPENMP_FLAGS[0])
                 self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=OPENMP_FLAGS[1])
             except (CompileError, LinkError):
+                compiler = " ".join(getattr(self.compiler, "compiler_so", [])[:1]) or "the compiler"
+                sys.stderr.write(SERIAL.format(compiler=compiler, flags=" ".join(OPENMP_FLAGS[0])))
                 return False
         return True
 

@@ -6,7 +6,7 @@
  *
  * Pointers to reals are void * here, so that one signature serves both reals (as in BLIS). The bodies, in the
  * .inc files, name the real. Outputs come first, then inputs, then sizes. `ld` is the distance in elements
- * from one row to the next. Nothing needs to be aligned. Unless a comment says otherwise, sizes may be zero,
+ * from one row to the next. Nothing needs to be aligned but to its elements. Unless a comment says otherwise, sizes may be zero,
  * an output may be the same array as an input of the same shape, and arrays do not overlap otherwise.
  */
 #ifndef FASTBP_H

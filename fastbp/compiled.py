@@ -33,9 +33,9 @@ class Plan(Looks):
     """A graph, compiled where it is used: what fastbp.graph.compile returns.
 
     params, grads: (P,), one contiguous vector each, never moved. parameters, gradients: {name: a view of them in the
-    parameter's shape}. A user may write into them between calls. inputs: the names of the inputs. Data are arrays (n,
-    width), or (n,) for a width of 1, one for each input that a call needs; inputs may have any names, as methods that
-    take them by name take everything else by its place.
+    parameter's shape}. A user may write into them between calls, but not make them anything else, as a network's.
+    inputs: the names of the inputs. Data are arrays (n, width), or (n,) for a width of 1, one for each input that a
+    call needs; inputs may have any names, as methods that take them by name take everything else by its place.
     """
 
     def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
@@ -93,6 +93,7 @@ class Plan(Looks):
             self._params, self._grads = (
                 memory.zeros(size, self.dtype, lambda: "the plan", lambda: _smaller(nodes)) for _ in range(2)
             )
+        self._size = self.params.size
         self.parameters = self._views(self.params)
         self.gradients = self._views(self.grads)
         if shared_with is None:
@@ -155,11 +156,13 @@ class Plan(Looks):
 
     def _kinds(self, arrays):
         """What the plan of these arrays must know of their dtypes."""
-        return sources.kinds(self.dtype, **{name: array for name, array in arrays.items() if name not in self._limits})
+        reals = {name: array for name, array in arrays.items() if name not in self._limits}
+        return sources.kinds(self.dtype, reals, touching=True)
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
         """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
         look at."""
+        check.vectors(self, ())
         common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
         grads = self.grads
         if kind in ("train", "loss"):
@@ -216,7 +219,7 @@ class Plan(Looks):
                     array = check.numeric(array, name)
                 if node.width == 1 and array.ndim == 1:
                     array = array.reshape(-1, 1)
-                array = sources.rows(array, node.width, self.dtype, name, finite=False, apart=False)
+                array = sources.rows(array, node.width, self.dtype, name, finite=False)
             if n is None:
                 n, first = len(array), name
             elif len(array) != n:
@@ -246,6 +249,7 @@ class Plan(Looks):
                 self._last, self._given = ready.owner, inputs
             else:
                 arrays, n = self._checked(inputs, self._of_loss)
+                check.apart(arrays, {"grads": self.grads})
                 kinds = self._kinds(arrays)
                 plan = self._plans.get("train", n, sources=kinds)
                 value = float(plan.run("gradients", arrays, model=self)[0])

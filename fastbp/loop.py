@@ -38,6 +38,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     optimizer.monitored(job.names())
     calls.warn_of_misnamed()
     job.warn_of_data()
+    check_memory([job], [optimizer])
     failed = None
     with Progress(epochs, history.params["steps"], progress) as bar:
         optimizer.bind(model.params)  # here: whatever is refused is refused by now
@@ -83,6 +84,18 @@ def _told(error, calls):
     if isinstance(error, FloatingPointError) and best is not None:
         error.args = (f"{error}. Early stopping has put back the parameters of epoch {best + 1}, the best",)
     return error
+
+
+def check_memory(jobs, optimizers):
+    """Refuses vectors that are not what they were made as, and data of these jobs, which may share them, that lie in
+    what training writes."""
+    arrays = {id(array): (name, array) for job in jobs for name, array in job.arrays.items()}
+    for job, optimizer in zip(jobs, optimizers, strict=True):
+        model = job.model
+        check.vectors(model, ("params", "grads"))
+        written = {"params": model.params, "grads": model.grads, "the optimizer's state": optimizer and optimizer.state}
+        for name, array in arrays.values():
+            check.apart({job.called(name): array}, written)
 
 
 def update(model, optimizer):
@@ -140,6 +153,7 @@ def run_steps(job, optimizer, steps, seed=0):
     """
     losses = np.empty(steps)
     done, epoch = 0, 0
+    check_memory([job], [optimizer])
     if optimizer is not None:
         optimizer.bind(job.model.params)
     while done < steps:
@@ -201,6 +215,10 @@ class Job:
     def names(self):
         """The keys of an epoch's logs."""
         return logged(["loss"])
+
+    def called(self, name):
+        """What the caller calls the array of this name."""
+        return name
 
     def plan(self, batch, order):
         """The plan of a training step of `batch` rows, gathered in an order or not."""

@@ -53,6 +53,8 @@ class _Lowering(RulesOfRows):
         self.offsets, self.training, self.results = offsets, training, results
         self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, masks
         self.readers, self.ahead = {}, None  # {name: operations that read the rows}, the node whose rows are asked for
+        # values: the caller's rows that may lie anyhow; copies of them
+        self.anyhow, self.own_slots = set(), set()
         # a product that is cut; [(number, first column, columns)] of the shares of its x; their values, and operations
         self.cut, self.shares, self.share_columns, self.share_lists = None, [], {}, []
 
@@ -98,8 +100,11 @@ class _Lowering(RulesOfRows):
         # a share is multiplied for the next step while others still make their gradients of this one
         made = (operation.out for operations in self.share_lists for operation in operations)
         pinned.update(program.root_of(out) for out in made if out is not None)
-        arena.share(program, pinned, keep)
-        alive = [*(slot for slot in program.slots if slot.mode == "local"), *self.in_any_order()]
+        arena.share(program, pinned, keep, self.own_slots)
+        # blocks, and with them the bits of a loss, are those of rows that need no copy
+        copies = {program.values[value].slot for value in self.own_slots}
+        local = (slot for i, slot in enumerate(program.slots) if slot.mode == "local" and i not in copies)
+        alive = [*local, *self.in_any_order()]
         row_bytes = sum(rows.width * rows.itemsize for rows in alive)
         program.slice_rows = regime.slice_rows
         program.block_rows = regimes.block_rows(regime, row_bytes, keep)

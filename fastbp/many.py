@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from . import check, hints, sources, train
+from . import check, hints, loop, sources, train
 from ._core import cpu
 from ._core import many as core
 from ._core.ready import together
@@ -93,6 +93,7 @@ def _train(members, histories, shuffle, bar, team):
     for member in members:
         member.optimizer.check_free(member.model.params)
         member.optimizer.monitored(member.names())
+    loop.check_memory(members, [member.optimizer for member in members])
     for member, history in zip(members, histories, strict=True):  # whatever is refused is refused by now
         member.begin(history, shuffle, bar)
     try:

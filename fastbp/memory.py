@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ._core.plan import aligned_zeros
+from ._core.memory import aligned_zeros
 
 
 def zeros(shape, dtype, what, remedy):

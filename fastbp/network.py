@@ -22,7 +22,8 @@ class Sequential:
     multiplied by wherever the network reads it, such as 1 / 255 for pixels that are kept as bytes.
 
     params, grads: (P,), one contiguous vector each, never moved; `layers[i].W`, `.b`, `.dW`, `.db` are views of them.
-    A user may write into them between calls.
+    A user may write into them between calls. A call that writes them refuses data that lie in them, and raises
+    ValueError where the array was made read-only, or given another shape or dtype.
 
     Raises ValueError or TypeError, naming the argument, for layers that do not fit each other or the loss.
     """
@@ -54,7 +55,7 @@ class Sequential:
         object.__setattr__(self, name, value)
 
     def _allocate(self):
-        size = sum(layer.size for layer in self.layers)
+        self._size = size = sum(layer.size for layer in self.layers)
         self.params, self.grads = (
             memory.zeros(size, self.dtype, lambda: "the network", lambda: _narrower(self.layers)) for _ in range(2)
         )
@@ -89,12 +90,13 @@ class Sequential:
         """The outputs (n, units) for X (n, inputs), before the loss's link; keeps what `backward` needs.
 
         This is a pass of training: dropout is active. `predict` is for using the network. X itself is kept, not a copy
-        of it, so it must not change before `backward`.
+        of it: where it changes before `backward`, so do the gradients; one that has lost its shape is refused.
         """
         return self._alone.call(self._forward, X)
 
     def _forward(self, X):
         X, kinds = self._read(X)
+        check.apart({"X": X}, {"grads": self.grads})  # which backward writes
         plan = self._plans.get("keep", len(X), sources=kinds)
         Y = np.empty((len(X), self.units), self.dtype)
         self._kept = None  # until this pass is over: it takes the place of what was kept before
@@ -121,6 +123,7 @@ class Sequential:
                 f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
                 "call forward with the same rows first"
             )
+        check.apart({"dY": dY}, {"grads": self.grads})
         dX = np.empty((len(X), self.inputs), self.dtype)
         plan.run("backward", {"X": X, "Y": Y, "dY": dY, "dX": dX}, dropout=dropout)
         self._last = plan
@@ -145,6 +148,7 @@ class Sequential:
         y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
         plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None, sources=kinds)
+        check.apart({"X": X, "y": y, "sample_weight": weights}, {"grads": self.grads})
         arrays = {"X": X, "targets": y, "weights": weights}
         loss = float(plan.run("gradients", arrays, model=self)[0])
         self._last = plan
@@ -239,7 +243,7 @@ class Sequential:
         Y = np.empty((n, self.units), self.dtype)
         kind = "predict" if targets is None else "evaluate"
         total, options = 0.0, {"labels": labels, "weighted": weights is not None}
-        options["sources"] = sources.kinds(self.dtype, X=X)
+        options["sources"] = sources.kinds(self.dtype, {"X": X})
         arrays = {"X": X, "Y": Y, "targets": targets, "weights": weights}
         for batch, first, steps in plans.chunks(n, PREDICT_ROWS):
             with self._plans.borrowed(kind, batch, **options) as plan:
@@ -355,7 +359,7 @@ class Sequential:
     def _read(self, X):
         """(X as a plan reads it, what its plan must know of its dtype)."""
         X = sources.rows(X, self.inputs, self.dtype, scale=self.input_scale)
-        return X, sources.kinds(self.dtype, X=X)
+        return X, sources.kinds(self.dtype, {"X": X})
 
     def _repeatable(self, kinds):
         """Whether a call like this can be made again without this look at X: it is of the network's dtype and no scale
@@ -363,6 +367,7 @@ class Sequential:
         return not kinds and self.input_scale <= 1
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
+        check.vectors(self, ())
         program = nets.program(self, kind, batch, gathered, labels, weighted, kinds)
         return plans.Plan(self.params, self.grads, program, team)
 

@@ -60,8 +60,9 @@ def fit(
 
     X: (n, inputs); y: (n, units), or (n,) for one output or for integer classes. Any dtype of real numbers and any
     layout. X of uint8, int8, float16, float32 or float64 is never copied, if its rows are contiguous: those of a batch
-    are converted as they are read, so X may be a memory map, read-only and larger than memory. What is of another
-    dtype or layout, and y unless it is of the network's dtype, is cast once.
+    are converted as they are read, so X may be a memory map, read-only and larger than memory, or windows that overlap.
+    What is of another dtype or layout, and y unless it is of the network's dtype, is cast once. Real numbers that are
+    not cast are read where they lie: a callback that writes into them changes what is trained on. Labels are copied.
     epochs, batch_size: ints, 1 or more; a batch_size above n means one batch. optimizer: fb.SGD(lr=0.1) by default; its
     state and count of steps go on where an earlier fit left them.
     sample_weight: (n,); class_weight: {class: factor}, which multiply.
@@ -147,6 +148,9 @@ class NetworkJob(Job):
         validated = [] if self.validation is None else ["loss", "accuracy"] if self.asked else ["loss"]
         return logged(["loss", "accuracy"] if self.question else ["loss"], validated)
 
+    def called(self, name):
+        return {"targets": "y", "weights": "sample_weight"}.get(name, name)
+
     def plan(self, batch, order):
         return self.model._plans.get(
             "train",
@@ -154,7 +158,7 @@ class NetworkJob(Job):
             gathered=order is not None,
             labels=self.labels,
             weighted="weights" in self.arrays,
-            sources=sources.kinds(self.model.dtype, X=self.arrays["X"]),
+            sources=sources.kinds(self.model.dtype, {"X": self.arrays["X"]}),
             threads=self.threads,
         )
 

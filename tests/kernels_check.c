@@ -189,7 +189,7 @@ static void fill_numbers(int a, ptrdiff_t m, ptrdiff_t n)
 static void fill_source(const char *name, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad)
 {
     const ptrdiff_t size = contains(name, "64") ? 8 : contains(name, "32") ? 4 : contains(name, "16") ? 2 : 1;
-    fill(1, m, (n * size + itemsize - 1) / itemsize, pad, 0, 0);
+    fill(1, m, (n * size + itemsize - 1) / itemsize, size > itemsize ? pad * (size / itemsize) : pad, 0, 0); /* aligned */
     fill(3, 1, (m * 8 + itemsize - 1) / itemsize, 0, 0, 0);
     for (ptrdiff_t i = 0; i < m; i++)
         for (ptrdiff_t at = 0; at < n * size; at++) {

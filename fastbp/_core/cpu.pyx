@@ -5,6 +5,7 @@ a batch size is compiled again). Nothing else in fastbp says OpenMP or reads a k
 """
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport strcmp
+cimport numpy as cnp
 from fastbp._core cimport teams
 from fastbp._core.kernels cimport fbp_any, fbp_forward, fbp_queue, fbp_reduce, fbp_table, itemsize_of, real
 
@@ -12,6 +13,8 @@ import os
 import platform
 
 from . import threads as _threads
+
+cnp.import_array()
 
 cdef extern from "fastbp.h" nogil:
     const fbp_table *fbp_find_table(const char *isa, int itemsize)
@@ -221,13 +224,16 @@ cdef bint _all_finite(const real[::1] x):  # (n,)
 
 
 def activate(name, Y):
-    """Applies an activation to a C-contiguous (n, units) float32 or float64 array in place."""
+    """Applies an activation to a C-contiguous (n, units) float32 or float64 array in place; ValueError for any other."""
+    if not cnp.PyArray_Check(Y) or cnp.PyArray_NDIM(Y) != 2 or not cnp.PyArray_ISCARRAY(Y):
+        raise ValueError(f"Y is a {type(Y).__name__} of shape {getattr(Y, 'shape', None)}, expected a writable C-contiguous array "
+                         "(n, units); pass np.array(Y, ndmin=2)")
     cdef const fbp_table *table = table_for(itemsize_of(Y.dtype))
     cdef fbp_forward *kernel = <fbp_forward *>find(table, f"{name}_forward")
     cdef Py_ssize_t n = Y.shape[0], units = Y.shape[1]
-    cdef uintptr_t address = Y.ctypes.data
+    cdef void *data = cnp.PyArray_DATA(Y)
     with nogil:
-        kernel(<void *>address, units, NULL, 0, NULL, n, units)
+        kernel(data, units, NULL, 0, NULL, n, units)
 
 
 def update_address(name, dtype):

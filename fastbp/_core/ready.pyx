@@ -30,7 +30,7 @@ cdef struct Spec:
     Py_ssize_t width
     int limit               # integers below this, or 0 for reals
     bint scanned            # whether NaN and infinity are looked for
-    int32_t *labels         # (batch,) of its own, for integers that came as int64
+    int32_t *labels         # (batch,) of its own: integers are checked in a copy, which their owner cannot change
 
 
 cdef class Alone:
@@ -94,7 +94,7 @@ cdef class Ready:
     cdef int count, first_op, last_op, team, real
     cdef bint learns
     cdef tuple names
-    cdef object labels              # int32 (arrays, batch), for integers that came as int64
+    cdef object labels              # int32 (arrays, batch), copies of integers
     cdef readonly object owner      # what the caller wants to find here
     cdef readonly long version      # of cpu's settings, when this was made
 
@@ -141,6 +141,7 @@ cdef class Ready:
     cdef object _pass(self, model):
         cdef Call call
         cdef double loss = 0
+        self.plan.check_vectors(self.learns, False)
         memset(&call, 0, sizeof(Call))
         call.first_op = self.first_op
         call.last_op = self.plan.program.n_ops if self.last_op < 0 else self.last_op
@@ -160,6 +161,7 @@ cdef class Ready:
         """Whether an array is what the plan reads as it lies; then it is bound."""
         cdef cnp.ndarray array
         cdef Program *p = &self.plan.program
+        cdef const char *begin
         if not cnp.PyArray_CheckExact(given):
             return False
         array = given
@@ -171,31 +173,26 @@ cdef class Ready:
         if cnp.PyArray_TYPE(array) != self.real or cnp.PyArray_SIZE(array) != p.batch * spec.width or (
                 cnp.PyArray_NDIM(array) != 2 and (cnp.PyArray_NDIM(array) != 1 or spec.width != 1)):
             return False
-        if spec.scanned and p.all_finite(cnp.PyArray_DATA(array), cnp.PyArray_SIZE(array)) == 0:
+        begin = <const char *>cnp.PyArray_DATA(array)
+        if self.learns and self.plan.is_written(begin, begin + cnp.PyArray_NBYTES(array), True, False):
             return False
-        self.plan.place(spec.index, <char *>cnp.PyArray_DATA(array), spec.width * p.item, p.item)
+        if spec.scanned and p.all_finite(begin, cnp.PyArray_SIZE(array)) == 0:
+            return False
+        self.plan.place(spec.index, <char *>begin, spec.width * p.item, p.item)
         return True
 
     cdef bint _bind_labels(self, cnp.ndarray array, const Spec *spec):
-        cdef const int32_t *narrow
-        cdef const int64_t *wide
-        cdef int32_t *kept = spec.labels
+        cdef const int32_t *narrow = <const int32_t *>cnp.PyArray_DATA(array)
+        cdef const int64_t *wide = <const int64_t *>narrow
+        cdef int64_t label
+        cdef int kind = cnp.PyArray_TYPE(array)
         cdef Py_ssize_t i, n = cnp.PyArray_SIZE(array)
-        if n != self.plan.program.batch:
+        if n != self.plan.program.batch or (kind != cnp.NPY_INT32 and kind != cnp.NPY_INT64):
             return False
-        if cnp.PyArray_TYPE(array) == cnp.NPY_INT32:
-            narrow = <const int32_t *>cnp.PyArray_DATA(array)
-            for i in range(n):
-                if narrow[i] < 0 or narrow[i] >= spec.limit:
-                    return False
-            kept = <int32_t *>narrow
-        elif cnp.PyArray_TYPE(array) == cnp.NPY_INT64:
-            wide = <const int64_t *>cnp.PyArray_DATA(array)
-            for i in range(n):
-                if wide[i] < 0 or wide[i] >= spec.limit:
-                    return False
-                kept[i] = <int32_t>wide[i]
-        else:
-            return False
-        self.plan.place(spec.index, <char *>kept, sizeof(int32_t), sizeof(int32_t))
+        for i in range(n):
+            label = narrow[i] if kind == cnp.NPY_INT32 else wide[i]
+            if label < 0 or label >= spec.limit:
+                return False
+            spec.labels[i] = <int32_t>label
+        self.plan.place(spec.index, <char *>spec.labels, sizeof(int32_t), sizeof(int32_t))
         return True

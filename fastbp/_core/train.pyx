@@ -1,30 +1,22 @@
 """The entrances to the executor: one pass, a run of training steps, one update."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 from cpython.object cimport PyObject_GenericSetAttr
 cimport numpy as cnp
 from fastbp._core.cpu cimport version
 from fastbp._core.executor cimport CHECKS, Call, start
-from fastbp._core.kernels cimport fbp_update
+from fastbp._core.kernels cimport H_COUNT, fbp_update
+from fastbp._core.memory cimport is_as_made
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
 
 from . import cpu
+from .memory import not_as_made
 
 cnp.import_array()
 
-
-cdef int prepare(Plan plan, Call *call, list arrays, int first_op, int last_op, bint learns) except -1:
-    """Points the plan's direct values at the caller's arrays: [(index, array), ...]. ValueError where one is missing."""
-    memset(call, 0, sizeof(Call))
-    plan.unbind()
-    for index, array in arrays:
-        plan.bind(index, array)
-    call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
-    plan.complete(call.first_op, call.last_op, learns)
-    plan.program.update = NULL
-    plan.program.clip_norm = 0
-    return 0
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
 
 
 # ---- what is counted -------------------------------------------------------------------------------------------------
@@ -72,6 +64,53 @@ cdef object settle(Plan plan, Call *call, model, optimizer, State before):
 
 
 # ---- entrances -------------------------------------------------------------------------------------------------------
+cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns, Py_ssize_t first,
+                 Py_ssize_t steps, Py_ssize_t epoch, order) except -1:
+    """Points a call, and the plan's direct values, at the caller's arrays: [(index, array), ...].
+
+    They were checked when they came, and may have changed since: a call that lacks one, that would read outside of them, or
+    that would write what is not as it was made, is refused here, before anything is written.
+    """
+    cdef const int64_t[::1] rows
+    cdef Py_ssize_t n, least = PY_SSIZE_T_MAX, count = plan.batch * min(steps, epoch)
+    memset(call, 0, sizeof(Call))
+    plan.unbind()
+    plan.check_vectors(learns, optimizer is not None)
+    plan.program.update, plan.program.s0, plan.program.s1, plan.program.clip_norm = NULL, NULL, NULL, 0
+    if optimizer is not None:
+        set_update(plan, optimizer)
+    try:
+        for index, array in arrays:
+            n = plan.bind(index, array, learns, optimizer is not None)
+            least = min(least, n)
+        call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
+        plan.complete(call.first_op, call.last_op, learns)
+    except ValueError:
+        plan.unbind()
+        raise
+    if order is not None:
+        rows = order
+        if rows.shape[0] < first + count:
+            raise ValueError(f"the order has {rows.shape[0]} rows, expected {first + count} or more")
+        call.order = &rows[0]
+        n = largest(&rows[first], count) + 1
+    else:
+        n = first + count
+    if n > least:
+        plan.unbind()
+        raise ValueError(f"data has become shorter: {least} rows, expected {n} or more, as when it was checked; give it back "
+                         "its shape, or pass a copy of it")
+    call.first, call.steps, call.epoch, call.learns = first, steps, epoch, learns
+    return 0
+
+
+cdef Py_ssize_t largest(const int64_t *rows, Py_ssize_t count) noexcept:
+    """The largest of these row numbers, or of what a negative one is as an unsigned number."""
+    cdef uint64_t most = 0
+    cdef Py_ssize_t i
+    for i in range(count):
+        most = max(most, <uint64_t>rows[i])
+    return <Py_ssize_t>min(most, <uint64_t>(PY_SSIZE_T_MAX - 1))
 
 
 def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize_t first, double[::1] losses, dropout,
@@ -83,9 +122,8 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
     dropout: (key, steps that drew from it before). model: whose draws these passes count among, None where they do not.
     """
     cdef Call call
-    prepare(plan, &call, arrays, first_op, last_op, learns)
-    call.losses, call.steps = &losses[0], losses.shape[0]
-    call.learns, call.first, call.epoch = learns, first, call.steps
+    prepare(plan, &call, arrays, None, first_op, last_op, learns, first, losses.shape[0], losses.shape[0], None)
+    call.losses = &losses[0]
     call.seed, call.draws = dropout
     start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
     if model is not None:
@@ -115,36 +153,38 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
 cdef int prepare_batches(Plan plan, Call *call, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr,
                          double[::1] losses, model, optimizer) except -1:
     """Points a call at the arguments of `run_batches`, which must live until it ends."""
-    cdef const int64_t[::1] rows
-    prepare(plan, call, arrays, 0, -1, True)
-    if order is not None:
-        rows = order
-        call.order = &rows[0]
-    call.first, call.steps, call.epoch, call.learns = first, lr.shape[0], epoch, True
+    prepare(plan, call, arrays, optimizer, 0, -1, True, first, lr.shape[0], epoch, order)
     call.lr, call.losses = &lr[0], &losses[0]
     call.seed, call.draws = model._dropout_key, model._draws
     if optimizer is not None:
-        set_update(plan, optimizer)
         call.constants, call.taken = plan.constants, optimizer.steps
     return 0
 
 
 cdef int set_update(Plan plan, optimizer) except -1:
-    """The update that follows is this optimizer's; where it is the last one's, nothing is asked again: it costs 3 us."""
+    """The update that follows is this optimizer's; where it is the last one's, only its state is looked at: to ask for all
+    costs 3 us."""
     cdef Program *p = &plan.program
     cdef double[::1] constants
     cdef size_t kernel
-    cdef object state = optimizer.state
-    if plan.optimizer is not optimizer or plan.state is not state or plan.version != version():
+    cdef object state
+    if plan.optimizer is not optimizer or plan.version != version():
         kernel = cpu.update_address(optimizer.kernel, "float32" if p.item == sizeof(float) else "float64")
         constants = optimizer.constants()
+        if constants.shape[0] != H_COUNT:
+            raise ValueError(f"optimizer {optimizer!r} has {constants.shape[0]} numbers, expected {H_COUNT}; see hyper()")
         memcpy(plan.constants, &constants[0], sizeof(plan.constants))
         plan.update = <fbp_update *>kernel
         plan.clip_norm = optimizer.clip_norm or 0
-        plan.s0 = <char *>cnp.PyArray_DATA(state[0]) if optimizer.slots > 0 else NULL
-        plan.s1 = <char *>cnp.PyArray_DATA(state[1]) if optimizer.slots > 1 else NULL
-        plan.optimizer, plan.state, plan.version = optimizer, state, version()
-    p.update, p.clip_norm, p.s0, p.s1 = plan.update, plan.clip_norm, plan.s0, plan.s1
+        plan.slots = optimizer.slots
+        plan.optimizer, plan.version = optimizer, version()
+    p.update, p.clip_norm, p.s0, p.s1 = plan.update, plan.clip_norm, NULL, NULL
+    if plan.slots > 0:
+        state = optimizer.state
+        if not is_as_made(state, plan.real, plan.slots, plan.size, True):
+            raise not_as_made("the optimizer's state", state, (plan.slots, plan.size), f"float{8 * p.item}")
+        p.s0 = <char *>cnp.PyArray_DATA(state)
+        p.s1 = p.s0 + plan.size * p.item if plan.slots > 1 else NULL
     return 0
 
 
@@ -157,6 +197,7 @@ def apply_update(Plan plan, optimizer, double lr, int team):
     cdef Call call
     cdef double loss
     memset(&call, 0, sizeof(Call))
+    plan.check_vectors(False, True)
     set_update(plan, optimizer)
     call.updates, call.steps, call.epoch, call.lr, call.losses = True, 1, 1, &lr, &loss
     call.constants, call.taken = plan.constants, optimizer.steps

@@ -7,12 +7,14 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 """
 
 from .arrays import array, data, indices, not_an_array, not_finite, numeric, rows, rows_of
+from .memory import apart, vectors
 from .names import build, choice
 from .numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown, threads
 from .targets import is_labels, one_hot, targets, weights
 from .text import printable
 
 __all__ = [
+    "apart",
     "array",
     "build",
     "choice",
@@ -36,5 +38,6 @@ __all__ = [
     "shown",
     "targets",
     "threads",
+    "vectors",
     "weights",
 ]

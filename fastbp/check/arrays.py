@@ -41,16 +41,18 @@ def array(name, value, shape, dtype):
 
 
 def indices(value, limit, name):
-    """Integers (n,) or (n, 1) with 0 <= value < limit, as an int32 array (n, 1)."""
+    """Integers (n,) or (n, 1) with 0 <= value < limit, as an int32 array (n, 1), a copy: compiled code finds rows by
+    them, and what a user writes into theirs afterwards must not matter."""
     values = numeric(value, name)
     if values.dtype.kind not in "iub":
         raise TypeError(f"{name} has dtype {values.dtype}, expected integers below {limit}; pass {name}.astype(int)")
     if values.ndim not in (1, 2) or not values.size or values.size != len(values):
         raise ValueError(f"{name} has shape {values.shape}, expected (n,), an integer for each sample; pass a column")
+    values = np.array(values.reshape(-1, 1), order="C")  # before it is looked at: a thread may be writing into it
     low, high = values.min(), values.max()
     if low < 0 or high >= limit:
         raise ValueError(f"{name} has {low if low < 0 else high} in it, expected 0 to {limit - 1}; check the indices")
-    return np.ascontiguousarray(values.reshape(-1, 1), dtype=np.int32)
+    return values.astype(np.int32, copy=False)
 
 
 def rows_of(node, width, what):
@@ -70,11 +72,12 @@ def rows(name, value, n):
     if values.dtype.kind not in "iu":
         hint = f"use np.flatnonzero({name})" if values.dtype.kind == "b" else f"use {name}.astype(int)"
         raise TypeError(f"{name} has dtype {values.dtype}, expected integers, numbers of rows of X; {hint}")
+    values = values.copy()  # before it is looked at: what a user writes into theirs meanwhile must not matter
     bad = (values < 0) | (values >= n)
     if bad.any():
         at = int(bad.argmax())
         raise ValueError(f"{name}[{at}] is {values[at]}, expected 0 .. {n - 1}, the rows of X; correct the number")
-    return values.astype(_INT64)  # compiled code reads it: what a user writes into theirs meanwhile must not matter
+    return values.astype(_INT64, copy=False)
 
 
 def numeric(value, name, classes=False):

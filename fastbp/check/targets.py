@@ -141,10 +141,10 @@ def _target_shape(values, n, loss, units, name):
 
 
 def _labels(y, units, name):
-    """Integer labels (n,) as C-contiguous int32, each in 0 .. units - 1."""
+    """Integer labels (n,) as C-contiguous int32, each in 0 .. units - 1; a copy, which is what is looked at: compiled
+    code finds classes by them, and what a user, a callback or a thread writes into theirs must not matter."""
     given = y
-    if y.dtype is not _INT32 and y.dtype is not _INT64:
-        y = y.astype(_INT64)
+    y = np.array(y, y.dtype if y.dtype is _INT32 else _INT64, order="C")
     # Seen as unsigned, a negative label is a huge one: one search finds both kinds of error.
     unsigned = y.view(np.uint32 if y.dtype is _INT32 else np.uint64)
     if unsigned.item(unsigned.argmax()) >= units:
@@ -154,11 +154,7 @@ def _labels(y, units, name):
             f"{name}[{at}] is {given[at]}, expected labels 0 .. {units - 1} for a network of {units} outputs; "
             f"{hint}, or make the last layer as wide as there are classes"
         )
-    if y.dtype is _INT32:
-        flags = y.flags
-        if flags.c_contiguous and flags.aligned:
-            return y
-    return y.astype(_INT32)
+    return y.astype(_INT32, copy=False)
 
 
 def _in_range(y, loss, name):
