@@ -47,10 +47,11 @@ def compiled():
     x, y = g.inputs("x", "y")
     plan = g.compile(g.mean(x * y * g.parameter("k", init=1.0)), dtype="float64")
     plan.loss_and_grad(x=[1.0, 2.0], y=[3.0, 4.0])
-    return plan._last
+    return plan
 
 
 def test_a_call_without_one_of_its_arrays_is_refused(compiled):
+    model, compiled = compiled, compiled._last
     column = np.ones((2, 1))
     assert compiled.run("gradients", {"x": column, "y": column})[0] == 1.0
     for given in ({}, {"x": column}, {"y": column}):  # the arrays of the last call are forgotten
@@ -58,7 +59,7 @@ def test_a_call_without_one_of_its_arrays_is_refused(compiled):
             compiled.run("gradients", given)
     lr, losses, arrays = np.zeros(1), np.zeros(1), compiled.arrays({"x": column})
     with pytest.raises(ValueError, match=r"value \d of the plan has no array"):
-        core.run_batches(compiled.compiled, arrays, None, 0, 1, lr, losses, None, (0, 0), 1)
+        core.run_batches(compiled.compiled, arrays, None, 0, 1, lr, losses, model, None, None, 1)
 
 
 def test_a_call_that_is_made_ready_has_all_its_arrays(compiled):

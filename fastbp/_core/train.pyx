@@ -5,7 +5,7 @@ from cpython.object cimport PyObject_GenericSetAttr
 cimport numpy as cnp
 from fastbp._core.cpu cimport version
 from fastbp._core.executor cimport CHECKS, Call, start
-from fastbp._core.kernels cimport H_COUNT, fbp_update
+from fastbp._core.kernels cimport H_CONSTANTS, fbp_update
 from fastbp._core.memory cimport is_as_made
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
@@ -171,8 +171,8 @@ cdef int set_update(Plan plan, optimizer) except -1:
     if plan.optimizer is not optimizer or plan.version != version():
         kernel = cpu.update_address(optimizer.kernel, "float32" if p.item == sizeof(float) else "float64")
         constants = optimizer.constants()
-        if constants.shape[0] != H_COUNT:
-            raise ValueError(f"optimizer {optimizer!r} has {constants.shape[0]} numbers, expected {H_COUNT}; see hyper()")
+        if constants.shape[0] != H_CONSTANTS:
+            raise ValueError(f"optimizer {optimizer!r} has {constants.shape[0]} numbers, expected {H_CONSTANTS}; see constants()")
         memcpy(plan.constants, &constants[0], sizeof(plan.constants))
         plan.update = <fbp_update *>kernel
         plan.clip_norm = optimizer.clip_norm or 0
