@@ -62,7 +62,7 @@ def seems(path):
         return _archive(path)
     if head[4:8] == b"TFL3":
         return "a TensorFlow Lite model"
-    if head[:1] == b"\x80" and 2 <= head[1] <= 5:
+    if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "a pickle, which could run code when it is read"
     if head[:2] == b"\0\0" and len(head) > 3 and 8 <= head[2] <= 14 and 1 <= head[3] <= 4:
         return "an IDX file, as MNIST is kept in"

@@ -60,6 +60,12 @@ def test_a_file_is_told_from_its_first_bytes(tmp_path, data, what):
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("first", [*(bytes([each]) for each in range(256)), b"PK", b"\0\0", b"\0\0\x08", b"\x80\x02"])
+def test_the_shortest_files_are_seen(tmp_path, first):
+    (tmp_path / "file").write_bytes(first)
+    assert isinstance(foreign.seems(tmp_path / "file"), str)
+
+
 def test_nothing_there(tmp_path):
     assert foreign.seems(tmp_path / "nothing") == foreign.seems(tmp_path) == ""
 
