@@ -1,11 +1,12 @@
 """A compiled expression: its parameters and everything that is done with them."""
 
+import copy
 import math
 import warnings
 
 import numpy as np
 
-from . import check, derived, finite, loop, memory, nets, per_example, plans, sources
+from . import check, derived, finite, loop, per_example, plans, sources
 from . import initializers as _initializers
 from ._core import random
 from ._core.ready import Alone
@@ -16,6 +17,7 @@ from .node import Node, constant, differentiate, ordered
 from .products import numbered, penalty
 from .program import Data
 from .quiet import quiet
+from .vectors import Vectors, shared
 
 
 def _refused(name):
@@ -35,15 +37,24 @@ class Plan(Looks):
     params, grads: (P,), one contiguous vector each, never moved. parameters, gradients: {name: a view of them in the
     parameter's shape}. A user may write into them between calls, but not make them anything else, as a network's.
     inputs: the names of the inputs. Data are arrays (n, width), or (n,) for a width of 1, one for each input that a
-    call needs; inputs may have any names, as methods that take them by name take everything else by its place.
+    call needs; inputs may have any names, as methods that take them by name take everything else by its place. A copy,
+    by copy.deepcopy or pickle, is a plan of its own with the same parameters, and goes on as this one would.
     """
 
     def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
         self.dtype = check.dtype(dtype)
         self.seed = check.seed("seed", seed)
         self.debug = check.flag("debug", debug)
-        self.loss_node = _scalar(loss)
-        self.outputs = _named(outputs)
+        nodes = self._analyse(_scalar(loss), _named(outputs))
+        self._warn_of_unreached(nodes)
+        self._hold(Vectors(nodes, self.dtype) if shared_with is None else shared(nodes, self.dtype, shared_with))
+        if shared_with is None:
+            self._initialise()
+        self._begin()
+
+    def _analyse(self, loss, outputs):
+        """What the graph says: its inputs, and the nodes of its gradient. Returns {name: node} of its parameters."""
+        self.loss_node, self.outputs = loss, outputs
         self._order = ordered([loss, *self.outputs.values()])
         self._leaves = {}  # {name: node} of inputs
         for node in self._order:
@@ -61,10 +72,18 @@ class Plan(Looks):
             if node is not None:
                 slope = differentiate(node, constant(1.0), [W], add=total_of)[W]
                 self._trained[W] = total_of(self._trained[W], slope)
-        self._warn_of_unreached(nodes)
-        self._allocate(nodes, shared_with)
         self._masks = numbered(self._order)
         self._limits = derived.integer_limits(self._order)
+        return nodes
+
+    def _hold(self, vectors):
+        """The parameters are these."""
+        self._vectors, self._names, self._offsets = vectors, vectors.names, vectors.offsets
+        self._params, self._grads, self._size = vectors.params, vectors.grads, vectors.params.size
+        self.parameters, self.gradients = self._views(self.params), self._views(self.grads)
+
+    def _begin(self):
+        """What calls leave behind: nothing yet."""
         self._plans = plans.Cache(self._make_plan)
         self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
         self._last = self._given = self._ready = None
@@ -72,8 +91,6 @@ class Plan(Looks):
 
     params = property(lambda self: self._params, _refused("params"))
     grads = property(lambda self: self._grads, _refused("grads"))
-
-    # ---- making ----------------------------------------------------------------------------------------------------
 
     def _warn_of_unreached(self, nodes):
         frozen = {n for node in self._order if node.op == "freeze" for n in ordered([node])}
@@ -84,40 +101,37 @@ class Plan(Looks):
                 stacklevel=4,
             )
 
-    def _allocate(self, nodes, shared_with):
-        if shared_with is not None:
-            self._share(nodes, shared_with)
-        else:
-            self._names = nodes
-            self._offsets, size = nets.offsets(nodes.values())
-            self._params, self._grads = (
-                memory.zeros(size, self.dtype, lambda: "the plan", lambda: _smaller(nodes)) for _ in range(2)
-            )
-        self._size = self.params.size
-        self.parameters = self._views(self.params)
-        self.gradients = self._views(self.grads)
-        if shared_with is None:
-            self._initialise()
-
-    def _share(self, nodes, other):
-        if not isinstance(other, Plan):
-            raise TypeError(f"shared_with is {other!r:.60}, expected a Plan; pass what graph.compile gave")
-        if other.dtype is not self.dtype:
-            raise ValueError(
-                f"shared_with has dtype {other.dtype}, expected {self.dtype}; compile both with the same dtype"
-            )
-        for name, node in nodes.items():
-            if node not in other._offsets:
-                raise ValueError(
-                    f"shared_with lacks the parameter {name}, expected all of this loss; compile the larger graph first"
-                )
-        self._names, self._offsets, self._params, self._grads = other._names, other._offsets, other.params, other.grads
-
     def _views(self, vector):
+        return self._vectors.views(vector)
+
+    # ---- copies ----------------------------------------------------------------------------------------------------
+
+    def __getstate__(self):
+        """What a copy, or a pickle, begins with: the graph, the parameters, and what it has drawn for dropout. Plans
+        that share their parameters share those of their copies, too, where they are copied together."""
         return {
-            name: vector[self._offsets[node] : self._offsets[node] + node.size].reshape(node.shape)
-            for name, node in self._names.items()
+            "loss": self.loss_node,
+            "outputs": self.outputs,
+            "settings": (self.dtype.name, self.seed, self.debug),
+            "vectors": self._vectors,
+            "draws": self._draws,
+            "batch": None if self._last is None else self._last.batch,
         }
+
+    def __setstate__(self, state):
+        dtype, self.seed, self.debug = state["settings"]
+        self.dtype = check.dtype(dtype)
+        self._analyse(state["loss"], state["outputs"])
+        self._hold(state["vectors"])
+        self._begin()
+        self._draws = state["draws"]
+        if state["batch"] is not None:  # an update goes by the ranges of the batch that the gradients are of
+            self._last = self._plans.get("train", state["batch"])
+
+    def __copy__(self):
+        return copy.deepcopy(self)
+
+    # ---- making ----------------------------------------------------------------------------------------------------
 
     @quiet
     def _initialise(self):
@@ -442,12 +456,6 @@ def _named(outputs):
     if not isinstance(outputs, dict) or not all(isinstance(node, Node) for node in outputs.values()):
         raise TypeError(f"outputs is {outputs!r:.80}, expected a dict of nodes; pass outputs={{'y': y}}")
     return dict(outputs)
-
-
-def _smaller(nodes):
-    """What to do about parameters {name: node} that have no room: the largest."""
-    name = max(nodes, key=lambda each: nodes[each].size)
-    return f"make its largest parameter smaller, {name} of shape {nodes[name].shape}"
 
 
 def parameters(order):

@@ -118,6 +118,13 @@ class CurveFitter:
         self.plan = self._compile(dtype)
         self.knobs = self.plan.parameters["k"]
 
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name != "knobs"}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.knobs = self.plan.parameters["k"]      # a view of the copy's own parameters
+
     def _compile(self, dtype):
         count = self.degree + 1
         t, u = g.inputs("t", "u")

@@ -17,6 +17,7 @@ those behind `freeze`.
 from . import check, losses, nets
 from . import conditions as _conditions  # noqa: F401 -- operators of nodes
 from . import elementwise as _e
+from . import flat as _flat  # noqa: F401 -- how nodes are pickled
 from . import initializers as _initializers
 from . import powers as _powers  # noqa: F401 -- operators of nodes
 from . import products as _p

@@ -2,7 +2,7 @@
 
 from . import Fault
 
-STRIDES, CHANGED, VECTORS = "tests/test_strides.py", "tests/test_changed_arrays.py", "tests/test_vectors.py"
+STRIDES, CHANGED, VECTORS = "tests/test_strides.py", "tests/test_changed_arrays.py", "tests/test_public_vectors.py"
 CLANG = (("CC", "clang"),)
 
 FAULTS = [
