@@ -134,20 +134,27 @@ def refusals(dtype):
 
 
 def curve(dtype):
-    from fastbp.curve import CurveFitter
+    from fastbp.curve import CurveFitter, Scale
 
     x = np.linspace(-1, 1, 30)
-    seen = []
-    for scale in (1.0, 1e-150):
+    small = Scale.of(times(x, 1.7e-308))
+    seen = [small, small.back(x), Scale(0.0, 1e200)(times(x, 1e-150))]
+    fitter = CurveFitter(x, times(np.sin(x), 1e-60), 3, scale=False, dtype=dtype)
+    seen += [fitter.exact, *list(fitter.run(steps=5, turn=[0]))[:4], fitter.loss(times(fitter.exact, 1e-300))]
+    seen += [fitter.predict([1e-200]), CurveFitter(times(x, 1e-60), x, 3, scale=False).polynomial(np.ones(4))]
+    seen += [CurveFitter(times(x, 1e-90), x, 3, scale=False).rate(batch_size=7)]
+    for scale in (1.0, 1e-150, 1.7e-308, 1e200):
         fitter = CurveFitter(times(x, scale), times(np.sin(x), scale), 4, dtype=dtype)
         for options in ({}, {"method": "perturb", "nudge": 1e-308}, {"method": "adam", "batch_size": 7}):
             seen += list(fitter.run(steps=30, **options))[:4]
-        seen += [fitter.polynomial(), fitter.predict(times(x, scale)), fitter.surface((0, 1), [0, 1e-30], [0, 1e-200])]
+        seen += [fitter.polynomial(), fitter.predict(times(x, scale)), fitter.predict(times(x, 1e-150))]
+        seen += [fitter.surface((0, 1), [0, 1e-30], [0, 1e-200])]
     return seen
 
 
 def doors(dtype):
-    from fastbp import datasets, plot, tables
+    from fastbp import curve_plot, datasets, plot, tables
+    from fastbp.curve import CurveFitter
 
     X, _, labels = data("float64")
     seen = [tables.Table(times(X, 1e-300), labels, tuple("abcdef"), "y", "classification", "", (0, 1, 2)).split()]
@@ -157,6 +164,12 @@ def doors(dtype):
     for figure in (plot.history(history, "curves.png"), plot.weights(net, "weights.png", image_shape=(2, 3)),
                    plot.mistakes(net, X, labels, "mistakes.png", image_shape=(2, 3))):
         seen.append(len(figure.axes))
+    x = np.linspace(-1, 1, 30)
+    fitter = CurveFitter(times(x, 1e-150), times(x, 1e-307), 2, dtype=dtype)
+    runs = [fitter.run(steps=20), fitter.run("perturb", steps=20)]
+    for draw in (curve_plot.fit, curve_plot.loss):
+        seen.append(len(draw(fitter, runs, "fit.png").axes))
+    curve_plot.animate(fitter, runs, runs, (0, 1), "fit.gif")
     return [*seen, datasets.load_digits()]
 
 
