@@ -193,7 +193,7 @@ class Plan(Looks):
                 nodes, None, {}, self.dtype, data=data, training=False, results=results, **common
             )
         elif kind == "hvp":
-            grads = memory.zeros(self.params.size, self.dtype, lambda: "hvp", lambda: _smaller(self._names))
+            grads = self._vectors.zeros("hvp")
             gradients = derived.hessian_vector(self._trained, self._total_written())
             nodes = ordered(list(gradients.values()))
             program = plans.lowered([], None, gradients, self.dtype, data=self._data(nodes, kinds), **common)

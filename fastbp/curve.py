@@ -185,7 +185,6 @@ class CurveFitter:
         coefficients[0] += self.y_scale.middle
         return coefficients
 
-    @quiet
     def surface(self, pair, first, second, knobs=None):
         """The loss over two knobs (i, j): (len(second), len(first)), the others at `knobs` (degree + 1,), or exact."""
         at, (i, j) = np.array(self.exact if knobs is None else knobs), pair
@@ -261,7 +260,8 @@ class CurveFitter:
         start = self.screens(optimizer)
         count = steps * per_evaluation
         tens = [per_evaluation * 10**e for e in range(len(str(steps)))]     # 1, 10, 100 ... evaluations
-        moments = _moments(count, tens)
+        moments = [np.geomspace(1, count, _MOMENTS), np.linspace(0, count, _MOMENTS), tens]
+        moments = np.unique(np.concatenate(moments).astype(np.int64))
         losses, knobs = np.empty(len(moments)), np.empty((len(moments), len(self.knobs)))
         losses[0], knobs[0], kept = start.loss, start.knobs, 1
         for step, _ in enumerate(walk, 1):
@@ -286,7 +286,7 @@ class CurveFitter:
         for _ in range(evaluations - 1):
             i = random.choice(turning)
             before = self.knobs[i]
-            self._nudge(i, nudge * random.standard_normal())
+            self.knobs[i] += nudge * random.standard_normal()
             loss = self.loss()
             if loss < best:
                 best = loss
@@ -297,10 +297,6 @@ class CurveFitter:
     @quiet
     def _turn_to(self, knobs):
         self.knobs[:] = knobs
-
-    @quiet
-    def _nudge(self, i, by):
-        self.knobs[i] += by
 
     def _turning(self, turn):
         """bool (degree + 1,): which knobs may turn."""
@@ -320,18 +316,6 @@ def _points(x, y):
     if n < 2:
         raise ValueError(f"x holds {n} point{'s' * (n != 1)}, expected two or more; give more points")
     return x, y
-
-
-@quiet
-def _difference(a, b):
-    return a - b
-
-
-@quiet
-def _moments(count, tens):
-    """The steps 0 .. count after which a walk is looked at."""
-    moments = [np.geomspace(1, count, _MOMENTS), np.linspace(0, count, _MOMENTS), tens]
-    return np.unique(np.concatenate(moments).astype(np.int64))
 
 
 def _padded(coefficients, count):

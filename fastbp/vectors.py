@@ -11,10 +11,12 @@ class Vectors:
 
     def __init__(self, names, dtype):
         self.names, self.dtype = names, np.dtype(dtype)
-        self.offsets, size = nets.offsets(names.values())
-        self.params, self.grads = (
-            memory.zeros(size, self.dtype, lambda: "the plan", lambda: _smaller(names)) for _ in range(2)
-        )
+        self.offsets, self.size = nets.offsets(names.values())
+        self.params, self.grads = self.zeros("the plan"), self.zeros("the plan")
+
+    def zeros(self, what):
+        """A vector (P,) of zeros; MemoryError, naming `what` it is for, where there is no room for it."""
+        return memory.zeros(self.size, self.dtype, lambda: what, lambda: _smaller(self.names))
 
     def views(self, vector):
         """{name: its part of a vector (P,), in the parameter's shape}."""

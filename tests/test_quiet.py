@@ -9,6 +9,7 @@ import pytest
 
 import fastbp as fb
 from fastbp import graph as g
+from fastbp import looks
 from fastbp.quiet import quiet
 
 STRICT = {"divide": "raise", "over": "raise", "under": "raise", "invalid": "raise"}
@@ -85,6 +86,8 @@ def network(dtype):
     squared = fb.Sequential(fb.Dense(6, 3, init=np.full((6, 3), 1e-30), l2=1e-20), dtype=dtype)
     small = times(Y, 1e-20)
     seen += [squared.evaluate(times(X, 1e-20), small), squared.fit(X, small).history["loss"]]
+    least = np.full(50, 1e-310 if dtype == "float64" else 1e-42)
+    seen += [squared.fit(X, Y, batch_size=7, sample_weight=least).history["loss"], squared.evaluate(X, Y, least)]
     nets = [copy.deepcopy(squared) for _ in range(3)]
     for history in fb.fit_many(nets, X, Y, epochs=2, rows=[None, [1, 2, 3], None],
                                optimizers=fb.SGD(lr=fb.schedules.Exponential(0.1, 1e-6))):
@@ -98,7 +101,8 @@ def expression(dtype):
     x, y = g.inputs("x", "y")
     k = g.parameter("k", 6, init=np.full(6, 1e-200))
     scale = (g.constant(1e-200) * 1e-200 + g.constant(1e200) * 1e-320) / 1e300 + g.exp(g.constant(-800.0))
-    loss = g.mean((g.sum(k[i] * x**i for i in range(6)) - y) ** 2) + scale + 1e-60 * g.mean(x / 1e-300 * 1e-300)
+    loss = g.mean((g.sum(k[i] * x**i for i in range(6)) - y) ** 2) + scale + 1e-60 * g.mean(x / 1.7e308)
+    assert g.constant(np.longdouble("1e-4000")).value == 0
     plan = g.compile(loss, outputs={"x": x * 1e-50}, dtype=dtype)
     one = {"x": np.linspace(-1, 1, 50) * (1 if dtype == "float64" else 1e-3), "y": times(Y[:, 0], 1e-20)}
     seen = [plan.fit(one, epochs=3, batch_size=7, optimizer=fb.SGD(lr=0.1)).history["loss"]]
@@ -109,7 +113,7 @@ def expression(dtype):
     plan = g.compile(g.mean(net(z) ** 2), dtype="float64")
     plan.params[:] = 1e-60
     plan.write_to(net)
-    return [*seen, net.params, plan.per_example_grads(z=X.astype("f8"))]
+    return [*seen, net.params, plan.per_example_grads(z=X.astype("f8")), looks.numbers(np.full(50, 1e308))]
 
 
 def refusals(dtype):
@@ -134,20 +138,27 @@ def refusals(dtype):
 
 
 def curve(dtype):
-    from fastbp.curve import CurveFitter
+    from fastbp.curve import CurveFitter, Scale
 
     x = np.linspace(-1, 1, 30)
-    seen = []
-    for scale in (1.0, 1e-150):
+    small = Scale.of(times(x, 1.7e-308))
+    seen = [small, small.back(x), Scale(0.0, 1e200)(times(x, 1e-150))]
+    fitter = CurveFitter(x, times(np.sin(x), 1e-60), 3, scale=False, dtype=dtype)
+    seen += [fitter.exact, *list(fitter.run(steps=5, turn=[0]))[:4], fitter.loss(times(fitter.exact, 1e-300))]
+    seen += [fitter.predict([1e-200]), CurveFitter(times(x, 1e-60), x, 3, scale=False).polynomial(np.ones(4))]
+    seen += [CurveFitter(times(x, 1e-90), x, 3, scale=False).rate(batch_size=7)]
+    for scale in (1.0, 1e-150, 1.7e-308, 1e200):
         fitter = CurveFitter(times(x, scale), times(np.sin(x), scale), 4, dtype=dtype)
         for options in ({}, {"method": "perturb", "nudge": 1e-308}, {"method": "adam", "batch_size": 7}):
             seen += list(fitter.run(steps=30, **options))[:4]
-        seen += [fitter.polynomial(), fitter.predict(times(x, scale)), fitter.surface((0, 1), [0, 1e-30], [0, 1e-200])]
+        seen += [fitter.polynomial(), fitter.predict(times(x, scale)), fitter.predict(times(x, 1e-150))]
+        seen += [fitter.surface((0, 1), [0, 1e-30], [0, 1e-200])]
     return seen
 
 
 def doors(dtype):
-    from fastbp import datasets, plot, tables
+    from fastbp import curve_plot, datasets, plot, tables
+    from fastbp.curve import CurveFitter
 
     X, _, labels = data("float64")
     seen = [tables.Table(times(X, 1e-300), labels, tuple("abcdef"), "y", "classification", "", (0, 1, 2)).split()]
@@ -157,6 +168,12 @@ def doors(dtype):
     for figure in (plot.history(history, "curves.png"), plot.weights(net, "weights.png", image_shape=(2, 3)),
                    plot.mistakes(net, X, labels, "mistakes.png", image_shape=(2, 3))):
         seen.append(len(figure.axes))
+    x = np.linspace(-1, 1, 30)
+    fitter = CurveFitter(times(x, 1e-150), times(x, 1e-307), 2, dtype=dtype)
+    runs = [fitter.run(steps=20), fitter.run("perturb", steps=20)]
+    for draw in (curve_plot.fit, curve_plot.loss):
+        seen.append(len(draw(fitter, runs, "fit.png").axes))
+    curve_plot.animate(fitter, runs, runs, (0, 1), "fit.gif")
     return [*seen, datasets.load_digits()]
 
 
