@@ -164,7 +164,7 @@ class CurveFitter:
         before, gradient = self.knobs.copy(), grads["k"].copy()
         try:
             copy.deepcopy(optimizer).step(self.plan)
-            nudge = _difference(self.knobs, before)
+            nudge = self.knobs - before
         finally:
             self.knobs[:] = before
         return Screens(loss, before, gradient, nudge)
