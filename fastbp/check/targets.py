@@ -143,8 +143,9 @@ def _target_shape(values, n, loss, units, name):
 def _labels(y, units, name):
     """Integer labels (n,) as C-contiguous int32, each in 0 .. units - 1; a copy, which is what is looked at: compiled
     code finds classes by them, and what a user, a callback or a thread writes into theirs must not matter."""
-    given = y
-    y = np.array(y, y.dtype if y.dtype is _INT32 else _INT64, order="C")
+    y = given = np.array(y, order="C")
+    if y.dtype is not _INT32 and y.dtype is not _INT64:
+        y = y.astype(_INT64)
     # Seen as unsigned, a negative label is a huge one: one search finds both kinds of error.
     unsigned = y.view(np.uint32 if y.dtype is _INT32 else np.uint64)
     if unsigned.item(unsigned.argmax()) >= units:
