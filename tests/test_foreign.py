@@ -40,7 +40,7 @@ def npy(save=np.save, **arrays):
     (npy(np.savez, a=np.zeros(2)), r"an archive of NumPy arrays \(.npz\)"),
     (npy(), r"a NumPy array \(.npy\)"),
     (b"\x89HDF\r\n\x1a\n" + bytes(30), r"an HDF5 file, such as Keras writes \(.h5\)"),
-    (gzip.compress(b"secret"), "a gzip file"),
+    (gzip.compress(b"secret", mtime=0), "a gzip file"),
     (b'{"secret": 1}', "JSON text"),
     (b"secret,b\n1,2\n", "text"),
     ("é".encode() * 3000, "text"),
