@@ -1,7 +1,8 @@
 """Builds the compiled core: the SIMD kernels of csrc/, one object per (ISA, real), and the Cython modules above them.
 
-Every file of csrc is compiled once, into the module that owns the kernel table (fastbp._core.cpu); the other modules
-reach it through Cython's cimport. OpenMP is used where the compiler has it; without it the same code runs serially.
+Every file of csrc is compiled once: portable.c into fastbp._core.portable, all others into the module that owns the
+kernel table (fastbp._core.cpu). The other modules reach them through Cython's cimport. OpenMP is used where the
+compiler has it; without it the same code runs serially, and the build says so.
 """
 
 import os
@@ -16,7 +17,11 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
-MODULES = ["cpu", "random", "plan", "dense", "rows", "maps", "updates", "executor", "train", "ready", "many"]
+MODULES = [
+    "portable", "cpu", "teams", "memory", "random",
+    "plan", "dense", "rows", "maps", "updates", "executor",
+    "train", "ready", "many",
+]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 ISA_FLAGS = {
@@ -25,6 +30,16 @@ ISA_FLAGS = {
 }
 OPENMP_FLAGS = (["-Xpreprocessor", "-fopenmp"], ["-lomp"]) if sys.platform == "darwin" else (["-fopenmp"], ["-fopenmp"])
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+SERIAL = """
+******************************************************************************************************************
+fastbp: THIS BUILD RUNS ON ONE THREAD. {compiler} made no program with OpenMP of {flags}.
+For all cores install the compiler's OpenMP and build again:
+    Clang on Linux   apt install libomp-dev (its version that of clang), or build with CC=gcc
+    macOS            brew install libomp, then
+                     CPATH=$(brew --prefix libomp)/include LIBRARY_PATH=$(brew --prefix libomp)/lib pip install ...
+`fastbp info` says what an installed build has. FASTBP_NO_OPENMP=1 builds a serial one without this warning.
+******************************************************************************************************************
+"""
 IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 
 
@@ -32,7 +47,7 @@ class BuildCore(build_ext):
     """build_ext with flags of its own for each ISA's file, and OpenMP where a small program with it links."""
 
     def build_extensions(self):
-        compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], [])
+        compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], ["-pthread"])
         description = " ".join(C_FLAGS + compile_flags)
         for extension in self.extensions:
             extension.extra_compile_args = C_FLAGS + compile_flags
@@ -52,7 +67,7 @@ class BuildCore(build_ext):
         super().build_extensions()
 
     def openmp_works(self):
-        """True if a program with OpenMP compiles and links. FASTBP_NO_OPENMP=1 builds a serial core."""
+        """True if a program with OpenMP compiles and links; what fails is said. FASTBP_NO_OPENMP=1 builds serially."""
         if os.environ.get("FASTBP_NO_OPENMP", "0") != "0":
             return False
         with tempfile.TemporaryDirectory() as folder:
@@ -62,20 +77,29 @@ class BuildCore(build_ext):
                 objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=OPENMP_FLAGS[0])
                 self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=OPENMP_FLAGS[1])
             except (CompileError, LinkError):
+                compiler = " ".join(getattr(self.compiler, "compiler_so", [])[:1]) or "the compiler"
+                sys.stderr.write(SERIAL.format(compiler=compiler, flags=" ".join(OPENMP_FLAGS[0])))
                 return False
         return True
 
 
 def extension(name):
-    """The Extension of fastbp/_core/<name>.pyx; cpu holds the C sources as well."""
+    """The Extension of fastbp/_core/<name>.pyx; cpu and portable hold C sources as well."""
     headers = [str(path) for path in Path("csrc").glob("*") if path.suffix in (".h", ".inc", ".def")]
-    sources = sorted(str(path) for path in Path("csrc").glob("*.c")) if name == "cpu" else []
+    own = {"portable": ["csrc/portable.c"]}
+    own["cpu"] = sorted({str(path) for path in Path("csrc").glob("*.c")} - {*own["portable"]})
     return Extension(
         f"fastbp._core.{name}",
-        [f"fastbp/_core/{name}.pyx", *sources],
+        [f"fastbp/_core/{name}.pyx", *own.get(name, [])],
         depends=headers,
         include_dirs=["csrc", numpy.get_include()],
     )
+
+
+def interfaces_changed():
+    """Whether a .pxd is newer than some module's C file: Cython misses those of `from fastbp._core cimport cpu`."""
+    made = [path.stat().st_mtime for name in MODULES if (path := Path(f"fastbp/_core/{name}.c")).exists()]
+    return bool(made) and max(path.stat().st_mtime for path in Path("fastbp/_core").glob("*.pxd")) > min(made)
 
 
 DIRECTIVES = {
@@ -87,6 +111,8 @@ DIRECTIVES = {
 }
 
 setup(
-    ext_modules=cythonize([extension(name) for name in MODULES], compiler_directives=DIRECTIVES),
+    ext_modules=cythonize(
+        [extension(name) for name in MODULES], compiler_directives=DIRECTIVES, force=interfaces_changed() or None
+    ),
     cmdclass={"build_ext": BuildCore},
 )

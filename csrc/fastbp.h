@@ -6,7 +6,7 @@
  *
  * Pointers to reals are void * here, so that one signature serves both reals (as in BLIS). The bodies, in the
  * .inc files, name the real. Outputs come first, then inputs, then sizes. `ld` is the distance in elements
- * from one row to the next. Nothing needs to be aligned. Unless a comment says otherwise, sizes may be zero,
+ * from one row to the next. Nothing needs to be aligned but to its elements. Unless a comment says otherwise, sizes may be zero,
  * an output may be the same array as an input of the same shape, and arrays do not overlap otherwise.
  */
 #ifndef FASTBP_H
@@ -137,7 +137,9 @@ typedef void fbp_convert(void *out, ptrdiff_t ldo, const void *source, ptrdiff_t
 enum { FBP_AHEAD = 4 };
 
 /* Places in the array of hyperparameters that every update reads. */
-enum fbp_hyper { H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT };
+enum fbp_hyper { H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT,
+/* What an optimizer keeps beside them, for the corrections: log(beta1) and log(beta2) as fbp_log gives them. */
+                 H_LOG1 = H_COUNT, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_CONSTANTS };
 /* H_BETA1 is also SGD's momentum and RMSprop's rho. H_CORRECTION1 = 1 - beta1^t, H_CORRECTION2 = 1 - beta2^t, t = 1, 2 ...
  * The gradient an update sees is clamp(g * H_SCALE, -H_LIMIT, H_LIMIT): clipping by norm, then by value. */
 
@@ -179,6 +181,14 @@ fbp_any *fbp_find_kernel(const fbp_table *table, const char *name);
 uint64_t fbp_threefry(uint64_t key, uint64_t counter);
 /* words (count) of the counters first, first + 1 ..., several at a time: a third of the time of one by one. */
 void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, ptrdiff_t count);
+
+/* Functions of doubles with the same bits on every machine (portable.c). Errors in units in the last place: tests/test_portable.py.
+ * log(x), x >= 0, as the sum of what is returned and *low: to 2^-64 of its size; of 0 -infinity. */
+double fbp_log(double x, double *low);
+double fbp_power(double x, double y);                                   /* x^y, 0 <= x <= 1, y >= 0; 0^0 is 1 */
+double fbp_power_of_log(double high, double low, double y);             /* the same with high + low = log(x) */
+double fbp_cos_pi(double x);                                            /* cos(pi x), 0 <= x <= 1 */
+double fbp_normal(uint64_t word); /* standard normal: the distribution's quantile at (k + 1/2) 2^-53, k = word >> 11 */
 
 /* out (m rows of row_bytes, out_stride bytes apart) = rows index[0 .. m-1] of source, source_stride bytes apart. */
 void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,

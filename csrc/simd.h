@@ -6,7 +6,7 @@
  *   vset1, iset1, vload, vstore (any alignment), vload_n, vstore_n (the first n lanes, 1 <= n <= V: nothing beyond
  *   is touched, other lanes read as zero), vload_half (V reals from V halves, from_half being one's), vfma(a, b, c) = a * b + c, vmin, vmax (of a NaN: the second argument),
  *   vabs, vsqrt, vround (to nearest, ties to even), vlt, vle, veq, vselect(mask, if_true, if_false),
- *   as_int, as_real (the same bits), to_int (of an integral vec with |x| < 2^31), to_real, ishl, ishr (zeros come in),
+ *   as_int, as_real (the same bits), to_int (of an integral vec with |x| < 2^31), to_real, iadd (which wraps), ishl, ishr (zeros come in),
  *   vsum (lanes in a fixed order), vlargest (of the lanes), vfirst(n) (the mask of the first n lanes), vall(mask)
  *   (whether all lanes are true),
  *   vscale(x, n) = x * 2^n, n integral, of any size, and vscale_normal, cheaper on most ISAs: n from SCALE_MIN,
@@ -61,6 +61,7 @@ INLINE vec vload(const real *p) { return ((const unaligned_vec *)p)->v; }
 INLINE void vstore(real *p, vec v) { ((unaligned_vec *)p)->v = v; }
 INLINE ivec as_int(vec v) { ivec i; memcpy(&i, &v, sizeof i); return i; }
 INLINE vec as_real(ivec i) { vec v; memcpy(&v, &i, sizeof v); return v; }
+INLINE ivec iadd(ivec a, ivec b) { return (ivec)((uvec)a + (uvec)b); }
 INLINE ivec ishl(ivec i, int k) { return (ivec)((uvec)i << k); }
 INLINE ivec ishr(ivec i, int k) { return (ivec)((uvec)i >> k); }
 

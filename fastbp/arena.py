@@ -10,9 +10,9 @@ from .program import Slot
 IN_PLACE = {"map", "activate", "activation_gradient", "dropout"}
 
 
-def share(program, pinned, keep=False):
+def share(program, pinned, keep=False, alone=frozenset()):
     """Gives the local and shared values of a program their slots. pinned: values that outlive the row operations; keep:
-    backward is a call of its own, which may be made again."""
+    backward is a call of its own, which may be made again; alone: values that share their slot with no other."""
     values = program.values
     last, sweep_of = {}, {}
     sweeps = [0 for first, last in program.shares for _ in range(first, last)]
@@ -28,6 +28,8 @@ def share(program, pinned, keep=False):
         if sweeps[i] != sweep_of[value] or value in pinned:
             values[value].mode = "shared"
             last[value] = len(program.operations)
+    for value in alone:
+        last[value] = len(program.operations)
     free = {}
     for i, (written, read) in enumerate(touched):
         dying = [value for value in dict.fromkeys((*read, *written)) if last[value] == i]

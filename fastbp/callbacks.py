@@ -1,14 +1,18 @@
-"""What happens around the epochs of `fit`: the history, callbacks, early stopping and the progress bar.
+"""What happens around the epochs of `fit`: the history, callbacks and early stopping.
 
 A callback is a `Callback`, or a plain function callback(net, epoch, logs) called at the end of each epoch. Either stops
-the training after the current epoch by returning True (True itself, not merely something true) or by raising
-`StopTraining`. epoch counts from 0; logs is a dict such as {"loss": 0.31, "val_loss": 0.35, "seconds": 0.2}.
+the training after the current epoch by returning True (Python's or NumPy's) or by raising `StopTraining`; it goes on
+with None and False, and anything else is an error. epoch counts from 0; logs is a dict such as
+{"loss": 0.31, "val_loss": 0.35, "seconds": 0.2}.
 """
 
+import difflib
 import math
-import sys
+from collections import deque
 
-from fastbp import check, text
+import numpy as np
+
+from fastbp import check, hints, text
 
 
 class StopTraining(Exception):
@@ -27,9 +31,9 @@ class History:
 
     def append(self, epoch, logs):
         """Adds the values of one finished epoch."""
-        self.epoch.append(epoch)
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(value)
+        lists = [self.epoch, *(self.history.setdefault(name, []) for name in logs)]
+        # one call of C's that appends to all of them: Ctrl-C cannot leave some an epoch ahead of the others
+        deque(map(list.append, lists, [epoch, *logs.values()]), maxlen=0)
 
     def plot(self, path=None):
         """Draws loss and accuracy over the epochs, into the file `path` where given (needs matplotlib)."""
@@ -44,21 +48,26 @@ class History:
 
 
 class Callback:
-    """Base of callbacks: overwrite what you need. `monitor` is the value an epoch's logs must hold, None for none."""
+    """Base of callbacks: overwrite what you need. `monitor` is the value an epoch's logs must hold, None for none.
+
+    The first three return None, or True to end the training. A method that is called almost as one of these four is
+    warned of. An exception ends the training and is passed on by `fit`, once on_train_end of all callbacks was called;
+    the parameters are those of the last step.
+    """
 
     monitor = None
 
     def on_train_begin(self, net):
-        """Called before the first epoch."""
+        """Called before the first epoch; True ends the training."""
 
     def on_epoch_begin(self, net, epoch):
-        """Called before each epoch."""
+        """Called before each epoch; True ends the training."""
 
     def on_epoch_end(self, net, epoch, logs):
         """Called after each epoch; True ends the training."""
 
     def on_train_end(self, net, history):
-        """Called after the last epoch, also when training was stopped or interrupted."""
+        """Called after the last epoch, also when training was stopped or interrupted, or failed."""
 
 
 class EarlyStopping(Callback):
@@ -84,8 +93,12 @@ class EarlyStopping(Callback):
         self._forget()
 
     def _forget(self):
-        self.best = self.best_epoch = self.stopped_epoch = self.best_params = None
-        self.waited = 0
+        self._best = (None, None, None)  # value, epoch, parameters: one object, so that they always belong together
+        self.stopped_epoch, self.waited = None, 0
+
+    best = property(lambda self: self._best[0])
+    best_epoch = property(lambda self: self._best[1])
+    best_params = property(lambda self: self._best[2])
 
     def on_train_begin(self, net):
         self._forget()
@@ -93,12 +106,8 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, net, epoch, logs):
         value = logs[self.monitor]
         if self._improves(value):
-            self.best, self.best_epoch, self.waited = value, epoch, 0
-            if self.restore_best:
-                if self.best_params is None:
-                    self.best_params = net.params.copy()
-                else:
-                    self.best_params[:] = net.params
+            self._best = (value, epoch, net.params.copy() if self.restore_best else None)
+            self.waited = 0
             return False
         self.waited += 1
         if self.waited < self.patience:
@@ -115,6 +124,10 @@ class EarlyStopping(Callback):
         return value > self.best + self.min_delta if upward else value < self.best - self.min_delta
 
     def on_train_end(self, net, history):
+        self.put_back(net)
+
+    def put_back(self, net):
+        """Writes the parameters of the best epoch into the network, if there are any."""
         if self.best_params is not None:
             net.params[:] = self.best_params
 
@@ -155,8 +168,9 @@ class Callbacks(Callback):
                     "pass fb.EarlyStopping(patience=5)"
                 )
             callbacks.append(early_stopping)
-        self._list = []
+        self._list, self._names = [], []
         for i, callback in enumerate(callbacks):
+            self._names.append(f"callbacks[{i}] ({getattr(callback, '__qualname__', None) or repr(callback)})")
             if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
                 raise TypeError(
                     f"callbacks[{i}] is {callback!r}, expected a Callback object or a function "
@@ -181,57 +195,76 @@ class Callbacks(Callback):
         return self._each("on_epoch_end", net, epoch, logs)
 
     def on_train_end(self, net, history):
-        self._each("on_train_end", net, history)
-
-    def _each(self, method, *arguments):
-        # Every callback hears of the event, also those after one that stops.
-        stop = False
+        """Each callback hears of the end, whatever another one raises; the first exception is raised then."""
+        raised = []
         for callback in self._list:
             try:
-                stop |= getattr(callback, method)(*arguments) is True
+                callback.on_train_end(net, history)
             except StopTraining:
-                stop = True
+                pass
+            except BaseException as error:
+                raised.append(error)
+                if isinstance(callback, EarlyStopping):  # Ctrl-C may have come before they were put back
+                    callback.put_back(net)
+        if raised:
+            raise raised[0]
+
+    def put_back(self):
+        """The epoch, counted from 0, whose parameters early stopping has put back at the end, or None."""
+        epochs = [each.best_epoch for each in self._list if isinstance(each, EarlyStopping) and each.restore_best]
+        return next((epoch for epoch in reversed(epochs) if epoch is not None), None)
+
+    def _each(self, method, *arguments):
+        # Every callback hears of the event, also those after one that stops or answers what cannot be understood.
+        stop, wrong = False, ""
+        for callback, name in zip(self._list, self._names, strict=True):
+            try:
+                answer = getattr(callback, method)(*arguments)
+            except StopTraining:
+                answer = True
+            if answer is not None and not _is_bool(answer):
+                wrong = wrong or f"{name} returned {check.shown(answer)} from {method}"
+            else:
+                stop |= bool(answer)
+        if wrong:
+            raise TypeError(f"{wrong}, expected None, or True to end the training; return one of them")
         return stop
 
+    def warn_of_misnamed(self):
+        """Warns of methods that are called almost as a hook is: they would never be called."""
+        for callback, name in zip(self._list, self._names, strict=True):
+            for method, hook in _misnamed(callback):
+                hints.warn(f"{name} has a method {method}, which fit never calls; the nearest that it does is {hook}")
 
-class Progress:
-    """A tqdm bar over all batches of a training, or nothing at all.
 
-    epochs, batches: ints, the number of epochs and of batches in each. show: True, False, or None for "where stderr is
-    a terminal". For use in a `with` statement, which closes the bar.
-    """
+def _is_bool(value):
+    """Whether a value is a single truth: Python's, NumPy's, or an array of no dimensions that holds one."""
+    return isinstance(value, (bool, np.bool_)) or (
+        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype == np.bool_
+    )
 
-    def __init__(self, epochs, batches, show=None):
-        if show is not None:
-            show = check.flag("progress", show)
-        self._epochs, self._bar = epochs, None
-        if show or (show is None and sys.stderr is not None and sys.stderr.isatty()):
-            from tqdm import tqdm  # only where it is wanted: importing it takes longer than training a small network
 
-            self._bar = tqdm(total=epochs * batches, unit="batch", dynamic_ncols=True, file=sys.stderr)
+_HOOKS = {name.replace("_", ""): name for name in vars(Callback) if name.startswith("on_")}
+_ALMOST = 0.8  # how alike two names must be, 1 for equal
+# words of other libraries' hooks, and those here that are nearest
+_WORDS = {"start": "begin", "finish": "end", "stop": "end", "trainbatch": "epoch", "batch": "epoch", "fit": "train"}
 
-    def begin(self, epoch):
-        """Shows that an epoch, counted from 0, begins."""
-        if self._bar is not None:
-            self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
 
-    def advance(self, batches):
-        """Moves on by a number of batches."""
-        if self._bar is not None:
-            self._bar.update(batches)
-
-    def end(self, logs):
-        """Shows the losses and accuracies of a finished epoch."""
-        if self._bar is not None:
-            shown = {k: f"{v:.4g}" for k, v in logs.items() if k.endswith(("loss", "accuracy"))}
-            self._bar.set_postfix(shown)
-
-    def close(self):
-        if self._bar is not None:
-            self._bar.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+def _misnamed(callback):
+    """[(method, the hook whose name is almost the same)] of what a user's class, or the object itself, has."""
+    own = dict(vars(callback)) if hasattr(callback, "__dict__") else {}
+    for cls in type(callback).__mro__:
+        if cls.__module__ != __name__:
+            own.update({name: value for name, value in vars(cls).items() if name not in own})
+    found = []
+    for name, value in own.items():
+        plain = name.lower().replace("_", "")
+        if name in _HOOKS.values() or not (callable(value) or isinstance(value, (staticmethod, classmethod))):
+            continue
+        for word, ours in _WORDS.items():
+            plain = plain.replace(word, ours)
+        near = difflib.get_close_matches(plain, _HOOKS, n=1, cutoff=_ALMOST)
+        # without the "on" it may be a helper of the hook's
+        if near and (plain.startswith("on") or _HOOKS[near[0]] not in own):
+            found.append((name, _HOOKS[near[0]]))
+    return found

@@ -4,16 +4,19 @@ Errors of the user are one line on stderr and exit code 2; an interruption is ex
 """
 
 import argparse
+import functools
 import os
 import platform
 import sys
+import warnings
 
 import numpy as np
 
-from fastbp import __version__, cli_curve, schedules, text
+from fastbp import __version__, check, cli_curve, schedules, text
 from fastbp._core import cpu
-from fastbp.cli_parts import Help, columns, command, is_terminal, one_of, real, row, whole, widths
+from fastbp.cli_parts import Help, columns, command, one_of, real, row, whole, widths
 from fastbp.losses import LOSSES
+from fastbp.progress import is_terminal
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad")
 
@@ -68,12 +71,17 @@ class _Parser(argparse.ArgumentParser):
 def main(argv=None):
     """Run the command line `argv` (sys.argv[1:] by default) and return the exit code: 0, 2 for an error, 130 for
     an interruption."""
+    if hasattr(sys.stdout, "reconfigure"):          # a name that the terminal's encoding lacks is printed as an escape
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(argv)
     except SystemExit as ended:                                  # --help and errors of argparse, already printed
         return ended.code or 0
     try:
-        return options.run(options)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.filterwarnings("always", category=UserWarning, module="fastbp")
+            warnings.showwarning = functools.partial(_warn, options.command)
+            return options.run(options)
     except KeyboardInterrupt:
         print("fastbp: interrupted", file=sys.stderr)
         return 130
@@ -87,10 +95,15 @@ def main(argv=None):
         return 2
 
 
+def _warn(command, message, *_):
+    """A warning as it is printed, without the place in the source that it comes from."""
+    print(_told(f"fastbp {command}: warning: {message}"), file=sys.stderr)
+
+
 def _told(message):
-    """An error as it is printed: one line, which a terminal is given in lines that end at a word."""
+    """An error or a warning as it is printed: one line, which a terminal is given in lines that end at a word."""
     width = columns(sys.stderr) if is_terminal(sys.stderr) else None
-    return text.filled(" ".join(message.split()), width, then="  ")
+    return text.filled(check.printable(" ".join(message.split())), width, then="  ")
 
 
 def _parser():
@@ -119,6 +132,8 @@ def _train_parser(commands):
     data.add_argument("--target", metavar="COLUMN", help="the column of --csv to predict")
     data.add_argument("--task", type=one_of("task", ("classification", "regression")), metavar="TASK",
                       help="classification or regression, where the target column does not tell by itself")
+    data.add_argument("--missing", type=one_of("missing", ("refuse", "drop")), metavar="WHAT",
+                      help="rows of --csv with missing values (empty, ?, NA, ...): refuse (the default) or drop")
     net = parser.add_argument_group("network")
     net.add_argument("--layers", type=widths, metavar="N,N,...",
                      help="widths from the inputs to the outputs, such as 784,512,512,10")

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from fastbp import curve, tables
+from fastbp import check, curve, tables
 from fastbp._core import cpu
 from fastbp.cli_parts import columns, command, digits, one_of, output_folder, real, row, say, whole
 
@@ -74,6 +74,7 @@ def add(commands):
 def run(options):
     """Fit as `options` say; returns the exit code."""
     x, y, names = tables.load_points(options.file or _EXAMPLE)
+    names = tuple(map(check.printable, names))
     fitter = curve.CurveFitter(x, y, options.degree, scale=not options.no_scale, dtype=options.dtype)
     pair = _knobs(options)
     if options.batch_size is not None and options.method == "perturb":

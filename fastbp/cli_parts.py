@@ -13,6 +13,7 @@ import tempfile
 import numpy as np
 
 from fastbp import check, text
+from fastbp.progress import is_terminal
 
 NARROWEST = 30
 
@@ -60,18 +61,12 @@ def columns(stream):
     return max(wide - 1, NARROWEST) if wide > 0 else None
 
 
-def is_terminal(stream):
-    """Whether a stream is one; there may be none at all, or a closed one."""
-    try:
-        return stream is not None and stream.isatty()
-    except (ValueError, AttributeError):
-        return False
-
-
 def say(line, then="", file=None):
-    """Print `line`, broken at words where the screen is narrower; `then` stands before the second line and others."""
-    file = sys.stdout if file is None else file
-    print(text.filled(line, columns(file), then=then), file=file, flush=True)
+    """Print `line`, broken at words where the screen is narrower; `then` stands before the second line and others.
+
+    What comes from a file or a path in it moves no cursor and changes no colour.
+    """
+    _print(line, sys.stdout if file is None else file, then=then)
 
 
 def digits(value, count):
@@ -80,8 +75,13 @@ def digits(value, count):
 
 
 def row(name, text_):
-    """Print a row of the summary."""
-    print(text.filled(text_, columns(sys.stdout), first=f"{name:<13}  ", then=" " * 15))
+    """Print a row of the summary, likewise."""
+    _print(text_, sys.stdout, first=f"{name:<13}  ", then=" " * 15)
+
+
+def _print(line, file, **before):
+    """What is not printable is escaped first, so that no line ends there, and each is as wide as it looks."""
+    print(text.filled(check.printable(line), columns(file), **before), file=file, flush=True)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from fastbp import datasets, files
+from fastbp import check, datasets, files, foreign
 from fastbp._core import cpu
 
 
@@ -23,14 +23,17 @@ def run(options):
 
 
 def write(net, outputs, spec, stream):
-    """Write net's outputs (n, units) to a text stream: the class and its probability, or the values."""
+    """Write net's outputs (n, units) to a text stream: the class and its probability, or the values.
+
+    Of names from the model's file, characters that are not printable are written as escapes, such as \\x1b.
+    """
     table = csv.writer(stream, lineterminator="\n")
     probable = net.loss.link in ("softmax", "sigmoid")
-    classes = spec.get("classes")
+    classes = [check.printable(each) if isinstance(each, str) else each for each in spec.get("classes") or ()] or None
     if classes is None and net.loss.classification:
         classes = list(range(max(net.units, 2)))
     if classes is None:
-        name = spec.get("target") or "value"
+        name = check.printable(spec.get("target") or "value")
         table.writerow(["row", *([name] if net.units == 1 else [f"{name} {i}" for i in range(net.units)])])
         table.writerows([i, *(f"{value:.7g}" for value in row)] for i, row in enumerate(outputs, 1))
         return
@@ -82,8 +85,14 @@ def _read_npy(path):
         raw = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a readable .npy array of numbers ({error})") from None
+    except IsADirectoryError:
+        raise IsADirectoryError(f"{path}: a folder; expected a .npy file; give the path of one in it") from None
+    except Exception:       # NumPy's words may show what is in the file; its header may claim more than memory holds
+        seems = foreign.seems(path)
+        if seems == foreign.NPY:
+            seems = "one of objects, or one that is damaged"
+        raise ValueError(f"{path}: not a readable .npy array of numbers{seems and f'; it seems to be {seems}'}; save "
+                         f"one with np.save") from None
     if not isinstance(raw, np.ndarray) or raw.dtype.kind not in "iubf":
         raise ValueError(f"{path}: an array of {getattr(raw, 'dtype', 'several arrays')}; expected real numbers")
     return raw

@@ -7,9 +7,10 @@ import time
 import numpy as np
 
 import fastbp as fb
-from fastbp import callbacks, datasets, files, losses, optimizers, schedules
+from fastbp import callbacks, check, datasets, files, losses, optimizers, schedules, writing
 from fastbp._core import cpu
 from fastbp.cli_parts import digits, output_folder, row, say
+from fastbp.progress import is_terminal
 
 # What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
 _CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
@@ -21,6 +22,8 @@ _RECIPES = {
     "regression": {"activation": "relu", "loss": "mse", "optimizer": "adam", "hidden": [64, 64],
                    "lr": 1e-3, "batch_size": 32, "epochs": 50},
 }
+_ROOM = 1e-6  # the part of a dtype's range that targets may take: the last layer's weights need the rest
+_LARGEST = 1e150  # and of any dtype: its square is a number as well
 _RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
 
 
@@ -30,13 +33,16 @@ def run(options):
     plan = _choose(options, recipe)
     net = _network(options, plan, data, task)
     net.data_spec = data.data_spec
+    files.description(net)  # what cannot be saved at the end is refused here
+    scale = _target_scale(net, data)
     steps = -(-len(data.X_train) // plan["batch_size"])
     optimizer = _optimizer(options, plan, steps * plan["epochs"])
     folder = options.out or f"fastbp-{data.name}"
+    model = os.path.join(folder, "model.safetensors")
     with output_folder(folder):
+        writing.check_place(model)
         _announce(data, net, plan, steps, options)
-        history, seconds, scale = _fit(options, plan, net, data, optimizer)
-        model = os.path.join(folder, "model.safetensors")
+        history, seconds = _fit(options, plan, net, data, optimizer, scale)
         files.save(net, model)
     _summary(net, data, history, seconds, steps, scale, model)
     if not options.no_plots and history.epoch:
@@ -48,7 +54,7 @@ def run(options):
 def _load(options):
     """Dataset, task, and the recipe of defaults."""
     if options.csv is None:
-        for name in ("target", "task"):
+        for name in ("target", "task", "missing"):
             if getattr(options, name) is not None:
                 raise ValueError(f"--{name} goes with --csv FILE, which is missing")
         name = options.data or "digits"
@@ -61,8 +67,10 @@ def _load(options):
         raise ValueError(f"--csv and --data{'' if options.data else '-dir'} exclude each other; choose one")
     if options.target is None:
         raise ValueError("--csv needs --target COLUMN, the column to predict")
-    table = datasets.load_csv(options.csv, options.target, options.task)
-    say(f"{options.csv}: {len(table.y)} rows, {len(table.features)} features; {table.task}: {table.reason}", "  ")
+    table = datasets.load_csv(options.csv, options.target, options.task, options.missing or "refuse")
+    dropped = f" ({table.dropped} more with missing values left out)" if table.dropped else ""
+    say(f"{options.csv}: {len(table.y)} rows{dropped}, {len(table.features)} features; {table.task}: {table.reason}",
+        then="  ")
     return table.split(), table.task, _RECIPES[table.task]
 
 
@@ -139,14 +147,36 @@ def _widths(net):
     return "-".join(str(width) for width in [dense[0].inputs, *(layer.units for layer in dense)])
 
 
-def _fit(options, plan, net, data, optimizer):
-    """History, seconds, and the (mean, scale) by which the targets were standardised."""
-    y_train, y_test, scale = data.y_train, data.y_test, (0.0, 1.0)
-    if data.classes is None and net.loss.link is None and net.layers[-1].activation == "linear":
-        # A quantity in the hundred thousands would need rates of its own: train on the standardised target and put
-        # mean and scale into the last layer afterwards, so that the model saved speaks the file's units.
-        deviation = float(y_train.std())
-        scale = (float(y_train.mean()), deviation if deviation > 0 else 1.0)
+def _target_scale(net, data):
+    """The (mean, scale) by which the targets are standardised; (0, 1) for those that are trained on as they are.
+
+    A quantity in the hundred thousands would need rates of its own: the network is trained on the standardised target,
+    and mean and scale are put into the last layer afterwards, so that the model saved speaks the file's units. What is
+    too large for that is refused before anything is trained.
+    """
+    if data.classes is not None or net.loss.link is not None or net.layers[-1].activation != "linear":
+        return 0.0, 1.0
+    largest, limit = float(np.abs(data.y_train).max()), min(float(np.finfo(net.dtype).max) * _ROOM, _LARGEST)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = float(data.y_train.mean()), float(data.y_train.std())
+    if not np.isfinite([mean, deviation]).all() or largest > limit:
+        raise ValueError(
+            f"{data.name}: the target{_called(data)} holds numbers up to {largest:.3g}, expected at most {limit:.3g}, "
+            f"so that {net.dtype.name} parameters can speak its units; divide the column by a large number first"
+            + (", or choose --dtype float64" if net.dtype == np.float32 and largest <= _LARGEST else "")
+        )
+    return mean, deviation if deviation > 0 else 1.0
+
+
+def _called(data):
+    """The name of the column to predict, where there is one, as a message has it."""
+    return f" {data.data_spec['target']!r}" if data.data_spec and data.data_spec["target"] else ""
+
+
+def _fit(options, plan, net, data, optimizer, scale):
+    """History and seconds; scale: the targets' (mean, scale)."""
+    y_train, y_test = data.y_train, data.y_test
+    if scale != (0.0, 1.0):
         y_train, y_test = (y_train - scale[0]) / scale[1], (y_test - scale[0]) / scale[1]
     line = _Lines(plan["epochs"], data.classes is not None)
     started = time.perf_counter()
@@ -158,7 +188,7 @@ def _fit(options, plan, net, data, optimizer):
         last = net.layers[-1]
         last.W[:] *= scale[1]
         last.b[:] = last.b * scale[1] + scale[0]
-    return history, seconds, scale
+    return history, seconds
 
 
 class _Lines(callbacks.Callback):
@@ -181,7 +211,7 @@ class _Lines(callbacks.Callback):
                     f"{logs['samples_per_second']:>11,.0f}")
 
     def _write(self, line):
-        if sys.stderr is not None and sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             from tqdm import tqdm
             tqdm.write(line, file=sys.stdout)
         else:
@@ -227,7 +257,7 @@ def _pictures(net, data, history, folder):
     except ImportError:
         say('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
         return
-    title = plot.plain(f"{data.name}: {_widths(net)}, {net.loss.name}")
+    title = check.printable(f"{data.name}: {_widths(net)}, {net.loss.name}")
     wanted = [("curves", lambda path: plot.history(history, path, title, validation="test"))]
     if data.image_shape is not None:
         wanted += [("weights", lambda path: plot.weights(net, path)),

@@ -1,14 +1,14 @@
 """A compiled expression: its parameters and everything that is done with them."""
 
+import copy
 import math
 import warnings
 
 import numpy as np
 
-from . import check, derived, loop, nets, per_example, plans, sources
+from . import check, derived, finite, loop, per_example, plans, sources
 from . import initializers as _initializers
 from ._core import random
-from ._core.plan import aligned_zeros
 from ._core.ready import Alone
 from .elementwise import total_of
 from .expression_fit import Job
@@ -16,6 +16,8 @@ from .looks import Looks
 from .node import Node, constant, differentiate, ordered
 from .products import numbered, penalty
 from .program import Data
+from .quiet import quiet
+from .vectors import Vectors, shared
 
 
 def _refused(name):
@@ -33,16 +35,26 @@ class Plan(Looks):
     """A graph, compiled where it is used: what fastbp.graph.compile returns.
 
     params, grads: (P,), one contiguous vector each, never moved. parameters, gradients: {name: a view of them in the
-    parameter's shape}. A user may write into them between calls. inputs: the names of the inputs. Data are arrays (n,
-    width), or (n,) for a width of 1, one for each input that a call needs.
+    parameter's shape}. A user may write into them between calls, but not make them anything else, as a network's.
+    inputs: the names of the inputs. Data are arrays (n, width), or (n,) for a width of 1, one for each input that a
+    call needs; inputs may have any names, as methods that take them by name take everything else by its place. A copy,
+    by copy.deepcopy or pickle, is a plan of its own with the same parameters, and goes on as this one would.
     """
 
     def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
         self.dtype = check.dtype(dtype)
-        self.seed = check.integer("seed", seed, minimum=0)
+        self.seed = check.seed("seed", seed)
         self.debug = check.flag("debug", debug)
-        self.loss_node = _scalar(loss)
-        self.outputs = _named(outputs)
+        nodes = self._analyse(_scalar(loss), _named(outputs))
+        self._warn_of_unreached(nodes)
+        self._hold(Vectors(nodes, self.dtype) if shared_with is None else shared(nodes, self.dtype, shared_with))
+        if shared_with is None:
+            self._initialise()
+        self._begin()
+
+    def _analyse(self, loss, outputs):
+        """What the graph says: its inputs, and the nodes of its gradient. Returns {name: node} of its parameters."""
+        self.loss_node, self.outputs = loss, outputs
         self._order = ordered([loss, *self.outputs.values()])
         self._leaves = {}  # {name: node} of inputs
         for node in self._order:
@@ -60,10 +72,18 @@ class Plan(Looks):
             if node is not None:
                 slope = differentiate(node, constant(1.0), [W], add=total_of)[W]
                 self._trained[W] = total_of(self._trained[W], slope)
-        self._warn_of_unreached(nodes)
-        self._allocate(nodes, shared_with)
         self._masks = numbered(self._order)
         self._limits = derived.integer_limits(self._order)
+        return nodes
+
+    def _hold(self, vectors):
+        """The parameters are these."""
+        self._vectors, self._names, self._offsets = vectors, vectors.names, vectors.offsets
+        self._params, self._grads, self._size = vectors.params, vectors.grads, vectors.params.size
+        self.parameters, self.gradients = self._views(self.params), self._views(self.grads)
+
+    def _begin(self):
+        """What calls leave behind: nothing yet."""
         self._plans = plans.Cache(self._make_plan)
         self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
         self._last = self._given = self._ready = None
@@ -71,8 +91,6 @@ class Plan(Looks):
 
     params = property(lambda self: self._params, _refused("params"))
     grads = property(lambda self: self._grads, _refused("grads"))
-
-    # ---- making ----------------------------------------------------------------------------------------------------
 
     def _warn_of_unreached(self, nodes):
         frozen = {n for node in self._order if node.op == "freeze" for n in ordered([node])}
@@ -83,38 +101,39 @@ class Plan(Looks):
                 stacklevel=4,
             )
 
-    def _allocate(self, nodes, shared_with):
-        if shared_with is not None:
-            self._share(nodes, shared_with)
-        else:
-            self._names = nodes
-            self._offsets, size = nets.offsets(nodes.values())
-            self._params, self._grads = aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype)
-        self.parameters = self._views(self.params)
-        self.gradients = self._views(self.grads)
-        if shared_with is None:
-            self._initialise()
-
-    def _share(self, nodes, other):
-        if not isinstance(other, Plan):
-            raise TypeError(f"shared_with is {other!r:.60}, expected a Plan; pass what graph.compile gave")
-        if other.dtype is not self.dtype:
-            raise ValueError(
-                f"shared_with has dtype {other.dtype}, expected {self.dtype}; compile both with the same dtype"
-            )
-        for name, node in nodes.items():
-            if node not in other._offsets:
-                raise ValueError(
-                    f"shared_with lacks the parameter {name}, expected all of this loss; compile the larger graph first"
-                )
-        self._names, self._offsets, self._params, self._grads = other._names, other._offsets, other.params, other.grads
-
     def _views(self, vector):
+        return self._vectors.views(vector)
+
+    # ---- copies ----------------------------------------------------------------------------------------------------
+
+    def __getstate__(self):
+        """What a copy, or a pickle, begins with: the graph, the parameters, and what it has drawn for dropout. Plans
+        that share their parameters share those of their copies, too, where they are copied together."""
         return {
-            name: vector[self._offsets[node] : self._offsets[node] + node.size].reshape(node.shape)
-            for name, node in self._names.items()
+            "loss": self.loss_node,
+            "outputs": self.outputs,
+            "settings": (self.dtype.name, self.seed, self.debug),
+            "vectors": self._vectors,
+            "draws": self._draws,
+            "batch": None if self._last is None else self._last.batch,
         }
 
+    def __setstate__(self, state):
+        dtype, self.seed, self.debug = state["settings"]
+        self.dtype = check.dtype(dtype)
+        self._analyse(state["loss"], state["outputs"])
+        self._hold(state["vectors"])
+        self._begin()
+        self._draws = state["draws"]
+        if state["batch"] is not None:  # an update goes by the ranges of the batch that the gradients are of
+            self._last = self._plans.get("train", state["batch"])
+
+    def __copy__(self):
+        return copy.deepcopy(self)
+
+    # ---- making ----------------------------------------------------------------------------------------------------
+
+    @quiet
     def _initialise(self):
         number = 0
         for name, node in self._names.items():
@@ -151,11 +170,13 @@ class Plan(Looks):
 
     def _kinds(self, arrays):
         """What the plan of these arrays must know of their dtypes."""
-        return sources.kinds(self.dtype, **{name: array for name, array in arrays.items() if name not in self._limits})
+        reals = {name: array for name, array in arrays.items() if name not in self._limits}
+        return sources.kinds(self.dtype, reals, touching=True)
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
         """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
         look at."""
+        check.vectors(self, ())
         common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
         grads = self.grads
         if kind in ("train", "loss"):
@@ -166,13 +187,13 @@ class Plan(Looks):
             )
         elif kind == "forward":
             nodes = list(dict.fromkeys(self.outputs.values()))
-            results = {node: f"out{i}" for i, node in enumerate(nodes)}
+            results = {node: ("out", i) for i, node in enumerate(nodes)}
             data = self._data(self._inputs_of["forward"], kinds)
             program = plans.lowered(
                 nodes, None, {}, self.dtype, data=data, training=False, results=results, **common
             )
         elif kind == "hvp":
-            grads = aligned_zeros(self.params.size, self.dtype)
+            grads = self._vectors.zeros("hvp")
             gradients = derived.hessian_vector(self._trained, self._total_written())
             nodes = ordered(list(gradients.values()))
             program = plans.lowered([], None, gradients, self.dtype, data=self._data(nodes, kinds), **common)
@@ -184,7 +205,7 @@ class Plan(Looks):
                 [], None, {}, self.dtype, data=data, training=False, results=results, **common
             )
         else:
-            results = {node: f"out{i}" for i, node in enumerate(kind)}
+            results = {node: ("out", i) for i, node in enumerate(kind)}
             program = plans.lowered(
                 list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind)), kinds), results=results, **common
             )
@@ -208,9 +229,11 @@ class Plan(Looks):
             if name in self._limits:
                 array = check.indices(array, self._limits[name], name)
             else:
-                if node.width == 1 and np.ndim(array) == 1:
-                    array = np.reshape(array, (-1, 1))
-                array = sources.rows(array, node.width, self.dtype, name, finite=False, apart=False)
+                if type(array) is not np.ndarray:
+                    array = check.numeric(array, name)
+                if node.width == 1 and array.ndim == 1:
+                    array = array.reshape(-1, 1)
+                array = sources.rows(array, node.width, self.dtype, name, finite=False)
             if n is None:
                 n, first = len(array), name
             elif len(array) != n:
@@ -227,36 +250,46 @@ class Plan(Looks):
 
     # ---- use -------------------------------------------------------------------------------------------------------
 
-    def loss_and_grad(self, **inputs):
+    def loss_and_grad(self, /, **inputs):
         """(the loss, a float; {name: gradient}, views of `grads`) of these data; penalties of layers are included.
 
-        Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not.
+        Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not; with debug,
+        where any value or gradient is not.
         """
         with self._alone:
             ready = self._ready
-            value = None if ready is None else ready.run_named(inputs, self._dropout_key, self._draws)
+            value = None if ready is None else ready.run_named(inputs, self)
             if value is not None:  # the last call's plan, on arrays that need no cast
-                self._draws += 1
                 self._last, self._given = ready.owner, inputs
             else:
                 arrays, n = self._checked(inputs, self._of_loss)
+                check.apart(arrays, {"grads": self.grads})
                 kinds = self._kinds(arrays)
                 plan = self._plans.get("train", n, sources=kinds)
-                value = float(plan.run("gradients", dropout=self._dropout(), **arrays)[0])
+                value = float(plan.run("gradients", arrays, model=self)[0])
                 self._last, self._given = plan, arrays
                 long_way = kinds or self.debug
                 self._ready = None if long_way else plan.ready(self._of_loss, "gradients", limits=self._limits)
                 if self.debug or not math.isfinite(value):
-                    self._find_not_finite(value, arrays, n)
+                    self._refuse_not_finite(value, arrays, n)
         return value, self.gradients
 
-    def loss(self, **inputs):
+    def _refuse_not_finite(self, value, arrays, n):
+        """Raises FloatingPointError with the first node that is not finite, if there is one or the loss is not."""
+        found = finite.forward(self, arrays, n, self._draws - 1)
+        if found is None and self.debug:
+            found = finite.backward(self, arrays, n, self._draws - 1)
+        if found is not None or not math.isfinite(value):
+            where, remedy, _ = found or ("", finite.SLOWER, False)
+            raise FloatingPointError(f"the loss is {value} {where}; {remedy}")
+
+    def loss(self, /, **inputs):
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""
         arrays, n = self._checked(inputs, self._of_loss)
         with self._plans.borrowed("loss", n, sources=self._kinds(arrays)) as plan:
-            return float(plan.run("outputs", **arrays)[0])
+            return float(plan.run("outputs", arrays)[0])
 
-    def forward(self, **inputs):
+    def forward(self, /, **inputs):
         """{name: array} of the outputs: (n, width) for a batched node, the node's shape for a fixed one. Dropout is
         off."""
         if not self.outputs:
@@ -266,19 +299,20 @@ class Plan(Looks):
         found = self._run_nodes("forward", nodes, arrays, n)
         return {name: found[node] for name, node in self.outputs.items()}
 
-    def _run_nodes(self, kind, nodes, arrays, n):
-        """{node: array} of their values."""
-        made = {f"out{i}": np.empty((n, node.width), self.dtype) for i, node in enumerate(nodes) if node.batched}
+    def _run_nodes(self, kind, nodes, arrays, n, draws=None):
+        """{node: array} of their values, with the masks of dropout after so many draws: by default, the last ones."""
+        draws = max(0, self._draws - 1) if draws is None else draws
+        made = {("out", i): np.empty((n, node.width), self.dtype) for i, node in enumerate(nodes) if node.batched}
         with self._plans.borrowed(kind, n, sources=self._kinds(arrays)) as plan:
-            plan.run("outputs", dropout=(self._dropout_key, max(0, self._draws - 1)), **arrays, **made)
+            plan.run("outputs", {**arrays, **made}, dropout=(self._dropout_key, draws))
             return {
-                node: made[f"out{i}"].reshape(n, *node.shape)
+                node: made["out", i].reshape(n, *node.shape)
                 if node.batched
-                else np.array(plan.fixed[f"out{i}"]).reshape(node.shape)
+                else np.array(plan.fixed["out", i]).reshape(node.shape)
                 for i, node in enumerate(nodes)
             }
 
-    def hvp(self, v, **inputs):
+    def hvp(self, v, /, **inputs):
         """The Hessian of the loss times v, at the parameters as they are: what a small step along v changes in the
         gradient.
 
@@ -293,11 +327,11 @@ class Plan(Looks):
                 if ("v", i) in plan.fixed:  # a gradient that is constant has no part in it
                     place, begin = plan.fixed["v", i], self._offsets[node]
                     place[...] = vector[begin : begin + node.size].reshape(place.shape)
-            plan.run("gradients", dropout=self._dropout(), **arrays)
+            plan.run("gradients", arrays, model=self)
             result = plan.grads.copy()
         return self._views(result) if isinstance(v, dict) else result
 
-    def per_example_grads(self, **inputs):
+    def per_example_grads(self, /, **inputs):
         """The gradient of each sample's own loss, (n, P), laid out as `grads`: row i is what `loss_and_grad` gives for
         row i of the inputs alone. Penalties of layers are included, dropout is off, what is not trained is 0.
 
@@ -308,7 +342,7 @@ class Plan(Looks):
         parts = [(self._offsets[node], self._offsets[node] + node.size) for node in self._trained]
         return per_example.gradients_of(self, n, arrays, parts, sources=self._kinds(arrays))
 
-    def per_example_grad_norms(self, **inputs):
+    def per_example_grad_norms(self, /, **inputs):
         """The Euclidean norm of each row of `per_example_grads`, (n,); rows of dense products are not made for it."""
         arrays, n = self._checked(inputs, self._of_loss)
         return per_example.norms_of(self, n, arrays, sources=self._kinds(arrays))
@@ -349,7 +383,17 @@ class Plan(Looks):
 
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
-        loop.update(self, optimizer)
+        try:
+            loop.update(self, optimizer)
+        except FloatingPointError as error:
+            found = None
+            if self._given is not None and not np.isfinite(self.grads).all():  # see where they come from
+                arrays, n = self._checked(self._given, self._of_loss)
+                found = finite.anywhere(self, arrays, n, max(0, self._draws - 1))
+            if found is None:
+                raise
+            what = str(error).partition("; use")[0]
+            raise FloatingPointError(f"{what}; it begins {found.where}; {found.remedy}") from None
 
     # ---- files and sharing -----------------------------------------------------------------------------------------
 
@@ -367,6 +411,7 @@ class Plan(Looks):
         files.load_parameters(self.parameters, path)
         return self
 
+    @quiet
     def write_to(self, model):
         """Copies the parameters of a network or layer that the expression was made with back into it."""
         targets = model.layers if hasattr(model, "layers") else [model]
@@ -391,10 +436,6 @@ class Plan(Looks):
         return "no parameter"
 
     _layer_of = _parameter_of
-
-    def _dropout(self):
-        self._draws += 1
-        return self._dropout_key, self._draws - 1
 
     def __repr__(self):
         return f"Plan({self.params.size} parameters, inputs {', '.join(self.inputs)}, dtype={self.dtype.name!r})"

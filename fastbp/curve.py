@@ -18,6 +18,7 @@ import fastbp as fb
 
 from . import check
 from . import graph as g
+from .quiet import quiet
 
 LR, NUDGE = 0.01, 0.1
 OPTIMIZERS = {
@@ -37,14 +38,17 @@ class Scale(NamedTuple):
     half: float = 1.0
 
     @classmethod
+    @quiet
     def of(cls, values):
         """The scale that takes values (n,) to [-1, 1]; a constant keeps its unit."""
         low, high = values.min() / 2, values.max() / 2      # halves: the range of finite numbers may not be finite
         return cls(float(low + high), float(high - low) or 1.0)
 
+    @quiet
     def __call__(self, values):
         return (values - self.middle) / self.half
 
+    @quiet
     def back(self, values):
         """The values that were scaled."""
         return values * self.half + self.middle
@@ -88,6 +92,7 @@ class CurveFitter:
     Raises ValueError where points are fewer than two, not finite, or too few to determine the polynomial.
     """
 
+    @quiet
     def __init__(self, x, y, degree=5, *, scale=True, dtype="float64"):
         self.degree = check.integer("degree", degree, minimum=0, maximum=MOST)
         dtype = check.dtype(dtype)
@@ -103,16 +108,22 @@ class CurveFitter:
             )
         self.interpolates = degree == distinct - 1
         self.exact = self._least_squares()
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._powers = np.vander(self.t.astype(np.float64), degree + 1)
-            if not np.isfinite(self._powers**2 @ np.ones(degree + 1)).all() or not np.isfinite(self.u**2).all():
-                raise ValueError(
-                    f"x up to {np.abs(x).max():g} and y up to {np.abs(y).max():g} have powers beyond the largest "
-                    f"number for degree {degree}, expected smaller ones; pass scale=True"
-                )
+        self._powers = np.vander(self.t.astype(np.float64), degree + 1)
+        if not np.isfinite(self._powers**2 @ np.ones(degree + 1)).all() or not np.isfinite(self.u**2).all():
+            raise ValueError(
+                f"x up to {np.abs(x).max():g} and y up to {np.abs(y).max():g} have powers beyond the largest "
+                f"number for degree {degree}, expected smaller ones; pass scale=True"
+            )
         self.curvature = float(2 * np.linalg.norm(self._powers, 2) ** 2)
         self.plan = self._compile(dtype)
         self.knobs = self.plan.parameters["k"]
+
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name != "knobs"}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.knobs = self.plan.parameters["k"]      # a view of the copy's own parameters
 
     def _compile(self, dtype):
         count = self.degree + 1
@@ -141,8 +152,8 @@ class CurveFitter:
         if knobs is None:
             return self.plan.loss(t=self.t, u=self.u)
         before = self.knobs.copy()
-        self.knobs[:] = knobs
-        try:
+        try:  # also where Ctrl-C comes in between, the knobs are as they were
+            self._turn_to(knobs)
             return self.plan.loss(t=self.t, u=self.u)
         finally:
             self.knobs[:] = before
@@ -151,23 +162,26 @@ class CurveFitter:
         """Screens: the loss, and for each knob its gradient and the nudge that `optimizer` would give it next."""
         loss, grads = self.plan.loss_and_grad(t=self.t, u=self.u)
         before, gradient = self.knobs.copy(), grads["k"].copy()
-        copy.deepcopy(optimizer).step(self.plan)
-        nudge = self.knobs - before
-        self.knobs[:] = before
+        try:
+            copy.deepcopy(optimizer).step(self.plan)
+            nudge = self.knobs - before
+        finally:
+            self.knobs[:] = before
         return Screens(loss, before, gradient, nudge)
 
+    @quiet
     def predict(self, x, knobs=None):
         """The curve's y (n,) at x (n,), in the units of the points, with the knobs as they are or at `knobs`."""
         t = self.x_scale(np.asarray(x, dtype=np.float64))
         return self.y_scale.back(Polynomial(self.knobs if knobs is None else knobs)(t))
 
+    @quiet
     def polynomial(self, knobs=None):
         """(degree + 1,) float64: the coefficients of x^0, x^1 ... in the units of the points."""
         middle, half = self.x_scale
-        with np.errstate(over="ignore", invalid="ignore"):       # beyond the largest number: inf, which says so
-            in_t = Polynomial(np.array(self.knobs if knobs is None else knobs, dtype=np.float64))
-            coefficients = _padded(in_t(Polynomial([-middle / half, 1 / half])).coef, self.degree + 1)
-            coefficients *= self.y_scale.half
+        in_t = Polynomial(np.array(self.knobs if knobs is None else knobs, dtype=np.float64))
+        coefficients = _padded(in_t(Polynomial([-middle / half, 1 / half])).coef, self.degree + 1)
+        coefficients *= self.y_scale.half                        # beyond the largest number: inf, which says so
         coefficients[0] += self.y_scale.middle
         return coefficients
 
@@ -182,6 +196,7 @@ class CurveFitter:
 
     # ---- turning the knobs ---------------------------------------------------------------------------------------
 
+    @quiet
     def rate(self, method="gradient", batch_size=None):
         """The learning rate where none is given: 0.01, or less where that may climb.
 
@@ -219,7 +234,7 @@ class CurveFitter:
         lr = self.rate(method, batch_size) if lr is None else lr
         optimizer = OPTIMIZERS.get(method, OPTIMIZERS["gradient"])(lr)
         turning = self._turning(turn)
-        self.knobs[:] = np.where(turning, 0.0, self.exact)
+        self._turn_to(np.where(turning, 0.0, self.exact))
         if method == "perturb":
             if batch_size is not None:
                 raise ValueError(f"batch_size is {batch_size}, but perturb compares losses of all points; "
@@ -279,6 +294,10 @@ class CurveFitter:
                 self.knobs[i] = before
             yield
 
+    @quiet
+    def _turn_to(self, knobs):
+        self.knobs[:] = knobs
+
     def _turning(self, turn):
         """bool (degree + 1,): which knobs may turn."""
         if turn is None:
@@ -290,7 +309,8 @@ class CurveFitter:
 
 
 def _points(x, y):
-    n = len(x) if np.ndim(x) == 1 else 0
+    x = check.numeric(x, "x")
+    n = len(x) if x.ndim == 1 else 0
     x = check.array("x", x, (n,), np.dtype(np.float64))
     y = check.array("y", y, (n,), np.dtype(np.float64))
     if n < 2:

@@ -8,11 +8,13 @@ writes a GIF. ImportError names the extra to install.
 import numpy as np
 
 from . import colours
-from .plot import finish, legend_below, open_figure, plain, plain_numbers, wrapped
+from .plot import finish, legend_below, open_figure, plain_numbers, wrapped
+from .quiet import quiet
 
 _FRAMES, _MILLISECONDS, _HOLD = 70, 90, 2000       # the last frame is held
 
 
+@quiet
 def fit(fitter, runs, path=None, names=("x", "y")):
     """The points, the curve each run ended with, and beneath them the exact one of least squares."""
     figure = open_figure(path, (7.2, 5.2))
@@ -31,6 +33,7 @@ def fit(fitter, runs, path=None, names=("x", "y")):
     return finish(figure, path)
 
 
+@quiet
 def loss(fitter, runs, path=None):
     """The loss of each run over the evaluations it spent, both axes logarithmic, and the least there is."""
     figure = open_figure(path, (7.2, 5.2))
@@ -62,6 +65,7 @@ def loss(fitter, runs, path=None):
     return finish(figure, path)
 
 
+@quiet
 def animate(fitter, fits, walks, pair, path, names=("x", "y")):
     """Write a GIF: left the fits of runs of all knobs, right the paths of runs of two knobs over their loss.
 
@@ -148,8 +152,8 @@ def _points(axes, fitter, names):
     axes.plot(fitter.x, fitter.y, label="points", **colours.POINTS)
     reach = np.ptp(fitter.y) or 1.0
     axes.set_ylim(fitter.y.min() - 0.25 * reach, fitter.y.max() + 0.25 * reach)
-    axes.set_xlabel(wrapped(plain(names[0]), 4.5, 10))
-    axes.set_ylabel(wrapped(plain(names[1]), 3.2, 10))
+    axes.set_xlabel(wrapped(names[0], 4.5, 10))
+    axes.set_ylabel(wrapped(names[1], 3.2, 10))
     axes.spines[["top", "right"]].set_visible(False)
 
 

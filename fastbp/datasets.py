@@ -13,7 +13,10 @@ import zlib
 
 import numpy as np
 
-from .tables import Dataset, Table, load_csv, load_features, split_rows
+from . import foreign
+from .quiet import quiet
+from .splits import split_rows
+from .tables import Dataset, Table, load_csv, load_features
 
 __all__ = ["Dataset", "Table", "load_csv", "load_digits", "load_features", "load_mnist", "read_idx"]
 
@@ -35,10 +38,12 @@ MIRRORS = (
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
+@quiet
 def load_digits(test_size=0.2, seed=0):
     """scikit-learn's bundled digits: 1,797 images of 8x8, pixels scaled from 0..16 to 0..1 -> Dataset.
 
-    `test_size` of each digit is held out, the same images for the same seed. X is float32 (n, 64), y int64 (n,).
+    round(1797 test_size) images are held out, `test_size` of each digit, the same ones for the same seed. X is float32
+    (n, 64), y int64 (n,).
     Raises ImportError naming the extra to install if scikit-learn is missing.
     Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998 (its test part).
     """
@@ -86,6 +91,7 @@ def _images(X_train, y_train, X_test, y_test, shape, white, name):
     return Dataset(X_train, y_train, X_test, y_test, classes, shape, name, spec)
 
 
+@quiet
 def _pixels(images):
     """(n, h, w) bytes -> (n, h*w) float32 in 0..1."""
     return np.divide(images.reshape(len(images), -1), np.float32(255), dtype=np.float32)
@@ -118,14 +124,13 @@ def read_idx(path):
     try:
         with open(path, "rb") as raw:
             # The content says whether it is gzipped: downloaded archives often lose or keep a wrong ".gz".
-            zipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
+            zipped = raw.peek(2)[:2] == b"\x1f\x8b"           # a pipe cannot be read twice
             with gzip.GzipFile(fileobj=raw) if zipped else raw as file:
                 return _read_idx(path, file)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise ValueError(f"{path}: a folder; expected an IDX file") from None
+        raise IsADirectoryError(f"{path}: a folder; expected an IDX file; give the path of one in it") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: a truncated or damaged gzip file ({error}); fetch it again") from None
 
@@ -133,8 +138,9 @@ def read_idx(path):
 def _read_idx(path, file):
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_TYPES or not 1 <= magic[3] <= 32:
-        raise ValueError(f"{path}: not an IDX file: it begins with {magic.hex(' ') or 'nothing'}; expected two zero "
-                         f"bytes, a type (08 for bytes) and the number of dimensions")
+        seems = foreign.seems(path)
+        raise ValueError(f"{path}: not an IDX file{seems and f'; it seems to be {seems}'}; expected one that begins "
+                         f"with two zero bytes, a type (08 for bytes) and the number of dimensions")
     header = file.read(4 * magic[3])
     if len(header) < 4 * magic[3]:
         raise ValueError(f"{path}: truncated in the header: {4 + len(header)} bytes of {4 + 4 * magic[3]}; "
@@ -151,7 +157,12 @@ def _read_idx(path, file):
         found = f"truncated: {got} bytes of values" if got < size else f"more than {size} bytes of values"
         raise ValueError(f"{path}: {found}; its header says {_by(shape)} of {dtype.itemsize} bytes each, {size} "
                          f"in all; fetch the file again")
-    return np.frombuffer(b"".join(pieces), dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape)
+    values = np.frombuffer(b"".join(pieces), dtype).astype(dtype.newbyteorder("="), copy=False)
+    try:
+        return values.reshape(shape)
+    except ValueError:                            # a side of 0 among sides whose product is no number of bytes
+        raise ValueError(f"{path}: no values, but sides of {_by(shape)}, more than an array can have; its header is "
+                         f"damaged; fetch the file again") from None
 
 
 def _by(shape):

@@ -4,9 +4,14 @@
 where an input was broadcast, the sum that takes it back is added here, once for all operations.
 """
 
+import math
+
 import numpy as np
 
 from .node import OPERATIONS, Node, Operation, broadcast, constant, is_number, node_of
+from .quiet import quiet
+
+MOST_NEAR = 16  # nodes of a level that are looked at for what an expanded one stands beside
 
 
 def apply(op, *operands, **attributes):
@@ -15,7 +20,8 @@ def apply(op, *operands, **attributes):
     batched, shape = broadcast(op, nodes)
     if any(node.op == "expand" for node in nodes):
         if not any(_before(node).batched for node in nodes):  # nothing here depends on the sample
-            return expand(apply(op, *(_before(node) for node in nodes), **attributes), batched, shape)
+            beside = [one for node in nodes if node.op == "expand" for one in node.inputs[1:]]
+            return expand(apply(op, *(_before(node) for node in nodes), **attributes), batched, shape, beside)
         for i in range(len(nodes)):  # one after the other: two that can each do without it may not both
             nodes[i] = _unexpanded(i, nodes, batched, shape)
     if all(node.op == "constant" for node in nodes):
@@ -30,17 +36,29 @@ def _before(node):
 
 
 def _unexpanded(i, nodes, batched, shape):
-    """Operand i as it was before it was expanded, where the other operands give the same shape without that."""
+    """Operand i as it was before it was expanded, where the other operands give the same shape without that, and
+    depend on what it stands beside."""
     node = nodes[i]
     if node.op != "expand":
         return node
     rest = [*nodes[:i], node.inputs[0], *nodes[i + 1 :]]
     try:
-        return node.inputs[0] if broadcast("", rest) == (batched, shape) else node
+        same = broadcast("", rest) == (batched, shape)
     except ValueError:
         return node
+    return node.inputs[0] if same and not _missing(node.inputs[1:], rest) else node
 
 
+def _missing(beside, nodes, depth=3):
+    """Those of the nodes `beside` that are not found near these nodes, among them or what they are made from."""
+    found, level = set(), list(nodes) if beside else []
+    for _ in range(depth + 1):
+        found.update(level)
+        level = [child for node in level[:MOST_NEAR] for child in node.inputs]
+    return [node for node in dict.fromkeys(beside) if node not in found]
+
+
+@quiet
 def _folded(op, nodes, attributes):
     """The constant that an operation on constants gives; None where it depends on the batch in a way constants cannot
     say."""
@@ -51,18 +69,17 @@ def _folded(op, nodes, attributes):
         per_batch = 0
     else:
         return None
-    with np.errstate(all="ignore"):
-        return constant(OPERATIONS[op].fold(*(node.value for node in nodes), **attributes), per_batch)
+    return constant(OPERATIONS[op].fold(*(node.value for node in nodes), **attributes), per_batch)
 
 
-def row(op, derivative, fold):
-    """Adds an elementwise operation whose kernel has its name."""
+def row(op, derivative, fold, kernel=None):
+    """Adds an elementwise operation; its kernel has its name, where none is given."""
 
     def reduced(node, dy):
         for child, gradient in zip(node.inputs, derivative(node, dy), strict=True):
             yield None if gradient is None else _reduced(gradient, child)
 
-    OPERATIONS[op] = Operation("map", op, reduced, fold)
+    OPERATIONS[op] = Operation("map", kernel or op, reduced, fold)
 
 
 def _reduced(gradient, child):
@@ -72,11 +89,19 @@ def _reduced(gradient, child):
 # ---- arithmetic ----------------------------------------------------------------------------------------------------
 
 
+def is_all(node, number, other):
+    """Whether a node is this number, or this number everywhere in the shape of another node."""
+    if node.op != "expand":
+        return is_number(node, number)
+    alike = (node.batched, node.shape) == (other.batched, other.shape)
+    return len(node.inputs) == 1 and alike and is_number(node.inputs[0], number)
+
+
 def add(a, b):
     a, b = node_of(a), node_of(b)
-    if is_number(a, 0):
+    if is_all(a, 0, b):
         return b
-    return a if is_number(b, 0) else apply("add", a, b)
+    return a if is_all(b, 0, a) else apply("add", a, b)
 
 
 def subtract(a, b):
@@ -89,6 +114,9 @@ def multiply(a, b):
         return b
     if is_number(b, 1):
         return a
+    for one, other in ((a, b), (b, a)):
+        if one.op == "expand" and is_number(one.inputs[0], 1):  # x ** 0: the shape, and that it depends on x, stay
+            return expand(other, *broadcast("multiply", [a, b]), _missing(one.inputs[1:], [other]))
     if b.op == "constant":
         a, b = b, a
     if (
@@ -101,6 +129,7 @@ def multiply(a, b):
     return apply("multiply", a, b)
 
 
+@quiet
 def divide(a, b):
     b = node_of(b)
     if b.op == "constant" and not b.per_batch and np.all(b.value):
@@ -117,32 +146,12 @@ def square(x):
     return apply("square", x)
 
 
-def power(x, exponent):
-    """x ** exponent: exactly for whole exponents; exp(exponent * log(x)) for others, or where the exponent is a
-    node."""
-    exponent = node_of(exponent)
-    if exponent.op != "constant" or exponent.shape or exponent.per_batch:
-        return exp(multiply(exponent, log(x)))
-    p = float(exponent.value)
-    special = {0: lambda: constant(1.0), 1: lambda: node_of(x), 2: lambda: square(x), 0.5: lambda: sqrt(x)}
-    return special[p]() if p in special else apply("power", x, exponent=p)
-
-
 def total_of(*terms):
     """The sum of nodes, in their order."""
     result = terms[0]
     for term in terms[1:]:
         result = add(result, term)
     return result
-
-
-def _power_derivative(node, dy):
-    x = node.inputs[0]
-    yield lambda: multiply(dy, multiply(node.exponent, power(x, node.exponent - 1)))
-
-
-def _power(x, exponent):
-    return x**exponent
 
 
 row("add", lambda node, dy: (lambda: dy, lambda: dy), np.add)
@@ -161,7 +170,6 @@ row(
     np.divide,
 )
 row("square", lambda node, dy: (lambda: multiply(multiply(2.0, dy), node.inputs[0]),), np.square)
-row("power", _power_derivative, _power)
 
 
 # ---- functions of one number ---------------------------------------------------------------------------------------
@@ -281,14 +289,20 @@ row("select", _select_derivative, _select)
 # ---- broadcasting, there and back ----------------------------------------------------------------------------------
 
 
-def expand(x, batched, shape):
-    """x broadcast to a shape; most operations take the broadcast operand as it is, and the node disappears."""
+def expand(x, batched, shape, beside=()):
+    """x broadcast to a shape; most operations take the broadcast operand as it is, and the node disappears.
+
+    beside: what the value is made from, too, although it does not change it, as x in x ** 0: it is an input like any
+    other, with the gradient 0.
+    """
     x = node_of(x)
-    if x.batched == batched and x.shape == tuple(shape):
+    if x.batched == batched and x.shape == tuple(shape) and not beside:
         return x
     while x.op == "expand":
-        x = x.inputs[0]
-    return Node("expand", (x,), batched=batched, shape=shape)
+        beside, x = (*x.inputs[1:], *beside), x.inputs[0]
+    if batched and not x.batched and x.rows > 1 and x.size < math.prod(shape):
+        x = Node("expand", (x,), batched=False, shape=shape)  # (2, 1) to (2, 3), to (B, 2, 3), as strides can say
+    return Node("expand", (x, *dict.fromkeys(beside)), batched=batched, shape=shape)
 
 
 def like(x, other):
@@ -332,7 +346,14 @@ def batch_sum(x, shape=None):
     return Node("batch_sum", (x,), batched=False, shape=x.shape if shape is None else shape)
 
 
-OPERATIONS["expand"] = Operation("map", "copy", lambda node, dy: (lambda: summed_to(dy, node.inputs[0]),), lambda x: x)
+def _expand_derivative(node, dy):
+    x, *beside = node.inputs
+    yield lambda: summed_to(dy, x)
+    for other in beside:
+        yield lambda other=other: like(0.0, other)
+
+
+OPERATIONS["expand"] = Operation("map", "copy", _expand_derivative, lambda x: x)
 OPERATIONS["reshape"] = Operation("reshape", None, lambda node, dy: (lambda: reshape(dy, node.inputs[0].shape),))
 OPERATIONS["row_sum"] = Operation("row_reduce", "row_sum", lambda node, dy: (lambda: like(dy, node.inputs[0]),))
 OPERATIONS["column_sum"] = Operation("column_sum", None, lambda node, dy: (lambda: like(dy, node.inputs[0]),))
@@ -347,7 +368,6 @@ Node.__add__, Node.__radd__ = add, lambda a, b: add(b, a)
 Node.__sub__, Node.__rsub__ = subtract, lambda a, b: subtract(b, a)
 Node.__mul__, Node.__rmul__ = multiply, lambda a, b: multiply(b, a)
 Node.__truediv__, Node.__rtruediv__ = divide, lambda a, b: divide(b, a)
-Node.__pow__, Node.__rpow__ = power, lambda a, b: power(b, a)
-Node.__neg__, Node.__abs__ = negate, absolute
+Node.__neg__, Node.__pos__, Node.__abs__ = negate, lambda x: x, absolute
 Node.__lt__, Node.__le__ = less, less_equal
 Node.__gt__, Node.__ge__ = lambda a, b: less(b, a), lambda a, b: less_equal(b, a)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from . import loop
-from ._core import cpu
+from . import finite, loop, sources
 
 
 class Job(loop.Job):
@@ -30,14 +29,14 @@ class Job(loop.Job):
             raise ValueError("the loss has no inputs, expected data to train on; use loss_and_grad and optimizer.step")
         for key, array in arrays.items():
             # what is converted was searched when it was looked at
-            if array.dtype == self.model.dtype and not cpu.all_finite(array):
+            if array.dtype == self.model.dtype and not sources.all_finite(array, self.model.dtype):
                 raise ValueError(
                     f"input {key!r} has NaN or infinity in it, expected finite numbers; clean it, or leave rows out"
                 )
         return arrays
 
     def names(self):
-        return loop.logged(["loss"], self.validation)
+        return loop.logged(["loss"], () if self.validation is None else ["loss"])
 
     def plan(self, batch, order):
         kinds = self.model._kinds(self.arrays)
@@ -50,14 +49,30 @@ class Job(loop.Job):
         return 1 if self.model.debug else super().chunk(left)
 
     def guarded(self, start, epoch, order, step, losses, optimizer, batch):
-        where = self.where(self.rows_of_step(order, step, batch)) if self.model.debug else ""
-        if where:
+        found = self.trouble(self.rows_of_step(order, step, batch), finite.anywhere) if self.model.debug else None
+        if found is not None:
             raise FloatingPointError(
-                f"epoch {epoch + 1}, step {step + 1}: a number is not finite {where}; the parameters are those before "
-                "this step. Use a smaller lr, or clip_norm, or scale the data"
+                f"epoch {epoch + 1}, step {step + 1}: a number is not finite {found.where}; the parameters are those "
+                f"before this step. {_sentence(found.remedy)}"
             )
         yield from super().guarded(start, epoch, order, step, losses, optimizer, batch)
 
-    def where(self, rows):
+    def explained(self, rows, loss, layer):
+        found = self.trouble(rows, finite.forward if layer is None else finite.backward)
+        where, remedy = ("", finite.SLOWER) if found is None else found[:2]
+        if layer is None:
+            what = f"the loss became {loss} {where}"
+        elif found is None:
+            what = f"a parameter of {layer} stopped being finite"
+        else:
+            what = f"a parameter of {layer} stopped being finite, as its gradient does {where}"
+        return what, _sentence(remedy)
+
+    def trouble(self, rows, look):
+        """What `look`, of fastbp.finite, finds in the step over these rows that is next."""
         rows = {name: np.ascontiguousarray(array) for name, array in rows.items()}
-        return self.model.where_not_finite(rows, len(next(iter(rows.values()))))
+        return look(self.model, rows, len(next(iter(rows.values()))), self.model._draws)
+
+
+def _sentence(text):
+    return text[0].upper() + text[1:]

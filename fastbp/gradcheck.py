@@ -6,6 +6,7 @@ import numpy as np
 
 from . import check, text
 from .network import Sequential
+from .quiet import quiet
 
 STEP = 6e-6  # the cube root of float64's precision: rounding and truncation of the difference are balanced there
 
@@ -24,6 +25,7 @@ class GradCheck(NamedTuple):
         return text.call("GradCheck", [f"{name}={value!r}" for name, value in self._asdict().items()])
 
 
+@quiet
 def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, seed=0):
     """Compares net's gradient for (X, y) with central differences, in float64 whatever the network's dtype.
 
@@ -43,7 +45,7 @@ def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, se
     analytic = twin.grads.copy()
     chosen = np.arange(twin.params.size)
     if most < chosen.size:
-        chosen = np.sort(np.random.default_rng(seed).choice(chosen, most, replace=False))
+        chosen = np.sort(np.random.default_rng(check.seed("seed", seed)).choice(chosen, most, replace=False))
     numeric = np.empty(len(chosen))
     for i, k in enumerate(chosen):
         value = twin.params[k]

@@ -9,13 +9,17 @@
     value, grads = plan.loss_and_grad(x=xs, y=ys)          # grads["k"].shape == (6,)
 
 An input has a row for each sample: (batch, width). Parameters and constants are the same for all samples: (), (d,) or
-(a, b). Shapes broadcast as in NumPy. What is trained are the parameters that the loss reaches, but for those behind
-`freeze`.
+(a, b). Shapes broadcast as in NumPy. Comparisons, == and != among them, are nodes of 0 and 1, joined by &, |, ^ and ~;
+whether two names are of one node is asked with `is`. What is trained are the parameters that the loss reaches, but for
+those behind `freeze`.
 """
 
 from . import check, losses, nets
+from . import conditions as _conditions  # noqa: F401 -- operators of nodes
 from . import elementwise as _e
+from . import flat as _flat  # noqa: F401 -- how nodes are pickled
 from . import initializers as _initializers
+from . import powers as _powers  # noqa: F401 -- operators of nodes
 from . import products as _p
 from . import structure as _s
 from .compiled import Plan
@@ -27,8 +31,8 @@ __all__ = [
     "Node", "Plan", "abs", "binary_cross_entropy", "clip", "compile", "concat", "constant", "cos", "cross_entropy",
     "dense", "draw", "elu", "equal", "exp", "freeze", "gather", "gelu", "gelu_tanh", "grad", "half_squared_error",
     "hard_sigmoid", "huber", "input", "inputs", "leaky_relu", "log", "logsumexp", "mae", "max", "maximum", "mean",
-    "minimum", "mish", "mse", "parameter", "poisson", "quantile", "relu", "reshape", "selu", "show", "sigmoid", "sign",
-    "silu", "sin", "softmax", "softplus", "softsign", "sqrt", "square", "squared_error", "sum", "tanh", "where",
+    "minimum", "mish", "mse", "norm", "parameter", "poisson", "quantile", "relu", "reshape", "selu", "show", "sigmoid",
+    "sign", "silu", "sin", "softmax", "softplus", "softsign", "sqrt", "square", "squared_error", "sum", "tanh", "where",
 ]  # fmt: skip
 
 _each = sum  # the builtin, before this module's own takes its name
@@ -113,6 +117,14 @@ def sum(x, axis=None):
     if axis == 0:
         return _e.batch_sum(x) if x.batched else _s.column_sum(x)
     return _e.row_sum(x)
+
+
+def norm(x, axis=None):
+    """The Euclidean norm of a node's numbers, sqrt(sum(x * x)); axis as for `sum`. Where it is 0, so is its slope,
+    while that of sqrt is infinite there. The dtype must hold the squares."""
+    squares = sum(_e.square(x), axis)
+    nothing = squares == 0
+    return where(nothing, 0.0, sqrt(where(nothing, 1.0, squares)))
 
 
 def mean(x, axis=None):
@@ -352,7 +364,7 @@ def compile(loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_
     return Plan(loss, outputs, dtype=dtype, seed=seed, debug=debug, shared_with=shared_with)
 
 
-def show(what, **inputs):
+def show(what, /, **inputs):
     """The graph as text: a line for each node, in order, with its value and gradient.
 
     what: a Plan, after a step; or a scalar node, with an array for each input - or none, for the structure alone.
@@ -360,13 +372,13 @@ def show(what, **inputs):
     return _stepped(what, inputs).show()
 
 
-def draw(what, path=None, **inputs):
+def draw(what, path=None, /, **inputs):
     """The graph as a picture, by graphviz: returns a graphviz.Digraph, and writes `path` (.svg, .png, .pdf) where
     given.
 
-    what and inputs: as for `show`. Parameters are ellipses, inputs sheets of paper, constants bare numbers, operations
-    boxes, the loss a double box. Raises ImportError without the package graphviz, RuntimeError for a path without the
-    program dot.
+    what, path and inputs: as for `show`, by their places and by name. Parameters are ellipses, inputs sheets of paper,
+    constants bare numbers, operations boxes, the loss a double box. Raises ImportError without the package graphviz,
+    RuntimeError for a path without the program dot.
     """
     from . import picture  # graphviz is optional
 

@@ -8,7 +8,8 @@ Each initializer draws with variance gain / fan, so that signals keep their size
     lecun    1 / inputs             LeCun et al., "Efficient BackProp", 1998; selu wants it (Klambauer et al.,
                                     "Self-normalizing neural networks", NeurIPS 2017)
 
-`_normal` draws from the (not truncated) normal distribution, `_uniform` from [-a, a) with a = sqrt(3 variance).
+`_normal` draws from the (not truncated) normal distribution, `_uniform` from [-a, a) with a = sqrt(3 variance). The
+bits depend on nothing but the key: `fastbp/_core/portable.pyx`.
 """
 
 import math
@@ -17,6 +18,7 @@ import numpy as np
 
 from fastbp import check
 from fastbp._core import random
+from fastbp.quiet import quiet
 
 _VARIANCES = {
     "glorot": lambda inputs, units: 2.0 / (inputs + units),
@@ -56,6 +58,7 @@ def get(name, init, shape):
     return values
 
 
+@quiet
 def values(init, shape, fans, key):
     """float64 array of `shape` from what `get` returned. fans: (inputs, units) of the layer; key: int, the stream."""
     if not isinstance(init, str):

@@ -1,6 +1,8 @@
 """Layers: what a network is made of. A layer made by a user only stores and checks what it was given;
 `Sequential` keeps copies of them whose W, b, dW and db are views of the network's vectors `params` and `grads`."""
 
+import copy
+
 from fastbp import check, initializers, nets, products
 from fastbp._core import cpu, random
 
@@ -21,6 +23,16 @@ class Layer:
     def copy(self):
         """A layer with the same settings, bound to nothing."""
         return type(self)(**self._settings())
+
+    def __deepcopy__(self, memo):
+        """A layer with the same settings and values, which are its own: a view of no network's vectors, a part of no
+        expression. A copy of a network has layers that are views of its vectors."""
+        twin = memo[id(self)] = object.__new__(type(self))
+        twin.__dict__.update(copy.deepcopy({**self.__dict__, "_nodes": None}, memo))
+        return twin
+
+    def __copy__(self):
+        return copy.deepcopy(self)
 
     def config(self):
         """JSON-able dict of what a file keeps: the kind and the settings, without initial values."""

@@ -1,11 +1,10 @@
 """Looking inside a compiled expression: the value and the gradient of any node, and the whole graph as text."""
 
-import math
-
 import numpy as np
 
 from .elementwise import total_of
 from .node import OPERATIONS, constant, differentiate, ordered
+from .quiet import quiet
 from .text import WIDTH, filled
 
 LONGEST = 6  # numbers of a value that are written out
@@ -58,22 +57,6 @@ class Looks:
             np.zeros(shape, self.dtype) if node is None else np.broadcast_to(found[node], shape)
             for node, shape in zip(made, shapes, strict=True)
         ]
-
-    def _find_not_finite(self, value, arrays, n):
-        """Raises FloatingPointError with the first node that is not finite, if there is one or the loss is not."""
-        where = self.where_not_finite(arrays, n)
-        if where or not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value} {where}; use a smaller lr or clip_norm, or scale the data")
-
-    def where_not_finite(self, arrays, n):
-        """In words, the first node of the loss whose value for these arrays is not finite; "" where all are."""
-        nodes = tuple(node for node in ordered([self.loss_node]) if not node.attributes.get("integer"))
-        found = self._run_nodes(nodes, nodes, arrays, n)
-        for node in nodes:
-            if not np.isfinite(found[node]).all():
-                made = ", ".join(map(repr, node.inputs))
-                return f"at {node!r}{f', made from {made}' if made else ''}"
-        return ""
 
     def nodes(self):
         """All nodes of the loss, each after those it is made from."""
@@ -148,9 +131,12 @@ def label(node, name=None):
     if node.op == "slice":
         parts = zip(node.begins, node.shape, strict=True)
         return f"slice [{', '.join(f'{i}:{i + n}' if n > 1 else f'{i}' for i, n in parts)}]"
-    return f"{node.op} {node.exponent:g}" if node.op == "power" else node.op
+    if node.op == "variable_power":
+        return f"power{f' log^{node.param:g}' if node.param else ''}"
+    return f"{node.op} {node.param:g}" if node.op == "power" else node.op
 
 
+@quiet
 def numbers(array):
     """An array in a few characters: its numbers where they are few, else its shape, mean and extremes."""
     array = np.asarray(array, np.float64) + 0.0  # a zero without a sign

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import check, optimizers
+from . import check, hints, optimizers, splits
 from ._core import cpu, random
 from ._core import train as core
-from .callbacks import Callbacks, History, Progress
+from .callbacks import Callbacks, History
+from .progress import Progress
+from .quiet import quiet
 
 CHUNK_SECONDS = 0.05
 
@@ -26,7 +28,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     model = job.model
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
-    seed = model.seed if seed is None else check.integer("seed", seed, minimum=0)
+    seed = check.seed("seed", model.seed if seed is None else seed, epochs if shuffle else 1)
     if optimizer is None:
         optimizer = optimizers.SGD(lr=0.1)
     elif not isinstance(optimizer, optimizers.Optimizer):
@@ -34,25 +36,66 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     calls = Callbacks(callbacks, early_stopping, names=job.names())
     history = job.history(epochs)
     optimizer.monitored(job.names())
+    calls.warn_of_misnamed()
+    job.warn_of_data()
+    check_memory([job], [optimizer])
+    failed = None
     with Progress(epochs, history.params["steps"], progress) as bar:
         optimizer.bind(model.params)  # here: whatever is refused is refused by now
         try:
-            stop = calls.on_train_begin(model)
-            for epoch in range(epochs):
-                if stop or calls.on_epoch_begin(model, epoch):
-                    break
-                bar.begin(epoch)
-                with model._alone:  # for an epoch, not for all of them: callbacks may use the network
-                    logs = _alone(job, job.epoch(epoch, optimizer, shuffle, seed + epoch, bar))
-                logs.update(job.validate())
-                history.append(epoch, logs)
-                bar.end(logs)
-                optimizer.observe(logs)
-                stop = calls.on_epoch_end(model, epoch, logs)
+            _train(job, optimizer, shuffle, seed, calls, history, bar)
         except KeyboardInterrupt:
             history.interrupted = True
-        calls.on_train_end(model, history)
+        except BaseException as error:
+            failed = error
+        try:
+            calls.on_train_end(model, history)
+        except KeyboardInterrupt:
+            history.interrupted = True
+        finally:
+            if failed is not None:
+                raise _told(failed, calls)
     return history
+
+
+def _train(job, optimizer, shuffle, seed, calls, history, bar):
+    """All epochs, each followed by what is to be done about it."""
+    model = job.model
+    stop, hinted = calls.on_train_begin(model), False
+    for epoch in range(history.params["epochs"]):
+        if stop or calls.on_epoch_begin(model, epoch):
+            break
+        bar.begin(epoch)
+        # alone for an epoch, not for all of them: callbacks may use the network
+        logs = model._alone.call(_made, job, job.epoch(epoch, optimizer, shuffle, seed + epoch, bar))
+        logs.update(job.validate())
+        history.append(epoch, logs)
+        optimizer.observe(logs)
+        bar.end(logs)
+        if not hinted and (hint := job.hint(history, optimizer)):
+            hinted = True
+            hints.warn(hint)
+        stop = calls.on_epoch_end(model, epoch, logs)
+
+
+def _told(error, calls):
+    """The error that ended a training, which says so where the parameters are not those of the last good step."""
+    best = calls.put_back()
+    if isinstance(error, FloatingPointError) and best is not None:
+        error.args = (f"{error}. Early stopping has put back the parameters of epoch {best + 1}, the best",)
+    return error
+
+
+def check_memory(jobs, optimizers):
+    """Refuses vectors that are not what they were made as, and data of these jobs, which may share them, that lie in
+    what training writes."""
+    arrays = {id(array): (name, array) for job in jobs for name, array in job.arrays.items()}
+    for job, optimizer in zip(jobs, optimizers, strict=True):
+        model = job.model
+        check.vectors(model, ("params", "grads"))
+        written = {"params": model.params, "grads": model.grads, "the optimizer's state": optimizer and optimizer.state}
+        for name, array in arrays.values():
+            check.apart({job.called(name): array}, written)
 
 
 def update(model, optimizer):
@@ -60,16 +103,18 @@ def update(model, optimizer):
 
     Raises FloatingPointError, naming the layer or parameter: with nothing changed where a gradient is not finite.
     """
-    with model._alone:
-        plan = model._last or model._plans.get("train", 1)
-        failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), optimizer.steps, cpu.threads())
-        if failed:
-            where = model._layer_of(model.grads if failed == "gradient" else model.params)
-            kept = "; nothing was changed" if failed == "gradient" else ""
-            raise FloatingPointError(
-                f"step {optimizer.steps}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
-            )
-        optimizer.steps += 1
+    model._alone.call(_update, model, optimizer)
+
+
+def _update(model, optimizer):
+    plan, step = model._last or model._plans.get("train", 1), optimizer.steps
+    failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), cpu.threads())
+    if failed:
+        where = model._layer_of(model.grads if failed == "gradient" else model.params)
+        kept = "; nothing was changed" if failed == "gradient" else ""
+        raise FloatingPointError(
+            f"step {step}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
+        )
 
 
 class Call(NamedTuple):
@@ -82,11 +127,12 @@ class Call(NamedTuple):
     epoch: int
     lr: np.ndarray
     losses: np.ndarray
+    model: object
     optimizer: object
-    dropout: tuple
+    before: object  # a core.State to go back to where a parameter stops being finite, or None
 
 
-def _alone(job, work):
+def _made(job, work):
     """Makes the calls that `work`, a generator of the job's, asks for, one by one; returns what it returns."""
     result = None
     try:
@@ -107,13 +153,14 @@ def run_steps(job, optimizer, steps, seed=0):
     """
     losses = np.empty(steps)
     done, epoch = 0, 0
+    check_memory([job], [optimizer])
     if optimizer is not None:
         optimizer.bind(job.model.params)
     while done < steps:
         order = epoch_order(job.n, job.batch, True, seed + epoch)
         # the order of one batch of all rows never changes, so all its epochs are one call
         count = steps if order is None else min(steps - done, job.n // job.batch)
-        _alone(job, job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer))
+        _made(job, job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer))
         done, epoch = done + count, epoch + 1
     return losses
 
@@ -130,37 +177,31 @@ def validation_share(split, data):
 
 def held_out(share, n):
     """The first of the rows that are kept for validation: the last part of n."""
-    edge = n - round(n * share)
-    if not 0 < edge < n:
-        raise ValueError(
-            f"validation_split is {share} of {n} samples, expected at least one to train on "
-            "and one to validate with; change it, or pass validation_data"
-        )
-    return edge
+    return n - splits.held_out(share, n, "validation_split", "samples", "pass validation_data")
 
 
-def logged(names, validation):
-    """The keys of an epoch's logs, from those of an evaluation."""
-    names = names if validation is None else [*names, *(f"val_{name}" for name in names)]
-    return [*names, "lr", "seconds", "samples_per_second"]
+def logged(names, validated=()):
+    """The keys of an epoch's logs, from those of an evaluation of the data trained on and of the validation data."""
+    return [*names, *(f"val_{name}" for name in validated), "lr", "seconds", "samples_per_second"]
 
 
 class Job:
     """What one training needs: the model (a network or an expression), its checked data, and the plans of its steps.
 
-    arrays: {name: array}, a row for each of the n samples; batch: rows of a step. What a kind of model knows better, it
-    overrides: `names`, `plan`, `more_logs`, `validate` and `where`.
+    arrays: {name: array}, a row for each of the n samples; batch: rows of a step. What a kind of model knows better,
+    it overrides: `names`, `plan`, `more_logs`, `validate`, `warn_of_data`, `hint` and `where`.
 
     The methods that train - epoch, guarded, steps - are generators: they yield each Call and are sent its result,
-    (steps completed, whether a parameter broke). So `run` makes the calls of one model, `fit_many` those of several.
+    (steps completed, None or parameters that are not finite). So `run` makes the calls of one, `fit_many` of several.
     """
 
     def __init__(self, model, arrays, batch_size, threads):
         self.model, self.arrays = model, arrays
-        self.threads = cpu.threads() if threads is None else check.integer("threads", threads, minimum=1)
+        self.threads = check.threads(threads)
         self.n = len(next(iter(arrays.values())))
         self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
         self.step_seconds = None
+        self.lr = 0.0  # of an epoch's first step
 
     def history(self, epochs):
         """The History to fill."""
@@ -173,7 +214,11 @@ class Job:
 
     def names(self):
         """The keys of an epoch's logs."""
-        return logged(["loss"], None)
+        return logged(["loss"])
+
+    def called(self, name):
+        """What the caller calls the array of this name."""
+        return name
 
     def plan(self, batch, order):
         """The plan of a training step of `batch` rows, gathered in an order or not."""
@@ -187,16 +232,29 @@ class Job:
         """The logs of the validation data."""
         return {}
 
+    def warn_of_data(self):
+        """Warns of data that training can come to nothing with."""
+
+    def hint(self, history, optimizer):
+        """After an epoch: what to warn of where training has come to nothing so far, or ""."""
+        return ""
+
     def where(self, rows):
         """In words, where in a step over these rows ({name: array}) a number first is not finite."""
         return ""
+
+    def explained(self, rows, loss, layer):
+        """(what stopped being finite, what to do) in words: the loss of a step over these rows, or a parameter of a
+        layer, not None, by its update."""
+        what = f"a parameter of {layer} stopped being finite" if layer else f"the loss became {loss} {self.where(rows)}"
+        return what, "Use a smaller lr, or clip_norm, or scale X and y"
 
     def epoch(self, epoch, optimizer, shuffle, seed, bar):
         """One epoch; returns its logs."""
         begun = time.perf_counter()
         order = self.order(shuffle, seed)
         whole, rest = divmod(self.n, self.batch)
-        start = _State(self.model, optimizer)
+        start = core.State(self.model, optimizer)
         losses = np.empty(whole + bool(rest))
         step = 0
         while step < whole:
@@ -208,11 +266,9 @@ class Job:
             yield from self.guarded(start, epoch, order, whole, losses[whole:], optimizer, rest)
             bar.advance(1)
         seconds = time.perf_counter() - begun
-        share = np.full(len(losses), self.batch / self.n)
-        share[whole:] = rest / self.n
-        logs = {"loss": float(losses @ share)}
+        logs = {"loss": _mean_loss(losses, whole, self.batch / self.n, rest / self.n)}
         logs.update(self.more_logs())
-        return {**logs, "lr": float(optimizer.rate()), "seconds": seconds, "samples_per_second": self.n / seconds}
+        return {**logs, "lr": self.lr, "seconds": seconds, "samples_per_second": self.n / seconds}
 
     def chunk(self, left):
         """How many steps to take before Python has a look again."""
@@ -220,25 +276,26 @@ class Job:
             return 1
         return max(1, min(left, int(CHUNK_SECONDS / max(self.step_seconds, 1e-9))))
 
-    def steps(self, plan, order, first, losses, optimizer):
-        """Takes len(losses) steps from row `first` of the order; returns (steps completed, broken)."""
+    def steps(self, plan, order, first, losses, optimizer, before=None):
+        """Takes len(losses) steps from row `first` of the order; returns (steps completed, broken):
+        broken is None, or the parameters (P,) one of which is not finite; they are then again as `before`."""
         model = self.model
         lr = np.zeros(len(losses)) if optimizer is None else optimizer.learning_rates(len(losses))
+        if first == 0:
+            self.lr = float(lr[0])
         done, broken = yield Call(
             plan.compiled,
-            plan.arrays(**self.arrays),
+            plan.arrays(self.arrays),
             order,
             first,
             self.n // self.batch,
             lr,
             losses,
+            model,
             optimizer,
-            (model._dropout_key, model._draws),
+            before,
         )
-        model._draws += done
         model._last = plan
-        if optimizer is not None:
-            optimizer.steps += done
         return done, broken
 
     def rows_of_step(self, order, step, batch):
@@ -250,39 +307,27 @@ class Job:
     def guarded(self, start, epoch, order, step, losses, optimizer, batch):
         """`steps`, and what happens when a number stops being finite."""
         plan = self.plan(batch, order)
-        done, broken = yield from self.steps(plan, order, step * self.batch, losses, optimizer)
+        done, broken = yield from self.steps(plan, order, step * self.batch, losses, optimizer, start)
         if done == len(losses):
             return
         bad = step + done
         loss = losses[done]
-        layer = self.model._layer_of(self.model.params) if broken else None
+        layer = None if broken is None else self.model._layer_of(broken)
         # The same steps give the same bits: going back to the start of the epoch and repeating all but the bad step
-        # costs nothing until it is needed.
-        start.restore(self.model, optimizer)
+        # costs nothing until it is needed. (Where a parameter broke, the call has gone back by itself.)
+        start.restore()
         if bad:
             again = np.empty(min(bad, self.n // self.batch))
             yield from self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
-        if layer is None:
-            rows = self.rows_of_step(order, bad, batch)
-            what = f"the loss became {loss} {self.where(rows)}"
-        else:
-            what = f"a parameter of {layer} stopped being finite"
+        what, remedy = self.explained(self.rows_of_step(order, bad, batch), loss, layer)
         raise FloatingPointError(
-            f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this "
-            "step. Use a smaller lr, or clip_norm, or scale X and y"
+            f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this step. {remedy}"
         )
 
 
-class _State:
-    """What training changes, as it was at one moment."""
-
-    def __init__(self, model, optimizer):
-        self.params = model.params.copy()
-        self.state = None if optimizer.state is None else optimizer.state.copy()
-        self.steps, self.draws = optimizer.steps, model._draws
-
-    def restore(self, model, optimizer):
-        model.params[:] = self.params
-        if self.state is not None:
-            optimizer.state[:] = self.state
-        optimizer.steps, model._draws = self.steps, self.draws
+@quiet
+def _mean_loss(losses, whole, share, share_of_rest):
+    """The mean over the samples, a float, of the losses of batches: of `whole` ones, and of the rest."""
+    shares = np.full(len(losses), share)
+    shares[whole:] = share_of_rest
+    return float(losses @ shares)

@@ -36,12 +36,10 @@ def lower(
     forward: nodes wanted, such as a network's outputs; loss: a fixed scalar node or None; gradients: {parameter: node}
     as differentiate gives it; data: {name: Data} of the caller's arrays; panel: columns of the matrix product's tile;
     offsets: {parameter: its beginning in the vector of `size` numbers}; keep: backward is a separate
-    call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's;
+    call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's, of
+    which none is called as one of the data is: names of inputs are words, so those of an expression's are tuples;
     masks: {dropout's mask: its number}, where other programs draw the same ones.
     """
-    for name in (results or {}).values():
-        if name in data:
-            raise ValueError(f"input {name!r} is called as a result of the plan is; expected another name; rename it")
     lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {}, masks)
     return lowering.lower(forward, loss, gradients, keep)
 
@@ -55,6 +53,8 @@ class _Lowering(RulesOfRows):
         self.offsets, self.training, self.results = offsets, training, results
         self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, masks
         self.readers, self.ahead = {}, None  # {name: operations that read the rows}, the node whose rows are asked for
+        # values: the caller's rows that may lie anyhow; copies of them
+        self.anyhow, self.own_slots = set(), set()
         # a product that is cut; [(number, first column, columns)] of the shares of its x; their values, and operations
         self.cut, self.shares, self.share_columns, self.share_lists = None, [], {}, []
 
@@ -62,10 +62,12 @@ class _Lowering(RulesOfRows):
         program = self.program
         roots = [*forward, *([] if loss is None else [loss])]
         self.wanted = {*forward, *self.results}
-        others = [node for node in self.results if node not in forward]
+        others = [node for node in self.results if all(node is not one for one in forward)]
         # the last layer's gradients first: the order in which backward reaches them
         self.consumers = _consumers(ordered([*roots, *reversed(list(gradients.values())), *others]))
         self.sources, self.destinations = ranges.sources(gradients, self.consumers)
+        # a gradient that was taken apart reads its terms no more, but the ranges do
+        self.wanted.update(node for source in self.sources.values() for node in source.values)
         terms = [term for source in self.sources.values() for term in (*source.sums, *source.values)]
         order = ordered([*roots, *reversed(terms), *others])
         self.consumers = _consumers(order)
@@ -98,8 +100,11 @@ class _Lowering(RulesOfRows):
         # a share is multiplied for the next step while others still make their gradients of this one
         made = (operation.out for operations in self.share_lists for operation in operations)
         pinned.update(program.root_of(out) for out in made if out is not None)
-        arena.share(program, pinned, keep)
-        alive = [*(slot for slot in program.slots if slot.mode == "local"), *self.in_any_order()]
+        arena.share(program, pinned, keep, self.own_slots)
+        # blocks, and with them the bits of a loss, are those of rows that need no copy
+        copies = {program.values[value].slot for value in self.own_slots}
+        local = (slot for i, slot in enumerate(program.slots) if slot.mode == "local" and i not in copies)
+        alive = [*local, *self.in_any_order()]
         row_bytes = sum(rows.width * rows.itemsize for rows in alive)
         program.slice_rows = regime.slice_rows
         program.block_rows = regimes.block_rows(regime, row_bytes, keep)

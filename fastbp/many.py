@@ -3,16 +3,16 @@ several networks, about 50 ms in all, and each network goes through its epochs a
 
 import time
 from collections import deque
-from contextlib import ExitStack
 
 import numpy as np
 
-from . import check, sources, train
+from . import check, hints, loop, sources, train
 from ._core import cpu
 from ._core import many as core
-from .callbacks import Progress
+from ._core.ready import together
 from .network import Sequential
 from .optimizers import SGD, Optimizer
+from .progress import Progress
 
 # Networks under way for each thread: enough for threads to share evenly (a call has 3 ms for each), and no more,
 # because each holds the order of its epoch, 8 bytes a sample, and costs some 20 us of Python a call.
@@ -48,11 +48,11 @@ def fit_many(
     repeats: a fold, a bootstrap sample; or None for all. The bits are those of fit(X[rows], y[rows], ...).
     optimizers: fb.SGD(lr=0.1) by default; an optimizer, of which each network gets a fresh() one; or a list of one for
     each network, whose state and count of steps go on where they are.
-    seeds: None for each network's own, or a list of ints. threads: an int, by default fb.cpu.threads().
+    seeds: None for each network's own, or a list of ints. threads: an int, by default fb.cpu.threads(); an upper limit.
     In a History, seconds are those that passed from an epoch's beginning to its end, beside other networks' work.
 
     Ctrl-C ends the training after the steps at hand (about 50 ms), with `interrupted` set for the networks that are not
-    finished; some may not have begun.
+    finished; some may not have begun. What `fit` warns of is warned of at the end, by each network's index.
 
     Raises ValueError, TypeError and, for a network that another thread is training, RuntimeError, before anything is
     changed. A network whose loss or parameter stops being finite stops alone, with the parameters after its last good
@@ -62,9 +62,9 @@ def fit_many(
     nets = _networks(nets)
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
-    team = cpu.threads() if threads is None else check.integer("threads", threads, minimum=1)
+    team = check.threads(threads)
     seeds = [net.seed for net in nets] if seeds is None else _each("seeds", seeds, nets)
-    seeds = [check.integer(f"seeds[{i}]", seed, minimum=0) for i, seed in enumerate(seeds)]
+    seeds = [check.seed(f"seeds[{i}]", seed, epochs if shuffle else 1) for i, seed in enumerate(seeds)]
     optimizers = _optimizers(optimizers, nets)
     rows = [None] * len(nets) if rows is None else _each("rows", rows, nets)
     seen = {}
@@ -73,19 +73,13 @@ def fit_many(
         for i, own in enumerate(zip(nets, rows, optimizers, seeds, strict=True))
     ]
     histories = [member.history(epochs) for member in members]
-    with ExitStack() as stack:
-        bar = stack.enter_context(Progress(epochs, sum(history.params["steps"] for history in histories), progress))
-        for member in members:
-            member.lock(stack)
-            member.optimizer.check_free(member.model.params)
-            member.optimizer.monitored(member.names())
-        for member, history in zip(members, histories, strict=True):  # whatever is refused is refused by now
-            member.begin(history, shuffle, bar)
-        try:
-            _side_by_side(members, team)
-        except KeyboardInterrupt:
-            for history in histories:
-                history.interrupted = len(history.epoch) < epochs
+    team = cpu.team(min(team, len(members)))
+    with Progress(epochs, sum(history.params["steps"] for history in histories), progress) as bar:
+        alones = {f"nets[{i}]": net._alone for i, net in enumerate(nets)}
+        together(alones, _train, members, histories, shuffle, bar, team)
+    for member in members:
+        if member.told:
+            hints.warn(f"nets[{member.index}]: {member.told}")
     errors = [f"nets[{member.index}], {member.error}" for member in members if member.error]
     if errors:
         error = FloatingPointError("\n".join(errors))
@@ -94,22 +88,38 @@ def fit_many(
     return histories
 
 
+def _train(members, histories, shuffle, bar, team):
+    """Trains all, whose networks are this call's alone, to their end or to Ctrl-C."""
+    for member in members:
+        member.optimizer.check_free(member.model.params)
+        member.optimizer.monitored(member.names())
+    loop.check_memory(members, [member.optimizer for member in members])
+    for member, history in zip(members, histories, strict=True):  # whatever is refused is refused by now
+        member.begin(history, shuffle, bar)
+    try:
+        _side_by_side(members, team)
+    except KeyboardInterrupt:
+        for history in histories:
+            history.interrupted = len(history.epoch) < history.params["epochs"]
+
+
 class _Member(train.NetworkJob):
     """One network among many: the data of all, and rows, optimizer and seed of its own.
 
-    call: the steps it asks for next; error: the FloatingPointError that ended its training, or None.
+    call: the steps it asks for next; error: the FloatingPointError that ended its training, or None; told: what is to
+    be warned of at the end, or "".
     """
 
     def __init__(self, index, net, rows, optimizer, seed, seen, X, y, sample_weight, batch_size, validation_data):
         self.index, self.optimizer, self.seed, self.seen = index, optimizer, seed, seen
-        self.rows = self.error = None
+        self.rows, self.error, self.told = None, None, ""
         super().__init__(net, X, y, sample_weight, None, batch_size, validation_data, 0.0, threads=1)
         if rows is not None:
             self.rows = check.rows(f"rows[{index}]", rows, self.n)
             self.n = len(self.rows)
             self.batch = min(batch_size, self.n)
 
-    def checked(self, X, y, sample_weight, class_weight, prefix):
+    def checked(self, X, y, sample_weight, prefix):
         """As it was found for the first network of this dtype and scale, and of this loss and width."""
         net, seen = self.model, self.seen
         key = prefix, net.dtype, net.input_scale
@@ -117,21 +127,17 @@ class _Member(train.NetworkJob):
             seen[key] = sources.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
         arrays = *key, net.loss.name, net.units
         if arrays not in seen:
-            seen[arrays] = super().checked(seen[key], y, sample_weight, class_weight, prefix)
+            seen[arrays] = super().checked(seen[key], y, sample_weight, prefix)
         return seen[arrays]
-
-    def lock(self, stack):
-        """Holds the network until the stack is closed."""
-        try:
-            stack.enter_context(self.model._alone)
-        except RuntimeError as error:
-            raise RuntimeError(f"nets[{self.index}]: {error}") from None
 
     def order(self, shuffle, seed):
         order = super().order(shuffle, seed)
         if self.rows is None:
             return order
         return self.rows if order is None else self.rows[order]
+
+    def inputs(self, part):
+        return super().inputs(part if self.rows is None else self.rows[part])
 
     def accuracy(self):
         if self.rows is None:
@@ -158,6 +164,7 @@ class _Member(train.NetworkJob):
             logs.update(self.validate())
             history.append(epoch, logs)
             self.optimizer.observe(logs)
+            self.told = self.told or self.hint(history, self.optimizer)
 
     def resume(self, result=None):
         """Hands on the result of `call` and finds the next one; returns whether there is one."""

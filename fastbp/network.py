@@ -5,10 +5,10 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, layers, loop, losses, nets, per_example, plans, sources, text, train
+from . import check, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
 from ._core import cpu, random
-from ._core.plan import aligned_zeros
 from ._core.ready import Alone
+from .quiet import quiet
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
 
@@ -17,12 +17,13 @@ class Sequential:
     """A network of layers in a row.
 
     layers: Dense and Dropout objects, each Dense as wide as the one before it gives out; kept as copies in `layers`.
-    loss: a name or a fastbp.losses object. dtype: "float32" or "float64", of parameters and arithmetic. seed: of the
-    initial parameters, the order of training and the dropout masks. input_scale: what X is multiplied by wherever the
-    network reads it, such as 1 / 255 for pixels that are kept as bytes.
+    loss: a name or a fastbp.losses object. dtype: "float32" or "float64", of parameters and arithmetic. seed: an int, 0
+    to 2^64 - 1, of the initial parameters, the order of training and the dropout masks. input_scale: what X is
+    multiplied by wherever the network reads it, such as 1 / 255 for pixels that are kept as bytes.
 
     params, grads: (P,), one contiguous vector each, never moved; `layers[i].W`, `.b`, `.dW`, `.db` are views of them.
-    A user may write into them between calls.
+    A user may write into them between calls. A call that writes them refuses data that lie in them, and raises
+    ValueError where the array was made read-only, or given another shape or dtype.
 
     Raises ValueError or TypeError, naming the argument, for layers that do not fit each other or the loss.
     """
@@ -34,7 +35,7 @@ class Sequential:
             "input_scale", input_scale, minimum=float(limits.tiny), maximum=float(limits.max)
         )
         self.loss = losses.get(loss)
-        self.seed = check.integer("seed", seed, minimum=0)
+        self.seed = check.seed("seed", seed)
         self.layers = _checked(layers, self.loss)
         dense = [layer for layer in self.layers if layer.size]
         self.inputs, self.units = dense[0].inputs, dense[-1].units
@@ -54,8 +55,10 @@ class Sequential:
         object.__setattr__(self, name, value)
 
     def _allocate(self):
-        size = sum(layer.size for layer in self.layers)
-        self.params, self.grads = aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype)
+        self._size = size = sum(layer.size for layer in self.layers)
+        self.params, self.grads = (
+            memory.zeros(size, self.dtype, lambda: "the network", lambda: _narrower(self.layers)) for _ in range(2)
+        )
         begin = 0
         for layer in self.layers:
             layer.bind(self.params[begin : begin + layer.size], self.grads[begin : begin + layer.size])
@@ -87,16 +90,20 @@ class Sequential:
         """The outputs (n, units) for X (n, inputs), before the loss's link; keeps what `backward` needs.
 
         This is a pass of training: dropout is active. `predict` is for using the network. X itself is kept, not a copy
-        of it, so it must not change before `backward`.
+        of it: where it changes before `backward`, so do the gradients; one that has lost its shape is refused.
         """
-        with self._alone:
-            X, kinds = self._read(X)
-            plan = self._plans.get("keep", len(X), sources=kinds)
-            Y = np.empty((len(X), self.units), self.dtype)
-            dropout = self._dropout()
-            plan.run("forward", dropout=dropout, X=X, Y=Y)
-            self._kept = (plan, X, Y, dropout)
-            return Y.copy()  # backward reads Y; the caller may write into what it gets
+        return self._alone.call(self._forward, X)
+
+    def _forward(self, X):
+        X, kinds = self._read(X)
+        check.apart({"X": X}, {"grads": self.grads})  # which backward writes
+        plan = self._plans.get("keep", len(X), sources=kinds)
+        Y = np.empty((len(X), self.units), self.dtype)
+        self._kept = None  # until this pass is over: it takes the place of what was kept before
+        dropout = self._dropout_key, self._draws
+        plan.run("forward", {"X": X, "Y": Y}, model=self)
+        self._kept = (plan, X, Y, dropout)
+        return Y.copy()  # backward reads Y; the caller may write into what it gets
 
     def backward(self, dY):
         """Fills `grads` from dY (n, units), the gradient for the outputs of the last `forward`; returns dX (n, inputs).
@@ -104,58 +111,57 @@ class Sequential:
         dX, of the network's dtype, is the gradient for X as it was passed, before input_scale. Penalties of the layers
         are included in `grads`.
         """
-        with self._alone:
-            if self._kept is None:
-                raise RuntimeError("backward needs what forward keeps; call forward(X) first")
-            plan, X, Y, dropout = self._kept
-            dY = check.data(dY, self.units, self.dtype, name="dY")
-            if len(dY) != plan.batch:
-                raise ValueError(
-                    f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
-                    "call forward with the same rows first"
-                )
-            dX = np.empty((len(X), self.inputs), self.dtype)
-            plan.run("backward", dropout=dropout, X=X, Y=Y, dY=dY, dX=dX)
-            self._last = plan
-            return dX
+        return self._alone.call(self._backward, dY)
+
+    def _backward(self, dY):
+        if self._kept is None:
+            raise RuntimeError("backward needs what forward keeps; call forward(X) first")
+        plan, X, Y, dropout = self._kept
+        dY = check.data(dY, self.units, self.dtype, name="dY")
+        if len(dY) != plan.batch:
+            raise ValueError(
+                f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
+                "call forward with the same rows first"
+            )
+        check.apart({"dY": dY}, {"grads": self.grads})
+        dX = np.empty((len(X), self.inputs), self.dtype)
+        plan.run("backward", {"X": X, "Y": Y, "dY": dY, "dX": dX}, dropout=dropout)
+        self._last = plan
+        return dX
 
     def loss_and_grad(self, X, y, sample_weight=None, class_weight=None):
         """The loss (a float) of this batch, penalties included; fills `grads`. X (n, inputs), y as for `fit`.
 
         Raises FloatingPointError, naming the layer, if the loss is not finite.
         """
-        with self._alone:
-            loss = None
-            if sample_weight is None and class_weight is None:
-                loss = self._quickly((X, y))
+        return self._alone.call(self._loss_and_grad, X, y, sample_weight, class_weight)
+
+    def _loss_and_grad(self, X, y, sample_weight, class_weight):
+        ready = self._ready  # the last call's plan can be used again on arrays that need no cast
+        if ready is not None and sample_weight is None and class_weight is None:
+            loss = ready.run((X, y), self)
             if loss is not None:
+                if self._last is not ready.owner:
+                    self._last = ready.owner
                 return loss
-            X, kinds = self._read(X)
-            y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
-            weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
-            plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None, sources=kinds)
-            loss = float(plan.run("gradients", dropout=self._dropout(), X=X, targets=y, weights=weights)[0])
-            self._last = plan
-            if weights is None and (self.loss.target_range is None or labels) and self._repeatable(kinds):
-                self._ready = plan.ready(
-                    ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
-                    scanned=("X", "targets"),
-                )
+        X, kinds = self._read(X)
+        y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
+        weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
+        plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None, sources=kinds)
+        check.apart({"X": X, "y": y, "sample_weight": weights}, {"grads": self.grads})
+        arrays = {"X": X, "targets": y, "weights": weights}
+        loss = float(plan.run("gradients", arrays, model=self)[0])
+        self._last = plan
+        if weights is None and (self.loss.target_range is None or labels) and self._repeatable(kinds):
+            self._ready = plan.ready(
+                ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
+                scanned=("X", "targets"),
+            )
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f"the loss is {loss} {self.where_not_finite(X)}; use a smaller lr or clip_norm, or scale X and y"
+                f"the loss is {loss} {self.where_not_finite(X, y, labels, weights)}; use a smaller lr or clip_norm, "
+                "or scale X and y"
             )
-        return loss
-
-    def _quickly(self, arrays):
-        """The loss, where the last call's plan can be used again on arrays that need no cast; else None."""
-        if self._ready is None:
-            return None
-        loss = self._ready.run(arrays, self._dropout_key, self._draws)
-        if loss is None:
-            return None
-        self._draws += 1
-        self._last = self._ready.owner
         return loss
 
     def _apply(self, optimizer):
@@ -188,7 +194,7 @@ class Sequential:
         except IndexError:
             return None
         Y = np.empty((ready.owner.batch, self.units), self.dtype)
-        if ready.run((X, Y), 0, 0) is None:
+        if ready.run((X, Y)) is None:
             return None
         self._ready_to_predict.append(ready)
         return Y
@@ -196,20 +202,25 @@ class Sequential:
     def evaluate(self, X, y, sample_weight=None, class_weight=None):
         """{"loss": mean over the samples, with penalties} and, for a classification, {"accuracy": share right}.
 
-        Dropout is off. An accuracy is given for cross_entropy and binary_cross_entropy, and for integer labels.
+        Dropout is off. An accuracy is given for cross_entropy and binary_cross_entropy, and for targets that are
+        classes: integer labels, or one-hot rows of two outputs or more, with a loss that compares with such (the
+        squared errors, mae, huber). What a network says is then its largest output.
         """
         X, _ = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, targets, len(X), self.loss, self.dtype, self.classes)
-        return self._evaluated(X, targets, labels, weights, self._question(y))
+        return self._evaluated(X, targets, labels, weights, self._question(targets, labels))
 
-    def _question(self, y):
-        """What an accuracy of targets y would count: "class", the largest output; "answers", every output by itself (or
-        the only one); None, nothing: this is no classification."""
-        if check.is_labels(np.asarray(y), self.loss, self.units) or self.loss.name == "cross_entropy":
+    def _question(self, targets, labels):
+        """What an accuracy of checked targets would count: "class", the largest output; "answers", every output by
+        itself (or the only one); None, nothing: this is no classification."""
+        if labels or self.loss.name == "cross_entropy":
+            return "class"
+        if self.loss.one_hot and self.units > 1 and check.one_hot(targets):
             return "class"
         return "answers" if self.loss.classification else None
 
+    @quiet
     def _evaluated(self, X, targets, labels, weights, question):
         """evaluate, of checked arrays."""
         Y, loss = self._outputs(X, targets, labels, weights)
@@ -218,25 +229,29 @@ class Sequential:
             result["accuracy"] = float(np.mean(self._right(Y, targets, labels, question)))
         return result
 
+    @quiet
     def _right(self, Y, targets, labels, question):
         """Which of the outputs Y (n, units), before the loss's link, are right: bools, one for each that counts."""
         if question == "class":
             return Y.argmax(1) == (targets if labels else targets.argmax(1))
         return (Y > 0) == (targets > 0.5)  # the outputs are logits
 
+    @quiet
     def _outputs(self, X, targets=None, labels=False, weights=None):
         """(Y, mean loss) of checked arrays: whole chunks in one compiled call, the rest in another."""
         n = len(X)
         Y = np.empty((n, self.units), self.dtype)
         kind = "predict" if targets is None else "evaluate"
         total, options = 0.0, {"labels": labels, "weighted": weights is not None}
-        options["sources"] = sources.kinds(self.dtype, X=X)
+        options["sources"] = sources.kinds(self.dtype, {"X": X})
+        arrays = {"X": X, "Y": Y, "targets": targets, "weights": weights}
         for batch, first, steps in plans.chunks(n, PREDICT_ROWS):
             with self._plans.borrowed(kind, batch, **options) as plan:
-                losses = plan.run("outputs", first=first, steps=steps, X=X, Y=Y, targets=targets, weights=weights)
+                losses = plan.run("outputs", arrays, first=first, steps=steps)
             total += losses.sum() * (batch / n)
         return Y, total
 
+    @quiet
     def _penalty(self):
         return sum(
             layer.l1 * float(np.abs(layer.W).sum(dtype=np.float64))
@@ -341,15 +356,10 @@ class Sequential:
         """The number of classes a class_weight may speak of: two for a single output."""
         return max(2, self.units)
 
-    def _dropout(self):
-        """(key, draws before) of the next step's masks."""
-        self._draws += 1
-        return self._dropout_key, self._draws - 1
-
     def _read(self, X):
         """(X as a plan reads it, what its plan must know of its dtype)."""
         X = sources.rows(X, self.inputs, self.dtype, scale=self.input_scale)
-        return X, sources.kinds(self.dtype, X=X)
+        return X, sources.kinds(self.dtype, {"X": X})
 
     def _repeatable(self, kinds):
         """Whether a call like this can be made again without this look at X: it is of the network's dtype and no scale
@@ -357,6 +367,7 @@ class Sequential:
         return not kinds and self.input_scale <= 1
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
+        check.vectors(self, ())
         program = nets.program(self, kind, batch, gathered, labels, weighted, kinds)
         return plans.Plan(self.params, self.grads, program, team)
 
@@ -369,20 +380,43 @@ class Sequential:
             begin += layer.size
         return "no layer"
 
-    def where_not_finite(self, X):
-        """In words, the first layer whose output for X is not finite."""
+    def head(self, i):
+        """A network of the layers up to layer i, a dense one, with a copy of their parameters."""
+        layers = self.layers[: i + 1]
+        head = Sequential(*layers, loss="mae", dtype=self.dtype, input_scale=self.input_scale)
+        head.params[:] = self.params[: head.params.size]
+        return head
+
+    def where_not_finite(self, X, targets, labels=False, weights=None):
+        """In words, what is the first that is not finite for checked data - a layer's output, the loss, the penalties -
+        and the sizes of the numbers that it was computed from. Dropout is off."""
+        size = _size(X) * self.input_scale
         for i, layer in enumerate(self.layers):
             if not layer.size:
                 continue
-            head = Sequential(*self.layers[: i + 1], loss="mae", dtype=self.dtype, input_scale=self.input_scale)
-            head.params[:] = self.params[: head.params.size]
-            if not np.isfinite(head._outputs(X)[0]).all():
-                return f"at the output of layer {i} ({layer!r})"
-        return "although every layer's output is finite"
+            Y = self.head(i)._outputs(X)[0]
+            if not np.isfinite(Y).all():
+                return (
+                    f"at the output of layer {i} ({layer!r}), of inputs up to {size:.3g} and weights up to "
+                    f"{_size(layer.W):.3g}"
+                )
+            size = _size(Y)
+        if not math.isfinite(self._outputs(X, targets, labels, weights)[1]):
+            told = f"in {self.loss.name}, although every layer's output is finite, of outputs up to {size:.3g}"
+            told += "" if labels else f", targets up to {_size(targets):.3g}"
+            return told + ("" if weights is None else f", sample weights up to {_size(weights):.3g}")
+        if not math.isfinite(self._penalty()):
+            return f"in the penalties (l1, l2), of parameters up to {_size(self.params):.3g}"
+        return "although every layer's output is finite without dropout"
 
     def __repr__(self):
         parts = [*map(repr, self.layers), f"loss={self.loss!r}", f"dtype={self.dtype.name!r}", f"seed={self.seed}"]
         return text.call("Sequential", parts + [f"input_scale={self.input_scale!r}"] * (self.input_scale != 1))
+
+
+def _size(array):
+    """The largest magnitude in an array of any real dtype."""
+    return max(abs(float(array.max())), abs(float(array.min())))
 
 
 def _checked(given, loss):
@@ -413,6 +447,12 @@ def _checked(given, loss):
             )
     loss.check_output(made[-1].activation, made[-1].units)
     return made
+
+
+def _narrower(made):
+    """What to do about a network that has no room: its largest layer."""
+    largest = max(range(len(made)), key=lambda i: made[i].size)
+    return f"make its largest layer narrower, layers[{largest}], {made[largest]!r}"
 
 
 def mlp(

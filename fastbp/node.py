@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .quiet import quiet
+
 
 class Operation(NamedTuple):
     """kind: the method of fastbp.lowering that writes it; kernel: its row of csrc/kernels.def, where the kind leaves
@@ -35,6 +37,7 @@ class Node:
 
     __slots__ = ("attributes", "batched", "inputs", "op", "shape")
     __array_ufunc__ = None  # array * node is node.__rmul__, not an array of nodes
+    __hash__ = object.__hash__  # a == b is a node: dicts and sets know nodes by identity
 
     def __init__(self, op, inputs=(), *, batched, shape, **attributes):
         set_ = object.__setattr__
@@ -55,9 +58,30 @@ class Node:
 
     def __getattr__(self, name):
         try:
-            return self.attributes[name]
+            return object.__getattribute__(self, "attributes")[name]
         except KeyError:
             raise AttributeError(f"a {self.op!r} node has no {name!r}") from None
+
+    def __bool__(self):
+        raise TypeError(
+            f"{self!r} is neither true nor false before there are data, so that Python's and, or, not, if, in, max, "
+            "min, sorted and a < b < c cannot ask; write graph.where(condition, a, b), (a < b) & (b < c), "
+            "(a < b) | (b < c), ~(a < b), graph.maximum, graph.minimum, or `is` for the same node"
+        )
+
+    def __float__(self):
+        raise TypeError(
+            f"{self!r} is no number before there are data; use the functions of fastbp.graph, such as graph.sin for "
+            "math.sin, or look at plan.value(node) after a step"
+        )
+
+    __int__ = __float__
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            f"{self!r} is no array before there are data; use the functions of fastbp.graph, such as graph.sum for "
+            "np.sum, or look at plan.value(node) after a step"
+        )
 
     def __copy__(self):
         return self
@@ -98,6 +122,7 @@ def described(batched, shape):
 # ---- constants -----------------------------------------------------------------------------------------------------
 
 
+@quiet
 def constant(value, per_batch=0):
     """A fixed node of numbers; with per_batch = k they are divided by B^k, for a batch of B rows."""
     array = np.array(value, np.float64)  # a copy: what the caller does to it later changes nothing

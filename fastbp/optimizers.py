@@ -11,9 +11,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from fastbp import check, schedules
-from fastbp._core import cpu
-from fastbp._core.plan import aligned_zeros
+from fastbp import check, memory, schedules
+from fastbp._core import cpu, portable
+from fastbp._core.memory import aligned_zeros
+from fastbp.quiet import quiet
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
 
@@ -26,7 +27,8 @@ class Optimizer:
     clip_norm: the gradient of all parameters together is scaled down to at most this Euclidean norm (Pascanu et al.,
         "On the difficulty of training recurrent neural networks", ICML 2013). clip_value: each element is then cut off
         at +- this value.
-    steps: the steps taken so far. state: None, or (slots, P) of the network's dtype.
+    steps: the steps taken so far. state: None, or (slots, P) of the network's dtype; a state that is set, such as one
+        that was kept, is copied. ValueError where it is of another shape or dtype.
     """
 
     name: ClassVar[str]
@@ -41,7 +43,7 @@ class Optimizer:
             if getattr(self, name) is not None:
                 self._number(name, above=0.0)
         self.reset()
-        self._fixed = frozenset(self.settings()) - {"lr"}
+        self._fixed = frozenset(self.settings()) - {"lr"} | {"name", "slots", "kernel"}
 
     def __setattr__(self, name, value):
         if name == "lr":
@@ -51,6 +53,8 @@ class Optimizer:
             raise AttributeError(
                 f"{name} of an optimizer cannot change (to {value!r}), expected only lr to; make a new optimizer"
             )
+        elif name == "state":
+            value = self._own_state(value)
         object.__setattr__(self, name, value)
 
     # ---- what the compiled steps ask -------------------------------------------------------------------------
@@ -65,19 +69,21 @@ class Optimizer:
         scale, which a compiled step fills in, are 1."""
         beta1, beta2, eps = self._betas()
         limit = math.inf if self.clip_value is None else self.clip_value
-        return np.array([self.rate(), self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
+        return np.array([self.learning_rates(1)[0], self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
 
     def constants(self):
-        """What `hyper` gave once: all but the rate never changes. Making it takes longer than a small step."""
+        """float64 (13,): what `hyper` gave once, as all but the rate never changes; then log(beta1) and log(beta2),
+        each as the sum of two numbers. Making it takes longer than a small step."""
         if self._constants is None:
-            self._constants = self.hyper()
+            logs = [part for beta in self._betas()[:2] for part in portable.log(beta)]
+            self._constants = np.array([*self.hyper(), *logs])
         return self._constants
 
     def learning_rates(self, count):
         """float64 (count,): the rates of the next `count` steps."""
         if isinstance(self.lr, float):
             return np.full(count, self.lr)
-        rates = np.ascontiguousarray(self.lr(np.arange(self.steps, self.steps + count)), dtype=np.float64)
+        rates = _float64(self.lr(np.arange(self.steps, self.steps + count)))
         if rates.shape != (count,) or not cpu.all_finite(rates) or (count and rates.min() < 0):
             raise ValueError(
                 f"lr = {self.lr!r} gives {rates} for steps {self.steps} .. {self.steps + count - 1}, expected finite "
@@ -105,9 +111,36 @@ class Optimizer:
         if self._params is not None:
             return
         # a copy that has taken steps goes on where it was, with the network that was copied with it
-        if self.slots and not self.steps:
-            self.state = aligned_zeros((self.slots, params.size), params.dtype)
+        if self.slots and (not self.steps or self.state is None):
+            state = memory.zeros(
+                (self.slots, params.size),
+                params.dtype,
+                lambda: f"the state of {type(self).__name__}",
+                lambda: "choose an optimizer that keeps less, such as SGD, or a smaller model",
+            )
+            object.__setattr__(self, "state", state)
         self._params = params
+
+    def _own_state(self, value):
+        """A copy of `value` as the state, in memory that nobody else has; ValueError where it cannot be the state."""
+        params = self._params
+        if value is None and (params is None or not self.slots):
+            return None
+        wanted = "None" if not self.slots else f"an array of shape ({self.slots}, P) and dtype float32 or float64"
+        fits = isinstance(value, np.ndarray) and self.slots and value.ndim == 2 and len(value) == self.slots
+        if fits and params is None:  # whose it is will be found out at the first step
+            fits = value.dtype in (np.float32, np.float64)
+        elif params is not None and self.slots:
+            wanted = f"an array of shape ({self.slots}, {params.size}) and dtype {params.dtype}"
+            fits = fits and value.shape[1] == params.size and value.dtype == params.dtype
+        if not fits:
+            raise ValueError(
+                f"state of optimizer {self!r} is {check.shown(value)}, expected {wanted}; pass a state of this "
+                "optimizer, or write into the one there is: optimizer.state[:] = ..."
+            )
+        own = aligned_zeros(value.shape, value.dtype)
+        own[...] = value
+        return own
 
     def check_free(self, params):
         """Raises the ValueError that `bind` would, and changes nothing."""
@@ -119,7 +152,7 @@ class Optimizer:
                     f"optimizer {self!r} already trains another network ({self._params.size} parameters, {self.steps} "
                     "steps), expected one optimizer for each network; pass optimizer.fresh()"
                 )
-        elif self.steps and self.slots and (state.shape != (self.slots, params.size) or state.dtype != params.dtype):
+        elif state is not None and self.steps and (state.shape[1:] != params.shape or state.dtype != params.dtype):
             raise ValueError(
                 f"optimizer {self!r} is a copy with the state of {state.shape[1]} {state.dtype} parameters, expected "
                 f"{params.size} of {params.dtype}; pass optimizer.fresh()"
@@ -127,7 +160,9 @@ class Optimizer:
 
     def step(self, net):
         """One step: reads net.grads, writes net.params."""
-        self.bind(net.params)
+        if net.params is not self._params:
+            check.vectors(net, ("params",))
+            self.bind(net.params)
         net._apply(self)
 
     # ---- what users and fit ask ------------------------------------------------------------------------------
@@ -164,9 +199,13 @@ class Optimizer:
         # whom a copy trains is found out at its first step
         return {**self.__dict__, "_params": None}
 
+    def __setstate__(self, settings):
+        self.__dict__.update(settings)
+        self.state = self.state  # a copy: two optimizers must not write into one state
+
     def reset(self):
         """Forgets the network, the state, the steps taken and what the schedule has observed."""
-        self.steps, self.state, self._params, self._ahead = 0, None, None, None
+        self._params, self.steps, self.state, self._ahead = None, 0, None, None
         if not isinstance(self.lr, float):
             self.lr.reset()
 
@@ -321,6 +360,11 @@ def get(optimizer, **settings):
 def from_config(config):
     """The Optimizer that `config()` described, with nothing trained yet; ValueError or TypeError where it did not."""
     return check.build("optimizer", OPTIMIZERS, config)
+
+
+@quiet
+def _float64(rates):
+    return np.ascontiguousarray(rates, dtype=np.float64)
 
 
 def _rate(value):

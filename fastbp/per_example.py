@@ -59,7 +59,7 @@ def _elementwise(node, inputs):
             return outer(pairs + more, besides + others)
     batched, shape = _kind(node, inputs).values()
     if node.op == "expand":
-        return expand(inputs[0], batched, shape)
+        return expand(inputs[0], batched, shape, inputs[1:])
     try:
         return apply(node.op, *inputs, **node.attributes)
     except ValueError:
@@ -134,15 +134,18 @@ def results(kind, gradients):
     made = alone(list(gradients.values()))
     if kind == NORMS:
         squares = total_of(constant(0.0), *map(_squared_norm, made))
-        return {_rows(sqrt(maximum(squares, 0.0)), {}): NORMS}  # what is all but 0 may be rounded to less
+        return {_rows(sqrt(maximum(squares, 0.0)), {}): _OF_NORMS}  # what is all but 0 may be rounded to less
     found = {}
     for i, node in enumerate(made):
         found[_rows(node, found)] = _name_of(i)
     return found
 
 
+_OF_NORMS = ("norms",)  # the name of this result
+
+
 def _name_of(i):
-    return f"gradient of parameter {i}"
+    return "gradient", i  # what no input is called
 
 
 def _rows(node, taken):
@@ -198,13 +201,13 @@ def gradients_of(model, n, arrays, parts, **options):
 def norms_of(model, n, arrays, **options):
     """(n,), the lengths of the rows of `gradients_of`, which are not made."""
     norms = np.empty((n, 1), model.dtype)
-    return _run(model, NORMS, n, {**arrays, NORMS: norms}, norms, options)[:, 0]
+    return _run(model, NORMS, n, {**arrays, _OF_NORMS: norms}, norms, options)[:, 0]
 
 
 def _run(model, kind, n, arrays, result, options):
     for batch, first, steps in plans.chunks(n, ROWS):
         with model._plans.borrowed(kind, batch, **options) as plan:
-            plan.run("outputs", first=first, steps=steps, **arrays)
+            plan.run("outputs", arrays, first=first, steps=steps)
     if not cpu.all_finite(result):
         sample = int(np.flatnonzero(~np.isfinite(result).all(axis=1))[0])
         raise FloatingPointError(

@@ -9,6 +9,7 @@ from ._core import cpu
 from ._core import train as core
 from ._core.plan import Plan as Compiled
 from ._core.ready import MOST_ARRAYS, Ready
+from .quiet import quiet
 
 MOST = 64  # plans kept for a network; a loop over ever new batch sizes does not fill the memory
 
@@ -38,9 +39,10 @@ class Plan:
 
     __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads", "widths")
 
+    @quiet
     def __init__(self, params, grads, program, team):
         self.batch, self.forward, self.grads = program.batch, program.forward, grads
-        self.compiled = Compiled(params, grads, program, min(team, program.most_threads))
+        self.compiled = Compiled(params, grads, program, cpu.capped(min(team, program.most_threads)))
         self.data, self.fixed, self.widths = {}, {}, {}
         for name, index in program.data.items():
             if program.values[index].mode in ("direct", "ordered"):
@@ -49,15 +51,19 @@ class Plan:
             else:
                 self.fixed[name] = self.compiled.fixed_array(index, program)
 
-    def run(self, part, *, dropout=(0, 0), first=0, steps=1, **named):
+    def run(self, part, arrays, *, dropout=(0, 0), model=None, first=0, steps=1):
         """Runs a part of the plan on consecutive batches, without an update; returns the losses, float64 (steps,).
 
         part: "forward", "backward", "gradients" (both, and what they are for) or "outputs" (forward, and the loss if
-        there is one). dropout: (key, steps that drew masks before). first: the first batch's row in the arrays `named`.
+        there is one). arrays: {name: array}, whatever the names. dropout: (key, steps that drew masks before); model:
+        instead, the network or expression whose next masks they are, which counts them. first: the first batch's row
+        in the arrays.
         """
         begin, end, learns = _PARTS[part](self.forward)
         losses = np.empty(steps)
-        core.run(self.compiled, self.arrays(**named), begin, end, learns, first, losses, dropout, cpu.threads())
+        if model is not None:
+            dropout = model._dropout_key, model._draws
+        core.run(self.compiled, self.arrays(arrays), begin, end, learns, first, losses, dropout, cpu.threads(), model)
         return losses
 
     def ready(self, names, part, *, limits=None, scanned=()):
@@ -72,11 +78,12 @@ class Plan:
         specs = [(self.data[name], self.widths[name], limits.get(name, 0), name in scanned) for name in names]
         return Ready(self.compiled, names, specs, _PARTS[part](self.forward), cpu.threads(), self)
 
-    def arrays(self, **named):
-        """[(value, array), ...] for the core, of the arrays that this plan reads or writes."""
-        return [(self.data[name], array) for name, array in named.items() if name in self.data]
+    def arrays(self, given):
+        """[(value, array), ...] for the core, of the arrays in {name: array} that this plan reads or writes."""
+        return [(self.data[name], array) for name, array in given.items() if name in self.data]
 
 
+@quiet
 def lowered(forward, loss, gradients, dtype, **options):
     """fastbp.lowering.lower for the ISA in use and np.dtype `dtype`."""
     return lowering.lower(

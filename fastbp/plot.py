@@ -11,12 +11,14 @@ import textwrap
 import numpy as np
 
 from .colours import FRAME, GREY, SIGNED, TRAINING, VALIDATION
+from .quiet import quiet
 
 __all__ = ["history", "mistakes", "weights"]
 
 _MARKED = 60     # epochs of which each has a marker; more would be a rope
 
 
+@quiet
 def history(history, path=None, title="Training", validation="validation"):
     """Curves over the epochs: the loss, and the accuracy where there is one; with `validation`'s beside the training's.
 
@@ -69,6 +71,7 @@ def _style_curves(axes, name, epochs):
     axes.spines[["top", "right"]].set_visible(False)
 
 
+@quiet
 def weights(net, path=None, image_shape=None, title=None, most=64):
     """The first dense layer's weights, one picture for each unit: red pushes the unit up, blue down.
 
@@ -103,6 +106,7 @@ def weights(net, path=None, image_shape=None, title=None, most=64):
     return finish(figure, path)
 
 
+@quiet
 def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, most=24):
     """The images of X (n, h*w) whose wrong class got the largest output, surest first, with true and given class.
 
@@ -191,19 +195,19 @@ def open_figure(path, size):
 
 
 def plain(text):
-    """Text from a user's file: a dollar is a dollar, not the beginning of a formula."""
+    """Text as it is drawn: a dollar, as in the name of a file or a column, is a dollar and begins no formula."""
     return str(text).replace("$", r"\$")
 
 
 def wrapped(text, inches, size):
-    """Text in lines that are at most so many inches wide in a font of `size` points."""
+    """Text as it is drawn, in lines that are at most so many inches wide in a font of `size` points."""
     text = " ".join(str(text).split())
     most = len(text)
     if _wide(text, size) > inches:
         most = max(int(most * inches / _wide(text, size)), 1)
     while most > 1 and any(_wide(line, size) > inches for line in textwrap.wrap(text, most)):
         most -= 1
-    return textwrap.fill(text, most) if text else text
+    return plain(textwrap.fill(text, most) if text else text)
 
 
 def _wide(text, size):

@@ -145,7 +145,7 @@ class Data(NamedTuple):
     """One array of the caller's: columns, bytes of an element; whether its rows are taken in an order of their own.
 
     source: None where they are read as they are, or the name of the dtype (cpu.sources()) that they are converted from,
-    and then multiplied by `scale`.
+    and then multiplied by `scale`. anyhow: whether rows that are read as they are may lie at any distance, overlap too.
     """
 
     width: int
@@ -153,14 +153,15 @@ class Data(NamedTuple):
     gathered: bool
     source: str | None = None
     scale: float = 1.0
+    anyhow: bool = False
 
     @classmethod
     def of_reals(cls, width, dtype, gathered, source=None, scale=1.0):
-        """Of an array that a graph of np.dtype `dtype` reads as reals times `scale`. source: the array's own dtype, or
-        None for the same."""
-        source = dtype if source is None else np.dtype(source)
+        """Of an array that a graph of np.dtype `dtype` reads as reals times `scale`. source: what fastbp.sources.kinds
+        says of it, None for nothing; the same dtype, for rows that lie anyhow."""
+        anyhow, source = source is not None, dtype if source is None else np.dtype(source)
         converted = source != dtype or scale != 1
-        return cls(width, source.itemsize, gathered, source.name if converted else None, scale)
+        return cls(width, source.itemsize, gathered, source.name if converted else None, scale, anyhow)
 
 
 @dataclass(slots=True)

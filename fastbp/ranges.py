@@ -60,7 +60,8 @@ def sources(gradients, consumers):
                 stack += [(child, alone, 0, ld, True) for child, alone in reversed(inner)]
             elif private and node.op == "pad" and whole:
                 at = sum(b * s for b, s in zip(node.begins, _strides(node.shape), strict=True))
-                stack.append((*inner[0], at, ld, False))
+                all_of_it = node.inputs[0].size == node.size  # a slice took everything, as it does of one number
+                stack.append((*inner[0], at, ld, all_of_it))
             elif private and node.op == "reshape" and (ld == node.width or node.rows == 1):
                 stack.append((*inner[0], offset, inner[0][0].width, whole))
             elif private and node.op in SUMS and (whole or _fits(node, ld)):

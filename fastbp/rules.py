@@ -40,8 +40,8 @@ class Rules:
     def caller_rows(self, name):
         """The caller's rows: where they lie, one after another or in an order of their own; gathered; or converted,
         which gathers too."""
-        width, itemsize, gathered, dtype, _ = self.data[name]
-        in_place = gathered and dtype is None and self.in_place(name, width * itemsize)
+        width, itemsize, gathered, dtype, _, anyhow = self.data[name]
+        in_place = gathered and dtype is None and not anyhow and self.in_place(name, width * itemsize)
         source = self.program.data[name] = self.value("ordered" if in_place else "direct", width, itemsize)
         if self.cut is None or self.cut.inputs[0].name != name:
             self.callers[name] = self.rows_read(name, source, None, in_place)
@@ -56,8 +56,10 @@ class Rules:
         Copies of shares lie apart. Side by side, the lines beside those that one thread reads, which the hardware
         fetches along, are what another one writes: digits16 from bytes 43 -> 35 us.
         """
-        _, itemsize, gathered, dtype, scale = self.data[name]
+        _, itemsize, gathered, dtype, scale, anyhow = self.data[name]
         if dtype is None and not gathered:
+            if anyhow:
+                self.anyhow.add(x)
             return x
         columns = self.program.values[x].width
         fields = {"share": share, "x": x, "ahead": columns * itemsize <= regimes.SHORT_ROW}
@@ -69,7 +71,9 @@ class Rules:
             operation = self.emit("gather", out=out, n_out=columns * itemsize, **fields)
         else:
             out, kernel = self.value(self.rows_mode, columns), f"convert_{dtype}"
-            operation = self.emit("convert", kernel=kernel, out=out, n_out=columns, scale=scale, **fields)
+            operation = self.emit(
+                "convert", kernel=kernel, out=out, n_in=itemsize, n_out=columns, scale=scale, **fields
+            )
         self.readers.setdefault(name, []).append(operation)
         return out
 
@@ -98,7 +102,7 @@ class Rules:
         """Whether the product at hand, which reads the rows x, asks for those of the next step meanwhile: not where x
         is not gathered, or short."""
         readers = self.readers.get(x.name, []) if x.op == "data" else []
-        if not self.products_ask() or self.ahead not in (None, x) or not readers:
+        if not self.products_ask() or (self.ahead is not None and self.ahead is not x) or not readers:
             return False
         if self.ahead is None and readers[0].ahead:
             return False
@@ -189,11 +193,13 @@ class Rules:
         if node in self.absorbed:
             return
         nodes, kernel = node.inputs, OPERATIONS[node.op].kernel
+        if node.op == "expand":  # what it stands beside does not change it
+            nodes = nodes[:1]
         product = next((child for child in nodes if self.absorbed.get(child) is node), None)
         if product is not None:
             nodes, kernel = (*product.inputs, *_others(node, product)), "multiply_add"
         fields = self.operands(node, nodes)
-        self.emit("map", kernel=kernel, out=self.place(node), param=node.attributes.get("exponent", 0.0), **fields)
+        self.emit("map", kernel=kernel, out=self.place(node), param=node.attributes.get("param", 0.0), **fields)
 
     def lower_row_reduce(self, node):
         x = node.inputs[0]
@@ -219,9 +225,21 @@ class Rules:
         if not node.batched:
             self.values[node] = self.part(self.matrix(x), 0, node.width, node.rows, node.width)
             return
-        root = self.program.values[self.program.root_of(self.values[x])]
+        value = self.touching(self.values[x]) if len(node.shape) > 1 else self.values[x]
+        root = self.program.values[self.program.root_of(value)]
         root.padded = root.padded and len(node.shape) == 1 == len(x.shape)
-        self.values[node] = self.part(self.values[x], 0, node.width)
+        self.values[node] = self.part(value, 0, node.width)
+
+    def touching(self, value):
+        """A value whose rows follow each other, as lines of matrices and the weights of samples must: the value itself,
+        or a copy of the caller's rows where these may lie anyhow."""
+        if self.program.root_of(value) not in self.anyhow:
+            return value
+        width = self.program.values[value].width
+        copy = self.value(self.rows_mode, width, padded=False)
+        self.copy_columns(copy, 0, value, 0, width)
+        self.own_slots.add(copy)
+        return copy
 
     def matrix(self, x):
         """The value of something fixed, its rows one after another: a part of a matrix is copied first."""

@@ -282,7 +282,7 @@ class RulesOfRows(Rules):
             out=out,
             x=self.values[y],
             y=self.values[target],
-            w=self.values[weights[0]] if weights else None,
+            w=self.touching(self.values[weights[0]]) if weights else None,
             n_out=y.size,
             param=function.param,
             scale=function.scale(node.samples or self.program.batch, y.size),

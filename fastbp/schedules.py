@@ -1,8 +1,9 @@
 """Schedules: the learning rate as a function of the optimizer's steps taken so far, 0, 1, 2 ...
 
 A schedule is called with an int, giving a float, or with an array of ints, giving a float64 array of its shape. The two
-ways give the same bits, so a loop written by hand trains as `fit` does. To write one, subclass Schedule as a dataclass
-with `name` and `rates(t)`.
+ways give the same bits, so a loop written by hand trains as `fit` does, and the same on every machine. To write one,
+subclass Schedule as a dataclass with `name` and `rates(t)`; where its rates come from NumPy's exp, power or cos, their
+last bits may depend on the machine.
 """
 
 import math
@@ -12,6 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from fastbp import check
+from fastbp._core import portable
+from fastbp.quiet import quiet
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Schedule:
 
     def __call__(self, step):
         # Always the array loops of NumPy, also for one step: its scalar arithmetic may round otherwise.
-        t = np.array(step, dtype=np.float64, ndmin=1, order="C")
+        t = _float64(step)
         rates = self.rates(t)
         return float(rates[0]) if np.ndim(step) == 0 else rates
 
@@ -83,8 +86,9 @@ class Step(Schedule):
         self._steps("every")
         self._number("factor", above=0.0, maximum=1.0)
 
+    @quiet
     def rates(self, t):
-        return self.lr * np.power(self.factor, np.floor(t / self.every))
+        return self.lr * portable.power(self.factor, np.floor(t / self.every))
 
 
 @dataclass
@@ -101,8 +105,9 @@ class Exponential(Schedule):
         self._number("decay", above=0.0, maximum=1.0)
         self._steps("every")
 
+    @quiet
     def rates(self, t):
-        return self.lr * np.power(self.decay, t / self.every)
+        return self.lr * portable.power(self.decay, t / self.every)
 
 
 @dataclass
@@ -122,6 +127,7 @@ class Cosine(Schedule):
         self._steps("steps")
         self._number("final", minimum=0.0)
 
+    @quiet
     def rates(self, t):
         return _half_cosine(self.lr, self.final, t / self.steps)
 
@@ -140,6 +146,7 @@ class Linear(Schedule):
         self._steps("steps")
         self._number("final", minimum=0.0)
 
+    @quiet
     def rates(self, t):
         done = np.minimum(t / self.steps, 1.0)
         return self.lr * (1.0 - done) + self.final * done
@@ -167,6 +174,7 @@ class OneCycle(Schedule):
         self._number("start_factor", minimum=1.0)
         self._number("final_factor", minimum=1.0)
 
+    @quiet
     def rates(self, t):
         top, last = self.warm_fraction * self.steps, max(self.steps - 1, 1)
         start = self.peak / self.start_factor
@@ -206,7 +214,11 @@ class WarmUp(Schedule):
         self.schedule.reset()
 
     def rates(self, t):
-        after = self.schedule.rates(np.maximum(t - self.steps, 0.0))
+        return self._risen(self.schedule.rates(np.maximum(t - self.steps, 0.0)), t)
+
+    @quiet
+    def _risen(self, after, t):
+        """The rates of the steps t, where the schedule alone has `after`."""
         return after * np.minimum((t + 1.0) / (self.steps + 1.0), 1.0)
 
 
@@ -249,24 +261,32 @@ class ReduceOnPlateau(Schedule):
 
     def observe(self, value):
         value = float(value) if self.mode == "min" else -float(value)
-        if value < self._best - self.min_delta:
-            self._best, self._waited = value, 0
-        elif self._cooling:
-            self._waited = 0
+        current, best, waited, cooling = self.current, self._best, self._waited, self._cooling
+        if value < best - self.min_delta:
+            best, waited = value, 0
+        elif cooling:
+            waited = 0
         else:
-            self._waited += 1
-        self._cooling = max(self._cooling - 1, 0)
-        if self._waited > self.patience:
-            self.current = max(self.current * self.factor, min(self.min_lr, self.current))
-            self._waited, self._cooling = 0, self.cooldown
+            waited += 1
+        cooling = max(cooling - 1, 0)
+        if waited > self.patience:
+            current = max(current * self.factor, min(self.min_lr, current))
+            waited, cooling = 0, self.cooldown
+        # all at once, in C: Ctrl-C leaves either what was before or what is after
+        self.__dict__.update(current=current, _best=best, _waited=waited, _cooling=cooling)
 
     def rates(self, t):
         return np.full_like(t, self.current)
 
 
+@quiet
+def _float64(step):
+    return np.array(step, dtype=np.float64, ndmin=1, order="C")
+
+
 def _half_cosine(first, last, done):
-    """From `first` where done = 0 to `last` where done >= 1, along half a cosine."""
-    return last + (first - last) * 0.5 * (1.0 + np.cos(np.pi * np.minimum(done, 1.0)))
+    """From `first` where done <= 0 to `last` where done >= 1, along half a cosine."""
+    return last + (first - last) * 0.5 * (1.0 + portable.cos_pi(np.clip(done, 0.0, 1.0)))
 
 
 SCHEDULES = {

@@ -19,9 +19,15 @@ except ImportError:
 
 from fastbp import check, optimizers
 from fastbp.network import mlp
-from fastbp.tables import split_rows
+from fastbp.quiet import quiet
+from fastbp.splits import split_rows
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
+
+
+@quiet
+def _as(values, dtype):
+    return values.astype(dtype, copy=False)
 
 
 class _MLP(BaseEstimator):
@@ -42,6 +48,7 @@ class _MLP(BaseEstimator):
         self.threads = threads
         self.random_state = random_state
 
+    @quiet
     def _data(self, X, **rest):
         return validate_data(self, X, dtype=[np.float32, np.float64], order="C", **rest)
 
@@ -49,7 +56,10 @@ class _MLP(BaseEstimator):
         """A fresh network and optimizer for the n_features_in_ of the data."""
         widths = [check.integer("hidden", width, minimum=1) for width in np.atleast_1d(self.hidden).tolist()]
         self.optimizer_ = self._optimizer()
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        state = self.random_state
+        if isinstance(state, (int, np.integer)) and not isinstance(state, (bool, np.bool_)):
+            state = check.integer("random_state", state, minimum=0, maximum=2**32 - 1)  # as scikit-learn's own take
+        seed = int(check_random_state(state).randint(np.iinfo(np.int32).max))
         self.net_ = mlp(self.n_features_in_, *widths, units, activation=self.activation, loss=loss,
                         dropout=self.dropout, l2=self.l2, dtype=self.dtype, seed=seed)
         self.n_iter_ = 0
@@ -63,13 +73,15 @@ class _MLP(BaseEstimator):
 
     def _train(self, X, y, sample_weight, epochs, share=0.0, early_stopping=None):
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            sample_weight = quiet(_check_sample_weight)(sample_weight, X, ensure_non_negative=True)
         if not hasattr(self, "optimizer_"):
             self.optimizer_ = self._optimizer()
-        validation = None
+        validation, share = None, check.fraction("validation_split", share)
         if share:
             # Data are often sorted by class: a random part is held out, not the last one as in Sequential.fit.
-            train, test = split_rows(y, share, self.net_.seed, stratify=hasattr(self, "classes_"))
+            classes = getattr(self, "classes_", None)
+            train, test = split_rows(y, share, self.net_.seed, stratify=classes is not None, name="validation_split",
+                                     classes=classes, rows="samples")
             weights = (None, None) if sample_weight is None else (sample_weight[train], sample_weight[test])
             validation = (X[test], y[test], weights[1])
             X, y, sample_weight = X[train], y[train], weights[0]
@@ -84,7 +96,7 @@ class _MLP(BaseEstimator):
         """The network's outputs (n, units), in the dtype of X."""
         check_is_fitted(self)
         X = self._data(X, reset=False)
-        return self.net_.predict(X).astype(X.dtype, copy=False)
+        return _as(self.net_.predict(X), X.dtype)
 
     def __getstate__(self):
         # The optimizer's state belongs to one network in one process; partial_fit begins a new one.
@@ -96,8 +108,9 @@ class MLPClassifier(ClassifierMixin, _MLP):
 
     hidden: widths of the hidden layers. activation: theirs. optimizer: a name or an object of fastbp.optimizers;
     lr: its learning rate, None for the name's default or the object's own. epochs, batch_size, dropout, l2, dtype,
-    threads: as in Sequential.fit and mlp. early_stopping: a fastbp.EarlyStopping; validation_split: the share of rows
-    that fit holds out for it, at random. random_state: an int makes `fit` repeatable.
+    threads: as in Sequential.fit and mlp. early_stopping: a fastbp.EarlyStopping; validation_split: the share of the n
+    rows that fit holds out for it: round(n validation_split) of them at random, as evenly from all classes as can be,
+    with a warning where a class is too small for both parts. random_state: an int makes `fit` repeatable.
 
     After fit: classes_, n_features_in_, net_ (the Sequential), history_ (its History), n_iter_ (epochs trained).
     """
@@ -120,6 +133,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
         return self._train(X, y, sample_weight, 1)
 
     @staticmethod
+    @quiet
     def _labels(y, classes):
         """The classes, and each label's place among them, int64 (n,)."""
         check_classification_targets(y)

@@ -99,7 +99,7 @@ def item(x, key):
     step 1."""
     keys = key if isinstance(key, tuple) else (key,)
     if x.batched:
-        if not keys or keys[0] not in (slice(None), Ellipsis):
+        if not keys or not (keys[0] is Ellipsis or (isinstance(keys[0], slice) and keys[0] == slice(None))):
             raise IndexError(
                 f"index [{_written(keys)}] takes from the batch of {x!r}, expected every sample; write [:, ...] first"
             )
@@ -146,7 +146,7 @@ def _written(keys):
 
 
 Node.__getitem__ = item
-Node.__iter__ = None  # x[0], x[1] ... until an IndexError would be a surprise
+Node.__iter__ = Node.__contains__ = None  # x[0], x[1] ... until an IndexError would be a surprise
 
 
 # ---- rows of a table -----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import check, loop, sources
+from . import check, hints, loop, sources
 from .loop import Job, epoch_order, held_out, logged, validation_share
 
 ACCURACY_ROWS = 4_000  # an epoch's accuracy is that of at most so many samples: all of MNIST's took 20 % of the epoch
@@ -14,10 +14,9 @@ def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
     X (n, ...), y (n, ...), sample_weight (n,). The order is that of `fit` with the same seed; the last batch holds the
     rest. With a batch_size of n or more there is one batch, in the order of the data.
     """
-    arrays = [np.asanyarray(X), np.asanyarray(y)]
-    if sample_weight is not None:
-        arrays.append(np.asanyarray(sample_weight))
-    for name, array in zip(("X", "y", "sample_weight"), arrays, strict=False):
+    given = [("X", X), ("y", y)] + ([] if sample_weight is None else [("sample_weight", sample_weight)])
+    arrays = [_array(value, name) for name, value in given]
+    for (name, _), array in zip(given, arrays, strict=True):
         if array.ndim == 0:
             raise TypeError(f"{name} is {array!r}, expected an array with a row for each sample; pass one")
         if len(array) != len(arrays[0]):
@@ -25,9 +24,17 @@ def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
                 f"{name} has {len(array)} rows, expected {len(arrays[0])}, one for each row of X; pass matching arrays"
             )
     n, size = len(arrays[0]), check.integer("batch_size", batch_size, minimum=1)
-    order = epoch_order(n, size, shuffle, check.integer("seed", seed, minimum=0))
+    order = epoch_order(n, size, shuffle, check.seed("seed", seed))
     cuts = (slice(i, i + size) for i in range(0, n, size))
     return (tuple(array[cut if order is None else order[cut]] for array in arrays) for cut in cuts)
+
+
+def _array(value, name):
+    """An array of anything, of any subclass."""
+    try:
+        return np.asanyarray(value)
+    except Exception as error:
+        raise check.not_an_array(value, name, error) from error
 
 
 def fit(
@@ -53,23 +60,36 @@ def fit(
 
     X: (n, inputs); y: (n, units), or (n,) for one output or for integer classes. Any dtype of real numbers and any
     layout. X of uint8, int8, float16, float32 or float64 is never copied, if its rows are contiguous: those of a batch
-    are converted as they are read, so X may be a memory map, read-only and larger than memory. What is of another
-    dtype or layout, and y unless it is of the network's dtype, is cast once.
+    are converted as they are read, so X may be a memory map, read-only and larger than memory, or windows that overlap.
+    What is of another dtype or layout, and y unless it is of the network's dtype, is cast once. Real numbers that are
+    not cast are read where they lie: a callback that writes into them changes what is trained on. Labels are copied.
     epochs, batch_size: ints, 1 or more; a batch_size above n means one batch. optimizer: fb.SGD(lr=0.1) by default; its
     state and count of steps go on where an earlier fit left them.
-    sample_weight: (n,); class_weight: {class: factor}. validation_data: (X, y) or (X, y, sample_weight);
-    validation_split: the last part of the data, in [0, 1), that is held out instead.
-    shuffle, seed: epoch e is in the order of fb.batches(..., seed=seed + e); seed is the network's by default.
+    sample_weight: (n,); class_weight: {class: factor}, which multiply.
+    validation_data: (X, y) or (X, y, sample_weight); validation_split: the last part of the data, in [0, 1), that is
+    held out instead, with its sample_weight. A sample has its sample_weight wherever it is; class_weight is of the
+    steps alone, as in Keras. So val_loss says the same of the same rows in both ways, and can be compared between
+    trainings of different class_weight.
+    shuffle, seed: epoch e is in the order of fb.batches(..., seed=seed + e), all of them below 2^64; seed is the
+    network's by default.
     callbacks: fb.Callback objects or functions (net, epoch, logs); early_stopping: fb.EarlyStopping.
-    The History's accuracy, of a classification, is that of the data trained on at the end of an epoch; of more than
-    4,000 samples, that of every k-th.
-    progress: True, False, or None for a bar where stderr is a terminal. threads: an int; the result does not depend on
-    it.
+    The History's accuracy, of a classification (see `evaluate`), is that of the data trained on at the end of an epoch;
+    of more than 4,000 samples, that of every k-th. Its lr is the rate of an epoch's first step.
+    progress: True, False, or None for a bar where stderr is a terminal, and in a notebook. threads: an int, the most
+    that work on it; where the system starts fewer, fewer do, and a RuntimeWarning says so once. The result does not
+    depend on it.
 
-    Ctrl-C ends the training after the chunk of steps at hand, with history.interrupted set.
+    Ctrl-C ends the training after the chunk of steps at hand, with history.interrupted set. Parameters, the optimizer's
+    state and count of steps, and the count of dropout masks are always those after one and the same step, so training
+    can go on. A memory map's file must keep its length: where it is cut off meanwhile, the system ends the process
+    (SIGBUS), as it does for whoever reads there.
+
+    Warns, once, where training comes to nothing: by inputs of 100 and more, by a relu layer that is dead, by classes
+    that are held out and hardly trained on.
 
     Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and layer, when the
-    loss or a parameter stops being finite: the parameters are then those after the last good step.
+    loss or a parameter stops being finite: the parameters are then those after the last good step, or those that
+    early_stopping puts back.
     """
     job = NetworkJob(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
     return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
@@ -89,35 +109,47 @@ class NetworkJob(Job):
 
     def __init__(self, net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads):
         self.model = net
-        X, targets, self.labels, weights = self.checked(X, y, sample_weight, class_weight, "")
-        self.question = net._question(y)
-        self.validation = None
+        X, targets, self.labels, weights, self.question = self.checked(X, y, sample_weight, "")
+        self.validation = self.asked = None  # asked: what an accuracy of the validation data counts
         share = validation_share(validation_split, validation_data)
+        by_class = weights if class_weight is None else self.weights(sample_weight, class_weight, targets)
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
                 raise TypeError(
                     f"validation_data is {type(validation_data).__name__}, expected (X, y) or "
                     "(X, y, sample_weight); pass a tuple"
                 )
-            self.validation = self.checked(*validation_data[:2], (*validation_data, None)[2], None, "validation ")
+            *self.validation, self.asked = self.checked(
+                *validation_data[:2], (*validation_data, None)[2], "validation "
+            )
+            if self.asked != self.question and net.loss.classification:
+                self.asked = self.question = "answers"  # one-hot rows of one, and not of the other
         elif share:
-            edge = held_out(share, len(X))
-            self.validation = (X[edge:], targets[edge:], self.labels, None if weights is None else weights[edge:])
-            X, targets, weights = X[:edge], targets[:edge], None if weights is None else weights[:edge]
-        arrays = {"X": X, "targets": targets} | ({} if weights is None else {"weights": weights})
+            edge, self.asked = held_out(share, len(X)), self.question
+            self.validation = [X[edge:], targets[edge:], self.labels, None if weights is None else weights[edge:]]
+            X, targets, by_class = X[:edge], targets[:edge], None if by_class is None else by_class[:edge]
+        self.split = bool(share)
+        arrays = {"X": X, "targets": targets} | ({} if by_class is None else {"weights": by_class})
         super().__init__(net, arrays, batch_size, threads)
 
-    def checked(self, X, y, sample_weight, class_weight, prefix):
-        """(X, targets, labels, weights) as the compiled core reads them."""
+    def checked(self, X, y, sample_weight, prefix):
+        """(X, targets, labels, weights) as the compiled core reads them, and what an accuracy of them counts."""
         net = self.model
         X = sources.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
         y, labels = check.targets(y, len(X), net.loss, net.units, net.dtype, name=f"{prefix}y")
-        return X, y, labels, check.weights(sample_weight, class_weight, y, len(X), net.loss, net.dtype, net.classes)
+        return X, y, labels, self.weights(sample_weight, None, y), net._question(y, labels)
+
+    def weights(self, sample_weight, class_weight, targets):
+        net = self.model
+        return check.weights(sample_weight, class_weight, targets, len(targets), net.loss, net.dtype, net.classes)
 
     def names(self):
         """The keys of an epoch's logs."""
-        names = ["loss", "accuracy"] if self.question else ["loss"]
-        return logged(names, self.validation)
+        validated = [] if self.validation is None else ["loss", "accuracy"] if self.asked else ["loss"]
+        return logged(["loss", "accuracy"] if self.question else ["loss"], validated)
+
+    def called(self, name):
+        return {"targets": "y", "weights": "sample_weight"}.get(name, name)
 
     def plan(self, batch, order):
         return self.model._plans.get(
@@ -126,7 +158,7 @@ class NetworkJob(Job):
             gathered=order is not None,
             labels=self.labels,
             weighted="weights" in self.arrays,
-            sources=sources.kinds(self.model.dtype, X=self.arrays["X"]),
+            sources=sources.kinds(self.model.dtype, {"X": self.arrays["X"]}),
             threads=self.threads,
         )
 
@@ -146,8 +178,38 @@ class NetworkJob(Job):
     def validate(self):
         if self.validation is None:
             return {}
-        result = self.model._evaluated(*self.validation, self.question)
+        result = self.model._evaluated(*self.validation, self.asked)
         return {f"val_{name}": value for name, value in result.items()}
 
+    def warn_of_data(self):
+        if self.split and self.question is not None:
+            trained, held = (self.classes_of(targets) for targets in (self.arrays["targets"], self.validation[1]))
+            if trained is not None and (text := hints.unseen_classes(trained, held)):
+                hints.warn(text)
+
+    def classes_of(self, targets):
+        """The class of each row of checked targets, ints (n,), or None where rows are several answers."""
+        if self.labels:
+            return targets
+        if self.question == "class":
+            return targets.argmax(axis=1)
+        return (targets[:, 0] > 0.5).astype(np.intp) if targets.shape[1] == 1 else None
+
+    def hint(self, history, optimizer):
+        losses, net = history.history["loss"], self.model
+        if not hints.stands_still(losses):
+            return ""
+        large = hints.large_inputs(self.inputs, self.n, net.input_scale)
+        dead = hints.dead_layer(net, self.inputs, self.n)
+        if dead:
+            return dead + f"; {large}" * bool(large)
+        # who goes on with an optimizer that has taken steps before may have arrived
+        begins = len(losses) == hints.FIRST and optimizer.steps == hints.FIRST * history.params["steps"]
+        return f"the loss has not moved by 1 % in {hints.FIRST} epochs: {large}" if large and begins else ""
+
+    def inputs(self, part):
+        """X of a slice of the samples trained on."""
+        return self.arrays["X"][part]
+
     def where(self, rows):
-        return self.model.where_not_finite(rows["X"])
+        return self.model.where_not_finite(rows["X"], rows["targets"], self.labels, rows.get("weights"))

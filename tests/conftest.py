@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+from model_files import saved_model
 from small_network import INPUTS, UNITS, N
 
 from fastbp._core import cpu
@@ -27,6 +28,15 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_screen():
+    """pytest-xdist tells its processes how wide the screen is; what the command prints there is for a pipe."""
+    before = os.environ.pop("COLUMNS", None)
+    yield
+    if before is not None:
+        os.environ["COLUMNS"] = before
 
 
 @pytest.fixture(params=cpu.available())
@@ -67,3 +77,10 @@ def data(rng):
     """X (50, 6), Y (50, 3) of float32, and labels (50,), for the network of small_network.py."""
     return (rng.standard_normal((N, INPUTS)).astype("float32"), rng.standard_normal((N, UNITS)).astype("float32"),
             rng.integers(0, UNITS, N))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A saved model's path, and a function that writes it again with its description or parameters changed."""
+    path = tmp_path / "net.safetensors"
+    return path, saved_model(path)

@@ -125,8 +125,22 @@ CASES = {
         "of one column": lambda s: ending(g.where(s.y < s.b, s.x * s.a, s.a)),
         "fixed": lambda s: ending(g.where(s.a < 0.7, s.a, s.b)),
     },
+    "variable_power": {
+        "of nodes": lambda s: ending(s.x**s.a + 2**s.a + s.a**s.b),
+        "at 0": lambda s: ending((s.x * np.array([0.0, 1.0, 0.0])) ** (s.a + 1)),
+        "several numbers": lambda s: ending((s.a - 0.8) ** np.array([0.0, 1.0, 2.0])),
+        "slopes": lambda s: ending(g.grad(g.sum(s.x**s.a), s.a)) + ending(g.grad(g.sum(s.x**s.a), s.x)),
+    },
+    "and": {
+        "a band": lambda s: ending(g.where((s.x < s.a) & (s.z < s.b), s.x * s.a, s.z)),
+        "fixed": lambda s: ending(g.where((s.a < 0.9) & (s.b < 0.9), s.a, s.b)),
+    },
+    "or": {
+        "two sides": lambda s: ending(g.where((s.x < 0.5) | (s.a < s.y), s.x * s.a, s.z)),
+    },
     "expand": {
         "a parameter for each sample": lambda s: ending(g.concat([s.x, g.grad(g.sum(s.y * s.b), s.y)])),
+        "a power of 0": lambda s: ending(s.x**0 * s.b + s.a**0) + ending(s.y**0 + s.M**0 * s.d),
         "kept by a product": lambda s: ending(g.dense(s.x * g.grad(g.sum(s.x * s.a), s.x), s.W)),
     },
     "reshape": {
@@ -282,7 +296,8 @@ CASES = {
     },
 }
 
-ELEMENTWISE = {*BINARY, *UNARY, "select", "expand", "reshape", "row_sum", "batch_sum", "column_sum"}
+ELEMENTWISE = {*BINARY, *UNARY, "variable_power", "select", "and", "or"}
+ELEMENTWISE |= {"expand", "reshape", "row_sum", "batch_sum", "column_sum"}
 STRUCTURE = {"total", "row_max", "row_logsumexp", "slice", "pad", "concat", "freeze", "gather", "scatter"}
 PRODUCTS = set(CASES) - ELEMENTWISE - STRUCTURE
 

@@ -1,15 +1,17 @@
 #!/bin/sh
 # neon.sh - compiles csrc and kernels_check.c and runs the check: for AArch64, under qemu unless this machine is one,
-# or for this machine with `neon.sh native`. Skips, with a reason and exit 0, where the tools are missing
-# (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static).
+# or for this machine with `neon.sh native`, or `neon.sh sanitized`: with the compiler's checks of memory and of undefined
+# behaviour, which end it at the first fault. Skips, with a reason and exit 0, where the tools are missing
+# (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static; for CC=clang libclang-rt-dev).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 csrc=$here/../csrc
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 flags="-O3 -std=gnu99 -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Werror -I $csrc"
+link=-static
 
-if [ "${1:-}" = native ] || [ "$(uname -m)" = aarch64 ]; then
+if [ "${1:-}" = native ] || [ "${1:-}" = sanitized ] || [ "$(uname -m)" = aarch64 ]; then
     compiler=${CC:-cc} emulator= isa=
 else
     compiler=${NEON_CC:-aarch64-linux-gnu-gcc} emulator=${NEON_QEMU:-qemu-aarch64-static} isa=neon
@@ -23,6 +25,18 @@ done
 if ! printf '#include <arm_neon.h>\n#include <stdio.h>\n' | "$compiler" -E - > /dev/null 2>&1 && [ "$isa" = neon ]; then
     echo "neon.sh: skipped: $compiler has no C library for AArch64 (libc6-dev-arm64-cross)"
     exit 0
+fi
+
+if [ "${1:-}" = sanitized ]; then
+    # Not optimised: with the checks in them, unrolled loops take minutes to compile. No -Werror: GCC takes what it checks for
+    # what could be uninitialised.
+    flags="-O0 -g1 -std=gnu99 -fno-math-errno -fno-trapping-math -ffp-contract=off -I $csrc"
+    link="-fsanitize=address,undefined -fno-sanitize-recover=all"
+    flags="$flags $link -fno-omit-frame-pointer"
+    if ! echo 'int main(void) { return 0; }' | "$compiler" $link -x c - -o "$work/probe" 2> /dev/null; then
+        echo "neon.sh: skipped: $compiler has no libraries for -fsanitize=address,undefined"
+        exit 0
+    fi
 fi
 
 objects=
@@ -40,6 +54,6 @@ for source in "$csrc"/*.c "$here/kernels_check.c"; do
     objects="$objects $object"
 done
 # shellcheck disable=SC2086
-"$compiler" -static $objects -o "$work/kernels_check" -lm -lpthread
+"$compiler" $link $objects -o "$work/kernels_check" -lm -lpthread
 # shellcheck disable=SC2086
 $emulator "$work/kernels_check" $isa

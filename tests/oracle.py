@@ -206,7 +206,7 @@ def apply_activation(name, z):
 MAPS = {
     **{name: name for name in ("add", "subtract", "multiply", "divide", "square", "exp", "log", "sqrt", "abs", "sin")},
     **{name: name for name in ("cos", "less", "less_equal", "equal", "maximum", "minimum")},
-    "select": "where",
+    **{"select": "where", "and": "multiply", "or": "maximum"},
 }
 
 
@@ -232,6 +232,14 @@ def evaluate(roots, leaves, batch, masks=None):
     return known
 
 
+def variable_power(x, n, factor, logarithms):
+    power, log = apply("power", x, n), 0.0 if number(x) == 0 and number(n) >= 0 else apply("log", x)
+    if logarithms:
+        for _ in range(logarithms):
+            power = power * log
+    return 0.0 if number(factor) == 0 and not math.isfinite(number(power)) else power * factor
+
+
 def mapped(node, x, batch):
     """An elementwise operation: operands broadcast beside the batch."""
     aligned = []
@@ -241,7 +249,9 @@ def mapped(node, x, batch):
     if node.op == "expand":
         made = aligned[0]
     elif node.op == "power":
-        made = each(lambda one: apply("power", one, node.exponent), *aligned)
+        made = each(lambda one: apply("power", one, node.param), *aligned)
+    elif node.op == "variable_power":
+        made = each(lambda *one: variable_power(*one, node.param), *aligned)
     elif node.op == "sign":
         made = each(sign, *aligned)
     else:
@@ -250,7 +260,8 @@ def mapped(node, x, batch):
 
 
 def known_operations():
-    return {*ROWS, *MAPS, "data", "parameter", "constant", "total", "dropout", "expand", "power", "sign"}
+    others = {"data", "parameter", "constant", "total", "dropout", "expand", "power", "variable_power", "sign"}
+    return {*ROWS, *MAPS, *others}
 
 
 # ---- a plan against the oracle -------------------------------------------------------------------------------------

@@ -34,8 +34,8 @@ def steps_of(name, count, threads):
     order = np.arange(len(X))
     plan, losses, update = job.plan(batch, order), np.empty(count), optimizer(lr=1e-3)
     update.bind(net.params)
-    arguments = (plan.compiled, plan.arrays(**job.arrays), order, 0, 4, update.learning_rates(count), losses, update,
-                 (1, 0), threads)
+    rates = update.learning_rates(count)
+    arguments = (plan.compiled, plan.arrays(job.arrays), order, 0, 4, rates, losses, net, update, None, threads)
     return lambda: core.run_batches(*arguments)
 
 

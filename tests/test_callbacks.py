@@ -1,4 +1,4 @@
-"""What happens around epochs: history, callbacks in their order, early stopping, the progress bar."""
+"""What happens around epochs: history, callbacks in their order, early stopping."""
 
 import sys
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fastbp.callbacks import Callback, Callbacks, EarlyStopping, History, Progress, StopTraining
+from fastbp.callbacks import Callback, Callbacks, EarlyStopping, History, StopTraining
 
 
 def train(callbacks, values, monitor="val_loss"):
@@ -90,9 +90,36 @@ def test_functions_are_callbacks():
     assert seen == [(0, 5, 0.0), (1, 6, 1.0), (0, 7, 0.0)]
 
 
-@pytest.mark.parametrize("answer, epochs", [(True, 1), (None, 3), (False, 3), (1, 3), ("yes", 3), ([1], 3)])
+@pytest.mark.parametrize("answer, epochs", [
+    (True, 1), (np.True_, 1), (np.float32(2) > 1, 1), (np.array(True), 1), (None, 3), (False, 3), (np.False_, 3),
+])
 def test_only_true_stops(answer, epochs):
     assert train(Callbacks([lambda net, epoch, logs: answer]), [1, 2, 3])[1] == epochs
+
+
+@pytest.mark.parametrize("answer, shown", [
+    (1, r"1 \(int\)"), (0, r"0 \(int\)"), ("yes", "'yes'"), ([], r"\[\] \(list\)"), (0.5, r"0.5 \(float\)"),
+    (np.array([True]), r"an array of shape \(1,\) and dtype bool"), (np.int64(1), r"1\)? \(int64\)"),
+])
+@pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin", "on_epoch_end"])
+def test_any_other_answer_is_an_error_and_all_hear_of_the_event(event, answer, shown):
+    callback, log = Callback(), []
+    setattr(callback, event, lambda *arguments: answer)
+    with pytest.raises(
+        TypeError,
+        match=rf"callbacks\[0\] \(<.*Callback.*>\) returned .*{shown} from {event}, expected None, or True to end "
+        "the training; return one of them",
+    ):
+        train(Callbacks([callback, Recorder(log, "b")]), [1, 2])
+    assert ("b", event[3:]) in [entry[:2] for entry in log]
+
+
+def test_the_error_names_a_function():
+    def watch(net, epoch, logs):
+        return len(logs)
+
+    with pytest.raises(TypeError, match=r"callbacks\[1\] \(test_the_error_names.*watch\) returned 1 \(int\)"):
+        train(Callbacks([print, watch]), [1])
 
 
 @pytest.mark.parametrize("event, epochs", [("on_train_begin", 0), ("on_epoch_begin", 0), ("on_epoch_end", 1)])
@@ -104,6 +131,49 @@ def test_stop_training_stops(event, epochs):
     setattr(callback, event, stop)
     assert train(Callbacks([callback, Recorder(log, "b")]), [1, 2, 3])[1] == epochs
     assert ("b", event[3:]) in [entry[:2] for entry in log], "those after the one that stops hear of it too"
+
+
+def test_all_hear_of_the_end_whatever_one_of_them_raises():
+    def fail(net, history):
+        raise ZeroDivisionError
+
+    log, callback = [], Callback()
+    callback.on_train_end = fail
+    with pytest.raises(ZeroDivisionError):
+        train(Callbacks([callback, Recorder(log, "b")]), [1])
+    assert log[-1] == ("b", "train_end")
+
+
+@pytest.mark.parametrize("method, hook", [
+    ("on_epoch_ends", "on_epoch_end"), ("on_train_start", "on_train_begin"), ("on_batch_end", "on_epoch_end"),
+    ("onEpochEnd", "on_epoch_end"), ("on_train_batch_begin", "on_epoch_begin"), ("on_epoch_start", "on_epoch_begin"),
+    ("on_train_finished", "on_train_end"), ("epoch_end", "on_epoch_end"), ("On_Epoch_End", "on_epoch_end"),
+    ("on_fit_start", "on_train_begin"), ("on_epoch", "on_epoch_end"), ("_on_epoch_end", "on_epoch_end"),
+])
+def test_a_method_that_is_called_almost_as_a_hook_is_warned_of(method, hook):
+    kind = type("Mine", (Callback,), {method: lambda self, *arguments: None})
+    message = rf"callbacks\[0\] .*Mine.* method {method}, which fit .* is {hook}$"
+    with pytest.warns(UserWarning, match=message) as warned:
+        Callbacks([kind()]).warn_of_misnamed()
+    assert len(warned) == 1 and warned[0].filename == __file__
+    alone = Callback()
+    setattr(alone, method, print)
+    with pytest.warns(UserWarning, match=method):
+        Callbacks([alone]).warn_of_misnamed()
+
+
+def test_helpers_and_hooks_of_the_right_name_are_not():
+    class Mine(EarlyStopping):
+        on_plateau = one_epoch = best_so_far = staticmethod(print)
+        epoch_end = 3
+
+        def on_epoch_end(self, net, epoch, logs):
+            return self._epoch_end()
+
+        def _epoch_end(self):
+            return False
+
+    Callbacks([Mine(), print, lambda net, epoch, logs: None], EarlyStopping()).warn_of_misnamed()
 
 
 def test_other_exceptions_pass():
@@ -189,44 +259,3 @@ def test_early_stopping_starts_anew():
 def test_early_stopping_refuses(kind, settings, message):
     with pytest.raises(kind, match=message):
         EarlyStopping(**settings)
-
-
-# ---- progress ---------------------------------------------------------------------------------------------------
-
-
-def show(progress):
-    with Progress(2, 10, progress) as bar:
-        for epoch in range(2):
-            bar.begin(epoch)
-            bar.advance(4)
-            bar.advance(6)
-            bar.end({"loss": 0.25, "val_accuracy": 0.5, "seconds": 1.0})
-
-
-def test_progress_is_silent_without_a_terminal_or_when_asked(capsys, monkeypatch):
-    show(None)
-    show(False)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    show(False)
-    assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(sys, "stderr", None)
-    show(None)
-
-
-def test_progress_shows_on_a_terminal_and_when_asked(capsys, monkeypatch):
-    def shown(progress):
-        show(progress)
-        out, err = capsys.readouterr()
-        assert out == ""
-        last = err.rstrip().split("\r")[-1]
-        assert "epoch 2/2" in last and "20/20" in last and "loss=0.25" in last and "val_accuracy=0.5" in last
-        assert "seconds" not in err
-
-    shown(True)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    shown(None)
-
-
-def test_progress_refuses_what_is_not_a_flag():
-    with pytest.raises(TypeError, match=r"progress is 'yes', expected True or False"):
-        Progress(1, 1, "yes")

@@ -5,6 +5,7 @@ names a piece of each.
 """
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -273,9 +274,12 @@ def test_right_targets_are_returned_themselves(dtype):
     for loss in (MSE, CE, POISSON):
         result, labels = check.targets(y, 4, loss, 3, dtype)
         assert result is y and labels is False
+
+
+def test_labels_are_copied_as_compiled_code_finds_classes_by_them():
     labels32 = np.array([0, 1, 2, 0], np.int32)
-    result, labels = check.targets(labels32, 4, CE, 3, dtype)
-    assert result is labels32 and labels is True
+    result, labels = check.targets(labels32, 4, CE, 3, F32)
+    assert np.array_equal(result, labels32) and not np.shares_memory(result, labels32) and labels is True
 
 
 @pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", ">i4", ">i8"])
@@ -441,8 +445,9 @@ def test_right_input_takes_the_short_way(monkeypatch):
     def no(*arguments, **settings):
         raise AssertionError("took the long way")
 
-    monkeypatch.setattr(check, "numeric", no)
-    monkeypatch.setattr(check, "_cast", no)
+    for module in ("arrays", "targets"):
+        monkeypatch.setattr(sys.modules[f"fastbp.check.{module}"], "numeric", no)
+    monkeypatch.setattr(check.arrays, "cast", no)
     X = GOOD.astype(F32)
     assert check.data(X, 3, F32) is X
     assert check.targets(X, 4, MSE, 3, F32)[0] is X

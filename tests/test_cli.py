@@ -396,3 +396,53 @@ def test_help_fits_the_screen_and_shows_examples(run, monkeypatch, command):
 def test_version(run):
     code, out, _ = run("--version")
     assert code == 0 and out == f"fastbp {fb.__version__}\n"
+
+
+# ---- what could not be saved ----------------------------------------------------------------------------------------
+
+
+def write(path, y, x=(1.0,)):
+    rows = [f"{i % 7},{x[i % len(x)]},{y[i % len(y)]}" for i in range(60)]
+    path.write_text("\n".join(["small,big,price", *rows]) + "\n")
+
+
+@pytest.mark.parametrize("y, x, message", [
+    ((1.5, 2.5, 3.5), (1e308, 0, -1e308), "column 'big' holds numbers up to 1e+308, whose mean and deviation"),
+    ((1.5, 2.5, 3.5), (1e308, 1.1e308), "column 'big' holds numbers up to 1.1e+308"),
+    ((1.5, 2.5, 3.5), (1e200, -1e200, 3), "column 'big' holds numbers up to 1e+200"),
+    ((1e305, 2e305, -3e305), (1, 2), "the target 'price' holds numbers up to 3e+305, expected at most 3.4e+32"),
+    ((1e35, 2e35, -3e35), (1, 2), "'price' holds numbers up to 3e+35, expected at most 3.4e+32, so that float32"),
+])
+def test_what_could_not_be_saved_is_refused_before_it_is_trained(run, place, monkeypatch, y, x, message):
+    write(place / "t.csv", y, x)
+    monkeypatch.setattr(fb.Sequential, "fit", lambda *_, **__: pytest.fail("this is trained"))
+    code, _, err = run("train --csv t.csv --target price --task regression --no-plots")
+    assert code == 2 and message in err and err.count("\n") == 1
+    assert not (place / "fastbp-t").exists()
+
+
+@pytest.mark.parametrize("y, more", [((1e30, 2e30, -3e30), ""), ((1e100, 2e100, -3e100), " --dtype float64")])
+def test_large_quantities_that_can_be_saved_are(run, place, y, more):
+    write(place / "t.csv", y, (1, 2, 5))
+    code, _, err = run(f"train --csv t.csv --target price --task regression --no-plots --epochs 2 --quiet{more}")
+    assert code == 0, err
+    assert np.isfinite(fb.load(place / "fastbp-t" / "model.safetensors").params).all()
+@pytest.mark.parametrize(("variable", "value", "message"), [
+    ("FASTBP_ISA", "avx1024", "FASTBP_ISA: 'avx1024' is unknown; choose one of "),
+    ("FASTBP_NUM_THREADS", "all", "FASTBP_NUM_THREADS must be a whole number of threads, 1 or more; got 'all'")])
+def test_an_error_of_the_environment_is_one_line(tmp_path, variable, value, message):
+    """It is raised while the package is imported, when there is no main yet."""
+    if variable == "FASTBP_NUM_THREADS" and not fb.cpu.build()["openmp"]:
+        pytest.skip("without OpenMP nobody looks at it")
+    script = tmp_path / "fastbp"
+    script.write_text("import sys\nfrom fastbp.cli import main\nsys.exit(main())\n")
+    for command in (["-m", "fastbp", "info"], ["-mfastbp", "info"], ["-m", "fastbp", "--help"], [script, "info"]):
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, variable: value})
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+        assert done.stderr.startswith(f"fastbp: error: {message}")
+    for code in ("import fastbp", "from fastbp.cli import main; main(['info'])"):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, variable: value})
+        assert done.returncode == 1 and f"\nValueError: {message}" in done.stderr
+        assert done.stderr.count("Traceback") == 1

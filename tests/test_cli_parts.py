@@ -20,7 +20,6 @@ HELP = ["--help", "train --help", "predict --help", "curve --help", "info --help
 def place(tmp_path, monkeypatch):
     """Run in an empty folder; one default number of threads afterwards."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
     rows = np.random.default_rng(0).normal(size=(60, 2))
     (tmp_path / "some.csv").write_text("x,y\n" + "".join(f"{a:.3f},{2 * a + 0.1 * b:.3f}\n" for a, b in rows))
     yield tmp_path
@@ -61,6 +60,23 @@ def test_a_row_goes_on_beneath_its_text(run, capsys, monkeypatch):
     cli_parts.row("network", "one two three four five six seven eight nine ten eleven")
     assert capsys.readouterr().out == ("network        one two three four five six seven\n"
                                        "               eight nine ten eleven\n")
+
+
+@pytest.mark.parametrize("columns", [None, "30"])
+def test_what_is_printed_is_escaped_before_its_lines_are_made(capsys, monkeypatch, columns):
+    """A line break in a name is no end of a line, and an escape sequence is as wide as it is shown."""
+    name, shown = "a\x1b[2J\n\u202e b\u3000c", r"a\x1b[2J\n\u202e b\u3000c"
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+        monkeypatch.setattr(cli, "is_terminal", lambda stream: True)
+    cli_parts.say(f"{name} {name}", then="  ")
+    cli_parts.row("data", name)
+    cli._warn("train", UserWarning(name))
+    out, err = capsys.readouterr()
+    assert out.split() == [*shown.split() * 2, "data", *shown.split()] and (out + err).replace("\n", "").isprintable()
+    assert err.split()[:3] == ["fastbp", "train:", "warning:"] and err.split()[3:] == r"a\x1b[2J \u202e b c".split()
+    assert all(len(line) < 30 or len(line[15:].split()) == 1 for line in (out + err).splitlines()) or not columns
+    assert (out.count("\n"), err.count("\n")) == (2, 1) or columns
 
 
 def test_in_a_pipe_a_row_is_one_line(run):

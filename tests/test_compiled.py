@@ -338,3 +338,18 @@ def test_nodes_are_copied_as_themselves():
     x = g.input("x")
     assert copy.deepcopy(x) is x
     assert copy.copy(x) is x
+
+
+@pytest.mark.parametrize("ragged", [[[1, 2], [3]], [1, [2]], [[1], 2]])
+def test_ragged_inputs_are_refused_in_our_words(ragged):
+    x, y = g.inputs("x", "y")
+    plan = g.compile(g.mean((x * g.parameter("k") - y) ** 2))
+    for call in (
+        lambda: plan.loss(x=ragged, y=[1, 2]),
+        lambda: plan.loss_and_grad(x=[1, 2], y=ragged),
+        lambda: plan.fit({"x": ragged, "y": [1, 2]}),
+    ):
+        with pytest.raises(ValueError, match=r"[xy] is not an array \(row 0 .*, row 1 .*\), expected real num"):
+            call()
+    with pytest.raises(ValueError, match=r"X is not an array \(row 0"):
+        fb.batches(ragged, [1, 2], 1)

@@ -234,11 +234,101 @@ def test_the_environment_goes_first(tmp_path, monkeypatch, environ, count, reaso
     assert machine.count(**environ)[0] == (count if count != 8 else 1)
 
 
-@pytest.mark.parametrize("value", ["0", "-2", "two", "1.5", "inf", "2 3"])
-@pytest.mark.parametrize("name", ["FASTBP_NUM_THREADS", "OMP_NUM_THREADS"])
-def test_nonsense_in_the_environment_is_refused(tmp_path, monkeypatch, name, value):
-    with pytest.raises(ValueError, match=f"{name} must be a whole number of threads, 1 or more; got '{value}'"):
-        Machine(tmp_path, monkeypatch).count(**{name: value})
+@pytest.mark.parametrize("value", ["0", "-2", "two", "1.5", "inf", "2 3", "1_0", "2,1", "٣", "x" * 5000])
+def test_nonsense_in_our_variable_is_refused(tmp_path, monkeypatch, value):
+    shown = f"'{value}'" if len(value) < 50 else f"'{'x' * 56}..."
+    with pytest.raises(ValueError) as caught:
+        Machine(tmp_path, monkeypatch).count(FASTBP_NUM_THREADS=value)
+    assert str(caught.value) == f"FASTBP_NUM_THREADS must be a whole number of threads, 1 or more; got {shown}"
+
+
+@pytest.mark.parametrize("value", [
+    "1.0", "0", "all", "-1", "2,,", ",2", "2,0", "9" * 20, "9" * 5000, "1_0", "٣", "2;3"])
+def test_nonsense_in_openmps_variable_is_ignored_with_a_warning(tmp_path, monkeypatch, value):
+    machine = Machine(tmp_path, monkeypatch)
+    monkeypatch.setattr(threads, "_warned", set())
+    with pytest.warns(RuntimeWarning, match="^OMP_NUM_THREADS is '.*expected whole numbers of threads.*ignored"):
+        assert machine.count(OMP_NUM_THREADS=value) == (8, "8 physical cores")
+    assert machine.count(OMP_NUM_THREADS=value) == (8, "8 physical cores")  # and not once more
+
+
+@pytest.mark.parametrize("value", [2**31 - 1, 2**31, 10**20, "2147483648", "9" * 20, "0" * 5000 + "9" * 5000])
+def test_as_many_threads_as_nobody_has(tmp_path, monkeypatch, value):
+    """A number of threads is an upper limit."""
+    machine = Machine(tmp_path, monkeypatch)
+    assert threads.checked("threads", value) == 2**31 - 1
+    assert machine.count(FASTBP_NUM_THREADS=str(value)[-4000:])[0] == 2**31 - 1
+
+
+@pytest.mark.parametrize("value", [2**31 - 1, 2**31, 10**20])
+def test_calls_with_as_many_threads_as_nobody_has(value):
+    net, X, Y = fb.mlp(4, 3), np.ones((5, 4)), np.ones((5, 3))
+    cpu.set_threads(value)
+    try:
+        net.predict(X)
+        net.loss_and_grad(X, Y)
+        net.fit(X, Y)
+        fb.fit_many([net], X, Y)
+    finally:
+        cpu.set_threads(None)
+    net.fit(X, Y, threads=value)
+    fb.fit_many([net], X, Y, threads=value)
+
+
+def test_openmps_own_limit(tmp_path, monkeypatch):
+    machine = Machine(tmp_path, monkeypatch)
+    assert threads.default_count(True, {}, machine.root, limit=8) == (8, "8 physical cores")
+    assert threads.default_count(True, {}, machine.root, limit=3, limited="why") == (3, "why")
+    assert threads.default_count(True, {"OMP_NUM_THREADS": "4"}, machine.root, limit=3, limited="why") == (3, "why")
+    if cpu.build()["openmp"]:
+        code = "from fastbp._core import cpu; print(cpu.threads(), cpu.thread_reason())"
+        assert run(code, OMP_THREAD_LIMIT="1", FASTBP_NUM_THREADS="3").stdout == "1 OMP_THREAD_LIMIT=1\n"
+
+
+BINDINGS = [
+    {"OMP_PROC_BIND": "true"}, {"OMP_PROC_BIND": "spread"}, {"OMP_PROC_BIND": "close", "OMP_PLACES": "cores"},
+    {"OMP_PLACES": "threads"}, {"OMP_PLACES": "sockets"}, {"GOMP_CPU_AFFINITY": "0-1"}, {"OMP_PROC_BIND": "false"},
+]
+
+
+@pytest.mark.skipif("libgomp" not in threads.libraries(), reason="another runtime, or none")
+@pytest.mark.parametrize("environ", BINDINGS)
+@pytest.mark.parametrize("usable", [2, 1])
+def test_cpus_are_counted_though_openmp_binds_this_thread(environ, usable):
+    """As it is loaded it binds the first thread to one CPU; its team has all of them."""
+    if "GOMP_CPU_AFFINITY" in environ and usable == 1:
+        pytest.skip("GCC's own variable goes beyond what a process was told")
+    cpus = sorted(os.sched_getaffinity(0))[:usable]
+    code = f"import os; os.sched_setaffinity(0, {cpus}); os.execv({sys.executable!r}, ['python', '-c', CODE])"
+    seen = "from fastbp._core import cpu; print(len(cpu._allowed()), cpu.threads())"
+    done = run(f"CODE = {seen!r}; {code}", **environ)
+    assert done.stdout.split()[0] == str(len(cpus)), done.stderr
+    plain = run(f"CODE = {seen!r}; {code}")
+    assert done.stdout == plain.stdout
+
+
+@pytest.mark.skipif("libgomp" not in threads.libraries(), reason="another runtime, or none")
+def test_a_place_that_leaves_one_cpu():
+    one = min(os.sched_getaffinity(0))
+    code = "from fastbp._core import cpu; print(cpu._allowed(), cpu.threads())"
+    assert run(code, GOMP_CPU_AFFINITY=str(one)).stdout == f"{{{one}}} 1\n"
+    assert run(code, OMP_PLACES=f"{{{one}}}").stdout == f"{{{one}}} 1\n"
+
+
+@pytest.mark.skipif("libgomp" not in threads.libraries(), reason="another runtime, or none")
+@pytest.mark.parametrize("value", ["0-999", str(os.cpu_count() + 1)])
+def test_places_without_a_cpu(value):
+    """OpenMP itself would end the process."""
+    code = """if True:
+        import fastbp as fb, numpy as np
+        print(fb.cpu.threads(), "binds threads to CPU" in fb.cpu.thread_reason())
+        nets = [fb.mlp(4, 3, seed=seed) for seed in range(4)]
+        for net in fb.fit_many(nets, np.ones((50, 4)), np.ones((50, 3)), threads=3):
+            print(len(net.epoch))
+    """
+    done = run(code, GOMP_CPU_AFFINITY=value)
+    assert done.stdout.split() == ["1", "True", "1", "1", "1", "1"], done.stderr
+    assert done.stderr.count("RuntimeWarning: 3 threads were asked for, 1 runs: GOMP_CPU_AFFINITY binds threads") == 1
 
 
 def test_without_openmp_there_is_one_thread(tmp_path, monkeypatch):
@@ -250,6 +340,9 @@ def test_the_environment_is_read_at_import():
     if cpu.build()["openmp"]:
         assert run(code, FASTBP_NUM_THREADS="3").stdout.strip() == "3 FASTBP_NUM_THREADS=3"
         assert "FASTBP_NUM_THREADS must be a whole number" in run(code, FASTBP_NUM_THREADS="many").stderr
+        ignored = run(code, OMP_NUM_THREADS="1.0")
+        assert ignored.stdout == run(code).stdout
+        assert ignored.stderr.count("RuntimeWarning: OMP_NUM_THREADS is '1.0', expected") == 1
     count, _, reason = run(code).stdout.strip().partition(" ")
     assert int(count) >= 1
     assert reason
@@ -261,7 +354,7 @@ def test_set_threads():
         cpu.set_threads(before + 2)
         assert cpu.threads() == before + 2
         assert cpu.thread_reason() == "set by fastbp.cpu.set_threads"
-        for nonsense in (0, -1, 1.5, "many", "", [2], float("nan")):
+        for nonsense in (0, -1, 1.5, "many", "", [2], float("nan"), float("inf"), "1.0", -(2**70)):
             with pytest.raises(ValueError, match="threads must be a whole number of threads, 1 or more"):
                 cpu.set_threads(nonsense)
         assert cpu.threads() == before + 2

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp import graph as g
 
 X = np.random.default_rng(0).standard_normal((40, 5))
 Y = np.random.default_rng(1).standard_normal((40, 3))
@@ -74,3 +75,12 @@ def test_batches_are_checked_at_the_call():
         fb.batches(3, Y, 2)
     with pytest.raises(TypeError, match=r"y is array\(None"):
         fb.batches(X, None, 2)
+
+
+def test_a_product_of_parameters_alone_asks_for_no_rows():
+    """A fixed product is made between two sweeps: there is no batch, and nothing to ask for meanwhile."""
+    a, W = g.parameter("a", (3, 4), init=np.arange(12.0).reshape(3, 4)), g.parameter("W", (4, 2), init=np.ones((4, 2)))
+    value, gradients = g.compile(g.sum(a @ W)).loss_and_grad()
+    assert value == 132.0
+    assert np.array_equal(gradients["a"], np.full((3, 4), 2.0))
+    assert np.array_equal(gradients["W"], np.repeat([[12.0], [15.0], [18.0], [21.0]], 2, axis=1))

@@ -213,7 +213,7 @@ def compare_dropout(kernel, ref, tolerance):
         same(kernel(X, row, key, rate, place="X"), got)
 
 
-POSITIVE = {"log", "sqrt", "power", "reciprocal", "divide"}  # other values: test_maps.py
+POSITIVE = {"log", "sqrt", "power", "variable_power", "reciprocal", "divide"}  # other values: test_maps.py
 POWERS = (0.0, 1.0, 2.0, 3.0, 7.0, -1.0, -4.0, 0.5, 2.5, -1.5)
 
 
@@ -229,7 +229,8 @@ def map_case(name, dtype, *shapes):
 
 
 def compare_map(kernel, ref, tolerance):
-    params = [{"param": p} for p in POWERS] if kernel.name == "power" else [{}]
+    params = {"power": POWERS, "variable_power": (0.0, 1.0, 2.0)}.get(kernel.name)
+    params = [{}] if params is None else [{"param": p} for p in params]
     count = len(operands_of(kernel.name))
     for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes)):
         shapes = [(m, n), (1, n), (m, 1), (1, 1)]

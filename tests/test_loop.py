@@ -62,15 +62,24 @@ def test_the_last_part_is_held_out(share, n, first):
     assert loop.held_out(share, n) == first
 
 
-@pytest.mark.parametrize(("share", "n"), [(0.01, 10), (0.99, 10), (0.5, 1)])
-def test_a_part_of_nothing_is_refused(share, n):
-    with pytest.raises(ValueError, match=f"validation_split is {share} of {n} samples, expected at least one"):
+@pytest.mark.parametrize(("share", "n", "held", "left"), [
+    (0.01, 10, 0, 10), (0.99, 10, 10, 0), (0.5, 1, 0, 1), (0.9, 1, 1, 0), (0.1, 2, 0, 2), (0.1, 4, 0, 4),
+    (0.9, 3, 3, 0),
+])
+def test_a_part_of_nothing_is_refused(share, n, held, left):
+    with pytest.raises(ValueError) as error:
         loop.held_out(share, n)
+    assert str(error.value) == (
+        f"validation_split is {share} of {n} sample{'s' * (n > 1)}, of which {held} would be held out and {left} left "
+        "to train on, expected at least one of each; change it, or pass validation_data"
+    )
 
 
 def test_logs_name_what_an_epoch_tells():
-    assert loop.logged(["loss"], None) == ["loss", "lr", "seconds", "samples_per_second"]
-    assert loop.logged(["loss", "accuracy"], ())[:4] == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert loop.logged(["loss"]) == ["loss", "lr", "seconds", "samples_per_second"]
+    assert loop.logged(["loss", "accuracy"], ["loss", "accuracy"])[:4] == [
+        "loss", "accuracy", "val_loss", "val_accuracy"
+    ]
 
 
 # ---- one thread at a time ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
 from fastbp import check, loop, many, sources
-from fastbp.callbacks import Progress
+from fastbp.progress import Progress
 
 SAME = ("loss", "accuracy", "val_loss", "val_accuracy", "lr")  # the values of a History that time does not change
 

@@ -144,7 +144,8 @@ def test_bind_refuses_another_network(optimizer, other):
 
 def test_step_binds_and_applies():
     seen = []
-    net = SimpleNamespace(params=np.ones(3), _apply=lambda optimizer: seen.append((optimizer, optimizer.state.shape)))
+    net = SimpleNamespace(params=np.ones(3), grads=np.ones(3), dtype=np.dtype("float64"), _size=3,
+                          _apply=lambda optimizer: seen.append((optimizer, optimizer.state.shape)))
     optimizer = Adam()
     optimizer.step(net)
     assert seen == [(optimizer, (2, 3))]

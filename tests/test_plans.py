@@ -84,7 +84,7 @@ def test_a_training_plan_knows_the_callers_arrays_by_name():
     assert sorted(plan.data) == ["X", "targets", "weights"]
     assert sorted(net._plans.get("keep", 2).data) == ["X", "Y", "dX", "dY"]
     X = np.zeros((2, 4), "float32")
-    assert plan.arrays(X=X, Y=X) == [(plan.data["X"], X)]  # what it does not read is left out
+    assert plan.arrays({"X": X, "Y": X}) == [(plan.data["X"], X)]  # what it does not read is left out
 
 
 # ---- the arena -----------------------------------------------------------------------------------------------------

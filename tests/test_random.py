@@ -11,17 +11,16 @@ from fastbp._core import random
 from fastbp.reference.kernels import threefry2x32
 
 
-def test_stream_version_1_gives_these_numbers():
+def test_stream_version_2_gives_these_numbers():
     """A network trained with a seed can be trained again: other numbers are another version of the stream."""
-    assert random.STREAM_VERSION == 1
+    assert random.STREAM_VERSION == 2
     assert random.fold(0, 0) == 11077253088097075545  # Threefry's published answer for zeros: 6b200159 99ba4efe
     assert random.fold(2**64 - 1, 5) == 15202374316520565538
     assert random.bits(3, 7).tolist() == [13563526760692328810, 5731837475286458671, 1351350879580556977]
     assert random.permutation(10, 0).tolist() == [9, 1, 0, 8, 3, 4, 7, 5, 6, 2]
     assert random.permutation(10, 12345).tolist() == [5, 3, 2, 0, 8, 1, 7, 4, 6, 9]
     assert random.uniform((3,), 1).tolist() == [0.5895256711412089, 0.17780922005365485, 0.5007298726146377]
-    numbers = [0.9264083361749545, 0.6237668763218234, 0.7275611609791536]
-    assert random.normal((3,), 1) == pytest.approx(numbers, rel=1e-12)
+    assert random.normal((3,), 1).tolist() == [0.22632499729008318, -0.9237462612108918, 0.0018295203533410334]
     order = hashlib.sha256(random.permutation(1000, 7).astype("<i8").tobytes()).hexdigest()
     assert order == "e6a9bb5cd0666145db5f2b8e4d7d742d02c68a23b3d088c4def52093e8e39c4f"
 

@@ -22,6 +22,8 @@ STEPS = {
     "log": lambda u, v: g.log(1 + u * u),
     "sqrt": lambda u, v: g.sqrt(u * u + 0.5),
     "power": lambda u, v: (u * u + 0.5) ** -0.7,
+    "exponent": lambda u, v: (u * u + 0.5) ** g.tanh(v),
+    "nothing": lambda u, v: 0.5 * u**0 + 0.3 * v,
     "tanh": lambda u, v: g.tanh(u + v),
     "gelu": lambda u, v: g.tanh(g.gelu(u)),
     "softplus": lambda u, v: g.tanh(g.softplus(u)),
@@ -63,6 +65,19 @@ GRAPHS = st.lists(
 )
 
 
+def of_parameters(steps):
+    """A loss of parameters alone: nothing in it is added up over a batch, but for the steps that begin a mean."""
+    a, b, c, W = g.parameter("a", 3), g.parameter("b"), g.parameter("c", 3), g.parameter("W", (3, 3))
+    pool = [a, b, c, W, a - 0.8, c * b]
+    for name, i, j in steps:
+        u, v = pool[-1 - i % len(pool)], pool[-1 - j % len(pool)]
+        try:
+            pool.append(STEPS[name](u, v))
+        except (ValueError, IndexError):
+            continue
+    return g.sum(g.sum(node) * (1 + i) for i, node in enumerate(pool[-3:])), (a, b, c)
+
+
 def data(n):
     return {name: array for name, array in arrays(n).items() if name in "xyz"}
 
@@ -72,6 +87,24 @@ def data(n):
 def test_against_single_numbers_and_differences(steps):
     loss, _ = expression(steps)
     central(agrees(loss, data(4), tolerance=1e-11), data(4), tolerance=3e-6 if len(steps) > 100 else 1e-6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 12), st.integers(0, 30)), max_size=12))
+def test_graphs_of_parameters_alone(steps):
+    """Terms are shared between the gradients of several parameters, and go straight into them or are read by more."""
+    loss, _ = of_parameters(steps)
+    central(agrees(loss, {}, tolerance=1e-11), {})
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 12), st.integers(0, 30)), max_size=12))
+def test_penalties_of_any_form_beside_a_batch(steps):
+    penalty, (a, b, c) = of_parameters(steps)
+    x, z = g.input("x", 3), g.input("z", 3)
+    loss = penalty + g.mean(x * a * b) + g.mean(g.square(x * c - z))
+    rows = {name: data(4)[name] for name in "xz"}
+    central(agrees(loss, rows, tolerance=1e-11), rows)
 
 
 def bits(loss, rows, isa, threads, dtype="float32"):

@@ -93,6 +93,28 @@ def test_a_gradient_that_is_a_term_of_another_one_is_a_value_of_both():
     assert blocks(destinations) == [("b", 0, 3, True)]  # the term of b's own
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_term_of_a_gradient_that_one_operation_reads_as_well_is_made(beside, regime):
+    """t is a term of the gradient of a, and a factor of the other one: no addition may take its factors instead."""
+    x, a = g.input("x", 3), g.parameter("a", 3, init=[0.1, 0.2, 0.3])
+    t = g.tanh(a)
+    loss = g.sum((a + t) * t)
+    plan = g.compile(loss + g.mean(x * a) if beside else loss, dtype="float64")
+    _, grads = plan.loss_and_grad(**({"x": np.ones((2, 3))} if beside else {}))
+    at = plan.parameters["a"]
+    slope = 1 - np.tanh(at) ** 2
+    assert np.allclose(grads["a"], np.tanh(at) + slope * (at + 2 * np.tanh(at)) + beside / 3, rtol=1e-14)
+
+
+def test_the_gradient_of_a_slice_that_took_everything_is_whole():
+    x, b = g.input("x"), g.parameter("b", init=0.5)
+    one = g.reshape(b, 1)[0:1]
+    plan = g.compile(g.sum(one * one) + b * g.sum(g.exp(g.reshape(b, (1, 1))[0:1, 0:1])), dtype="float64")
+    assert plan.loss_and_grad()[1]["b"] == pytest.approx(1 + 1.5 * np.exp(0.5), rel=1e-14)
+    _, destinations = sources_of(g.mean(x * one))
+    assert blocks(destinations) == [("b", 0, 1, True)]
+
+
 def test_values_have_the_shape_of_their_parameter():
     k = g.parameter("k", 6)
     found, _ = sources_of(g.sum(k**3) + g.sum(g.square(g.reshape(k, (2, 3)) @ g.constant(np.ones((3, 2))))))

@@ -117,7 +117,21 @@ def test_early_stopping_holds_out_some_of_every_class():
     assert model.score(X, y) == 1 and model.history_.history["val_accuracy"][-1] == 1
 
 
+@pytest.mark.parametrize(("classes", "size", "share"), [(100, 5, 0.1), (100, 4, 0.1), (10, 1, 0.5)])
+def test_small_classes_hold_out_the_share_asked_for(classes, size, share):
+    y = np.repeat([f"c{i}" for i in range(classes)], size)
+    X = np.random.default_rng(0).normal(size=(len(y), 2))
+    model = MLPClassifier((), epochs=1, validation_split=share, random_state=0)
+    with pytest.warns(UserWarning, match=rf"validation_split {share} of {len(y)} rows .* classes have no row .*'c\d"):
+        model.fit(X, y)
+    assert model.history_.params["samples"] == len(y) - round(len(y) * share)
+    model = MLPRegressor((), epochs=1, validation_split=share, random_state=0).fit(X, np.arange(len(y)) / 9)
+    assert model.history_.params["samples"] == len(y) - round(len(y) * share)
+
+
 @pytest.mark.parametrize("settings, message", [
+    ({"validation_split": 0.01}, "validation_split is 0.01 of 2 samples, of which 0 would be held out and 2 left"),
+    ({"validation_split": 1.5}, "validation_split is 1.5, expected a finite number >= 0 and < 1"),
     ({"hidden": (0,)}, "hidden is 0"),
     ({"activation": "rleu"}, "did you mean 'relu'"),
     ({"optimizer": "adma"}, "did you mean 'adam'"),
@@ -141,3 +155,17 @@ def test_without_sklearn_the_extra_is_named():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "ImportError: fastbp.sklearn needs scikit-learn" in done.stderr
     assert 'pip install "fastbp[sklearn]"' in done.stderr
+
+
+@pytest.mark.parametrize("n, share", [(2, 0.2), (3, 0.1), (4, 0.1), (2, 0.9), (4, 0.95)])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_part_of_nothing_is_refused(kind, n, share):
+    X, y = np.arange(2.0 * n).reshape(n, 2), np.arange(n) % 2
+    message = rf"validation_split is {share} of {n} samples, of which \d would be held out and \d left to train on"
+    with pytest.raises(ValueError, match=message):
+        kind(validation_split=share, early_stopping=fb.EarlyStopping()).fit(X, y)
+
+
+def test_random_state_ends_where_numpys_does():
+    with pytest.raises(ValueError, match=r"random_state is 18446744073709551616, expected .* <= 4294967295"):
+        MLPClassifier(random_state=2**64).fit([[0.0], [1.0]], [0, 1])

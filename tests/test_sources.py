@@ -64,7 +64,7 @@ def test_rows_are_used_where_they_lie(kind, dtype, tmp_path):
 
 @pytest.mark.parametrize("change", [
     lambda X: X.astype(np.int32), lambda X: X.astype(np.int64), lambda X: X > 0, lambda X: X.astype(">f4"),
-    lambda X: X.astype(">f8"), np.asfortranarray, lambda X: np.repeat(X, 2, 1)[:, ::2], lambda X: X[::-1],
+    lambda X: X.astype(">f8"), np.asfortranarray, lambda X: np.repeat(X, 2, 1)[:, ::2],
     lambda X: X.astype(int).tolist(),
     lambda X: np.frombuffer(b"-" + X.tobytes(), np.uint8)[1:].view(X.dtype).reshape(X.shape),
 ])
@@ -75,17 +75,9 @@ def test_all_else_is_cast_once(change, dtype):
     assert np.array_equal(got, np.asarray(change(X)).astype(dtype))
 
 
-def test_rows_that_an_expression_reads_as_they_lie_touch(dtype):
-    X = numbers(dtype)[::2]
-    got = sources.rows(X, INPUTS, np.dtype(dtype), apart=False)
-    assert got.flags.c_contiguous and np.array_equal(got, X)
-    half = X.astype(np.float16)[::2]
-    assert sources.rows(half, INPUTS, np.dtype(dtype), apart=False) is half
-
-
 def test_kinds_are_those_that_differ():
     X = numbers("uint8")
-    assert sources.kinds(F32, X=X, t=X.astype(F32), w=X.astype(F64)) == (("X", "B"), ("w", "d"))
+    assert sources.kinds(F32, {"X": X, "t": X.astype(F32), "w": X.astype(F64)}) == (("X", "B"), ("w", "d"))
 
 
 # ---- bad input -----------------------------------------------------------------------------------------------------
@@ -325,7 +317,8 @@ def test_a_step_that_blows_up_is_found_in_bytes():
 def test_the_layer_that_blows_up_is_found_under_the_scale():
     net = fb.Sequential(fb.Dense(2, 2), fb.Dense(2, 1), input_scale=1e-30)
     net.layers[0].W[:], net.layers[1].W[:] = 1e32, 1e38
-    assert net.where_not_finite(np.full((1, 2), 1e9, F32)) == f"at the output of layer 1 ({net.layers[1]!r})"
+    where = net.where_not_finite(np.full((1, 2), 1e9, F32), np.zeros((1, 1), F32))
+    assert where.startswith(f"at the output of layer 1 ({net.layers[1]!r}), of inputs up to 1e-21 and")
 
 
 # ---- memory --------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from fastbp._core import cpu, random
 
 
 @settings(max_examples=50, deadline=None)
-@given(n=st.integers(1, 60), size=st.integers(1, 70), seed=st.integers(0, 2**70), shuffle=st.booleans())
+@given(n=st.integers(1, 60), size=st.integers(1, 70), seed=st.integers(0, 2**64 - 1), shuffle=st.booleans())
 def test_batches_hold_every_row_once(n, size, seed, shuffle):
     X, y, w = np.arange(2 * n).reshape(n, 2), np.arange(n), np.arange(n) / 2
     batches = list(fb.batches(X, y, size, seed=seed, shuffle=shuffle, sample_weight=w))
@@ -345,7 +345,7 @@ def test_schedules_count_steps_not_epochs(data):
     opt = fb.SGD(lr=schedule)
     history = made().fit(X, Y, epochs=3, batch_size=10, optimizer=opt)
     assert opt.steps == 15
-    assert history.history["lr"] == [pytest.approx(float(schedule(step))) for step in (5, 10, 15)]
+    assert history.history["lr"] == [pytest.approx(float(schedule(step))) for step in (0, 5, 10)]
     by_steps = made()
     for step, (xb, yb) in enumerate(fb.batches(X, Y, 10, seed=by_steps.seed)):
         by_steps.loss_and_grad(xb, yb)

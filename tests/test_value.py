@@ -155,11 +155,13 @@ def test_operators_are_those_of_numbers(f, a, b):
         assert agree_with_differences(lambda y: f(a, y) + 0 * y, b)
 
 
-def test_a_power_of_a_value_is_exp_of_y_log_x():
+def test_a_power_of_a_value():
     value, (dx, dy) = differentiate(lambda x, y: x ** y, 2.0, 3.0)
     assert (value, dx, dy) == pytest.approx((8, 3 * 2 ** 2, 8 * math.log(2)))
-    assert math.isnan((Value(-2.0) ** Value(3.0)).data)
-    assert (Value(-2.0) ** 3).data == -8
+    assert math.isnan((Value(-2.0) ** Value(2.5)).data)
+    assert (Value(-2.0) ** 3).data == (Value(-2.0) ** Value(3.0)).data == -8
+    for n, slopes in ((0.0, (0, 0)), (1.0, (1, 0)), (2.0, (0, 0))):  # at 0 the limits, where there are any
+        assert differentiate(lambda x, y: x ** y, 0.0, n)[1] == list(slopes)
 
 
 def test_comparisons_are_numbers_and_true_or_false():

@@ -1,9 +1,31 @@
 """Floor 1: the compiled core. Cython over typed memoryviews and C pointers, without the GIL, parallel by OpenMP."""
 
+import sys
 from importlib.util import find_spec
+from itertools import pairwise
 
 if find_spec(f"{__name__}.cpu") is None:
     raise ImportError(
         "fastbp is imported from its source folder, where it is not compiled; start Python in another folder, "
         "or compile it here with: pip install -e ."
     )
+
+
+def _is_the_command():
+    """Whether Python imports this for the command `fastbp`, by its script or by `python -m fastbp`."""
+    program = sys.argv[0] if getattr(sys, "argv", None) else ""
+    if program == "-m":  # while Python looks for the module
+        return "-mfastbp" in sys.orig_argv or ("-m", "fastbp") in pairwise(sys.orig_argv)
+    return program.replace("\\", "/").rpartition("/")[2] in ("fastbp", "fastbp.exe")
+
+
+from . import threads  # noqa: E402, F401  (before the compiled code: it notes which libraries were there already)
+
+try:
+    from . import cpu  # noqa: F401
+except ValueError as error:
+    # FASTBP_ISA or FASTBP_NUM_THREADS is wrong. The command's `main`, which says errors in one line, is not there yet.
+    if not (str(error).startswith("FASTBP_") and _is_the_command()):
+        raise
+    sys.stderr.write(f"fastbp: error: {error}\n")
+    raise SystemExit(2) from None

@@ -7,8 +7,9 @@ cdef const fbp_table *table_of_columns(int itemsize, Py_ssize_t columns) except 
 cdef fbp_any *find(const fbp_table *table, str name) except NULL
 
 cpdef long version() noexcept
-cdef int team_limit(int wanted) noexcept
+cdef int team_limit(int wanted) except -1
 cdef int team_member() noexcept nogil
+cdef long process() noexcept nogil
 cdef double seconds() noexcept nogil
 cdef void start_queue(fbp_queue *queue, int team) noexcept nogil
 cdef void open_phase(fbp_queue *queue, int tasks) noexcept nogil

@@ -5,12 +5,16 @@ a batch size is compiled again). Nothing else in fastbp says OpenMP or reads a k
 """
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport strcmp
+cimport numpy as cnp
+from fastbp._core cimport teams
 from fastbp._core.kernels cimport fbp_any, fbp_forward, fbp_queue, fbp_reduce, fbp_table, itemsize_of, real
 
 import os
 import platform
 
 from . import threads as _threads
+
+cnp.import_array()
 
 cdef extern from "fastbp.h" nogil:
     const fbp_table *fbp_find_table(const char *isa, int itemsize)
@@ -29,6 +33,7 @@ cdef extern from "fastbp.h" nogil:
 
 cdef extern from *:
     """
+    #include <dlfcn.h>
     #ifdef _OPENMP
     #include <omp.h>
     #define FASTBP_OPENMP _OPENMP
@@ -36,20 +41,64 @@ cdef extern from *:
     #define FASTBP_OPENMP 0
     static int omp_get_thread_num(void) { return 0; }
     static double omp_get_wtime(void) { return 0; }
+    static int omp_get_thread_limit(void) { return 1; }
     #endif
+
+    /* The places, sets of CPUs, that OpenMP binds threads to, in an order of its own; 0 where it binds none. */
+    #if FASTBP_OPENMP >= 201511
+    static int fastbp_places(void) { return omp_get_proc_bind() == omp_proc_bind_false ? 0 : omp_get_num_places(); }
+    static int fastbp_place_size(int place) { return omp_get_place_num_procs(place); }
+    static void fastbp_place_cpus(int place, int *cpus) { omp_get_place_proc_ids(place, cpus); }
+    #else
+    static int fastbp_places(void) { return 0; }
+    static int fastbp_place_size(int place) { return 0 * place; }
+    static void fastbp_place_cpus(int place, int *cpus) { (void)place, (void)cpus; }
+    #endif
+
+    /* Ends the threads that the runtime keeps for the calling one; returns 0 where none is left. */
+    #if FASTBP_OPENMP && (__GNUC__ >= 9 || (defined __clang__ && FASTBP_OPENMP >= 201811))
+    #define FASTBP_ENDS_POOL 1
+    static int fastbp_end_pool(void) { return omp_pause_resource_all(omp_pause_hard); }
+    #else
+    #define FASTBP_ENDS_POOL 0
+    static int fastbp_end_pool(void) { return -1; }
+    #endif
+
+    /* The file of the runtime, or NULL; and whether it is LLVM's or Intel's, under whatever name. */
+    static const char *fastbp_runtime(int *llvm)
+    {
+        *llvm = 0;
+    #if FASTBP_OPENMP
+        Dl_info found;
+        if (dladdr((void *)&omp_get_thread_limit, &found) == 0 || found.dli_fname == NULL) return NULL;
+        void *library = dlopen(found.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+        *llvm = library != NULL && dlsym(library, "__kmpc_fork_call") != NULL;
+        if (library != NULL) dlclose(library);
+        return found.dli_fname;
+    #else
+        return NULL;
+    #endif
+    }
     """
     int FASTBP_OPENMP
+    int FASTBP_ENDS_POOL
     int omp_get_thread_num() nogil
+    int omp_get_thread_limit() nogil
     double omp_get_wtime() nogil
+    int fastbp_places()
+    int fastbp_place_size(int place)
+    void fastbp_place_cpus(int place, int *cpus)
+    int fastbp_end_pool() noexcept nogil
+    const char *fastbp_runtime(int *llvm)
     const char *FASTBP_BUILD_FLAGS
     const char *__VERSION__
 
 cdef const fbp_table *_tables[2]    # of the ISA in use: float, double
 cdef const fbp_table *_halves[2]    # those for narrow products, or NULL; found once, as the CPU is asked for it
-cdef bint _team_has_run = False     # whether this process has started a team of more than one thread
-cdef bint _forked_from_team = False
-cdef int _cpus = len(_threads.affinity())   # that this process may run on
+cdef int _cpus = 1                          # that a team may run on
 _default_threads, _reason = 1, ""
+_unusable = ""                              # why there can be no team, in words
+MOST_THREADS = _threads.MOST                # a number of threads that the core can be told
 cdef long _version = 0                      # counts changes of ISA and threads
 
 
@@ -175,13 +224,16 @@ cdef bint _all_finite(const real[::1] x):  # (n,)
 
 
 def activate(name, Y):
-    """Applies an activation to a C-contiguous (n, units) float32 or float64 array in place."""
+    """Applies an activation to a C-contiguous (n, units) float32 or float64 array in place; ValueError for any other."""
+    if not cnp.PyArray_Check(Y) or cnp.PyArray_NDIM(Y) != 2 or not cnp.PyArray_ISCARRAY(Y):
+        raise ValueError(f"Y is a {type(Y).__name__} of shape {getattr(Y, 'shape', None)}, expected a writable C-contiguous array "
+                         "(n, units); pass np.array(Y, ndmin=2)")
     cdef const fbp_table *table = table_for(itemsize_of(Y.dtype))
     cdef fbp_forward *kernel = <fbp_forward *>find(table, f"{name}_forward")
     cdef Py_ssize_t n = Y.shape[0], units = Y.shape[1]
-    cdef uintptr_t address = Y.ctypes.data
+    cdef void *data = cnp.PyArray_DATA(Y)
     with nogil:
-        kernel(<void *>address, units, NULL, 0, NULL, n, units)
+        kernel(data, units, NULL, 0, NULL, n, units)
 
 
 def update_address(name, dtype):
@@ -193,24 +245,71 @@ def update_address(name, dtype):
 
 def threads():
     """The number of threads used where a call does not say."""
-    return 1 if _forked_from_team else _default_threads
+    return 1 if teams.is_cut_off() else _default_threads
 
 
 def set_threads(count):
-    """Use `count` threads (1 or more) by default from now on. None goes back to what the machine and its limits say."""
+    """Use `count` threads (1 or more) by default from now on. None goes back to what the machine and its limits say.
+
+    It is an upper limit, as `threads=` of a call: where the system starts fewer, fewer run, and a warning says so once.
+    """
     global _default_threads, _reason, _version
-    _version += 1
     if count is None:
-        _default_threads, _reason = _threads.default_count(bool(FASTBP_OPENMP))
+        limit = omp_get_thread_limit()
+        limit, limited = (0, _unusable) if _unusable else (limit, f"OMP_THREAD_LIMIT={limit}")
+        new = _threads.default_count(bool(FASTBP_OPENMP), cpus=_allowed(), limit=limit, limited=limited)
     else:
-        _default_threads, _reason = _threads.checked("threads", count), "set by fastbp.cpu.set_threads"
+        new = _threads.checked("threads", count), "set by fastbp.cpu.set_threads"
+    _default_threads, _reason = new
+    _version += 1
 
 
 def thread_reason():
     """Why `threads()` is what it is, in words."""
-    if _forked_from_team:
-        return "1 in a process forked after training: OpenMP's threads do not survive a fork"
-    return _reason
+    if teams.is_cut_off():
+        return "1 in a process forked from one that may have used OpenMP: its threads do not survive a fork"
+    return _reason + " (in a forked process, which starts threads of its own)" * (teams.generation() > 1)
+
+
+def team(wanted):
+    """How many threads a call that wants `wanted` will have; they are started, if they are not there yet."""
+    return team_limit(wanted)
+
+
+def capped(wanted):
+    """The size of a team of at most `wanted` threads. Warns, once, where that is more than anybody needs."""
+    return teams.capped(wanted)
+
+
+def _allowed():
+    """The set of CPUs that a team may run on.
+
+    Where OpenMP binds threads to places, it has bound this one to the first of them when it was loaded: what is left to
+    this thread says nothing, what is in the places all.
+    """
+    return set().union(*_places()) or _threads.affinity()
+
+
+def _places():
+    """The sets of CPUs that OpenMP binds the threads of a team to; none where it binds no threads."""
+    cdef int cpus[4096]
+    cdef int place, i, size
+    places = []
+    for place in range(fastbp_places()):
+        size = fastbp_place_size(place)
+        if 0 < size <= 4096:
+            fastbp_place_cpus(place, cpus)
+            places.append({cpus[i] for i in range(size)})
+    return places
+
+
+def _why_unusable():
+    """Why no thread can be started, in words, or "". GCC's runtime ends the process for a place without a CPU."""
+    places = _places()
+    bad = _threads.unusable(places) if places else None
+    if not bad:
+        return ""
+    return f"GOMP_CPU_AFFINITY binds threads to CPU {min(bad)}, which is not there, and OpenMP could not start them"
 
 
 def build():
@@ -219,14 +318,12 @@ def build():
             "machine": platform.machine()}
 
 
-cdef int team_limit(int wanted) noexcept:
-    """How many threads a call that wants `wanted` may have."""
-    global _team_has_run
-    if FASTBP_OPENMP == 0 or _forked_from_team or wanted < 1:
+cdef int team_limit(int wanted) except -1:
+    """How many threads a call that wants `wanted` may have. Raises RuntimeError where this thread cannot make one."""
+    teams.check_stack()
+    if FASTBP_OPENMP == 0 or wanted < 2:
         return 1
-    if wanted > 1:
-        _team_has_run = True
-    return wanted
+    return teams.team_of(wanted)
 
 
 cdef int team_member() noexcept nogil:
@@ -254,11 +351,24 @@ cdef bint finish_task(fbp_queue *queue) noexcept nogil:
     return fbp_finish(queue)
 
 
-def _after_fork():
-    # libgomp's pool of threads is gone in the child, and a region of several threads would wait for it forever.
-    global _forked_from_team, _version
-    _version += 1
-    _forked_from_team = _forked_from_team or _team_has_run
+cdef long process() noexcept nogil:
+    """A number that a process has not in common with the one that it was forked from; 1 or more."""
+    return teams.generation()
+
+
+cdef int prepare_for_forks() except -1:
+    """Sees to it that processes forked from this one can train, and finds out whether this one can have teams."""
+    cdef int llvm
+    cdef const char *file = fastbp_runtime(&llvm)
+    if FASTBP_OPENMP == 0:
+        return 0
+    if FASTBP_ENDS_POOL:
+        teams.watch_forks(fastbp_end_pool, llvm)
+    else:
+        teams.watch_forks(NULL, llvm)
+    if _threads.BEFORE is not None and not llvm and file is not NULL and _threads.was_loaded(os.fsdecode(file)):
+        teams.cut_off()     # somebody may have run a team on this runtime before the fork: nobody can know
+    return 0
 
 
 # ---- what is not vector code ---------------------------------------------------------------------------------------
@@ -276,7 +386,9 @@ cdef void threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize
     fbp_threefry_words(words, key, first, count)
 
 
+_unusable = _why_unusable()
+teams.refuse(_unusable)
+_cpus = len(_allowed())
 use(os.environ.get("FASTBP_ISA") or fbp_best_isa().decode())
 set_threads(None)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+prepare_for_forks()

@@ -19,7 +19,7 @@ cdef struct Call:
     Py_ssize_t epoch            # steps after which the rows begin again at `first`
     const int64_t *order        # (n,) or NULL for the rows as they lie
     const double *lr            # (steps,)
-    const double *constants     # (H_COUNT,) the optimizer's
+    const double *constants     # (H_CONSTANTS,) the optimizer's
     double *losses              # (steps,)
     int64_t taken               # updates taken before this call
     uint64_t seed, draws        # of dropout: the key, and how many steps drew from it before this call

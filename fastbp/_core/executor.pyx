@@ -5,13 +5,14 @@ little comes between two phases and opens the next. What a task computes does no
 of the team changes no bit. A team of one runs the same tasks in a plain loop.
 """
 from cython.parallel cimport parallel
-from libc.math cimport isfinite, pow
+from libc.math cimport isfinite
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from fastbp._core cimport cpu, updates
 from fastbp._core.dense cimport pack_rows
-from fastbp._core.kernels cimport (H_BETA1, H_BETA2, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LR, H_SCALE, fbp_ahead,
-                                   get_real)
+from fastbp._core.kernels cimport (H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_LR,
+                                   H_SCALE, fbp_ahead, get_real)
+from fastbp._core.portable cimport power_of_log
 from fastbp._core.program cimport Group, Place, Program, Trial
 
 cdef enum:
@@ -25,11 +26,11 @@ cdef double GAIN = 1.05     # that a team must bring, as a trial is short and er
 
 
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
-    """hyper (H_COUNT,) = the optimizer's constants and what depends on the step, t = 1, 2 ..."""
+    """hyper (H_COUNT,) = the optimizer's constants (H_CONSTANTS,) and what depends on the step, t = 1, 2 ..."""
     memcpy(hyper, constants, H_COUNT * sizeof(double))
     hyper[H_LR] = lr
-    hyper[H_CORRECTION1] = 1 - pow(hyper[H_BETA1], t)
-    hyper[H_CORRECTION2] = 1 - pow(hyper[H_BETA2], t)
+    hyper[H_CORRECTION1] = 1 - power_of_log(constants[H_LOG1], constants[H_LOG1_LOW], t)
+    hyper[H_CORRECTION2] = 1 - power_of_log(constants[H_LOG2], constants[H_LOG2_LOW], t)
     hyper[H_SCALE] = 1
 
 

@@ -49,6 +49,7 @@ cdef extern from "fastbp.h" nogil:
 
     enum:
         H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT
+        H_LOG1, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_CONSTANTS
 
     ctypedef void fbp_any() noexcept
     ctypedef struct fbp_kernel:

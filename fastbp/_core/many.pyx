@@ -6,7 +6,7 @@ from fastbp._core.executor cimport Call, begin, work_alone
 from fastbp._core.kernels cimport fbp_queue
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
-from fastbp._core.train cimport prepare_batches
+from fastbp._core.train cimport prepare_batches, settle
 
 
 cdef struct Job:
@@ -18,8 +18,8 @@ def run_each(list calls, int team):
     """The training steps of several networks, in one parallel region of at most `team` threads.
 
     calls: the arguments of `train.run_batches`, all but its team, for each network, no plan twice. Threads take the
-    networks in this order. Returns [(steps completed, whether an update gave a non-finite parameter), ...]; a network
-    whose loss is not finite stops alone.
+    networks in this order. Returns a list of what `train.run_batches` returns for each; a network whose loss is not finite
+    stops alone.
     """
     cdef int count = <int>len(calls), i
     cdef Plan plan
@@ -29,8 +29,8 @@ def run_each(list calls, int team):
         raise MemoryError("no memory for the calls of many networks")
     try:
         for i in range(count):
-            plan, arrays, order, first, epoch, lr, losses, optimizer, dropout = calls[i]
-            prepare_batches(plan, &jobs[i].call, arrays, order, first, epoch, lr, losses, optimizer, dropout)
+            plan, arrays, order, first, epoch, lr, losses, model, optimizer, _ = calls[i]
+            prepare_batches(plan, &jobs[i].call, arrays, order, first, epoch, lr, losses, model, optimizer)
             jobs[i].program = &plan.program
             jobs[i].call.stop = jobs[i].call.steps
         team = cpu.team_limit(min(team, count))
@@ -38,7 +38,11 @@ def run_each(list calls, int team):
         cpu.open_phase(&queue, count)
         with nogil, parallel(num_threads=team):
             work(jobs, &queue, cpu.team_member())
-        return [(jobs[i].call.done, bool(jobs[i].program.broken)) for i in range(count)]
+        results = []
+        for i in range(count):
+            plan, _, _, _, _, _, _, model, optimizer, before = calls[i]
+            results.append(settle(plan, &jobs[i].call, model, optimizer, before))
+        return results
     finally:
         free(jobs)
         for call in calls:

@@ -1,5 +1,11 @@
-from fastbp._core.kernels cimport H_COUNT, fbp_any, fbp_table, fbp_update
+from fastbp._core.kernels cimport H_CONSTANTS, fbp_any, fbp_table, fbp_update
 from fastbp._core.program cimport Op, Operand, Program, RangeGradient, Value
+
+cdef struct Use:
+    int value               # rows of the caller's, which the row operations first .. last read or write
+    int first, last
+    bint learns             # whether the gradients of ranges read them as well
+
 
 cdef class Plan:
     cdef Program program
@@ -17,16 +23,24 @@ cdef class Plan:
     cdef object arena, params, grads
     cdef tuple places               # where slots, fixed values and panels begin in the arena
     cdef dict found                 # {kernel: its address}
+    cdef Use *uses                  # of the caller's rows: none may be missing
+    cdef int n_uses
+    cdef int real                   # NumPy's number for the dtype
+    cdef dict rows                  # {direct value: (numbers in a row, bytes of one)}
     cdef dict parts                 # {direct value: [(a part of it, offset), ...]}
-    cdef object optimizer, state    # whose update it is that follows here, and its vectors
+    cdef object optimizer           # whose update it is that follows here
+    cdef Py_ssize_t slots           # its vectors of state
     cdef long version               # of cpu's settings, then
-    cdef double constants[H_COUNT]
+    cdef double constants[H_CONSTANTS]
     cdef fbp_update *update
     cdef double clip_norm
-    cdef char *s0
-    cdef char *s1
     cdef list bound                 # the caller's arrays, kept alive while a call reads them
-    cdef int bind(self, int index, array) except -1
+    cdef int _find_uses(self, program) except -1
+    cdef int unbind(self) except -1
+    cdef int complete(self, int first_op, int last_op, bint learns) except -1
+    cdef int check_vectors(self, bint gradients, bint parameters) except -1
+    cdef bint is_written(self, const char *low, const char *high, bint gradients, bint parameters) noexcept
+    cdef Py_ssize_t bind(self, int index, array, bint gradients, bint parameters) except -1
     cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1
     cdef int _allocate(self, program) except -1
     cdef Py_ssize_t _row_bytes(self, slot) except -1

@@ -6,12 +6,13 @@ from fastbp._core cimport dense, maps, rows
 from fastbp._core.cpu cimport find, table_for, table_of_columns
 from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce,
                                    fbp_strips, fbp_table, itemsize_of)
+from fastbp._core.memory cimport is_as_made, meets
 from fastbp._core.program cimport (APART, DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, STRIP_ROWS, Driver, Group, Op, Operand,
                                    Packing, RangeDriver, RangeGradient, Share, Sweep, Task, Value)
 
-import math
-
 import numpy as np
+
+from .memory import aligned_zeros, not_as_made
 
 cnp.import_array()
 
@@ -77,16 +78,6 @@ cdef RangeDriver range_driver_named(str name) except NULL:
     raise ValueError(f"no driver makes the gradient of a range by {name!r}")
 
 
-def aligned_zeros(shape, dtype):
-    """np.zeros whose first element begins a cache line. NumPy's own large arrays begin 16 bytes after one, and then every
-    vector as wide as a line is read from two."""
-    cdef size_t skip
-    size = (math.prod(shape) if isinstance(shape, tuple) else shape) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + LINE, np.uint8)
-    skip = (LINE - <size_t>cnp.PyArray_DATA(memory) % LINE) % LINE
-    return memory[skip:skip + size].view(dtype).reshape(shape)
-
-
 cdef Py_ssize_t rounded(Py_ssize_t nbytes, Py_ssize_t to) noexcept:
     return (nbytes + to - 1) // to * to
 
@@ -105,9 +96,10 @@ cdef class Plan:
         cdef const fbp_table *table
         cdef Program *p = &self.program
         memset(p, 0, sizeof(Program))
-        self.params, self.grads, self.team, self.bound, self.parts = params, grads, team, [], {}
+        self.params, self.grads, self.team, self.bound, self.parts, self.rows = params, grads, team, [], {}, {}
         self.size = program.size
         p.item = itemsize_of(params.dtype)
+        self.real = cnp.NPY_FLOAT32 if p.item == sizeof(float) else cnp.NPY_FLOAT64
         table = table_for(<int>p.item)
         p.params = <char *>cnp.PyArray_DATA(params)
         p.grads = <char *>cnp.PyArray_DATA(grads)
@@ -124,8 +116,10 @@ cdef class Plan:
         self._make_values(program)
         self._make_operations(program, table)
         self._make_ranges(program)
+        self._find_uses(program)
 
     def __dealloc__(self):
+        free(self.uses)
         free(self.values)
         free(self.program.ops)
         free(self.program.fixed)
@@ -238,6 +232,8 @@ cdef class Plan:
                     self.fixed_array(i, program)[...] = item.initial
                 continue
             value.row_bytes = item.width * item.itemsize
+            if value.mode == DIRECT or value.mode == ORDERED:
+                self.rows[i] = (item.width, item.itemsize)
             if item.slot is not None:
                 value.row_bytes = self._row_bytes(program.slots[item.slot])
                 value.base = self.base + <Py_ssize_t>slots[item.slot]
@@ -373,14 +369,94 @@ cdef class Plan:
             p.packings[i] = Packing(&p.ops[<int>operation], row, count, end)
         return 0
 
-    cdef int bind(self, int index, array) except -1:
-        """Value `index` is the rows of `array` (n, width) or (n,), C-contiguous rows, until the call ends."""
-        self.place(index, <char *>cnp.PyArray_DATA(array), cnp.PyArray_STRIDE(array, 0), cnp.PyArray_ITEMSIZE(array))
-        self.bound.append(array)
+    cdef int _find_uses(self, program) except -1:
+        """Which operations read or write the caller's rows."""
+        cdef int i, n = <int>len(program.operations)
+        cdef dict found = {}    # {value: [first operation, last one, whether gradients of ranges do]}
+        cdef set direct = {i for i, value in enumerate(program.values) if value.mode in ("direct", "ordered")}
+        for i, operation in enumerate((*program.operations, *program.gradients)):
+            operands = [operand.value for operand in (operation.a, operation.b, operation.c) if operand is not None]
+            for index in (operation.out, operation.kept, operation.x, operation.y, operation.w, *operands):
+                if index in direct:
+                    use = found.setdefault(program.root_of(index), [n, -1, False])
+                    if i < n:
+                        use[0], use[1] = min(use[0], i), max(use[1], i)
+                    else:
+                        use[2] = True
+        self.n_uses = <int>len(found)
+        self.uses = <Use *>calloc(max(1, self.n_uses), sizeof(Use))
+        if self.uses is NULL:
+            raise MemoryError("no memory for a plan")
+        for i, (index, (first, last, learns)) in enumerate(found.items()):
+            self.uses[i] = Use(index, first, last, learns)
         return 0
 
+    cdef int unbind(self) except -1:
+        """Forgets the arrays of the last call."""
+        cdef int i
+        for i in range(self.n_uses):
+            self.values[self.uses[i].value].base = NULL
+        self.bound.clear()
+        return 0
+
+    cdef int complete(self, int first_op, int last_op, bint learns) except -1:
+        """Refuses a call whose operations would read or write rows that no array was given for."""
+        cdef int i
+        cdef Use *use
+        for i in range(self.n_uses):
+            use = &self.uses[i]
+            if self.values[use.value].base is NULL and (
+                    (use.first < last_op and use.last >= first_op) or (learns and use.learns)):
+                raise ValueError(f"value {use.value} of the plan has no array, expected one for each that the call reads "
+                                 "or writes; pass it")
+        return 0
+
+    cdef int check_vectors(self, bint gradients, bint parameters) except -1:
+        """Refuses a call where the array over the gradients, or the parameters, is not what it was made as, and writable if the
+        call writes them."""
+        if not is_as_made(self.grads, self.real, 0, self.size, gradients):
+            raise not_as_made("grads", self.grads, (self.size,), f"float{8 * self.program.item}")
+        if not is_as_made(self.params, self.real, 0, self.size, parameters):
+            raise not_as_made("params", self.params, (self.size,), f"float{8 * self.program.item}")
+        return 0
+
+    cdef bint is_written(self, const char *low, const char *high, bint gradients, bint parameters) noexcept:
+        """Whether some of the bytes [low, high) lie in what a call writes that makes gradients, or new parameters, and with
+        them the optimizer's state."""
+        cdef Program *p = &self.program
+        cdef Py_ssize_t size = self.size * p.item
+        if gradients and meets(low, high, p.grads, size):
+            return True
+        return parameters and (meets(low, high, p.params, size) or (p.s0 is not NULL and meets(low, high, p.s0, size)) or (
+            p.s1 is not NULL and meets(low, high, p.s1, size)))
+
+    cdef Py_ssize_t bind(self, int index, array, bint gradients, bint parameters) except -1:
+        """Value `index` is the rows of `array` (n, width) or (n,), until the call ends; returns n. gradients, parameters: what
+        the call writes. What a plan counts on is looked at again: the array's owner may have changed its shape or dtype."""
+        cdef cnp.ndarray rows = array
+        cdef Py_ssize_t width, item, n, between, past
+        cdef char *begin = <char *>cnp.PyArray_DATA(rows)
+        width, item = self.rows[index]
+        n = cnp.PyArray_DIM(rows, 0) if cnp.PyArray_NDIM(rows) > 0 else 0
+        if n == 0 or cnp.PyArray_ITEMSIZE(rows) != item or not cnp.PyArray_ISALIGNED(rows) or not (
+                (cnp.PyArray_NDIM(rows) == 1 and width == 1) or (
+                    cnp.PyArray_NDIM(rows) == 2 and cnp.PyArray_DIM(rows, 1) == width and (
+                        width == 1 or cnp.PyArray_STRIDE(rows, 1) == item))):
+            raise ValueError(
+                f"data has become an array of shape {array.shape} and dtype {array.dtype}, expected rows of {width} numbers of "
+                f"{item} bytes, as when it was checked; give it back its shape and dtype, or pass a copy of it")
+        between = cnp.PyArray_STRIDE(rows, 0) if n > 1 else width * item    # a single row may have any stride
+        past = between * (n - 1)
+        if self.is_written(begin + min(past, 0), begin + max(past, 0) + width * item, gradients, parameters):
+            raise ValueError(
+                f"data of shape {array.shape} lies in params, grads or the optimizer's state, which this call writes while it "
+                "reads them, expected memory of its own; pass a copy of it")
+        self.place(index, begin, between, item)
+        self.bound.append(array)
+        return n
+
     cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1:
-        """Value `index`, and what is a part of it, are the rows at `base`, row_bytes apart."""
+        """Value `index`, and what is a part of it, are the rows at `base`, row_bytes apart: any distance, 0 and back too."""
         cdef Value *value = &self.values[index]
         cdef Value *part
         value.base, value.row_bytes, value.ld = base, row_bytes, row_bytes // itemsize

@@ -80,7 +80,7 @@ cdef struct Op:
     bint begins                 # whether it is the first to write there; others add
     bint ones                   # of a weight gradient: whether a row of sums over the batch follows it there
     int slices
-    Py_ssize_t n_in, n_out
+    Py_ssize_t n_in, n_out      # of a conversion: n_in is the bytes of an element that it reads
     double scale, param         # of a loss or a total; param is also dropout's rate and a power's exponent
     double *sums                # (slices,) of a loss or a total
     uint64_t number             # of a dropout layer

@@ -14,6 +14,7 @@ from fastbp._core.executor cimport Call, start
 from fastbp._core.kernels cimport fbp_reduce
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
+from fastbp._core.train cimport count
 
 import numpy as np
 
@@ -29,28 +30,55 @@ cdef struct Spec:
     Py_ssize_t width
     int limit               # integers below this, or 0 for reals
     bint scanned            # whether NaN and infinity are looked for
-    int32_t *labels         # (batch,) of its own, for integers that came as int64
+    int32_t *labels         # (batch,) of its own: integers are checked in a copy, which their owner cannot change
 
 
 cdef class Alone:
     """`with` it, one thread of Python at a time: a second one gets a RuntimeError with this message, not a race.
 
     A flag does, where the interpreter's lock is held while it is looked at and set: a lock of the library costs 0.6 us.
+    What another thread had taken before a fork is free in the child, where that thread is not. It may have been amid an
+    update: then the parameters and the optimizer's state are of two steps, some of one, some of the next.
     """
 
-    cdef bint taken
+    cdef long taken     # the process of the thread that has it, or 0
     cdef str message
 
     def __init__(self, str message):
         self.message = message
 
     def __enter__(self):
-        if self.taken:
+        if self.taken == cpu.process():
             raise RuntimeError(self.message)
-        self.taken = True
+        self.taken = cpu.process()
 
     def __exit__(self, kind, value, traceback):
-        self.taken = False
+        self.taken = 0
+
+    def call(self, function, *arguments):
+        """function(*arguments), alone. All of it is C's, so that nothing that a signal's handler raises can come between the
+        function's end and this one's, as it might at the end of a `with` statement."""
+        self.__enter__()
+        try:
+            return function(*arguments)
+        finally:
+            self.taken = 0
+
+
+def together(dict alones, function, *arguments):
+    """function(*arguments), alone with each of {name: Alone}. Where one of them is taken: its RuntimeError, with its name."""
+    cdef Alone alone
+    cdef list taken = []
+    try:
+        for name, alone in alones.items():
+            if alone.taken == cpu.process():
+                raise RuntimeError(f"{name}: {alone.message}")
+            alone.taken = cpu.process()
+            taken.append(alone)
+        return function(*arguments)
+    finally:
+        for alone in taken:
+            alone.taken = 0
 
 
 cdef class Ready:
@@ -66,7 +94,7 @@ cdef class Ready:
     cdef int count, first_op, last_op, team, real
     cdef bint learns
     cdef tuple names
-    cdef object labels              # int32 (arrays, batch), for integers that came as int64
+    cdef object labels              # int32 (arrays, batch), copies of integers
     cdef readonly object owner      # what the caller wants to find here
     cdef readonly long version      # of cpu's settings, when this was made
 
@@ -82,19 +110,23 @@ cdef class Ready:
         self.labels = rows = np.empty((len(specs), plan.batch), np.int32)
         for i, spec in enumerate(specs):
             self.specs[i] = Spec(spec[0], spec[1], spec[2], spec[3], &rows[i, 0])
+        bound = {spec[0] for spec in specs}
+        for i in range(plan.n_uses):  # before any call: afterwards nobody looks
+            if plan.uses[i].value not in bound:
+                raise ValueError(f"value {plan.uses[i].value} of the plan has no array, expected one for each; name it too")
 
-    def run(self, tuple arrays, uint64_t seed, uint64_t draws):
+    def run(self, tuple arrays, model=None):
         """The loss of one pass over these arrays (0.0 where the plan has none), or None where they are not of the kind, or
-        where the loss is not finite."""
+        where the loss is not finite. model: whose next masks are drawn, and counted, unless the answer is None."""
         cdef int i
         if self.version != cpu.version() or len(arrays) != self.count:
             return None
         for i in range(self.count):
             if not self._bind(arrays[i], &self.specs[i]):
                 return None
-        return self._pass(seed, draws)
+        return self._pass(model)
 
-    def run_named(self, dict arrays, uint64_t seed, uint64_t draws):
+    def run_named(self, dict arrays, model=None):
         """`run`, of arrays by their names."""
         cdef int i
         cdef PyObject *given
@@ -104,25 +136,32 @@ cdef class Ready:
             given = PyDict_GetItem(arrays, self.names[i])
             if given is NULL or not self._bind(<object>given, &self.specs[i]):
                 return None
-        return self._pass(seed, draws)
+        return self._pass(model)
 
-    cdef object _pass(self, uint64_t seed, uint64_t draws):
+    cdef object _pass(self, model):
         cdef Call call
         cdef double loss = 0
+        self.plan.check_vectors(self.learns, False)
         memset(&call, 0, sizeof(Call))
         call.first_op = self.first_op
         call.last_op = self.plan.program.n_ops if self.last_op < 0 else self.last_op
         call.learns, call.steps, call.epoch, call.losses = self.learns, 1, 1, &loss
-        call.seed, call.draws = seed, draws
+        if model is not None:
+            call.seed, call.draws = model._dropout_key, model._draws
         self.plan.program.update = NULL
         self.plan.program.clip_norm = 0
         start(&self.plan.program, &call, &self.plan.program.passes, self.team)
-        return loss if isfinite(loss) else None
+        if not isfinite(loss):
+            return None
+        if model is not None:
+            count(model, "_draws", 1)
+        return loss
 
     cdef bint _bind(self, object given, const Spec *spec):
         """Whether an array is what the plan reads as it lies; then it is bound."""
         cdef cnp.ndarray array
         cdef Program *p = &self.plan.program
+        cdef const char *begin
         if not cnp.PyArray_CheckExact(given):
             return False
         array = given
@@ -134,31 +173,26 @@ cdef class Ready:
         if cnp.PyArray_TYPE(array) != self.real or cnp.PyArray_SIZE(array) != p.batch * spec.width or (
                 cnp.PyArray_NDIM(array) != 2 and (cnp.PyArray_NDIM(array) != 1 or spec.width != 1)):
             return False
-        if spec.scanned and p.all_finite(cnp.PyArray_DATA(array), cnp.PyArray_SIZE(array)) == 0:
+        begin = <const char *>cnp.PyArray_DATA(array)
+        if self.learns and self.plan.is_written(begin, begin + cnp.PyArray_NBYTES(array), True, False):
             return False
-        self.plan.place(spec.index, <char *>cnp.PyArray_DATA(array), spec.width * p.item, p.item)
+        if spec.scanned and p.all_finite(begin, cnp.PyArray_SIZE(array)) == 0:
+            return False
+        self.plan.place(spec.index, <char *>begin, spec.width * p.item, p.item)
         return True
 
     cdef bint _bind_labels(self, cnp.ndarray array, const Spec *spec):
-        cdef const int32_t *narrow
-        cdef const int64_t *wide
-        cdef int32_t *kept = spec.labels
+        cdef const int32_t *narrow = <const int32_t *>cnp.PyArray_DATA(array)
+        cdef const int64_t *wide = <const int64_t *>narrow
+        cdef int64_t label
+        cdef int kind = cnp.PyArray_TYPE(array)
         cdef Py_ssize_t i, n = cnp.PyArray_SIZE(array)
-        if n != self.plan.program.batch:
+        if n != self.plan.program.batch or (kind != cnp.NPY_INT32 and kind != cnp.NPY_INT64):
             return False
-        if cnp.PyArray_TYPE(array) == cnp.NPY_INT32:
-            narrow = <const int32_t *>cnp.PyArray_DATA(array)
-            for i in range(n):
-                if narrow[i] < 0 or narrow[i] >= spec.limit:
-                    return False
-            kept = <int32_t *>narrow
-        elif cnp.PyArray_TYPE(array) == cnp.NPY_INT64:
-            wide = <const int64_t *>cnp.PyArray_DATA(array)
-            for i in range(n):
-                if wide[i] < 0 or wide[i] >= spec.limit:
-                    return False
-                kept[i] = <int32_t>wide[i]
-        else:
-            return False
-        self.plan.place(spec.index, <char *>kept, sizeof(int32_t), sizeof(int32_t))
+        for i in range(n):
+            label = narrow[i] if kind == cnp.NPY_INT32 else wide[i]
+            if label < 0 or label >= spec.limit:
+                return False
+            spec.labels[i] = <int32_t>label
+        self.plan.place(spec.index, <char *>spec.labels, sizeof(int32_t), sizeof(int32_t))
         return True

@@ -29,11 +29,12 @@ cdef void ask(const Op *op, const Place *at) noexcept nogil:
 
 
 cdef void convert(const Op *op, const Place *at) noexcept nogil:
-    """out (rows, n_out) = scale * x, the caller's rows of another dtype: those `order` names, or as they lie."""
+    """out (rows, n_out) = scale * x, the caller's rows of another dtype, of n_in bytes an element: those `order` names, or as
+    they lie, at any distance from each other."""
     cdef const int64_t *index = at.order + at.first + at.row if at.order is not NULL else NULL
     (<fbp_convert *>op.kernel)(rows_of(op.out, at), op.out.ld, rows_of(op.x, at) if index is NULL else op.x.base,
                                op.x.row_bytes, index, at.rows, op.n_out, op.scale)
-    ask_for_next(op, at, op.x.row_bytes // op.x.ld)
+    ask_for_next(op, at, op.n_in)
 
 
 cdef void activation_gradient(const Op *op, const Place *at) noexcept nogil:

@@ -1,31 +1,99 @@
-"""How many threads to use by default: physical cores, affinity, the container's quota, the environment."""
+"""How many threads to use by default: physical cores, affinity, the container's quota, the environment. And what the
+process and its environment say about OpenMP's threads."""
 
 import os
 import re
+import sys
+import threading
+import warnings
 from pathlib import Path
+
+CPUS = os.cpu_count() or 1
+MOST_TEAM = max(64, 4 * CPUS)  # threads of a team: more would only wait for each other
+MOST = 2**31 - 1  # a number of threads that the core can be told
+
+_warned = set()
+
+
+def warn_once(what, message):
+    """A RuntimeWarning, once a process for each `what`, that points at the first line of the user's below fastbp."""
+    if what in _warned:
+        return
+    _warned.add(what)
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((package, "<frozen importlib")):
+        depth += frame.f_code.co_filename.startswith(package)  # `warn` itself counts no frame of an import
+        frame = frame.f_back
+    warnings.warn(message, RuntimeWarning, stacklevel=depth)
+
+
+# ---- numbers of threads --------------------------------------------------------------------------------------------
 
 
 def checked(name, value):
-    """`value` as a number of threads. Raises ValueError naming `name`, the argument or environment variable."""
-    try:
-        count = int(value)
-    except (TypeError, ValueError):
-        count = 0
-    if count < 1 or (not isinstance(value, str) and count != value):
-        raise ValueError(f"{name} must be a whole number of threads, 1 or more; got {value!r}")
-    return count
+    """`value` as a number of threads. Raises ValueError naming `name`, the argument or environment variable.
+
+    A number of threads is an upper limit, so one that the core cannot be told is as good as the largest that it can.
+    """
+    count = 0
+    if not isinstance(value, str):
+        try:
+            count = int(value)
+            count = count if count == value else 0
+        except (TypeError, ValueError, OverflowError):  # no number, NaN, infinity
+            count = 0
+    elif re.fullmatch(r"\s*\+?[0-9]+\s*", value):
+        count = _whole(value)
+    if count < 1:
+        shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
+        raise ValueError(f"{name} must be a whole number of threads, 1 or more; got {shown}")
+    return min(count, MOST)
 
 
-def default_count(openmp=True, environ=os.environ, root="/"):
-    """(number of threads, why in words). `root` is where /sys and /proc are looked for."""
+def _whole(digits):
+    """The whole number that these digits are, or MOST where it is larger."""
+    digits = digits.strip().lstrip("+").lstrip("0")
+    return int(digits or "0") if len(digits) <= 10 else MOST
+
+
+def openmp_count(text):
+    """The number of threads that OMP_NUM_THREADS=text asks for, or None where OpenMP would not understand it.
+
+    It may be a list, one number for each level of nesting; ours is the first.
+    """
+    if not re.fullmatch(r"\s*\+?[0-9]+\s*(,\s*\+?[0-9]+\s*)*", text):
+        return None
+    counts = [_whole(item) for item in text.split(",")]
+    return counts[0] if all(1 <= count < MOST for count in counts) else None
+
+
+def default_count(openmp=True, environ=os.environ, root="/", cpus=None, limit=MOST, limited=""):
+    """(number of threads, why in words). root: where /sys and /proc are looked for; cpus: those that teams may run on,
+    by default those of the process; limit: what OpenMP itself sets, for the reason `limited`; 0
+    where it can start none beside this one."""
     if not openmp:
         return 1, "1: built without OpenMP"
-    for name in ("FASTBP_NUM_THREADS", "OMP_NUM_THREADS"):
-        # OMP_NUM_THREADS may be a list, one number for each level of nesting; ours is the first
-        if environ.get(name, "").strip():
-            first = environ[name].split(",")[0] if name.startswith("OMP") else environ[name]
-            return checked(name, first.strip()), f"{name}={environ[name]}"
-    cpus = affinity()
+    count, reason = _wanted(environ, root, cpus)
+    return (count, reason) if count <= limit else (max(1, limit), limited)
+
+
+def _wanted(environ, root, cpus):
+    """default_count but for the limit."""
+    if environ.get("FASTBP_NUM_THREADS", "").strip():
+        count = checked("FASTBP_NUM_THREADS", environ["FASTBP_NUM_THREADS"])
+        return count, f"FASTBP_NUM_THREADS={environ['FASTBP_NUM_THREADS']}"
+    asked = environ.get("OMP_NUM_THREADS", "")
+    if asked.strip():
+        count = openmp_count(asked)
+        if count is not None:
+            return count, f"OMP_NUM_THREADS={asked}"
+        warn_once(
+            "OMP_NUM_THREADS",
+            f"OMP_NUM_THREADS is {asked[:60]!r}, expected whole numbers of threads, 1 or more, such as 4 or 4,2; "
+            "it is ignored; set it right, or FASTBP_NUM_THREADS",
+        )
+    cpus = affinity() if cpus is None else cpus
     cores = _physical_cores(cpus, Path(root))
     count, reason = cores, f"{cores} physical cores"
     if len(cpus) < (os.cpu_count() or 1):
@@ -95,3 +163,64 @@ def _quota_v1(folder):
     except (OSError, ValueError):
         return None
     return limit / period if limit > 0 else None
+
+
+# ---- OpenMP's threads ----------------------------------------------------------------------------------------------
+
+
+def openmp_stack(environ=os.environ):
+    """Bytes of the stack of a thread that OpenMP starts, as the environment asks for, or 0 for the system's default."""
+    for name in ("KMP_STACKSIZE", "OMP_STACKSIZE", "GOMP_STACKSIZE"):
+        found = re.fullmatch(r"\s*([0-9]{1,12})\s*([bkmgt]?)\s*", environ.get(name, ""), re.IGNORECASE)
+        if found:
+            shift = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40}[found[2].lower() or "k"]
+            size = int(found[1]) << shift
+            return size if size < 2**47 else 0
+    return 0
+
+
+def unusable(places):
+    """The CPUs of those sets of CPUs that a thread of this process cannot be bound to."""
+    found = set()
+
+    def bind():
+        for place in places:
+            try:
+                os.sched_setaffinity(0, place)  # of this thread alone
+            except OSError:
+                found.update(place)
+
+    try:
+        thread = threading.Thread(target=bind)
+        thread.start()
+        thread.join()
+    except RuntimeError:  # there can be no thread, so there will be no team either
+        pass
+    return found
+
+
+def libraries(root="/"):
+    """The text that names the libraries in this process's memory, or "" where the system does not say."""
+    try:
+        return (Path(root) / "proc/self/maps").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def is_forked(root="/"):
+    """Whether this process was forked from another one and has not begun a program of its own since (Linux; elsewhere
+    False)."""
+    try:
+        fields = (Path(root) / "proc/self/stat").read_text().rpartition(")")[2].split()
+        return bool(int(fields[6]) & 0x40)  # PF_FORKNOEXEC of the kernel's sched.h
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def was_loaded(file):
+    """Whether this library was there before the core was loaded into a forked process."""
+    return os.path.realpath(file) in BEFORE
+
+
+# What was there before the core brought its own: only in a forked process that matters, and takes 0.2 ms.
+BEFORE = libraries() if is_forked() else None

@@ -1,101 +1,195 @@
 """The entrances to the executor: one pass, a run of training steps, one update."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
+from cpython.object cimport PyObject_GenericSetAttr
 cimport numpy as cnp
 from fastbp._core.cpu cimport version
 from fastbp._core.executor cimport CHECKS, Call, start
-from fastbp._core.kernels cimport fbp_update
+from fastbp._core.kernels cimport H_CONSTANTS, fbp_update
+from fastbp._core.memory cimport is_as_made
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
 
 from . import cpu
+from .memory import not_as_made
 
 cnp.import_array()
 
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
 
-cdef int prepare(Plan plan, Call *call, list arrays, int first_op, int last_op) except -1:
-    """Points the plan's direct values at the caller's arrays: [(index, array), ...]."""
-    memset(call, 0, sizeof(Call))
-    plan.bound.clear()
-    for index, array in arrays:
-        plan.bind(index, array)
-    call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
-    plan.program.update = NULL
-    plan.program.clip_norm = 0
+
+# ---- what is counted -------------------------------------------------------------------------------------------------
+# Ctrl-C, or whatever else the handler of a signal raises, comes between two instructions of Python's interpreter, and never
+# inside of a function of C. So parameters and what is counted beside them change in one such function, and nobody ever finds
+# the ones without the others: an optimizer's steps and a model's draws are those of its parameters, wherever Ctrl-C comes.
+
+
+cdef int count(owner, str name, Py_ssize_t more) except -1:
+    """Adds to a whole number that stands in an attribute, past the class's own __setattr__, which is Python."""
+    PyObject_GenericSetAttr(owner, name, getattr(owner, name) + more)
     return 0
 
 
+cdef class State:
+    """What training changes of a model and its optimizer - parameters, the optimizer's vectors, what is counted - as it was at
+    one moment; `restore` puts it back."""
+
+    def __init__(self, model, optimizer):
+        self.model, self.optimizer = model, optimizer
+        self.params, self.state = model.params, optimizer.state     # here: asking a model may be Python
+        self.params_then = self.params.copy()
+        self.state_then = None if self.state is None else self.state.copy()
+        self.steps, self.draws = optimizer.steps, model._draws
+
+    cpdef restore(self):
+        self.params[...] = self.params_then
+        if self.state is not None:
+            self.state[...] = self.state_then
+        PyObject_GenericSetAttr(self.model, "_draws", self.draws)
+        PyObject_GenericSetAttr(self.optimizer, "steps", self.steps)
+
+
+cdef object settle(Plan plan, Call *call, model, optimizer, State before):
+    """What belongs to the steps of a call that is over: they are counted. Where a parameter stopped being finite, everything is
+    as it was `before`, unless that is None. Returns what `run_batches` does."""
+    if plan.program.broken and before is not None:
+        broken = before.params.copy()
+        before.restore()
+        return call.done, broken
+    count(model, "_draws", call.done)
+    if optimizer is not None:
+        count(optimizer, "steps", call.done)
+    return call.done, None
+
+
+# ---- entrances -------------------------------------------------------------------------------------------------------
+cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns, Py_ssize_t first,
+                 Py_ssize_t steps, Py_ssize_t epoch, order) except -1:
+    """Points a call, and the plan's direct values, at the caller's arrays: [(index, array), ...].
+
+    They were checked when they came, and may have changed since: a call that lacks one, that would read outside of them, or
+    that would write what is not as it was made, is refused here, before anything is written.
+    """
+    cdef const int64_t[::1] rows
+    cdef Py_ssize_t n, least = PY_SSIZE_T_MAX, count = plan.batch * min(steps, epoch)
+    memset(call, 0, sizeof(Call))
+    plan.unbind()
+    plan.check_vectors(learns, optimizer is not None)
+    plan.program.update, plan.program.s0, plan.program.s1, plan.program.clip_norm = NULL, NULL, NULL, 0
+    if optimizer is not None:
+        set_update(plan, optimizer)
+    try:
+        for index, array in arrays:
+            n = plan.bind(index, array, learns, optimizer is not None)
+            least = min(least, n)
+        call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
+        plan.complete(call.first_op, call.last_op, learns)
+    except ValueError:
+        plan.unbind()
+        raise
+    if order is not None:
+        rows = order
+        if rows.shape[0] < first + count:
+            raise ValueError(f"the order has {rows.shape[0]} rows, expected {first + count} or more")
+        call.order = &rows[0]
+        n = largest(&rows[first], count) + 1
+    else:
+        n = first + count
+    if n > least:
+        plan.unbind()
+        raise ValueError(f"data has become shorter: {least} rows, expected {n} or more, as when it was checked; give it back "
+                         "its shape, or pass a copy of it")
+    call.first, call.steps, call.epoch, call.learns = first, steps, epoch, learns
+    return 0
+
+
+cdef Py_ssize_t largest(const int64_t *rows, Py_ssize_t count) noexcept:
+    """The largest of these row numbers, or of what a negative one is as an unsigned number."""
+    cdef uint64_t most = 0
+    cdef Py_ssize_t i
+    for i in range(count):
+        most = max(most, <uint64_t>rows[i])
+    return <Py_ssize_t>min(most, <uint64_t>(PY_SSIZE_T_MAX - 1))
+
+
 def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize_t first, double[::1] losses, dropout,
-        int team):
+        int team, model=None):
     """`len(losses)` passes over consecutive batches without an update; losses (steps,) is filled (0 if there is none).
 
     arrays: [(value, array), ...] of the plan's direct values; the first batch begins at their row `first`. The row
     operations [first_op, last_op) run (last_op -1: to the end), then, if `learns`, the gradients of all parameters.
-    dropout: (key, steps that drew from it before).
+    dropout: (key, steps that drew from it before). model: whose draws these passes count among, None where they do not.
     """
     cdef Call call
-    prepare(plan, &call, arrays, first_op, last_op)
-    call.losses, call.steps = &losses[0], losses.shape[0]
-    call.learns, call.first, call.epoch = learns, first, call.steps
+    prepare(plan, &call, arrays, None, first_op, last_op, learns, first, losses.shape[0], losses.shape[0], None)
+    call.losses = &losses[0]
     call.seed, call.draws = dropout
     start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
+    if model is not None:
+        count(model, "_draws", call.done)
     plan.bound.clear()
 
 
 def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr, double[::1] losses,
-                optimizer, dropout, int team):
-    """`len(lr)` training steps, one a batch; returns (steps completed, whether an update gave a non-finite parameter).
+                model, optimizer, State before, int team):
+    """`len(lr)` training steps, one a batch; returns (steps completed, None or a copy of parameters one of which an
+    update made not finite).
 
     Step s uses the rows order[first + s * batch : first + (s + 1) * batch] of `arrays`, or those rows themselves where
-    `order` is None, and begins again at `first` every `epoch` steps; order: (n,) int64. lr, losses: (steps,), losses is filled. optimizer: a
-    fastbp.optimizers.Optimizer, or None for the value and gradient only. A loss that is not finite
-    ends the call before the step's update.
+    `order` is None, and begins again at `first` every `epoch` steps; order: (n,) int64. lr, losses: (steps,), losses is filled. model: a
+    network or an expression, whose masks the steps draw. optimizer: a fastbp.optimizers.Optimizer, or None for the value
+    and gradient only. The completed steps are counted in both. A loss that is not finite ends the call before the step's
+    update. Where a parameter stops being finite, the State `before`, unless it is None, is restored instead.
     """
     cdef Call call
-    prepare_batches(plan, &call, arrays, order, first, epoch, lr, losses, optimizer, dropout)
+    prepare_batches(plan, &call, arrays, order, first, epoch, lr, losses, model, optimizer)
     start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
+    result = settle(plan, &call, model, optimizer, before)
     plan.bound.clear()
-    return call.done, plan.program.broken
+    return result
 
 
 cdef int prepare_batches(Plan plan, Call *call, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr,
-                         double[::1] losses, optimizer, dropout) except -1:
+                         double[::1] losses, model, optimizer) except -1:
     """Points a call at the arguments of `run_batches`, which must live until it ends."""
-    cdef const int64_t[::1] rows
-    prepare(plan, call, arrays, 0, -1)
-    if order is not None:
-        rows = order
-        call.order = &rows[0]
-    call.first, call.steps, call.epoch, call.learns = first, lr.shape[0], epoch, True
+    prepare(plan, call, arrays, optimizer, 0, -1, True, first, lr.shape[0], epoch, order)
     call.lr, call.losses = &lr[0], &losses[0]
-    call.seed, call.draws = dropout
+    call.seed, call.draws = model._dropout_key, model._draws
     if optimizer is not None:
-        set_update(plan, optimizer)
         call.constants, call.taken = plan.constants, optimizer.steps
     return 0
 
 
 cdef int set_update(Plan plan, optimizer) except -1:
-    """The update that follows is this optimizer's; where it is the last one's, nothing is asked again: it costs 3 us."""
+    """The update that follows is this optimizer's; where it is the last one's, only its state is looked at: to ask for all
+    costs 3 us."""
     cdef Program *p = &plan.program
     cdef double[::1] constants
     cdef size_t kernel
-    cdef object state = optimizer.state
-    if plan.optimizer is not optimizer or plan.state is not state or plan.version != version():
+    cdef object state
+    if plan.optimizer is not optimizer or plan.version != version():
         kernel = cpu.update_address(optimizer.kernel, "float32" if p.item == sizeof(float) else "float64")
         constants = optimizer.constants()
+        if constants.shape[0] != H_CONSTANTS:
+            raise ValueError(f"optimizer {optimizer!r} has {constants.shape[0]} numbers, expected {H_CONSTANTS}; see constants()")
         memcpy(plan.constants, &constants[0], sizeof(plan.constants))
         plan.update = <fbp_update *>kernel
         plan.clip_norm = optimizer.clip_norm or 0
-        plan.s0 = <char *>cnp.PyArray_DATA(state[0]) if optimizer.slots > 0 else NULL
-        plan.s1 = <char *>cnp.PyArray_DATA(state[1]) if optimizer.slots > 1 else NULL
-        plan.optimizer, plan.state, plan.version = optimizer, state, version()
-    p.update, p.clip_norm, p.s0, p.s1 = plan.update, plan.clip_norm, plan.s0, plan.s1
+        plan.slots = optimizer.slots
+        plan.optimizer, plan.version = optimizer, version()
+    p.update, p.clip_norm, p.s0, p.s1 = plan.update, plan.clip_norm, NULL, NULL
+    if plan.slots > 0:
+        state = optimizer.state
+        if not is_as_made(state, plan.real, plan.slots, plan.size, True):
+            raise not_as_made("the optimizer's state", state, (plan.slots, plan.size), f"float{8 * p.item}")
+        p.s0 = <char *>cnp.PyArray_DATA(state)
+        p.s1 = p.s0 + plan.size * p.item if plan.slots > 1 else NULL
     return 0
 
 
-def apply_update(Plan plan, optimizer, double lr, int64_t steps, int team):
-    """Update number `steps` + 1 of the parameters, from the gradients as they stand.
+def apply_update(Plan plan, optimizer, double lr, int team):
+    """The optimizer's next update of the parameters, from the gradients as they stand; it is counted.
 
     Returns "gradient", with nothing changed, if a gradient is not finite, "parameter" if a new parameter is not, else "".
     """
@@ -103,8 +197,12 @@ def apply_update(Plan plan, optimizer, double lr, int64_t steps, int team):
     cdef Call call
     cdef double loss
     memset(&call, 0, sizeof(Call))
+    plan.check_vectors(False, True)
     set_update(plan, optimizer)
     call.updates, call.steps, call.epoch, call.lr, call.losses = True, 1, 1, &lr, &loss
-    call.constants, call.taken = plan.constants, steps
+    call.constants, call.taken = plan.constants, optimizer.steps
     start(p, &call, &p.updates, max(1, min(team, p.n_groups)))
-    return "" if not p.broken else "gradient" if call.phase == CHECKS else "parameter"
+    if p.broken and call.phase == CHECKS:
+        return "gradient"
+    count(optimizer, "steps", 1)
+    return "parameter" if p.broken else ""

@@ -6,11 +6,15 @@ place that copies or casts a user's array, and it does so only where the array i
 and of the network's dtype; fastbp/sources.py, the first to look at inputs, says which others are used as they are.
 """
 
-from .arrays import array, data, indices, not_finite, numeric, rows, rows_of
-from .numbers import build, choice, dtype, flag, fraction, integer, number, settings_of, shown
-from .targets import is_labels, targets, weights
+from .arrays import array, data, indices, not_an_array, not_finite, numeric, rows, rows_of
+from .memory import apart, vectors
+from .names import build, choice
+from .numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown, threads
+from .targets import is_labels, one_hot, targets, weights
+from .text import printable
 
 __all__ = [
+    "apart",
     "array",
     "build",
     "choice",
@@ -21,13 +25,19 @@ __all__ = [
     "indices",
     "integer",
     "is_labels",
+    "not_an_array",
     "not_finite",
     "number",
     "numeric",
+    "one_hot",
+    "printable",
     "rows",
     "rows_of",
+    "seed",
     "settings_of",
     "shown",
     "targets",
+    "threads",
+    "vectors",
     "weights",
 ]

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fastbp._core import cpu
+from fastbp.quiet import quiet
 
 from .numbers import shown
 
@@ -40,16 +41,18 @@ def array(name, value, shape, dtype):
 
 
 def indices(value, limit, name):
-    """Integers (n,) or (n, 1) with 0 <= value < limit, as an int32 array (n, 1)."""
+    """Integers (n,) or (n, 1) with 0 <= value < limit, as an int32 array (n, 1), a copy: compiled code finds rows by
+    them, and what a user writes into theirs afterwards must not matter."""
     values = numeric(value, name)
     if values.dtype.kind not in "iub":
         raise TypeError(f"{name} has dtype {values.dtype}, expected integers below {limit}; pass {name}.astype(int)")
     if values.ndim not in (1, 2) or not values.size or values.size != len(values):
         raise ValueError(f"{name} has shape {values.shape}, expected (n,), an integer for each sample; pass a column")
+    values = np.array(values.reshape(-1, 1), order="C")  # before it is looked at: a thread may be writing into it
     low, high = values.min(), values.max()
     if low < 0 or high >= limit:
         raise ValueError(f"{name} has {low if low < 0 else high} in it, expected 0 to {limit - 1}; check the indices")
-    return np.ascontiguousarray(values.reshape(-1, 1), dtype=np.int32)
+    return values.astype(np.int32, copy=False)
 
 
 def rows_of(node, width, what):
@@ -69,11 +72,12 @@ def rows(name, value, n):
     if values.dtype.kind not in "iu":
         hint = f"use np.flatnonzero({name})" if values.dtype.kind == "b" else f"use {name}.astype(int)"
         raise TypeError(f"{name} has dtype {values.dtype}, expected integers, numbers of rows of X; {hint}")
+    values = values.copy()  # before it is looked at: what a user writes into theirs meanwhile must not matter
     bad = (values < 0) | (values >= n)
     if bad.any():
         at = int(bad.argmax())
         raise ValueError(f"{name}[{at}] is {values[at]}, expected 0 .. {n - 1}, the rows of X; correct the number")
-    return values.astype(_INT64)  # compiled code reads it: what a user writes into theirs meanwhile must not matter
+    return values.astype(_INT64, copy=False)
 
 
 def numeric(value, name, classes=False):
@@ -86,11 +90,8 @@ def numeric(value, name, classes=False):
         raise TypeError(f"{name} is None, expected an array of real numbers; pass one")
     try:
         result = np.asarray(value)
-    except Exception as error:  # ragged lists, tensors on another device, objects whose __array__ fails
-        raise ValueError(
-            f"{name} is not an array ({str(error)[:100]}), expected real numbers in rows of equal length; "
-            "make every row as long as the first"
-        ) from error
+    except Exception as error:
+        raise not_an_array(value, name, error) from error
     kind = result.dtype.kind
     if kind in "fiub":
         return result
@@ -105,10 +106,33 @@ def numeric(value, name, classes=False):
     raise TypeError(f"{name} has dtype {result.dtype}, expected real numbers (float, int or bool); {hint}")
 
 
+def not_an_array(value, name, error):
+    """The error for what NumPy makes no array of: ragged lists, tensors on another device, a failing __array__."""
+    why = _ragged(value) or str(error)[:100]
+    return ValueError(
+        f"{name} is not an array ({why}), expected real numbers in rows of equal length; "
+        "make every row as long as the first"
+    )
+
+
+def _ragged(value):
+    """In words, which row of a list is not as the first one, or ""."""
+    if not isinstance(value, (list, tuple)):
+        return ""
+    sizes = [len(row) if hasattr(row, "__len__") else None for row in value]
+    other = next((i for i, size in enumerate(sizes) if size != sizes[0]), None)
+    if other is None:
+        return "its rows hold lists of different lengths" if sizes and sizes[0] is not None else ""
+    first, odd = (
+        "is no list" if size is None else f"has {size} item{'s' * (size != 1)}" for size in (sizes[0], sizes[other])
+    )
+    return f"row 0 {first}, row {other} {odd}"
+
+
+@quiet
 def cast(values, dtype, name):
     """values as aligned C-contiguous `dtype`, without a copy where it is; refuses NaN, infinity and overflow."""
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        result = np.require(values, dtype, ["C", "A"])
+    result = np.require(values, dtype, ["C", "A"])
     if cpu.all_finite(result):
         return result
     if not values.ndim:
@@ -116,12 +140,12 @@ def cast(values, dtype, name):
     raise not_finite(values, dtype, name)
 
 
+@quiet
 def not_finite(values, dtype, name, scale=1.0):
     """The error for `values`, of which one is NaN or infinite, or becomes so as `dtype` or times `scale`."""
     for start in range(0, len(values), _ROWS):
         block = values[start : start + _ROWS]
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            bad = ~np.isfinite(block.astype(dtype) * dtype.type(scale))
+        bad = ~np.isfinite(block.astype(dtype) * dtype.type(scale))
         if not bad.any():
             continue
         at = first_bad(bad, start)

@@ -1,11 +1,14 @@
-"""Numbers, names and settings that a user passes."""
+"""Numbers and settings that a user passes."""
 
-import difflib
 import math
 import operator
-from dataclasses import MISSING, fields
+from dataclasses import fields
 
 import numpy as np
+
+from fastbp._core import cpu
+
+SEEDS = 2**64  # so many different ones: what is beyond would be taken for one of these
 
 
 def number(name, value, *, minimum=None, above=None, maximum=None, below=None):
@@ -59,24 +62,33 @@ def integer(name, value, minimum=None, maximum=None):
     return result
 
 
+def seed(name, value, epochs=1):
+    """`value` as an int that the random generator tells from all others: 0 <= value < 2^64.
+
+    epochs: of a training that shuffles epoch e by value + e, each of which must be one as well.
+    """
+    result = integer(name, value, minimum=0, maximum=SEEDS - 1)
+    if result + epochs > SEEDS:
+        raise ValueError(
+            f"{name} is {result} and epochs {epochs}, expected their sum to be at most {SEEDS}, as epoch e is shuffled "
+            f"by {name} + e; choose a smaller {name}"
+        )
+    return result
+
+
+def threads(value):
+    """The number of threads of a call: an int, 1 or more, or None for fb.cpu.threads(). Errors as `integer`.
+
+    It is an upper limit, so one that the core cannot be told is as good as the largest that it can.
+    """
+    return cpu.threads() if value is None else min(integer("threads", value, minimum=1), cpu.MOST_THREADS)
+
+
 def flag(name, value):
     """`value` as a bool; TypeError for anything but True and False."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise TypeError(f"{name} is {shown(value)}, expected True or False; pass one of the two")
-
-
-def choice(name, value, choices):
-    """`value` where it is one of `choices` (strings); otherwise an error that suggests the nearest one."""
-    choices = tuple(choices)
-    listed = ", ".join(choices)
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is {shown(value)}, expected a name; choices: {listed}")
-    if value not in choices:
-        near = difflib.get_close_matches(value.lower().replace("-", "_"), choices, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown {name} {value!r}; {hint}Choices: {listed}")
-    return value
 
 
 def dtype(value, name="dtype"):
@@ -88,28 +100,6 @@ def dtype(value, name="dtype"):
     if result is None or result not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"{name} is {shown(value)}, expected 'float32' or 'float64'; pass one of the two")
     return np.dtype(result.type)  # the one object that `is` finds again
-
-
-def build(what, table, config):
-    """The object that config() described: {"name": a key of table, then arguments of that class by name}.
-
-    Raises TypeError where config is not a dict, ValueError for an unknown name or argument.
-    """
-    if not isinstance(config, dict):
-        raise TypeError(f"{what} is {shown(config)}, expected a dict such as the one config() gives; pass that")
-    if "name" not in config:
-        raise ValueError(f"{what} has no 'name', expected one of: {', '.join(table)}; add it")
-    cls = table[choice(what, config["name"], table)]
-    known = cls.settings()
-    listed = ", ".join(known) or "none"
-    settings = {key: value for key, value in config.items() if key != "name"}
-    for key in settings:
-        if key not in known:
-            raise ValueError(f"{what} {config['name']!r} has no setting {key!r}, expected: {listed}; leave it out")
-    for key in known:
-        if known[key] is MISSING and key not in settings:
-            raise ValueError(f"{what} {config['name']!r} lacks the setting {key!r}, expected: {listed}; add it")
-    return cls(**settings)
 
 
 def settings_of(cls):

@@ -5,12 +5,14 @@ import math
 import numpy as np
 
 from fastbp._core import cpu
+from fastbp.quiet import quiet
 
 from .arrays import cast, first_bad, index_text, numeric, place_text
 from .numbers import number, shown
 
 _INT32 = np.dtype(np.int32)
 _INT64 = np.dtype(np.int64)
+_PIECE = 65536  # numbers looked at together, so that the look needs little memory
 
 
 def targets(y, n, loss, units, dtype, name="y"):
@@ -56,6 +58,17 @@ def targets(y, n, loss, units, dtype, name="y"):
     return result, False
 
 
+def one_hot(y):
+    """Whether each row of y (n, units) is a class: all 0, but for a single 1. Looked at in pieces: numbers to be met
+    are seen in the first one."""
+    rows = max(1, _PIECE // y.shape[1])
+    for first in range(0, len(y), rows):
+        piece = y[first : first + rows]
+        if not ((piece == 0) | (piece == 1)).all() or not (piece.sum(axis=1) == 1).all():
+            return False
+    return True
+
+
 def is_labels(y, loss, units):
     """Whether y (an array) holds integer class labels (n,), rather than numbers to be met, for this loss and width."""
     return y.ndim == 1 and y.dtype.kind in "iub" and units > 1 and (loss.takes_labels or loss.one_hot)
@@ -86,14 +99,18 @@ def weights(sample_weight, class_weight, y, n, loss, dtype, classes=None):
         by_class = table[labels]
         if result is None:
             return by_class
-        with np.errstate(over="ignore"):
-            result = result * by_class
+        result = _product(result, by_class)
         if not cpu.all_finite(result):
             raise ValueError(
                 f"sample_weight times class_weight goes beyond {dtype} (sample {first_bad(~np.isfinite(result))[0]}), "
                 "expected finite products; scale one of them down"
             )
     return result
+
+
+@quiet
+def _product(a, b):
+    return a * b
 
 
 def _turn(values, wanted, name):
@@ -124,8 +141,9 @@ def _target_shape(values, n, loss, units, name):
 
 
 def _labels(y, units, name):
-    """Integer labels (n,) as C-contiguous int32, each in 0 .. units - 1."""
-    given = y
+    """Integer labels (n,) as C-contiguous int32, each in 0 .. units - 1; a copy, which is what is looked at: compiled
+    code finds classes by them, and what a user, a callback or a thread writes into theirs must not matter."""
+    y = given = np.array(y, order="C")
     if y.dtype is not _INT32 and y.dtype is not _INT64:
         y = y.astype(_INT64)
     # Seen as unsigned, a negative label is a huge one: one search finds both kinds of error.
@@ -137,11 +155,7 @@ def _labels(y, units, name):
             f"{name}[{at}] is {given[at]}, expected labels 0 .. {units - 1} for a network of {units} outputs; "
             f"{hint}, or make the last layer as wide as there are classes"
         )
-    if y.dtype is _INT32:
-        flags = y.flags
-        if flags.c_contiguous and flags.aligned:
-            return y
-    return y.astype(_INT32)
+    return y.astype(_INT32, copy=False)
 
 
 def _in_range(y, loss, name):
@@ -173,7 +187,7 @@ def _classes_of(y, loss):
         return y.astype(np.intp)
     if y.ndim == 2 and y.shape[1] == 1 and loss.classification and np.isin(y, (0, 1)).all():
         return y[:, 0].astype(np.intp)
-    if y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+    if y.ndim == 2 and y.shape[1] > 1 and one_hot(y):
         return y.argmax(axis=1)
     raise ValueError(
         f"class_weight is given, but y (shape {y.shape}, dtype {y.dtype}) with {loss.name} does not hold one class for "

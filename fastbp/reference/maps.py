@@ -112,6 +112,16 @@ def select(A, B, C):
     return np.where(A != 0, B, C)
 
 
+def variable_power(A, B, C, param):
+    """C * A ** B * log(A) ** param, of a negative A for whole B without a logarithm. 0 ** 0 is 1, log(0) counts as 0
+    beside A ** B with B >= 0, and all of it is 0 where C is."""
+    with np.errstate(all="ignore"):
+        power = np.power(np.abs(A), B) * np.where((A < 0) & (np.abs(B) % 2 == 1), -1, 1)
+        power = np.where((A < 0) & (np.round(B) != B), np.nan, power)
+        log = np.where((A == 0) & ~(B < 0), 0, np.log(A))
+        return np.where(C == 0, 0, C * power * log**param)
+
+
 # ---- reductions ------------------------------------------------------------------------------------------------------
 
 

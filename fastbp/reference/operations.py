@@ -56,7 +56,9 @@ OPERATIONS = {  # name: (the number y of the numbers x, [dy/dx for each x])
     "multiply":     (lambda a, b: a * b,                        lambda y, a, b: [b, a]),
     "divide":       (quotient,                                  lambda y, a, b: [quotient(1.0, b), -quotient(y, b)]),
     "negative":     (lambda x: -x,                              lambda y, x: [-1.0]),
-    "power":        (power,                     lambda y, x, n: [n * power(x, n - 1) if n else 0.0, y * logarithm(x)]),
+    "power":        (power,
+                     lambda y, x, n: [n * power(x, n - 1) if n else 0.0,
+                                                 y * logarithm(x) if x or n < 0 else 0.0]),     # 0 log 0 = 0
     "square":       (lambda x: x * x,                           lambda y, x: [2 * x]),
     "sqrt":         (lambda x: ieee(math.sqrt, x),              lambda y, x: [quotient(0.5, y)]),
     "abs":          (abs,                                       lambda y, x: [(x > 0) - (x < 0)]),

@@ -79,7 +79,7 @@ class Value:
     __neg__, __abs__ = method("negative"), method("abs")
 
     def __pow__(self, n):
-        return (n * self.log()).exp() if isinstance(n, Value) else self.power(n)
+        return self.power(n)
 
     def __rpow__(self, base):
         return Value(base) ** self
@@ -114,6 +114,12 @@ Value.exponential = Value.exp                                   # its name among
 def where(condition, a, b):
     """a where condition is not 0, else b. Back to the other one goes 0, times its slopes: nan where one is infinite."""
     return apply("where", condition, a, b)
+
+
+def norm(xs):
+    """The Euclidean norm; where it is 0, so is its slope."""
+    squares = sum_([x * x for x in xs])
+    return apply("sqrt", squares) if number(squares) else squares
 
 
 def sum_(xs):

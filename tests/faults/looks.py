@@ -67,8 +67,8 @@ FAULTS = [
     Fault(
         what="rows of a summary do not look how wide the screen is",
         file="fastbp/cli_parts.py",
-        old="text.filled(text_, columns(sys.stdout), first=",
-        new="text.filled(text_, None, first=",
+        old="text.filled(check.printable(line), columns(file), **before)",
+        new="text.filled(check.printable(line), None, **before)",
         red=("tests/test_cli_parts.py::test_no_line_is_longer_than_the_screen_and_no_word_is_broken",),
     ),
     Fault(

@@ -1,0 +1,89 @@
+"""Where a number of an expression first is not finite, on the way forward or back, and what can be done about it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .elementwise import total_of
+from .node import OPERATIONS, constant, differentiate, ordered
+
+SLOWER = "use a smaller lr or clip_norm, or scale the data"
+# Operations whose value or slope is infinite, or none, for some finite operands.
+_POLES = {"log", "sqrt", "divide", "power", "variable_power"}
+
+
+class Trouble(NamedTuple):
+    """where: the node, in words; remedy: what to do, in words; of_gradient: whether it is the gradient's."""
+
+    where: str
+    remedy: str
+    of_gradient: bool = False
+
+
+def forward(plan, arrays, n, draws):
+    """The Trouble of the first node of the loss that is not finite for n rows of these arrays, or None.
+
+    draws: the number of steps that drew masks of dropout before this one.
+    """
+    nodes = _reals(ordered([plan.loss_node]))
+    found = plan._run_nodes(tuple(nodes), nodes, arrays, n, draws)
+    for node in nodes:
+        if not np.isfinite(found[node]).all():
+            return Trouble(f"at {_with_inputs(node)}", _remedy(node))
+    return None
+
+
+def backward(plan, arrays, n, draws):
+    """The Trouble of the first gradient that is not finite on the way back from the loss, or None.
+
+    The gradients of all that a node goes into are finite, then, so it is the slope of one of these operations.
+    """
+    root = plan._total_written()
+    nodes = _reals(ordered([root]))
+    made = differentiate(root, constant(1.0), nodes, add=total_of)
+    wanted = list(dict.fromkeys(made.values()))
+    found = plan._run_nodes(tuple(wanted), wanted, arrays, n, draws)
+    bad = next((one for one in reversed(nodes) if one in made and not np.isfinite(found[made[one]]).all()), None)
+    if bad is None:
+        return None
+    terms = {}  # {what comes back to the node: the operation it comes back through}
+    for reader in nodes:
+        if reader in made and OPERATIONS[reader.op].derivative is not None and any(x is bad for x in reader.inputs):
+            for child, term in zip(reader.inputs, OPERATIONS[reader.op].derivative(reader, made[reader]), strict=True):
+                if child is bad and term is not None:
+                    terms.setdefault(term(), reader)
+    found = plan._run_nodes(tuple(terms), list(terms), arrays, n, draws) if terms else {}
+    through = next((reader for term, reader in terms.items() if not np.isfinite(found[term]).all()), None)
+    if through is None:  # the terms are finite, their sum is not
+        return Trouble(f"at the gradient of {bad!r}", SLOWER, True)
+    where = f"at the gradient of {bad!r}, which comes back through {_with_inputs(through)}"
+    return Trouble(where, _remedy(through, "slope"), True)
+
+
+def anywhere(plan, arrays, n, draws):
+    """The Trouble of these arrays, forward or back, or None."""
+    return forward(plan, arrays, n, draws) or backward(plan, arrays, n, draws)
+
+
+def _reals(nodes):
+    return [node for node in nodes if not node.attributes.get("integer")]
+
+
+def _with_inputs(node):
+    made = ", ".join(map(repr, node.inputs))
+    return f"{node!r}{f', made from {made}' if made else ''}"
+
+
+def _remedy(node, what="value"):
+    if node.op == "data":
+        return "clean the data, or leave rows out"
+    if node.op == "parameter":
+        return "write finite numbers into the parameter"
+    if node.op not in _POLES:
+        return SLOWER
+    length = "; for a length use graph.norm, whose slope at 0 is 0" if what == "slope" and node.op == "sqrt" else ""
+    slower = "" if what == "slope" else ", or use a smaller lr"
+    return (
+        f"keep what it is made from where its {what} is finite, by graph.maximum(x, 1e-6) or graph.where before it - "
+        f"around it is too late for the gradient{slower}{length}"
+    )

@@ -1,0 +1,87 @@
+"""Warnings of a training that comes to nothing: inputs too large to learn from, layers that are dead, labels in order.
+
+Whoever trains for the first time sees a loss that stands still, and no reason. These looks cost nearly nothing: one at
+the classes that are held out, before the first step; all others only where the loss has not moved. They change nothing,
+and each says one thing once a training.
+"""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+LARGE = 100.0  # inputs of this magnitude saturate or kill the units of a network that begins as ours do
+STILL = 0.01  # a loss that has moved by less, relatively, has not moved
+FIRST = 3  # epochs after which the loss is looked at the first time; then after 6, 12, 24 ...
+ROWS = 1000  # looked at first; all of them only where these are suspicious
+UNSEEN = 0.1  # a class of which training sees less than this part of its due is hardly seen
+
+_HERE = str(Path(__file__).parent) + os.sep
+
+
+def warn(message):
+    """A UserWarning at the line of the user's that called into fastbp."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def unseen_classes(trained, held):
+    """What to say of labels, ints (n,) trained on and (m,) held out from the end of the data, or "" for nothing:
+    whether many of those held out are of classes that are hardly trained on."""
+    classes = max(trained.max(), held.max()) + 1
+    seen, asked = np.bincount(trained, minlength=classes), np.bincount(held, minlength=classes)
+    hardly = (asked > 0) & (seen < UNSEEN * asked * (len(trained) / len(held)))
+    rows = int(asked[hardly].sum())
+    if rows < max(2, 0.1 * len(held)):
+        return ""
+    first = int(np.flatnonzero(hardly)[0])
+    return (
+        f"validation_split holds out the last {len(held)} samples, and {rows} of them are of classes that training "
+        f"hardly sees: class {first} is there {asked[first]} times, and {seen[first]} times in the {len(trained)} "
+        "samples trained on; shuffle X and y first, or pass validation_data"
+    )
+
+
+def stands_still(losses):
+    """Whether it is time to look, and the loss has not moved by 1 % since then or since half as many epochs ago."""
+    count = len(losses)
+    while count > FIRST and count % 2 == 0:
+        count //= 2
+    if count != FIRST:
+        return False
+    past = losses[0 if len(losses) == FIRST else len(losses) // 2 - 1 :]
+    return max(past) - min(past) <= STILL * abs(past[0])
+
+
+def large_inputs(inputs, n, scale):
+    """What to say of the size of n samples' inputs, which a network multiplies by `scale`, or "".
+
+    inputs(slice): rows of X.
+    """
+    part = inputs(slice(0, n, max(1, n // ROWS)))
+    size = max(abs(float(part.max())), abs(float(part.min()))) * scale
+    if size < LARGE:
+        return ""
+    return (
+        f"X goes up to {size:.4g} in magnitude, and networks learn from inputs of about 1: pass "
+        f"input_scale={scale / size:.3g} to the network, or standardise X"
+    )
+
+
+def dead_layer(net, inputs, n):
+    """What to say of the first relu layer whose outputs are 0 for all of n samples, or "". inputs(slice): rows of X, as
+    the network reads it."""
+    for i, layer in enumerate(net.layers):
+        if layer.size and layer.activation == "relu":
+            head = net.head(i)
+            parts = [slice(0, n, max(1, n // ROWS)), *(slice(first, first + ROWS) for first in range(0, n, ROWS))]
+            if not any(head._outputs(inputs(part))[0].any() for part in parts):
+                return (
+                    f"every output of layer {i} ({layer!r}) is 0 for every sample trained on, so nothing before it can "
+                    "learn any more; use a smaller lr, or another activation such as 'leaky_relu'"
+                )
+    return ""

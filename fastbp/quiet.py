@@ -1,0 +1,21 @@
+"""NumPy's arithmetic as it is meant here, whatever np.seterr and the filters of warnings say in a user's program."""
+
+import functools
+
+import numpy as np
+
+
+def quiet(function):
+    """`function`, whose results may underflow, overflow or be NaN without a warning or an error of NumPy's: what is not
+    finite is looked for where it matters, and said in our words.
+
+    The caller's np.seterr holds again afterwards. It holds inside of the user's own functions too - callbacks,
+    schedules - so a function that calls one of these is not made quiet; the arithmetic around it is.
+    """
+
+    @functools.wraps(function)
+    def quietly(*args, **kwargs):
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+
+    return quietly

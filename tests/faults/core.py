@@ -1,0 +1,113 @@
+"""Faults in what is read and written: arrays that change, vectors that users reach, rows at any distance, Clang."""
+
+from . import Fault
+
+STRIDES, CHANGED, VECTORS = "tests/test_strides.py", "tests/test_changed_arrays.py", "tests/test_public_vectors.py"
+CLANG = (("CC", "clang"),)
+
+FAULTS = [
+    Fault(
+        "the bytes of an element come from dividing by a row's distance, which may be 0", "fastbp/_core/rows.pyx",
+        "ask_for_next(op, at, op.n_in)", "ask_for_next(op, at, op.x.row_bytes // op.x.ld)",
+        (f"{STRIDES}::test_training_has_the_bits_of_training_on_a_copy",), CLANG,
+    ),
+    Fault(
+        "a fixed product looks at rows that are asked for, where there are none", "fastbp/_core/dense.pyx",
+        "    if not op.ahead:    #", "    if (at.ahead.rows - at.ahead.row) * parts(at.ahead.bytes, LINE) == 0 or not op.ahead:    #",
+        ("tests/test_fixed.py::test_a_product_of_parameters_alone_asks_for_no_rows",), CLANG,
+    ),
+    Fault(
+        "a build without OpenMP says nothing", "setup.py",
+        "                sys.stderr.write(SERIAL", "                str(SERIAL",
+        ("tests/test_setup.py::test_a_build_without_openmp_says_so_and_what_to_do",),
+    ),
+    Fault(
+        "int32 labels are used where they lie", "fastbp/check/targets.py",
+        '    y = given = np.array(y, order="C")', "    y = given = np.ascontiguousarray(y)",
+        (f"{CHANGED}::test_what_compiled_code_finds_rows_by_is_a_copy",
+         f"{CHANGED}::test_labels_that_a_callback_changes_are_those_of_the_beginning"),
+    ),
+    Fault(
+        "indices of a table's rows are used where they lie", "fastbp/check/arrays.py",
+        'values = np.array(values.reshape(-1, 1), order="C")', "values = np.ascontiguousarray(values.reshape(-1, 1))",
+        (f"{CHANGED}::test_what_compiled_code_finds_rows_by_is_a_copy",
+         f"{CHANGED}::test_so_are_those_of_an_expression"),
+    ),
+    Fault(
+        "labels of a call made again are bound as they lie", "fastbp/_core/ready.pyx",
+        "self.plan.place(spec.index, <char *>spec.labels, sizeof(int32_t)",
+        "self.plan.place(spec.index, <char *>narrow, sizeof(int32_t)",
+        (f"{CHANGED}::test_a_thread_that_writes_labels_during_a_step_changes_nothing",),
+    ),
+    Fault(
+        "data that have become shorter are read beyond their end", "fastbp/_core/train.pyx",
+        "    if n > least:", "    if n > least and n < 0:",
+        (f"{CHANGED}::test_data_that_a_callback_resizes_are_refused",),
+    ),
+    Fault(
+        "the shape of data is not looked at again", "fastbp/_core/plan.pyx",
+        "cnp.PyArray_NDIM(rows) == 2 and cnp.PyArray_DIM(rows, 1) == width and (", "cnp.PyArray_NDIM(rows) == 2 and (",
+        (f"{CHANGED}::test_data_that_a_callback_resizes_are_refused",),
+    ),
+    Fault(
+        "gradients are written whatever has become of the array", "fastbp/_core/plan.pyx",
+        "        if not is_as_made(self.grads,", "        if False and not is_as_made(self.grads,",
+        (f"{VECTORS}::test_a_vector_that_is_not_what_it_was_is_not_written",),
+    ),
+    Fault(
+        "the state is written whatever has become of the array", "fastbp/_core/train.pyx",
+        "        if not is_as_made(state,", "        if False and not is_as_made(state,",
+        (f"{VECTORS}::test_a_state_that_is_not_what_it_was_is_not_written",),
+    ),
+    Fault(
+        "a state that is set is taken as it is", "fastbp/optimizers.py",
+        "        if not fits:\n", "        if value is not None:\n            return value\n        if not fits:\n",
+        (f"{VECTORS}::test_a_state_that_cannot_be_one_is_refused",),
+    ),
+    Fault(
+        "a copy of an optimizer shares the state", "fastbp/optimizers.py",
+        "        self.state = self.state  # a copy", "        # a copy",
+        (f"{VECTORS}::test_copies_of_an_optimizer_have_a_state_of_their_own",),
+    ),
+    Fault(
+        "an optimizer's state can be resized", "fastbp/optimizers.py",
+        'object.__setattr__(self, "state", aligned_zeros(', 'object.__setattr__(self, "state", np.zeros(',
+        (f"{VECTORS}::test_the_memory_of_a_vector_cannot_be_resized",),
+    ),
+    Fault(
+        "a call made again does not look where its data lie", "fastbp/_core/ready.pyx",
+        "        if self.learns and self.plan.is_written(", "        if False and self.plan.is_written(",
+        (f"{VECTORS}::test_a_call_made_again_looks_too",),
+    ),
+    Fault(
+        "training reads what it writes", "fastbp/check/memory.py",
+        "np.may_share_memory(array, vector)", "array is vector",
+        (f"{VECTORS}::test_forward_and_backward_look_too",),
+    ),
+    Fault(
+        "products read overlapping rows by their numbers", "fastbp/rules.py",
+        "dtype is None and not anyhow and self.in_place", "dtype is None and self.in_place",
+        (f"{STRIDES}::test_so_it_has_in_every_regime",),
+    ),
+    Fault(
+        "lines of a matrix are read as if rows followed each other", "fastbp/rules.py",
+        "not in self.anyhow:\n            return value", "not in self.anyhow or True:\n            return value",
+        (f"{STRIDES}::test_expressions_read_the_same",),
+    ),
+    Fault(
+        "a copy of rows makes blocks shorter", "fastbp/lowering.py",
+        'slot.mode == "local" and i not in copies', 'slot.mode == "local" and i not in ()',
+        (f"{STRIDES}::test_rows_that_are_copied_are_cut_into_the_same_blocks",),
+    ),
+    Fault(
+        "the last number of overlapping rows is not looked at", "fastbp/sources.py",
+        "abs(between) // item + width", "abs(between) // item + width - 1",
+        (f"{STRIDES}::test_what_is_not_finite_is_found_wherever_rows_lie",),
+    ),
+    Fault(
+        "rows that overlap are cast", "fastbp/sources.py",
+        "between % item == 0 and array", "between >= width * item and array",
+        (f"{STRIDES}::test_rows_at_any_distance_are_read_where_they_lie",
+         f"{STRIDES}::test_windows_are_never_copied"),
+    ),
+]

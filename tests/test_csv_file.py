@@ -1,0 +1,98 @@
+"""Rows of a CSV file: separators, headers, and what is wrong in columns of numbers."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from fastbp import csv_file, tables
+
+
+def write(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(("text", "rows"), [
+    ("a,b\n1,2\n", [["a", "b"], ["1", "2"]]),
+    ("a;b\n1,5;2,5\n", [["a", "b"], ["1,5", "2,5"]]),
+    ("1,5;2,5\n3,5;4,5\n", [["1,5", "2,5"], ["3,5", "4,5"]]),
+    ("1,5\t2,5\n3,5\t4,5\n", [["1,5", "2,5"], ["3,5", "4,5"]]),
+    ("a;b,c\n1,2\n", [["a;b", "c"], ["1", "2"]]),              # a name with a semicolon
+    ('"a;b",c\n1,2\n', [["a;b", "c"], ["1", "2"]]),
+    ("a,b\n1,x;y\n2,z;w\n", [["a", "b"], ["1", "x;y"], ["2", "z;w"]]),
+    ("a\n1\n", [["a"], ["1"]]),
+    ("\n\na;b\n1;2;3\n", [["a", "b"], ["1", "2", "3"]]),       # no separator fits: the first line's
+    ("a\rb\r", [["a"], ["b"]]),
+])
+def test_the_separator_is_the_one_that_cuts_the_lines_alike(tmp_path, text, rows):
+    assert [row for _, row in csv_file.Rows(write(tmp_path, text))] == rows
+
+
+def test_lines_are_counted_as_an_editor_does(tmp_path):
+    text = 'a,b\n\n1,"x\ny"\n' + "".join(f"{i},2\n" for i in range(40))
+    assert [line for line, _ in csv_file.Rows(write(tmp_path, text))] == [1, 4, *range(5, 45)]
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text("a,y\n" + "1,2.5\n3,4.5\n" * 30))
+    writer.start()
+    table = tables.load_csv(tmp_path / "pipe", "y")
+    writer.join()
+    assert table.X.shape == (60, 1) and table.y[:2].tolist() == [2.5, 4.5]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("a,y\n1,2\n?,3\n4,4\n", r"line 3, column 'a': missing value \('\?'\), the only one in 1 of 3 rows; fill it in"),
+    ("a,b,y\n1,2,3\n?,NA,3\n4,-,4\n", r"line 3, column 'a': .*, the first of 3 in 2 of 3 rows and 2 columns; .*'drop'"),
+    ("a,y\n1,2\nx,3\ny,4\nz,1\n", r"line 3, column 'a': 'x' is not a number \(nor are 2 more\); features must"),
+    ("a,y\n1,2\n?,3\ny,4\n", r"line 3, column 'a': missing value"),                # the first in the file
+    ("a,y\n1,2\ny,3\n?,4\n", r"line 3, column 'a': 'y' is not a number"),
+    ('a,y\n1,2\n"1,5",3\n', r"line 3, column 'a': '1,5' has a decimal comma, which is read only where cells are"),
+    ("a;y\n1;2\n1,5;3\n2.5;3\n", r"line 3, column 'a': '1,5' has a comma, and line 4, column 'a': '2.5' a point"),
+    ("a;y\n1,500;2\n12,500;3\n", r"line 2, column 'a': '1,500' may have a decimal comma or a separator of thousands"),
+    ("a;y\n1.234,5;2\n0,5;3\n", r"line 2, column 'a': '1.234,5' is not a number"),
+    ("a,\x1b[2Jb\n1,2\n", r"no column 'y'; the columns are a, \\x1b\[2Jb$"),
+    ("a,y\n1,2\n\x1b[2J,2\n", r"column 'a': '\\x1b\[2J' is not a number"),
+    (b"\xff\xfea\0,\0", r"not a text file in UTF-8 \(byte 0 cannot be read; it seems to be text in UTF-16\)"),
+])
+def test_what_is_wrong_is_counted(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        tables.load_csv(write(tmp_path, text), "y")
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(IsADirectoryError, match="a folder; expected a CSV file; give the path of one in it"):
+        tables.load_csv(tmp_path, "y")
+
+
+def test_decimal_commas_are_read_where_that_is_clear(tmp_path):
+    table = tables.load_csv(write(tmp_path, "a;b;y\n1,5;2;0,125\n1,250;3;2,5\n"), "y")
+    assert table.X.tolist() == [[1.5, 2], [1.25, 3]] and table.y.tolist() == [0.125, 2.5]
+    x, y, names = tables.load_points(write(tmp_path, "1,5;2,5\n2,5;3\n"))
+    assert (x.tolist(), y.tolist(), names) == ([1.5, 2.5], [2.5, 3], ("x", "y"))
+    assert tables.load_features(write(tmp_path, "b\ta\n1,5\t2\n"), ["a", "b"]).tolist() == [[2, 1.5]]
+
+
+def test_columns_that_are_not_read_do_not_matter(tmp_path):
+    path = write(tmp_path, "id;a;b\nx_1;1;2\n1,5;3;4.5\n")
+    assert tables.load_features(path, ["a", "b"]).tolist() == [[1, 2], [3, 4.5]]
+
+
+def test_a_hundred_thousand_columns_are_read_in_a_moment(tmp_path):
+    """Looking each name up in the list of names would be 5e9 comparisons, more than a minute."""
+    names = [f"column{i}" for i in range(100_000)]
+    path = write(tmp_path, ",".join(names) + "\n" + "\n".join(",".join([str(k)] * 100_000) for k in (1, 2)) + "\n")
+    begun = time.process_time()
+    table = tables.load_csv(path, "column5", "regression")
+    assert time.process_time() - begun < 10
+    assert tables.load_features(path, names[::-1]).shape == (2, 100_000)
+    for call in (lambda: tables.load_csv(path, "kolumn5"), lambda: tables.load_features(path, [*names, "column"])):
+        with pytest.raises(ValueError, match=r"did you mean 'column\d+'"):
+            call()
+    assert time.process_time() - begun < 10 and len(table.features) == 99_999
+    assert np.array_equal(table.X, [[1] * 99_999, [2] * 99_999])

@@ -1,0 +1,86 @@
+"""Names that a user chooses from: a wrong one leads to the right one, whoever calls it so."""
+
+import pytest
+
+import fastbp as fb
+from fastbp import check, initializers, optimizers, schedules
+from fastbp._core import cpu
+from fastbp.check import names
+
+TABLES = {"loss": fb.losses.LOSSES, "activation": cpu.activations(), "optimizer": optimizers.OPTIMIZERS,
+          "init": initializers.NAMES, "schedule": schedules.SCHEDULES}
+
+
+@pytest.mark.parametrize(("kind", "given", "meant"), [
+    ("loss", "categorical_crossentropy", "cross_entropy"), ("loss", "sparse_categorical_crossentropy", "cross_entropy"),
+    ("loss", "binary_crossentropy", "binary_cross_entropy"), ("loss", "BCE", "binary_cross_entropy"),
+    ("loss", "nll", "cross_entropy"), ("loss", "l1", "mae"), ("loss", "l2", "mse"),
+    ("loss", "log_loss", "cross_entropy"),
+    ("loss", "mean_squared_error", "mse"), ("loss", "mean_absolute_error", "mae"), ("loss", "smooth_l1", "huber"),
+    ("loss", "CrossEntropyLoss", "cross_entropy"), ("loss", "torch.nn.BCEWithLogitsLoss", "binary_cross_entropy"),
+    ("loss", "SparseCategoricalCrossentropy", "cross_entropy"), ("loss", "MSE", "mse"),
+    ("loss", "tf.losses.Huber", "huber"),
+    ("loss", "categorical_crosentropy", "cross_entropy"), ("loss", "pinball", "quantile"),
+    ("activation", "swish", "silu"), ("activation", "logistic", "sigmoid"), ("activation", "identity", "linear"),
+    ("activation", "ReLU", "relu"), ("activation", "LeakyReLU", "leaky_relu"),
+    ("activation", "hard-sigmoid", "hard_sigmoid"),
+    ("output", "logistic", "sigmoid"), ("--activation", "swish", "silu"), ("layers[0].activation", "swish", "silu"),
+    ("optimizer", "SGD", "sgd"), ("optimizer", "torch.optim.AdamW", "adamw"), ("optimizer", "RMSProp", "rmsprop"),
+    ("init", "kaiming", "he_normal"), ("init", "xavier", "glorot_uniform"), ("bias_init", "zero", "zeros"),
+    ("init", "kaiming_uniform_", "he_uniform"), ("init", "HeNormal", "he_normal"),
+    ("schedule", "CosineAnnealingLR", "cosine"), ("schedule", "StepLR", "step"), ("schedule", "one-cycle", "one_cycle"),
+    ("schedule", "ReduceLROnPlateau", "reduce_on_plateau"),
+])
+def test_the_names_of_others_lead_to_ours(kind, given, meant):
+    table = TABLES[{"output": "activation", "--activation": "activation", "layers[0].activation": "activation",
+                    "bias_init": "init"}.get(kind, kind)]
+    with pytest.raises(ValueError, match="unknown") as error:
+        check.choice(kind, given, table)
+    assert str(error.value) == f"unknown {kind} {given!r}; did you mean {meant!r}? Choices: {', '.join(table)}"
+
+
+@pytest.mark.parametrize(("kind", "given", "text"), [
+    ("loss", "hinge", "the nearest is 'cross_entropy', or 'binary_cross_entropy' for one output."),
+    ("loss", "KLDivLoss", "the nearest is 'cross_entropy', whose gradient is the same for fixed targets."),
+    ("activation", "relu6", "the nearest is 'relu', which is not cut off at 6."),
+    ("activation", "log_softmax",
+     "the nearest is 'linear', with the loss 'cross_entropy', which has log-softmax in it."),
+    ("optimizer", "adamax", "the nearest is 'adam'."), ("optimizer", "nadam", "the nearest is 'adam'."),
+    ("optimizer", "momentum", "the nearest is 'sgd', as fb.SGD(lr, momentum=0.9)."),
+    ("init", "orthogonal", "the nearest is 'glorot_uniform', or pass an array."),
+    ("schedule", "polynomial", "the nearest is 'linear'."),
+])
+def test_of_what_is_not_here_the_nearest_is_named(kind, given, text):
+    with pytest.raises(ValueError, match="there is none of that name") as error:
+        check.choice(kind, given, TABLES[kind])
+    assert f"unknown {kind} {given!r}; there is none of that name, {text} Choices: " in str(error.value)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_other_name_leads_to_a_name_there_is(kind):
+    for given, found in names._OTHERS[kind].items():
+        assert names._plain(given) == given and given not in map(names._plain, TABLES[kind]), given
+        assert (found if isinstance(found, str) else found[0]) in TABLES[kind], given
+
+
+def test_where_a_name_is_not_offered_it_is_not_suggested():
+    with pytest.raises(ValueError, match=r"unknown loss 'bce'; Choices: mse$"):
+        check.choice("loss", "bce", ["mse"])
+    assert check.choice("optimizer", "momentum", ["sgd", "momentum"]) == "momentum"
+
+
+def test_users_meet_the_suggestions():
+    for make, meant in ((lambda: fb.mlp(2, 2, loss="categorical_crossentropy"), "cross_entropy"),
+                        (lambda: fb.mlp(2, 2, 2, activation="swish"), "silu"),
+                        (lambda: fb.Dense(2, 2, init="xavier"), "glorot_uniform"),
+                        (lambda: optimizers.get("SGD"), "sgd"),
+                        (lambda: schedules.from_config({"name": "CosineAnnealingLR"}), "cosine")):
+        with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
+            make()
+
+
+@pytest.mark.parametrize("given", ["", "x" * 10**6, "\x1b[31m", "....", "loss"])
+def test_any_text_is_refused_in_a_short_line(given):
+    with pytest.raises(ValueError, match="unknown loss") as error:
+        check.choice("loss", given, TABLES["loss"])
+    assert len(str(error.value)) < 400 and str(error.value).isprintable()
