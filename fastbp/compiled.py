@@ -256,22 +256,24 @@ class Plan(Looks):
         Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not; with debug,
         where any value or gradient is not.
         """
-        with self._alone:
-            ready = self._ready
-            value = None if ready is None else ready.run_named(inputs, self)
-            if value is not None:  # the last call's plan, on arrays that need no cast
-                self._last, self._given = ready.owner, inputs
-            else:
-                arrays, n = self._checked(inputs, self._of_loss)
-                check.apart(arrays, {"grads": self.grads})
-                kinds = self._kinds(arrays)
-                plan = self._plans.get("train", n, sources=kinds)
-                value = float(plan.run("gradients", arrays, model=self)[0])
-                self._last, self._given = plan, arrays
-                long_way = kinds or self.debug
-                self._ready = None if long_way else plan.ready(self._of_loss, "gradients", limits=self._limits)
-                if self.debug or not math.isfinite(value):
-                    self._refuse_not_finite(value, arrays, n)
+        return self._alone.call(self._loss_and_grad, inputs)
+
+    def _loss_and_grad(self, inputs):
+        ready = self._ready
+        value = None if ready is None else ready.run_named(inputs, self)
+        if value is not None:  # the last call's plan, on arrays that need no cast
+            self._last, self._given = ready.owner, inputs
+            return value, self.gradients
+        arrays, n = self._checked(inputs, self._of_loss)
+        check.apart(arrays, {"grads": self.grads})
+        kinds = self._kinds(arrays)
+        plan = self._plans.get("train", n, sources=kinds)
+        value = float(plan.run("gradients", arrays, model=self)[0])
+        self._last, self._given = plan, arrays
+        long_way = kinds or self.debug
+        self._ready = None if long_way else plan.ready(self._of_loss, "gradients", limits=self._limits)
+        if self.debug or not math.isfinite(value):
+            self._refuse_not_finite(value, arrays, n)
         return value, self.gradients
 
     def _refuse_not_finite(self, value, arrays, n):
@@ -319,17 +321,18 @@ class Plan(Looks):
         v: (P,), or {name: array in the parameter's shape}; the result is of the same kind. Exact: the graph is
         differentiated twice (Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994).
         """
-        vector = self._vector(v)
-        with self._alone:
-            arrays, n = self._checked(inputs, self._of_loss)
-            plan = self._plans.get("hvp", n, sources=self._kinds(arrays))
-            for i, node in enumerate(self._trained):
-                if ("v", i) in plan.fixed:  # a gradient that is constant has no part in it
-                    place, begin = plan.fixed["v", i], self._offsets[node]
-                    place[...] = vector[begin : begin + node.size].reshape(place.shape)
-            plan.run("gradients", arrays, model=self)
-            result = plan.grads.copy()
+        result = self._alone.call(self._hvp, self._vector(v), inputs)
         return self._views(result) if isinstance(v, dict) else result
+
+    def _hvp(self, vector, inputs):
+        arrays, n = self._checked(inputs, self._of_loss)
+        plan = self._plans.get("hvp", n, sources=self._kinds(arrays))
+        for i, node in enumerate(self._trained):
+            if ("v", i) in plan.fixed:  # a gradient that is constant has no part in it
+                place, begin = plan.fixed["v", i], self._offsets[node]
+                place[...] = vector[begin : begin + node.size].reshape(place.shape)
+        plan.run("gradients", arrays, model=self)
+        return plan.grads.copy()
 
     def per_example_grads(self, /, **inputs):
         """The gradient of each sample's own loss, (n, P), laid out as `grads`: row i is what `loss_and_grad` gives for

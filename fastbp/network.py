@@ -159,7 +159,7 @@ class Sequential:
             )
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f"the loss is {loss} {self.where_not_finite(X, y, labels, weights)}; use a smaller lr or clip_norm, "
+                f"the loss is {loss} {self.cause(X, y, labels, weights)}; use a smaller lr or clip_norm, "
                 "or scale X and y"
             )
         return loss
@@ -387,20 +387,29 @@ class Sequential:
         head.params[:] = self.params[: head.params.size]
         return head
 
-    def where_not_finite(self, X, targets, labels=False, weights=None):
-        """In words, what is the first that is not finite for checked data - a layer's output, the loss, the penalties -
-        and the sizes of the numbers that it was computed from. Dropout is off."""
+    def where_not_finite(self, X):
+        """In words, the first layer whose output for X is not finite. Dropout is off."""
+        return self._first_not_finite(X)[0] or "although every layer's output is finite"
+
+    def _first_not_finite(self, X):
+        """(the first layer whose output for X is not finite, in words, with the sizes of its inputs and weights), or
+        ("", "", the size of the network's outputs)."""
         size = _size(X) * self.input_scale
         for i, layer in enumerate(self.layers):
-            if not layer.size:
-                continue
-            Y = self.head(i)._outputs(X)[0]
-            if not np.isfinite(Y).all():
-                return (
-                    f"at the output of layer {i} ({layer!r}), of inputs up to {size:.3g} and weights up to "
-                    f"{_size(layer.W):.3g}"
-                )
-            size = _size(Y)
+            if layer.size:
+                Y = self.head(i)._outputs(X)[0]
+                if not np.isfinite(Y).all():
+                    sizes = f", of inputs up to {size:.3g} and weights up to {_size(layer.W):.3g}"
+                    return f"at the output of layer {i} ({layer!r})", sizes, None
+                size = _size(Y)
+        return "", "", size
+
+    def cause(self, X, targets, labels=False, weights=None):
+        """In words, what is the first that is not finite for checked data - a layer's output, the loss, the penalties -
+        and the sizes of the numbers that it was computed from. Dropout is off."""
+        layer, sizes, size = self._first_not_finite(X)
+        if layer:
+            return layer + sizes
         if not math.isfinite(self._outputs(X, targets, labels, weights)[1]):
             told = f"in {self.loss.name}, although every layer's output is finite, of outputs up to {size:.3g}"
             told += "" if labels else f", targets up to {_size(targets):.3g}"

@@ -212,4 +212,4 @@ class NetworkJob(Job):
         return self.arrays["X"][part]
 
     def where(self, rows):
-        return self.model.where_not_finite(rows["X"], rows["targets"], self.labels, rows.get("weights"))
+        return self.model.cause(rows["X"], rows["targets"], self.labels, rows.get("weights"))

@@ -247,7 +247,8 @@ cdef class Plan:
                 offset, source = offset + program.values[source].offset, program.values[source].source
             value, whole = &self.values[<int>i], &self.values[<int>source]
             value[0] = whole[0]
-            value.base = whole.base + <Py_ssize_t>offset * <Py_ssize_t>item.itemsize
+            if whole.base is not NULL:      # a caller's array is nowhere yet: see place
+                value.base = whole.base + <Py_ssize_t>offset * <Py_ssize_t>item.itemsize
             if value.mode == FIXED:
                 value.ld = item.ld
                 value.row_bytes = item.ld * p.item

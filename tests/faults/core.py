@@ -13,7 +13,8 @@ FAULTS = [
     ),
     Fault(
         "a fixed product looks at rows that are asked for, where there are none", "fastbp/_core/dense.pyx",
-        "    if not op.ahead:    #", "    if (at.ahead.rows - at.ahead.row) * parts(at.ahead.bytes, LINE) == 0 or not op.ahead:    #",
+        "    if not op.ahead:    #",
+        "    if (at.ahead.rows - at.ahead.row) * parts(at.ahead.bytes, LINE) == 0 or not op.ahead:    #",
         ("tests/test_fixed.py::test_a_product_of_parameters_alone_asks_for_no_rows",), CLANG,
     ),
     Fault(
