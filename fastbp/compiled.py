@@ -421,7 +421,8 @@ class Plan(Looks):
         pairs = [(layer, node) for layer in targets for node in getattr(layer, "_nodes", None) or ()]
         if not pairs or any(node not in self._offsets for _, node in pairs):
             raise ValueError(
-                f"model is {model!r}, expected a network or layer of this expression; call it on a node first"
+                f"model is {check.shown(model)}, expected a network or layer of this expression; call it on a node "
+                "first"
             )
         for layer, node in pairs:
             if layer.W is None:

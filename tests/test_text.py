@@ -3,7 +3,7 @@
 import pytest
 
 import fastbp as fb
-from fastbp import text
+from fastbp import check, text
 
 
 def test_lines_end_at_a_word():
@@ -60,6 +60,11 @@ def test_a_deep_network_fits_the_screen_and_can_be_made_again():
     names = {**vars(fb), **vars(fb.losses)}
     assert repr(eval(made, names)) == made
     assert "\n" not in repr(fb.mlp(3, 1))
+
+
+def test_a_message_is_one_line_whatever_it_shows():
+    net = fb.Sequential(fb.Dense(2, 2), fb.Dense(2, 1, "leaky_relu", init=[[1.0], [2.0]], l1=0.125, l2=0.125))
+    assert "\n" in repr(net)[:57] and "\n" not in check.shown(net) and check.shown(net).endswith("... (Sequential)")
 
 
 def test_a_history_and_a_gradient_check_fit_the_screen():

@@ -108,9 +108,9 @@ def settings_of(cls):
 
 
 def shown(value):
-    """A value as a message shows it: short, with its type."""
+    """A value as a message shows it: short, in one line, with its type."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    text = repr(value)
+    text = " ".join(line.strip() for line in repr(value).split("\n"))
     text = text if len(text) <= 60 else text[:57] + "..."
     return text if value is None or isinstance(value, (str, bool)) else f"{text} ({type(value).__name__})"
