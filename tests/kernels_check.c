@@ -238,7 +238,7 @@ static int placeless(const fbp_kernel *kernel, ptrdiff_t n)
         array one[ARRAYS];
         for (int a = 0; a < ARRAYS; a++) {
             one[a] = set[0][a];
-            one[a].data += j * itemsize;
+            if (one[a].data != NULL) one[a].data += j * itemsize;
         }
         call(kernel, one, 1, 1, 0);
         if (memcmp(one[0].data, set[1][0].data + j * itemsize, (size_t)itemsize) != 0) {

@@ -48,7 +48,7 @@ def npy(save=np.save, **arrays):
     (b"\x1c\0\0\0TFL3" + bytes(20), "a TensorFlow Lite model"),
     ((1000).to_bytes(8, "little") + b'{"secret":', "a safetensors file"),
     (bytes(range(128, 256)), ""),
-])
+], ids=lambda value: value if isinstance(value, str) else "bytes")
 def test_a_file_is_told_from_its_first_bytes(tmp_path, data, what):
     path = tmp_path / "file"
     path.write_bytes(data)

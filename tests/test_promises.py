@@ -310,7 +310,8 @@ def train():
 before = train()
 pid = os.fork()
 if pid == 0:
-    os._exit(0 if train() == before and "fork" in fb.cpu.thread_reason() else 1)
+    why = "fork" if fb.cpu.build()["openmp"] else "without OpenMP"      # which has no team that would be gone
+    os._exit(0 if train() == before and why in fb.cpu.thread_reason() else 1)
 print(os.waitpid(pid, 0)[1] >> 8, train() == before)
 """
 
