@@ -209,3 +209,11 @@ def test_without_matplotlib_the_extra_is_named():
     code = "import sys; sys.modules['matplotlib'] = None; from fastbp import plot; plot.history({'loss': [1]}, 'a.png')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert 'ImportError: pictures need matplotlib' in done.stderr and 'pip install "fastbp[plot]"' in done.stderr
+
+
+def test_a_dollar_is_a_dollar_in_titles_and_legends(tmp_path):
+    curves = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5]}
+    figure = plot.history(curves, tmp_path / "a.png", title="a $_{$ title", validation="$\\frac$")
+    assert figure.get_suptitle() == r"a \$_{\$ title"
+    labels = [text.get_text() for part in figure.subfigs for text in part.legends[0].get_texts()]
+    assert labels[1] == r"\$\frac\$: 1.5 at the end"
