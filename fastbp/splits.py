@@ -24,8 +24,7 @@ def held_out(share, n, name, rows="rows", remedy="give more rows"):
     if not 0 < count < n:
         raise ValueError(
             f"{name} is {share} of {n} {rows if n != 1 else rows[:-1]}, of which {count} would be held out and "
-            f"{n - count} left to train on, expected at least one of each; change it, or "
-            f"{remedy}"
+            f"{n - count} left to train on, expected at least one of each; change it, or {remedy}"
         )
     return count
 
