@@ -72,7 +72,8 @@ FAULTS = [
     ),
     Fault(
         "an optimizer's state can be resized", "fastbp/optimizers.py",
-        '            object.__setattr__(self, "state", state)', '            object.__setattr__(self, "state", state.copy())',
+        '            object.__setattr__(self, "state", state)',
+        '            object.__setattr__(self, "state", state.copy())',
         (f"{VECTORS}::test_the_memory_of_a_vector_cannot_be_resized",),
     ),
     Fault(
