@@ -147,7 +147,7 @@ class Plan(Looks):
                 view[...] = layer.W if len(node.shape) == 2 else layer.b
             elif len(node.shape) == 2:
                 bias = self.parameters[f"{name[:-1]}b"]
-                layer.initialise(view, bias, random.fold(self.seed, number))
+                layer.initialise(view, bias, random.fold(self.seed, number), node.attributes["before"])
                 number += 1
 
     # ---- programs --------------------------------------------------------------------------------------------------

@@ -56,7 +56,8 @@ def inputs(*names):
 
 def parameter(name, shape=(), init=None):
     """What is trained. shape: (), an int or a tuple of at most two; init: a number, an array of that shape or a name of
-    fastbp.initializers.NAMES; by default glorot_uniform for a matrix and zeros for everything else."""
+    fastbp.initializers.NAMES; by default fan_in_uniform for a matrix, whose rows are taken for inputs, and zeros for
+    everything else: a vector need not be a bias, so one that shall begin like a layer's has to be given."""
     shape = shape if isinstance(shape, (tuple, list)) else (shape,)
     shape = tuple(check.integer("shape", n, minimum=1) for n in shape)
     if len(shape) > 2:
@@ -64,7 +65,7 @@ def parameter(name, shape=(), init=None):
             f"shape of parameter {name!r} is {shape}, expected at most two axes; reshape it where it is used"
         )
     if init is None:
-        init = "glorot_uniform" if len(shape) == 2 else "zeros"
+        init = "fan_in_uniform" if len(shape) == 2 else "zeros"
     elif not isinstance(init, str):
         init = check.array("init", init, shape, check.dtype("float64")).copy()
     else:

@@ -1,15 +1,16 @@
 """Initial values of weights and biases.
 
-Each initializer draws with variance gain / fan, so that signals keep their size from layer to layer:
+Each initializer draws with a variance that keeps signals from growing or fading from layer to layer:
 
     glorot   2 / (inputs + units)   Glorot and Bengio, "Understanding the difficulty of training deep feedforward
                                     neural networks", AISTATS 2010, for activations that are linear near zero
     he       2 / inputs             He et al., "Delving deep into rectifiers", ICCV 2015, for rectifiers
     lecun    1 / inputs             LeCun et al., "Efficient BackProp", 1998; selu wants it (Klambauer et al.,
                                     "Self-normalizing neural networks", NeurIPS 2017)
+    fan_in   1 / (3 inputs)         for layers whose inputs are data, or whose outputs are answers
 
 `_normal` draws from the (not truncated) normal distribution, `_uniform` from [-a, a) with a = sqrt(3 variance). The
-bits depend on nothing but the key: `fastbp/_core/portable.pyx`.
+bits depend on nothing but the key: `fastbp/_core/portable.pyx`. A layer that was told nothing has `default`.
 """
 
 import math
@@ -24,26 +25,29 @@ _VARIANCES = {
     "glorot": lambda inputs, units: 2.0 / (inputs + units),
     "he": lambda inputs, units: 2.0 / inputs,
     "lecun": lambda inputs, units: 1.0 / inputs,
+    "fan_in": lambda inputs, units: 1.0 / (3.0 * inputs),
 }
 NAMES = (*(f"{kind}_{shape}" for kind in _VARIANCES for shape in ("uniform", "normal")), "zeros")
 
-# What is not named here begins with glorot_uniform.
-_DEFAULTS = {
-    "relu": "he_normal",
-    "leaky_relu": "he_normal",
-    "elu": "he_normal",
-    "gelu": "he_normal",
-    "gelu_tanh": "he_normal",
-    "silu": "he_normal",
-    "mish": "he_normal",
-    "softplus": "he_normal",
-    "selu": "lecun_normal",
-}
+_SIGMOIDS = ("sigmoid", "hard_sigmoid")  # whose outputs are positive, and whose slope is 1/4 or 1/6 at most
+_OUTPUTS = ("linear", "softmax", "exponential")  # activations of layers that answer
 
 
-def default(activation):
-    """The name of the initializer of weights that suits an activation."""
-    return _DEFAULTS.get(activation, "glorot_uniform")
+def default(activation, before, inputs, units):
+    """(a, c): W (inputs, units) of a layer that was told nothing is uniform on [-a, a), its b (units,) on [-c, c); a c
+    of "zeros" is a name as in NAMES.
+
+    activation: the layer's; before: that of the layer whose outputs it takes, None where its inputs are data. Chosen
+    by bench/lab/initial_values.py so that data are learnt no worse than with the defaults of scikit-learn, torch and
+    Keras: little at the two ends, where the data and the answers are, and more in between, where signals fade.
+    """
+    shrunk = before in _SIGMOIDS
+    if activation in _OUTPUTS:
+        return (math.sqrt(6.0 / (inputs + units)), "zeros") if shrunk else (math.sqrt(1.0 / inputs),) * 2
+    if activation in _SIGMOIDS:
+        return (math.sqrt((6.0 if shrunk else 3.0) / inputs),) * 2
+    between = 3.0 if activation == "selu" else 1.5  # for selu LeCun's variance, which it was made for
+    return math.sqrt((1.0 if before is None else between) / inputs), math.sqrt(3.0 / inputs)
 
 
 def get(name, init, shape):
@@ -60,13 +64,16 @@ def get(name, init, shape):
 
 @quiet
 def values(init, shape, fans, key):
-    """float64 array of `shape` from what `get` returned. fans: (inputs, units) of the layer; key: int, the stream."""
+    """float64 array of `shape`. init: what `get` or `default` returned: a bound, a name or an array; fans: (inputs,
+    units) of the layer; key: int, the stream."""
+    if isinstance(init, float):
+        return init * (2.0 * random.uniform(shape, key) - 1.0)
     if not isinstance(init, str):
         return init
     if init == "zeros":
         return np.zeros(shape)
-    kind, distribution = init.split("_")
+    kind, _, distribution = init.rpartition("_")
     variance = _VARIANCES[kind](*fans)
     if distribution == "normal":
         return math.sqrt(variance) * random.normal(shape, key)
-    return math.sqrt(3.0 * variance) * (2.0 * random.uniform(shape, key) - 1.0)
+    return values(math.sqrt(3.0 * variance), shape, fans, key)

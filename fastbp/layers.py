@@ -42,7 +42,7 @@ class Layer:
         """Makes this the layer of a network. Its plans are compiled for the settings, so they are fixed from now on."""
         self._fixed = frozenset(self._settings()) - {"init", "bias_init"} | {"W", "b", "dW", "db"}
 
-    def initialise(self, W, b, key):
+    def initialise(self, W, b, key, before=None):
         """Nothing to initialise where there are no parameters."""
 
 
@@ -52,7 +52,7 @@ class Dense(Layer):
     inputs, units: positive ints.
     activation: a name of `fastbp._core.cpu.activations()`; "softmax" only in the last layer of a network.
     init, bias_init: a name of `fastbp.initializers.NAMES` or an array of the shape of W, or b. None chooses by the
-        activation: he_normal for rectifiers, lecun_normal for selu, otherwise glorot_uniform.
+        activation and that of the layer before, as `fastbp.initializers.default` says.
     l1, l2: non-negative factors; the loss grows by l1 sum |W| + l2 sum W^2 (biases are left alone).
 
     W, b, dW and db are None until a network binds them. Raises TypeError and ValueError at construction.
@@ -60,12 +60,12 @@ class Dense(Layer):
 
     kind = "dense"
 
-    def __init__(self, inputs, units, activation="linear", *, init=None, bias_init="zeros", l1=0.0, l2=0.0):
+    def __init__(self, inputs, units, activation="linear", *, init=None, bias_init=None, l1=0.0, l2=0.0):
         self.inputs = check.integer("inputs", inputs, minimum=1)
         self.units = check.integer("units", units, minimum=1)
         self.activation = check.choice("activation", activation, cpu.activations())
         self.init = None if init is None else initializers.get("init", init, (self.inputs, self.units))
-        self.bias_init = initializers.get("bias_init", bias_init, (self.units,))
+        self.bias_init = None if bias_init is None else initializers.get("bias_init", bias_init, (self.units,))
         self.l1 = check.number("l1", l1, minimum=0.0)
         self.l2 = check.number("l2", l2, minimum=0.0)
         self.W = self.b = self.dW = self.db = self._nodes = None
@@ -87,12 +87,15 @@ class Dense(Layer):
         self.dW, self.db = grads[:edge].reshape(self.inputs, self.units), grads[edge:]
         super().bind(params, grads)
 
-    def initialise(self, W, b, key):
-        """Writes initial values into W (inputs, units) and b (units,), drawn from the stream of `key`, an int."""
+    def initialise(self, W, b, key, before=None):
+        """Writes initial values into W (inputs, units) and b (units,), drawn from the stream of `key`, an int.
+
+        before: the activation of the Dense layer whose outputs are this one's inputs; None where they are data."""
         fans = (self.inputs, self.units)
-        init = initializers.default(self.activation) if self.init is None else self.init
-        first = initializers.values(init, W.shape, fans, random.fold(key, 0))
-        second = initializers.values(self.bias_init, b.shape, fans, random.fold(key, 1))
+        usual = initializers.default(self.activation, before, *fans)
+        of_W, of_b = (usual[i] if given is None else given for i, given in enumerate((self.init, self.bias_init)))
+        first = initializers.values(of_W, W.shape, fans, random.fold(key, 0))
+        second = initializers.values(of_b, b.shape, fans, random.fold(key, 1))
         first, second = check.array("init", first, W.shape, W.dtype), check.array("bias_init", second, b.shape, b.dtype)
         W[...] = first
         b[...] = second
@@ -112,18 +115,18 @@ class Dense(Layer):
         """The layer applied to a node of an expression (batch, inputs); called twice, it shares its weights."""
         x = check.rows_of(x, self.inputs, f"layer {self!r}")
         if self._nodes is None:
-            made = {"layer": self, "penalty": (self.l1, self.l2)}
+            made = {"layer": self, "penalty": (self.l1, self.l2), "before": products.activation_before(x)}
             self._nodes = (nets.parameter((self.inputs, self.units), **made), nets.parameter((self.units,), layer=self))
         return products.dense(x, *self._nodes, self.activation)
 
     def __repr__(self):
         text = f"Dense({self.inputs}, {self.units}, {self.activation!r}"
-        for name, usual in (("init", None), ("bias_init", "zeros")):
+        for name in ("init", "bias_init"):
             value = getattr(self, name)
-            if not isinstance(value, (str, type(None))):
-                text += f", {name}=<array {value.shape}>"
-            elif value != usual:
+            if isinstance(value, str):
                 text += f", {name}={value!r}"
+            elif value is not None:
+                text += f", {name}=<array {value.shape}>"
         return text + "".join(f", {name}={value}" for name in ("l1", "l2") if (value := getattr(self, name))) + ")"
 
 

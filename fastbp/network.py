@@ -41,8 +41,10 @@ class Sequential:
         self.inputs, self.units = dense[0].inputs, dense[-1].units
         self.data_spec = None
         self._allocate()
+        before = None
         for number, layer in enumerate(dense):
-            layer.initialise(layer.W, layer.b, random.fold(self.seed, number))
+            layer.initialise(layer.W, layer.b, random.fold(self.seed, number), before)
+            before = layer.activation
 
     def __setattr__(self, name, value):
         if name in ("params", "grads") and name in self.__dict__:
@@ -321,7 +323,7 @@ class Sequential:
         made = [layers.from_config(item) for item in config["layers"]]
         for layer in made:
             if layer.size:
-                layer.init = "zeros"
+                layer.init = layer.bias_init = "zeros"
         net = cls(
             *made,
             loss=losses.from_config(config["loss"]),
@@ -331,7 +333,7 @@ class Sequential:
         )
         for layer in net.layers:
             if layer.size:
-                layer.init = None
+                layer.init = layer.bias_init = None
         net.data_spec = config.get("data_spec")
         return net
 

@@ -97,6 +97,14 @@ def activated(name, z):
     return z if name == "linear" else Node("activation", (z,), batched=z.batched, shape=z.shape, activation=name)
 
 
+def activation_before(x):
+    """The activation of the dense layer that x comes from, as it is or through dropout; None if it comes from none."""
+    while x.op == "dropout":
+        x = x.inputs[0]
+    z, name = (x.inputs[0], x.activation) if x.op == "activation" else (x, "linear")
+    return name if z.op == "dense" else None
+
+
 def activation_gradient(dy, v, activation):
     """dy times the activation's derivative, from v: its output or its input, as the kernel's row says."""
     return Node("activation_gradient", (dy, v), batched=v.batched, shape=v.shape, activation=activation)

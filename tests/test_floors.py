@@ -300,7 +300,7 @@ def test_every_source_file_has_a_test_file():
 SECTIONS = {"csrc": ["Floor 0"], "fastbp/_core": ["Floor 1"], "fastbp": ["Floor 2", "Floor 3"],
             "fastbp/check": ["Floor 2"],
             "fastbp/reference": ["The reference"], "bench": ["Tests and benchmarks"],
-            "bench/peers": ["Tests and benchmarks"]}
+            "bench/peers": ["Tests and benchmarks"], "bench/lab": ["Tests and benchmarks"]}
 
 
 def section(title):

@@ -5,16 +5,19 @@ import math
 import numpy as np
 import pytest
 
+import fastbp as fb
+from fastbp import graph as g
 from fastbp import initializers
 from fastbp._core import cpu
 
 FANS = (400, 300)
-VARIANCES = {"glorot": 2 / 700, "he": 2 / 400, "lecun": 1 / 400}
+SIGMOIDS = ("sigmoid", "hard_sigmoid")
+VARIANCES = {"glorot": 2 / 700, "he": 2 / 400, "lecun": 1 / 400, "fan_in": 1 / 1200}
 
 
 @pytest.mark.parametrize("name", [name for name in initializers.NAMES if name != "zeros"])
 def test_moments_and_range(name):
-    kind, distribution = name.split("_")
+    kind, _, distribution = name.rpartition("_")
     W = initializers.values(name, FANS, FANS, key=7)
     deviation = math.sqrt(VARIANCES[kind])
     assert W.shape == FANS and W.dtype == np.float64
@@ -36,17 +39,55 @@ def test_the_key_decides(name):
     assert np.array_equal(one, other) == (name == "zeros")
 
 
+def test_a_bound_is_of_uniform_numbers():
+    values = initializers.values(0.25, (100, 50), FANS, 3)
+    assert 0.2499 < np.abs(values).max() <= 0.25 and abs(values.mean()) < 0.01
+    assert np.array_equal(values, initializers.values(0.5, (100, 50), FANS, 3) / 2)
+
+
 def test_zeros():
     assert not initializers.values("zeros", (4,), FANS, 0).any()
 
 
-def test_default_follows_the_activation():
-    usual = {name: initializers.default(name) for name in cpu.activations()}
-    glorot = {"linear", "sigmoid", "hard_sigmoid", "tanh", "softsign", "exponential", "softmax"}
-    assert {name for name, init in usual.items() if init == "glorot_uniform"} == glorot
-    assert {name for name, init in usual.items() if init == "lecun_normal"} == {"selu"}
-    assert set(usual.values()) <= set(initializers.NAMES)
-    assert set(initializers._DEFAULTS) <= set(usual), "an activation that does not exist"
+@pytest.mark.parametrize("activation", cpu.activations())
+def test_default_of_a_layer(activation):
+    """Bounds of W and of b, in 1 / sqrt(inputs), after data, after a rectifier and after a sigmoid."""
+    found = [
+        tuple(bound if bound == "zeros" else round(3 * bound**2, 9) for bound in pair)
+        for pair in (initializers.default(activation, before, 3, 9) for before in (None, "relu", *SIGMOIDS))
+    ]
+    usual = {
+        "sigmoid": [(3, 3), (3, 3), (6, 6), (6, 6)],
+        "linear": [(1, 1), (1, 1), (1.5, "zeros"), (1.5, "zeros")],     # 6 / (3 + 9), times 3
+        "selu": [(1, 3), (3, 3), (3, 3), (3, 3)],
+    }  # fmt: skip
+    like = {"hard_sigmoid": "sigmoid", "softmax": "linear", "exponential": "linear"}.get(activation, activation)
+    assert found == usual.get(like, [(1, 3), (1.5, 3), (1.5, 3), (1.5, 3)])
+
+
+def test_default_initial_values_follow_the_layer_before():
+    """Of each Dense layer: what lies between two is not looked at. In a network and in layers called one by one."""
+    first, *rest = fb.Dense(50, 40, "sigmoid"), fb.Dropout(0.5), fb.Dense(40, 30, "relu"), fb.Dense(30, 40, "tanh")
+    made = [first, *rest, fb.Dense(40, 9)]
+    net, x = fb.Sequential(*made, dtype="float64", seed=3), g.input("x", 50)
+    dense = [layer for layer in net.layers if layer.size]
+    for layer, before in zip(dense, [None, "sigmoid", "relu", "tanh"], strict=True):
+        usual = initializers.default(layer.activation, before, layer.inputs, layer.units)
+        for values, bound in zip((layer.W, layer.b), usual, strict=True):
+            assert 0.8 * bound < np.abs(values).max() < bound
+    for layer in made:
+        x = layer(x)
+    assert (g.compile(g.mean(x * x), dtype="float64", seed=3).params == net.params).all()
+    last = fb.Sequential(fb.Dense(4, 8, "sigmoid"), fb.Dropout(0.1), fb.Dense(8, 9)).layers[-1]
+    assert not last.b.any()
+
+
+def test_a_network_from_a_config_is_zero():
+    """Values come from a file or a pickle; its layers are as if they were told nothing."""
+    net = fb.mlp(3, 4, 2, activation="sigmoid", seed=1)
+    again = fb.Sequential.from_config(net.config())
+    assert not again.params.any()
+    assert repr(again) == repr(net) and all(layer.init is layer.bias_init is None for layer in again.layers)
 
 
 def test_an_array_is_copied():

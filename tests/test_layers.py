@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastbp import check, initializers, layers
-from fastbp._core import cpu
+from fastbp._core import cpu, random
 from fastbp.layers import Dense, Dropout
 
 
@@ -37,7 +37,7 @@ def test_every_compiled_activation_is_accepted(activation):
         (ValueError, (3, 4), {"init": "he"}, "unknown init 'he'; .*Choices: glorot_uniform"),
         (ValueError, (3, 4), {"init": np.ones((4, 3))}, r"init has shape \(4, 3\), expected \(3, 4\); transpose"),
         (ValueError, (3, 4), {"bias_init": np.ones(3)}, r"bias_init has shape \(3,\), expected \(4,\)"),
-        (TypeError, (3, 4), {"bias_init": None}, "bias_init is None, expected a name"),
+        (TypeError, (3, 4), {"bias_init": 0.0}, r"bias_init is 0.0 \(float\), expected a name"),
         (ValueError, (3, 4), {"l1": -1.0}, "l1 is -1.0, expected a finite number >= 0; choose l1"),
         (ValueError, (3, 4), {"l2": math.inf}, "l2 is inf, expected a finite number >= 0; choose l2"),
     ],
@@ -89,16 +89,27 @@ def test_initialise_writes_into_views(dtype):
     again = np.empty_like(params)
     Dense(3, 4, "relu", bias_init="he_uniform").initialise(again[:12].reshape(3, 4), again[12:], key=3)
     assert np.array_equal(params, again)
-    Dense(3, 4, init=np.arange(12).reshape(3, 4)).initialise(W, b, key=3)
+    Dense(3, 4, init=np.arange(12).reshape(3, 4), bias_init="zeros").initialise(W, b, key=3)
     assert params.tolist() == [*range(12), 0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("before", [None, "relu", "sigmoid"])
 @pytest.mark.parametrize("activation", cpu.activations())
-def test_default_initial_weights(activation):
-    W, b, wanted = np.ones((5, 4)), np.ones(4), np.ones((5, 4))
-    Dense(5, 4, activation).initialise(W, b, key=11)
-    Dense(5, 4, init=initializers.default(activation)).initialise(wanted, b, key=11)
-    assert np.array_equal(W, wanted) and not b.any()
+def test_default_initial_values(activation, before):
+    """Those of initializers.default; what is given beside them leaves them alone."""
+    W, b = np.ones((5, 4)), np.ones(4)
+    Dense(5, 4, activation).initialise(W, b, 11, before)
+    wanted = [
+        initializers.values(bound, shape, (5, 4), random.fold(11, part))
+        for part, (bound, shape) in enumerate(
+            zip(initializers.default(activation, before, 5, 4), (W.shape, b.shape), strict=True)
+        )
+    ]
+    assert np.array_equal(W, wanted[0]) and np.array_equal(b, wanted[1])
+    Dense(5, 4, activation, bias_init=[1, 2, 3, 4]).initialise(W, b, 11, before)
+    assert np.array_equal(W, wanted[0]) and b.tolist() == [1, 2, 3, 4]
+    Dense(5, 4, activation, init="zeros").initialise(W, b, 11, before)
+    assert not W.any() and np.array_equal(b, wanted[1])
 
 
 def test_weights_and_biases_have_streams_of_their_own():
@@ -156,6 +167,7 @@ def test_from_config_refuses(kind, config, message):
 
 def test_repr():
     assert repr(Dense(784, 16, "sigmoid")) == "Dense(784, 16, 'sigmoid')"
+    assert repr(Dense(2, 1, bias_init="zeros")) == "Dense(2, 1, 'linear', bias_init='zeros')"
     assert repr(Dense(1, 2, init=np.ones((1, 2)), bias_init="he_normal", l2=0.1)) == (
         "Dense(1, 2, 'linear', init=<array (1, 2)>, bias_init='he_normal', l2=0.1)"
     )

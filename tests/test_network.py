@@ -278,7 +278,7 @@ def test_no_accuracy_of_numbers():
 
 
 def test_loss_and_grad_of_one_weight_by_hand():
-    net = fb.Sequential(fb.Dense(1, 1, init=np.array([[3.0]]), l2=0.5, l1=0.25), dtype="float64")
+    net = fb.Sequential(fb.Dense(1, 1, init=[[3.0]], bias_init="zeros", l2=0.5, l1=0.25), dtype="float64")
     # y = 3 * 2 = 6, (6 - 1)^2 = 25, + 0.25 * 3 + 0.5 * 9; dW = 2 * 5 * 2 + 0.25 + 2 * 0.5 * 3; db = 2 * 5
     assert net.loss_and_grad([[2.0]], [1.0]) == 30.25
     assert net.layers[0].dW[0, 0] == 23.25
@@ -379,7 +379,7 @@ def test_backward_adds_the_penalties_to_the_gradient():
 
 
 def test_a_network_may_begin_with_dropout():
-    net = fb.Sequential(fb.Dropout(0.5), fb.Dense(4, 3), dtype="float64", seed=3)
+    net = fb.Sequential(fb.Dropout(0.5), fb.Dense(4, 3, bias_init="zeros"), dtype="float64", seed=3)
     X = np.ones((30, 4))
     Y = net.forward(X)
     dX = net.backward(np.ones((30, 3)))

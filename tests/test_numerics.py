@@ -128,13 +128,24 @@ def run(rule, names):
     return {name: names[name] for name in ("p", "s0", "s1")}
 
 
-def test_initial_variances_are_those_of_the_page():
-    """The statement of defaults, against the table in fastbp/initializers.py."""
-    words = re.search(r"Without `init`: he_normal for ([^.]+), lecun_normal for (\w+), glorot_uniform", TEXT)
-    he = set(re.findall(r"\w+", words[1])) - {"and"}
+def defaults():
+    """[(activations, after what, W, b)] of the page's table."""
+    rows, names = [], ""
+    for line in re.search(r"```text\nactivation of the layer .+?\n(.+?)```", TEXT, re.S)[1].splitlines():
+        names = line[:37].strip() or names
+        rows.append((re.findall(r"\w+", names), *re.split(r"  +", line[37:].strip())))
+    return rows
+
+
+@pytest.mark.parametrize("before", [None, "relu", "tanh", "sigmoid", "hard_sigmoid"])
+def test_default_initial_values_are_those_of_the_page(before):
+    named = {name for names, *_ in defaults() for name in names}
     for activation in {row[0] for row in ACTIVATIONS} | {"softmax"}:
-        expected = "he_normal" if activation in he else "lecun_normal" if activation == words[2] else "glorot_uniform"
-        assert initializers.default(activation) == expected, activation
+        wanted = [row for row in defaults() if (activation if activation in named else "others") in row[0]]
+        after = "data" if before is None else "sigmoid" if "sigmoid" in before else "anything else"
+        exact = [row for row in wanted if row[1] == after] or [row for row in wanted if row[1].startswith("anything")]
+        bounds = [0 if bound == "zeros" else bound for bound in initializers.default(activation, before, 7, 5)]
+        assert bounds == pytest.approx([value(formula, n=7, u=5) for formula in exact[0][2:]]), activation
 
 
 def word(key, counter):
@@ -168,11 +179,11 @@ def test_permutation(key):
 def test_initial_values_and_order_of_an_epoch():
     net = fb.mlp(3, 4, 2, activation="tanh", dtype="float64", seed=6)
     for number, layer in enumerate(net.layers):
-        a = math.sqrt(3 * 2 / (layer.inputs + layer.units))
-        key = word(word(6, number), 0)
-        uniform = np.array([(word(key, i) >> 11) * 2.0**-53 for i in range(layer.W.size)])
-        assert_allclose(layer.W.ravel(), a * (2 * uniform - 1), rtol=1e-12)
-        assert not layer.b.any()
+        bounds = initializers.default(layer.activation, "tanh" if number else None, layer.inputs, layer.units)
+        for part, (bound, values) in enumerate(zip(bounds, (layer.W, layer.b), strict=True)):
+            key = word(word(6, number), part)
+            uniform = np.array([(word(key, i) >> 11) * 2.0**-53 for i in range(values.size)])
+            assert_allclose(values.ravel(), bound * (2 * uniform - 1), rtol=1e-12)
     rows = np.arange(7.0)
     assert np.concatenate([xb for xb, _ in fb.batches(rows, rows, 3, seed=8)]).tolist() == \
         rows[random.permutation(7, 8)].tolist()

@@ -1,0 +1,1 @@
+"""The laboratory: questions that were decided by trying, each a file that can be run again. README.md lists them."""
