@@ -63,6 +63,7 @@ def test_a_call_without_one_of_its_arrays_is_refused(compiled):
 
 
 def test_a_call_that_is_made_ready_has_all_its_arrays(compiled):
+    compiled = compiled._last
     with pytest.raises(ValueError, match=r"value \d of the plan has no array, expected one for each; name it too"):
         compiled.ready(["x"], "gradients")
     assert isinstance(compiled.ready(["y", "x"], "gradients"), Ready)
