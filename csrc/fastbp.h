@@ -183,7 +183,7 @@ uint64_t fbp_threefry(uint64_t key, uint64_t counter);
 void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, ptrdiff_t count);
 
 /* Functions of doubles with the same bits on every machine (portable.c). Errors in units in the last place: tests/test_portable.py.
- * log(x), x >= 0, as the sum of what is returned and *low: to 2^-64 of its size; of 0 -infinity. */
+ * log(x), x >= 0, as the sum of what is returned and *low: to 2^-62 of its size; of 0 -infinity. */
 double fbp_log(double x, double *low);
 double fbp_power(double x, double y);                                   /* x^y, 0 <= x <= 1, y >= 0; 0^0 is 1 */
 double fbp_power_of_log(double high, double low, double y);             /* the same with high + low = log(x) */

@@ -87,6 +87,7 @@ class Plan(Looks):
         self._plans = plans.Cache(self._make_plan)
         self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
         self._last = self._given = self._ready = None
+        self._back = None  # the nodes of the loss and of all their gradients, where finite.backward has looked at them
         self._draws, self._dropout_key = 0, random.fold(self.seed, 0x64726F70)  # "drop", as a network's
 
     params = property(lambda self: self._params, _refused("params"))

@@ -38,9 +38,10 @@ def backward(plan, arrays, n, draws):
 
     The gradients of all that a node goes into are finite, then, so it is the slope of one of these operations.
     """
-    root = plan._total_written()
-    nodes = _reals(ordered([root]))
-    made = differentiate(root, constant(1.0), nodes, add=total_of)
+    if plan._back is None:  # kept: new nodes each time would be compiled each time
+        nodes = _reals(ordered([plan._total_written()]))
+        plan._back = nodes, differentiate(nodes[-1], constant(1.0), nodes, add=total_of)
+    nodes, made = plan._back
     wanted = list(dict.fromkeys(made.values()))
     found = plan._run_nodes(tuple(wanted), wanted, arrays, n, draws)
     bad = next((one for one in reversed(nodes) if one in made and not np.isfinite(found[made[one]]).all()), None)

@@ -390,7 +390,10 @@ def _stepped(what, inputs):
     """A Plan as it is; or that of a scalar node, after a step if it has its inputs."""
     if isinstance(what, Plan):
         if inputs:
-            raise ValueError(f"inputs {', '.join(inputs)} with a Plan, expected none; call plan.loss_and_grad first")
+            raise ValueError(
+                f"inputs {', '.join(inputs)} with a Plan, expected none; call plan.loss_and_grad first"
+                + ("; a path goes by its place: draw(plan, path)" if "path" in inputs else "")
+            )
         return what
     plan = Plan(what, dtype="float64")
     if inputs or not plan.inputs:

@@ -104,7 +104,7 @@ class Sequential:
         self._kept = None  # until this pass is over: it takes the place of what was kept before
         dropout = self._dropout_key, self._draws
         plan.run("forward", {"X": X, "Y": Y}, model=self)
-        self._kept = (plan, X, Y, dropout)
+        self._kept = (plan, X, X.dtype, Y, dropout)
         return Y.copy()  # backward reads Y; the caller may write into what it gets
 
     def backward(self, dY):
@@ -118,7 +118,9 @@ class Sequential:
     def _backward(self, dY):
         if self._kept is None:
             raise RuntimeError("backward needs what forward keeps; call forward(X) first")
-        plan, X, Y, dropout = self._kept
+        plan, X, kind, Y, dropout = self._kept
+        if X.dtype != kind:
+            raise check.changed("X", X, kind)
         dY = check.data(dY, self.units, self.dtype, name="dY")
         if len(dY) != plan.batch:
             raise ValueError(
@@ -388,10 +390,6 @@ class Sequential:
         head = Sequential(*layers, loss="mae", dtype=self.dtype, input_scale=self.input_scale)
         head.params[:] = self.params[: head.params.size]
         return head
-
-    def where_not_finite(self, X):
-        """In words, the first layer whose output for X is not finite. Dropout is off."""
-        return self._first_not_finite(X)[0] or "although every layer's output is finite"
 
     def _first_not_finite(self, X):
         """(the first layer whose output for X is not finite, in words, with the sizes of its inputs and weights), or

@@ -33,7 +33,11 @@ def rows(X, width, dtype, name="X", *, scale=1.0, finite=True):
 def kinds(dtype, arrays, *, touching=False):
     """((name, dtype's character), ...) of the arrays, {name: array}, that their plan must know of: those that are not
     of `dtype`, and those whose rows lie otherwise than a plan of it expects. Products, those of a network, expect rows
-    that do not overlap; touching: an expression expects them one after another."""
+    that do not overlap; touching: an expression expects them one after another. Raises ValueError for what is of no
+    dtype that a plan reads: its owner has changed it since it was checked."""
+    for name, array in arrays.items():
+        if array.dtype != dtype and array.dtype not in DTYPES:
+            raise check.changed(name, array, f"one of {', '.join(sorted(map(str, DTYPES)))}")
     return tuple(
         (name, array.dtype.char)
         for name, array in arrays.items()

@@ -141,7 +141,8 @@ def _make_like(handle, path, old):
         try:
             os.fchown(handle, -1, old.st_gid)
         except OSError:
-            mode = mode & 0o707 | (mode & 0o007) << 3     # another group: it may what everybody may, no more
+            os.fchmod(handle, mode & 0o707 | (mode & 0o007) << 3)   # another group: it may what everybody may, no more
+            return                                                  # nor what the access list gives to the old one
     os.fchmod(handle, mode)
     if not hasattr(os, "getxattr"):
         return

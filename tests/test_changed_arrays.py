@@ -1,6 +1,8 @@
 """Arrays that are changed while they are in use: by a callback, by another thread, by NumPy's own ways of changing an
 array's shape and dtype. Results may change with them; nothing but the arrays is ever read."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -215,7 +217,7 @@ def test_what_forward_keeps_is_looked_at_by_backward(change):
     X, net = numbers(), made()
     net.forward(X)
     change(X)
-    with pytest.raises(ValueError, match=r"data has become (an array of shape|shorter)"):
+    with pytest.raises(ValueError, match=r"(data|X) has become (an array of shape|an array of dtype|shorter)"):
         net.backward(np.ones((N, UNITS)))
 
 
@@ -234,3 +236,49 @@ def test_real_numbers_are_read_where_they_lie():
     twin.fit(numbers(), y, epochs=1, batch_size=10, progress=False, shuffle=False)
     twin.fit(double, y, epochs=1, batch_size=10, progress=False, shuffle=False)
     assert np.array_equal(net.params, twin.params)
+
+
+@pytest.mark.parametrize("dtype", ["int32", ">f4"])
+@pytest.mark.parametrize("validation", [False, True])
+def test_data_that_a_callback_gives_another_dtype_are_refused(dtype, validation):
+    X, y = np.ones((40, 4), "float32"), np.zeros((40, 2), "float32")
+    other = np.ones((40, 4), "float32")
+
+    def change(net, epoch, logs):
+        (other if validation else X).dtype = dtype
+
+    with pytest.raises(ValueError, match=r"X has become an array of dtype .*, expected one of float16, .*give it back"):
+        fb.mlp(4, 2).fit(X, y, epochs=3, callbacks=[change], validation_data=(other, y))
+
+
+def test_data_that_get_another_dtype_before_backward_are_refused():
+    net, X = fb.mlp(4, 2), np.ones((5, 4), "float32")
+    net.forward(X)
+    X.dtype = "int32"
+    with pytest.raises(ValueError, match="X has become an array of dtype int32, expected float32, as when"):
+        net.backward(np.ones((5, 2)))
+
+
+def test_a_state_is_kept_while_a_step_uses_it():
+    """Another thread sets another state, or resets the optimizer, while a step goes through the old one."""
+    program = """
+import threading, warnings
+import numpy as np
+import fastbp as fb
+warnings.simplefilter("ignore")
+net, optimizer = fb.mlp(2000, 3000, 2), fb.Adam()
+X, y = np.ones((64, 2000), "float32"), np.zeros((64, 2), "float32")
+net.fit(X, y, optimizer=optimizer, batch_size=64, progress=False)
+over = False
+def replace():
+    while not over:
+        optimizer.state = np.zeros((2, net.params.size), "float32")
+thread = threading.Thread(target=replace)
+thread.start()
+for _ in range(40):
+    net.fit(X, y, optimizer=optimizer, batch_size=64, progress=False)
+over = True
+thread.join()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -317,7 +317,8 @@ def test_a_step_that_blows_up_is_found_in_bytes():
 def test_the_layer_that_blows_up_is_found_under_the_scale():
     net = fb.Sequential(fb.Dense(2, 2), fb.Dense(2, 1), input_scale=1e-30)
     net.layers[0].W[:], net.layers[1].W[:] = 1e32, 1e38
-    assert net.where_not_finite(np.full((1, 2), 1e9, F32)) == f"at the output of layer 1 ({net.layers[1]!r})"
+    cause = net.cause(np.full((1, 2), 1e9, F32), np.zeros((1, 1), F32))
+    assert cause.startswith(f"at the output of layer 1 ({net.layers[1]!r}), of inputs up to ")
 
 
 # ---- memory --------------------------------------------------------------------------------------------------------

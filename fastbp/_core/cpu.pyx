@@ -361,6 +361,7 @@ cdef int prepare_for_forks() except -1:
     cdef int llvm
     cdef const char *file = fastbp_runtime(&llvm)
     if FASTBP_OPENMP == 0:
+        teams.watch_forks(NULL, True)   # no team is left behind, but locks of threads that the child has not may be
         return 0
     if FASTBP_ENDS_POOL:
         teams.watch_forks(fastbp_end_pool, llvm)

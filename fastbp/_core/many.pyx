@@ -38,10 +38,15 @@ def run_each(list calls, int team):
         cpu.open_phase(&queue, count)
         with nogil, parallel(num_threads=team):
             work(jobs, &queue, cpu.team_member())
-        results = []
-        for i in range(count):
+        results, failed = [], None
+        for i in range(count):      # all of them, also where there is no memory for one
             plan, _, _, _, _, _, _, model, optimizer, before = calls[i]
-            results.append(settle(plan, &jobs[i].call, model, optimizer, before))
+            try:
+                results.append(settle(plan, &jobs[i].call, model, optimizer, before))
+            except MemoryError as error:
+                failed = error
+        if failed is not None:
+            raise failed
         return results
     finally:
         free(jobs)

@@ -415,9 +415,10 @@ cdef class Plan:
     cdef int check_vectors(self, bint gradients, bint parameters) except -1:
         """Refuses a call where the array over the gradients, or the parameters, is not what it was made as, and writable if the
         call writes them."""
-        if not is_as_made(self.grads, self.real, 0, self.size, gradients):
+        if not is_as_made(self.grads, self.real, 0, self.size, gradients) or cnp.PyArray_DATA(self.grads) != self.program.grads:
             raise not_as_made("grads", self.grads, (self.size,), f"float{8 * self.program.item}")
-        if not is_as_made(self.params, self.real, 0, self.size, parameters):
+        if not is_as_made(self.params, self.real, 0, self.size, parameters) or (
+                cnp.PyArray_DATA(self.params) != self.program.params):
             raise not_as_made("params", self.params, (self.size,), f"float{8 * self.program.item}")
         return 0
 

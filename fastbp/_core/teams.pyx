@@ -39,6 +39,9 @@ cdef extern from *:
     static void fastbp_measure_stack(fastbp_seat *seat)
     {
         seat->measured = 1;
+    #if defined __linux__ && !defined __GLIBC__
+        if (syscall(SYS_gettid) == getpid()) return;    /* musl knows only what the main thread's stack has grown to */
+    #endif
     #if defined __linux__
         pthread_attr_t attr;
         void *lowest;
@@ -136,7 +139,7 @@ cdef EndPool _end_pool = NULL
 cdef bint _recovers = False         # whether OpenMP notices by itself that it is in a forked process
 cdef bint _cut_off = False          # whether a team would wait for threads that a fork has left behind
 cdef long _generation = 1           # 1 more with every fork on the way to this process
-cdef size_t _worker_stack = _threads.openmp_stack()     # bytes; 0: the system's default
+cdef size_t _worker_stack = 0       # bytes; 0: the system's default
 cdef int _most = _threads.MOST_TEAM
 cdef str _refused = ""              # why there can be no teams, in words
 
@@ -151,8 +154,8 @@ cdef int watch_forks(EndPool end_pool, bint recovers) except -1:
     whichever library filled it. So the pool is ended before the fork, as OpenBLAS does with its own; the parent's next
     team starts it again. end_pool: NULL where the runtime has no such function. recovers: it needs none.
     """
-    global _end_pool, _recovers
-    _end_pool, _recovers = end_pool, recovers
+    global _end_pool, _recovers, _worker_stack
+    _end_pool, _recovers, _worker_stack = end_pool, recovers, _threads.openmp_stack(recovers)
     if pthread_atfork(before_fork, NULL, after_fork) != 0:
         raise MemoryError("no memory to watch forks")
     return 0
@@ -160,16 +163,20 @@ cdef int watch_forks(EndPool end_pool, bint recovers) except -1:
 
 cdef void before_fork() noexcept nogil:
     cdef Seat *seat = own_seat()
-    seat.asked = seat.had = 0
     if _cut_off or _recovers:
         seat.left_behind = _cut_off
+    elif _end_pool is not NULL and _end_pool() == 0:
+        seat.asked = seat.had = 0
+        seat.left_behind = False
     else:
-        seat.left_behind = _end_pool is NULL or _end_pool() != 0    # within a parallel region it cannot be ended
+        seat.left_behind = True     # within a parallel region the pool cannot be ended
 
 
 cdef void after_fork() noexcept nogil:
     global _cut_off, _generation
-    _cut_off = own_seat().left_behind
+    cdef Seat *seat = own_seat()
+    seat.asked = seat.had = 0
+    _cut_off = seat.left_behind
     _generation += 1
 
 
@@ -221,7 +228,9 @@ cdef int team_of(int wanted) except -1:
         return 1
     if seat.asked == wanted and (seat.had == wanted or seconds() < seat.again):
         return seat.had
-    if wanted <= seat.had:      # OpenMP ends the threads that a smaller team leaves over
+    if wanted == seat.had:      # what came where more was asked for, which stays noted
+        return wanted
+    if wanted < seat.had:       # OpenMP ends the threads that a smaller team leaves over
         seat.asked = seat.had = wanted
         return wanted
     return grown(seat, wanted)

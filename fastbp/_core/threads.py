@@ -168,9 +168,10 @@ def _quota_v1(folder):
 # ---- OpenMP's threads ----------------------------------------------------------------------------------------------
 
 
-def openmp_stack(environ=os.environ):
-    """Bytes of the stack of a thread that OpenMP starts, as the environment asks for, or 0 for the system's default."""
-    for name in ("KMP_STACKSIZE", "OMP_STACKSIZE", "GOMP_STACKSIZE"):
+def openmp_stack(llvm=False, environ=os.environ):
+    """Bytes of the stack of a thread that OpenMP starts, as the environment asks for, or 0 for the system's default.
+    llvm: whether the runtime is LLVM's or Intel's, which has variables of its own."""
+    for name in ("KMP_STACKSIZE", "OMP_STACKSIZE") if llvm else ("OMP_STACKSIZE", "GOMP_STACKSIZE"):
         found = re.fullmatch(r"\s*([0-9]{1,12})\s*([bkmgt]?)\s*", environ.get(name, ""), re.IGNORECASE)
         if found:
             shift = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40}[found[2].lower() or "k"]

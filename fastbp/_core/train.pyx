@@ -54,8 +54,10 @@ cdef object settle(Plan plan, Call *call, model, optimizer, State before):
     """What belongs to the steps of a call that is over: they are counted. Where a parameter stopped being finite, everything is
     as it was `before`, unless that is None. Returns what `run_batches` does."""
     if plan.program.broken and before is not None:
-        broken = before.params.copy()
-        before.restore()
+        try:
+            broken = before.params.copy()
+        finally:    # also where there is no memory for it
+            before.restore()
         return call.done, broken
     count(model, "_draws", call.done)
     if optimizer is not None:
@@ -64,6 +66,8 @@ cdef object settle(Plan plan, Call *call, model, optimizer, State before):
 
 
 # ---- entrances -------------------------------------------------------------------------------------------------------
+
+
 cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns, Py_ssize_t first,
                  Py_ssize_t steps, Py_ssize_t epoch, order) except -1:
     """Points a call, and the plan's direct values, at the caller's arrays: [(index, array), ...].
@@ -71,23 +75,31 @@ cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, in
     They were checked when they came, and may have changed since: a call that lacks one, that would read outside of them, or
     that would write what is not as it was made, is refused here, before anything is written.
     """
-    cdef const int64_t[::1] rows
-    cdef Py_ssize_t n, least = PY_SSIZE_T_MAX, count = plan.batch * min(steps, epoch)
     memset(call, 0, sizeof(Call))
     plan.unbind()
+    try:
+        bind_all(plan, call, arrays, optimizer, first_op, last_op, learns, first, plan.batch * min(steps, epoch), order)
+    except:     # whatever it is
+        plan.unbind()
+        raise
+    call.first, call.steps, call.epoch, call.learns = first, steps, epoch, learns
+    return 0
+
+
+cdef int bind_all(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns, Py_ssize_t first,
+                  Py_ssize_t count, order) except -1:
+    """`prepare`, of a plan without arrays: those of a call that reads `count` rows, or numbers of rows, from `first` on."""
+    cdef const int64_t[::1] rows
+    cdef Py_ssize_t n, least = PY_SSIZE_T_MAX
     plan.check_vectors(learns, optimizer is not None)
     plan.program.update, plan.program.s0, plan.program.s1, plan.program.clip_norm = NULL, NULL, NULL, 0
     if optimizer is not None:
         set_update(plan, optimizer)
-    try:
-        for index, array in arrays:
-            n = plan.bind(index, array, learns, optimizer is not None)
-            least = min(least, n)
-        call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
-        plan.complete(call.first_op, call.last_op, learns)
-    except ValueError:
-        plan.unbind()
-        raise
+    for index, array in arrays:
+        n = plan.bind(index, array, learns, optimizer is not None)
+        least = min(least, n)
+    call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
+    plan.complete(call.first_op, call.last_op, learns)
     if order is not None:
         rows = order
         if rows.shape[0] < first + count:
@@ -97,10 +109,8 @@ cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, in
     else:
         n = first + count
     if n > least:
-        plan.unbind()
         raise ValueError(f"data has become shorter: {least} rows, expected {n} or more, as when it was checked; give it back "
                          "its shape, or pass a copy of it")
-    call.first, call.steps, call.epoch, call.learns = first, steps, epoch, learns
     return 0
 
 
@@ -125,10 +135,12 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
     prepare(plan, &call, arrays, None, first_op, last_op, learns, first, losses.shape[0], losses.shape[0], None)
     call.losses = &losses[0]
     call.seed, call.draws = dropout
-    start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
-    if model is not None:
-        count(model, "_draws", call.done)
-    plan.bound.clear()
+    try:
+        start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
+        if model is not None:
+            count(model, "_draws", call.done)
+    finally:
+        plan.bound.clear()
 
 
 def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr, double[::1] losses,
@@ -144,10 +156,11 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
     """
     cdef Call call
     prepare_batches(plan, &call, arrays, order, first, epoch, lr, losses, model, optimizer)
-    start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
-    result = settle(plan, &call, model, optimizer, before)
-    plan.bound.clear()
-    return result
+    try:
+        start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
+        return settle(plan, &call, model, optimizer, before)
+    finally:
+        plan.bound.clear()
 
 
 cdef int prepare_batches(Plan plan, Call *call, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr,
@@ -183,6 +196,7 @@ cdef int set_update(Plan plan, optimizer) except -1:
         state = optimizer.state
         if not is_as_made(state, plan.real, plan.slots, plan.size, True):
             raise not_as_made("the optimizer's state", state, (plan.slots, plan.size), f"float{8 * p.item}")
+        plan.bound.append(state)    # kept alive: another thread may set another state, or reset the optimizer, meanwhile
         p.s0 = <char *>cnp.PyArray_DATA(state)
         p.s1 = p.s0 + plan.size * p.item if plan.slots > 1 else NULL
     return 0
@@ -198,11 +212,14 @@ def apply_update(Plan plan, optimizer, double lr, int team):
     cdef double loss
     memset(&call, 0, sizeof(Call))
     plan.check_vectors(False, True)
-    set_update(plan, optimizer)
-    call.updates, call.steps, call.epoch, call.lr, call.losses = True, 1, 1, &lr, &loss
-    call.constants, call.taken = plan.constants, optimizer.steps
-    start(p, &call, &p.updates, max(1, min(team, p.n_groups)))
-    if p.broken and call.phase == CHECKS:
-        return "gradient"
-    count(optimizer, "steps", 1)
-    return "parameter" if p.broken else ""
+    try:
+        set_update(plan, optimizer)
+        call.updates, call.steps, call.epoch, call.lr, call.losses = True, 1, 1, &lr, &loss
+        call.constants, call.taken = plan.constants, optimizer.steps
+        start(p, &call, &p.updates, max(1, min(team, p.n_groups)))
+        if p.broken and call.phase == CHECKS:
+            return "gradient"
+        count(optimizer, "steps", 1)
+        return "parameter" if p.broken else ""
+    finally:
+        plan.bound.clear()

@@ -6,7 +6,7 @@ place that copies or casts a user's array, and it does so only where the array i
 and of the network's dtype; fastbp/sources.py, the first to look at inputs, says which others are used as they are.
 """
 
-from .arrays import array, data, indices, not_an_array, not_finite, numeric, rows, rows_of
+from .arrays import array, changed, data, indices, not_an_array, not_finite, numeric, rows, rows_of
 from .memory import apart, vectors
 from .names import build, choice
 from .numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown, threads
@@ -17,6 +17,7 @@ __all__ = [
     "apart",
     "array",
     "build",
+    "changed",
     "choice",
     "data",
     "dtype",

@@ -106,6 +106,14 @@ def numeric(value, name, classes=False):
     raise TypeError(f"{name} has dtype {result.dtype}, expected real numbers (float, int or bool); {hint}")
 
 
+def changed(name, array, wanted):
+    """The error for an array that was of a dtype `wanted` when it was checked, and was given another by its owner."""
+    return ValueError(
+        f"{name} has become an array of dtype {array.dtype}, expected {wanted}, as when it was checked; give it back "
+        "its dtype, or pass a copy of it"
+    )
+
+
 def not_an_array(value, name, error):
     """The error for what NumPy makes no array of: ragged lists, tensors on another device, a failing __array__."""
     why = _ragged(value) or str(error)[:100]

@@ -112,4 +112,14 @@ FAULTS = [
         (f"{STRIDES}::test_rows_at_any_distance_are_read_where_they_lie",
          f"{STRIDES}::test_windows_are_never_copied"),
     ),
+    Fault(
+        "a state that is replaced while a step uses it is gone", "fastbp/_core/train.pyx",
+        "        plan.bound.append(state)    #", "        # plan.bound.append(state)    #",
+        ("tests/test_changed_arrays.py::test_a_state_is_kept_while_a_step_uses_it",),
+    ),
+    Fault(
+        "data that get another dtype are read as they were", "fastbp/sources.py",
+        "        if array.dtype != dtype and array.dtype not in DTYPES:", "        if False:",
+        ("tests/test_changed_arrays.py::test_data_that_a_callback_gives_another_dtype_are_refused",),
+    ),
 ]
