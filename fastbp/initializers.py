@@ -46,8 +46,8 @@ def default(activation, before, inputs, units):
         return (math.sqrt(6.0 / (inputs + units)), "zeros") if shrunk else (math.sqrt(1.0 / inputs),) * 2
     if activation in _SIGMOIDS:
         return (math.sqrt((6.0 if shrunk else 3.0) / inputs),) * 2
-    between = 3.0 if activation == "selu" else 1.5  # for selu LeCun's variance, which it was made for
-    return math.sqrt((1.0 if before is None else between) / inputs), math.sqrt(3.0 / inputs)
+    first, between = {"selu": (1.0, 3.0), "softplus": (3.0, 3.0)}.get(activation, (1.0, 1.5))
+    return math.sqrt((first if before is None else between) / inputs), math.sqrt(3.0 / inputs)
 
 
 def get(name, init, shape):

@@ -104,7 +104,7 @@ class Sequential:
         self._kept = None  # until this pass is over: it takes the place of what was kept before
         dropout = self._dropout_key, self._draws
         plan.run("forward", {"X": X, "Y": Y}, model=self)
-        self._kept = (plan, X, X.dtype, Y, dropout)
+        self._kept = (plan, X, Y, dropout, X.dtype)
         return Y.copy()  # backward reads Y; the caller may write into what it gets
 
     def backward(self, dY):
@@ -118,7 +118,7 @@ class Sequential:
     def _backward(self, dY):
         if self._kept is None:
             raise RuntimeError("backward needs what forward keeps; call forward(X) first")
-        plan, X, kind, Y, dropout = self._kept
+        plan, X, Y, dropout, kind = self._kept
         if X.dtype != kind:
             raise check.changed("X", X, kind)
         dY = check.data(dY, self.units, self.dtype, name="dY")

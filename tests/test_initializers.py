@@ -60,6 +60,7 @@ def test_default_of_a_layer(activation):
         "sigmoid": [(3, 3), (3, 3), (6, 6), (6, 6)],
         "linear": [(1, 1), (1, 1), (1.5, "zeros"), (1.5, "zeros")],     # 6 / (3 + 9), times 3
         "selu": [(1, 3), (3, 3), (3, 3), (3, 3)],
+        "softplus": [(3, 3)] * 4,
     }  # fmt: skip
     like = {"hard_sigmoid": "sigmoid", "softmax": "linear", "exponential": "linear"}.get(activation, activation)
     assert found == usual.get(like, [(1, 3), (1.5, 3), (1.5, 3), (1.5, 3)])

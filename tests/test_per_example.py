@@ -157,7 +157,7 @@ def operations(net, kind):
 def test_norms_of_nothing_are_zero_and_never_nan(dtype):
     net, X, _ = made((6, 8, 3), 10, dtype=dtype)
     assert (net.per_example_grad_norms(X, net.predict(X)) == 0).all()
-    single = fb.Sequential(fb.Dense(1, 1, l2=0.3, init=np.array([[0.7]])), dtype=dtype)
+    single = fb.Sequential(fb.Dense(1, 1, l2=0.3, init=[[0.7]], bias_init="zeros"), dtype=dtype)
     x = np.linspace(0.5, 2, 50).reshape(-1, 1)
     wx = single.layers[0].W[0, 0] * x.astype(dtype)
     target = wx + 0.3 * single.layers[0].W[0, 0] / x.astype(dtype)  # the penalty takes back the gradient of W

@@ -105,7 +105,7 @@ def test_dropout_masks_are_one_stream_of_the_seed(dtype, threads):
     net = fb.Sequential(
         fb.Dense(4, 100, bias_init=np.ones(100), init="zeros"),
         fb.Dropout(0.25),
-        fb.Dense(100, 100, init=np.eye(100)),
+        fb.Dense(100, 100, init=np.eye(100), bias_init="zeros"),
         dtype=dtype,
         seed=11,
     )

@@ -53,7 +53,7 @@ FAULTS = [
     Fault(
         what="He's normal weights and no biases for rectifiers again",
         file="fastbp/initializers.py",
-        old="    return math.sqrt((1.0 if before is None else between) / inputs), math.sqrt(3.0 / inputs)\n",
+        old="    return math.sqrt((first if before is None else between) / inputs), math.sqrt(3.0 / inputs)\n",
         new='    return ("he_normal" if activation == "relu" else math.sqrt(1.5 / inputs)), "zeros"\n',
         red=(
             "tests/test_initializers.py::test_default_of_a_layer",
