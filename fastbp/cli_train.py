@@ -35,6 +35,8 @@ def run(options):
     net.data_spec = data.data_spec
     files.description(net)  # what cannot be saved at the end is refused here
     scale = _target_scale(net, data)
+    if options.csv is not None:
+        _check_features(data, net.dtype)
     steps = -(-len(data.X_train) // plan["batch_size"])
     optimizer = _optimizer(options, plan, steps * plan["epochs"])
     folder = options.out or f"fastbp-{data.name}"
@@ -156,7 +158,8 @@ def _target_scale(net, data):
     """
     if data.classes is not None or net.loss.link is not None or net.layers[-1].activation != "linear":
         return 0.0, 1.0
-    largest, limit = float(np.abs(data.y_train).max()), min(float(np.finfo(net.dtype).max) * _ROOM, _LARGEST)
+    largest = float(max(np.abs(y).max() for y in (data.y_train, data.y_test)))
+    limit = min(float(np.finfo(net.dtype).max) * _ROOM, _LARGEST)
     with np.errstate(over="ignore", invalid="ignore"):
         mean, deviation = float(data.y_train.mean()), float(data.y_train.std())
     if not np.isfinite([mean, deviation]).all() or largest > limit:
@@ -166,6 +169,18 @@ def _target_scale(net, data):
             + (", or choose --dtype float64" if net.dtype == np.float32 and largest <= _LARGEST else "")
         )
     return mean, deviation if deviation > 0 else 1.0
+
+
+def _check_features(data, dtype):
+    """ValueError where a standardised column of the file holds a number that is none in the network's dtype."""
+    largest = np.maximum(np.abs(data.X_train).max(axis=0), np.abs(data.X_test).max(axis=0))
+    i = int(largest.argmax())
+    if largest[i] > np.finfo(dtype).max:
+        raise ValueError(
+            f"{data.name}: column {data.data_spec['features'][i]!r} holds a number that is {largest[i]:.3g} deviations "
+            f"from the mean of the training rows, expected at most {np.finfo(dtype).max:.3g} for {dtype.name}; correct "
+            "the number, or take its row out"
+        )
 
 
 def _called(data):

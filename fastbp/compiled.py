@@ -110,6 +110,7 @@ class Plan(Looks):
     def __getstate__(self):
         """What a copy, or a pickle, begins with: the graph, the parameters, and what it has drawn for dropout. Plans
         that share their parameters share those of their copies, too, where they are copied together."""
+        check.vectors(self, ())
         return {
             "loss": self.loss_node,
             "outputs": self.outputs,
@@ -406,12 +407,14 @@ class Plan(Looks):
         it."""
         from . import files
 
+        check.vectors(self, ())
         files.save_parameters(self.parameters, path)
 
     def load(self, path):
         """Reads what `save` wrote, by name; refuses a file with other names or shapes. Returns the plan."""
         from . import files
 
+        check.vectors(self, ("params",))
         files.load_parameters(self.parameters, path)
         return self
 
@@ -425,6 +428,8 @@ class Plan(Looks):
                 f"model is {check.shown(model)}, expected a network or layer of this expression; call it on a node "
                 "first"
             )
+        if hasattr(model, "layers"):
+            check.vectors(model, ("params",))
         for layer, node in pairs:
             if layer.W is None:
                 raise ValueError(f"model is {model!r}, a layer without values of its own; read plan.parameters instead")

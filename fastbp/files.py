@@ -31,6 +31,7 @@ def save(net, path):
     """
     path = path_of(path)
     text = description(net)
+    check.vectors(net, ())
     params = np.ascontiguousarray(net.params)
     _check_finite(params, "the network cannot be saved: ")
     write_atomically(path, to_bytes({"params": params}, metadata={"fastbp": text}))

@@ -348,8 +348,19 @@ def grad(node, wrt):
                 f"grad: {node!r} does not depend on {one!r}, expected a node it was made from; check the expression"
             )
     made = differentiate(node, _e.like(1.0, node), wanted, add=_e.total_of)
-    result = [_e.like(made.get(one, 0.0), one) for one in wanted]
+    result = [_with_inputs(_e.like(made.get(one, 0.0), one), reached) for one in wanted]
     return result if many else result[0]
+
+
+def _with_inputs(derivative, reached):
+    """A derivative that still depends on every input that its expression did, also where that has cancelled, as x has
+    in the slope of a line: so the caller may pass what the expression is written with."""
+    there = set(ordered([derivative]))
+    lost = [node for node in reached if node.op == "data" and node not in there]
+    if not lost:
+        return derivative
+    one = _e.expand(1.0, True, derivative.shape, sorted(lost, key=lambda node: node.name))
+    return _e.multiply(derivative, one)
 
 
 def compile(loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):

@@ -32,7 +32,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     if optimizer is None:
         optimizer = optimizers.SGD(lr=0.1)
     elif not isinstance(optimizer, optimizers.Optimizer):
-        raise TypeError(f"optimizer is {optimizer!r}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()")
+        raise _no_optimizer(optimizer)
     calls = Callbacks(callbacks, early_stopping, names=job.names())
     history = job.history(epochs)
     optimizer.monitored(job.names())
@@ -76,6 +76,16 @@ def _train(job, optimizer, shuffle, seed, calls, history, bar):
             hinted = True
             hints.warn(hint)
         stop = calls.on_epoch_end(model, epoch, logs)
+
+
+def _no_optimizer(given):
+    """The error for an optimizer that is none: a name leads to the class that is meant."""
+    if isinstance(given, str):
+        found = optimizers.OPTIMIZERS[check.choice("optimizer", given, optimizers.OPTIMIZERS)]
+        return TypeError(f"optimizer is {given!r}, expected an optimizer object; pass fb.{found.__name__}()")
+    return TypeError(
+        f"optimizer is {check.shown(given)}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()"
+    )
 
 
 def _told(error, calls):

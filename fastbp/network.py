@@ -36,7 +36,7 @@ class Sequential:
         )
         self.loss = losses.get(loss)
         self.seed = check.seed("seed", seed)
-        self.layers = _checked(layers, self.loss)
+        self.layers = tuple(_checked(layers, self.loss))
         dense = [layer for layer in self.layers if layer.size]
         self.inputs, self.units = dense[0].inputs, dense[-1].units
         self.data_spec = None
@@ -52,7 +52,9 @@ class Sequential:
                 f"{name} of a network cannot be replaced: layers and plans hold views of it; "
                 f"write into it: net.{name}[:] = ..."
             )
-        if name in ("layers", "loss", "dtype", "input_scale") and name in self.__dict__:
+        if name == "seed" and name in self.__dict__:
+            value = check.seed("seed", value)
+        if name in ("layers", "loss", "dtype", "input_scale", "inputs", "units") and name in self.__dict__:
             raise AttributeError(f"{name} of a network cannot be replaced (by {value!r}); make a new network")
         object.__setattr__(self, name, value)
 
@@ -340,6 +342,7 @@ class Sequential:
         return net
 
     def __getstate__(self):
+        check.vectors(self, ())
         return {
             "config": self.config(),
             "params": self.params.copy(),

@@ -55,6 +55,8 @@ class Optimizer:
             )
         elif name == "state":
             value = self._own_state(value)
+        elif name == "steps":
+            value = check.integer("steps", value, minimum=0, maximum=2**62)
         object.__setattr__(self, name, value)
 
     # ---- what the compiled steps ask -------------------------------------------------------------------------

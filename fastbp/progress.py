@@ -15,7 +15,8 @@ def _unbroken():
     except (ValueError, AttributeError, TypeError):
         pass
     except OSError as error:
-        if error.errno is None:  # not the system's: a TimeoutError, say, that the handler of a signal raises
+        # a TimeoutError, say, that the handler of a signal raises is not the stream's
+        if type(error) is not OSError and error.errno is None:
             raise
 
 

@@ -69,6 +69,11 @@ class _MLP(BaseEstimator):
             return optimizers.get(self.optimizer, **({} if self.lr is None else {"lr": self.lr}))
         if self.lr is not None:
             raise ValueError(f"lr is {self.lr!r} and optimizer an object with its own lr; give lr=None")
+        if not isinstance(self.optimizer, optimizers.Optimizer):
+            raise TypeError(
+                f"optimizer is {check.shown(self.optimizer)}, expected a name or an optimizer object; pass 'adam' or "
+                "fb.Adam(lr=1e-3)"
+            )
         return self.optimizer.fresh()
 
     def _train(self, X, y, sample_weight, epochs, share=0.0, early_stopping=None):
