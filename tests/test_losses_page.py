@@ -56,7 +56,7 @@ def test_the_formula_is_the_loss_and_its_gradient(name):
     settings = {"huber": {"delta": 0.7}, "quantile": {"q": 0.3}}.get(name, {})
     loss = fb.losses.LOSSES[name](**settings)
     net = fb.mlp(K, K, loss=loss, dtype="float64")
-    net.layers[0].W[:] = np.eye(K)
+    net.layers[0].W[:], net.layers[0].b[:] = np.eye(K), 0
     y = np.random.default_rng(2).normal(size=(B, K)) * 2
     scope = {**WORDS, **settings, "y": y, "t": T, "d": y - T, "B": B, "K": K}
     value, gradient = (eval(text.strip("`"), {"__builtins__": {}}, scope) for text in LOSSES[name][:2])
@@ -122,8 +122,8 @@ def step(params, loss_gradient, outer, change_w, change_b):
     return np.concatenate([p.ravel() for p in new])
 
 
-def start():
-    return trained("mse", 0.0, fb.SGD(lr=0.0), steps=0).copy()
+def start(output="linear"):
+    return trained("mse", 0.0, fb.SGD(lr=0.0), output=output, steps=0).copy()
 
 
 ETA, LAM = 0.5, 5.0
@@ -139,9 +139,9 @@ def test_a_step_of_the_book(row):
     c, lr, l2 = (eval(cell.strip("`"), {"__builtins__": {}}, scope) for cell in (c, lr, l2))
     assert (lr, l2) == pytest.approx((c * ETA, LAM / (2 * N) / c))
     outer, delta = BOOK[cost]
-    expected = step(start(), delta, outer, lambda w, g: (1 - ETA * LAM / N) * w - ETA / B * g,
-                    lambda b, g: b - ETA / B * g)
     output = "sigmoid" if cost == "quadratic" else "linear"
+    expected = step(start(output), delta, outer, lambda w, g: (1 - ETA * LAM / N) * w - ETA / B * g,
+                    lambda b, g: b - ETA / B * g)
     assert trained(loss, l2, fb.SGD(lr=lr), output=output, steps=1) == pytest.approx(expected, rel=1e-12, abs=1e-14)
 
 
