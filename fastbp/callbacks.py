@@ -197,9 +197,11 @@ class Callbacks(Callback):
     def on_train_end(self, net, history):
         """Each callback hears of the end, whatever another one raises; the first exception is raised then."""
         raised = []
-        for callback in self._list:
+        for callback, name in zip(self._list, self._names, strict=True):
             try:
-                callback.on_train_end(net, history)
+                answer = callback.on_train_end(net, history)
+                if answer is not None and not _is_bool(answer):
+                    raise _not_understood(name, answer, "on_train_end")
             except StopTraining:
                 pass
             except BaseException as error:
@@ -216,18 +218,18 @@ class Callbacks(Callback):
 
     def _each(self, method, *arguments):
         # Every callback hears of the event, also those after one that stops or answers what cannot be understood.
-        stop, wrong = False, ""
+        stop, wrong = False, None
         for callback, name in zip(self._list, self._names, strict=True):
             try:
                 answer = getattr(callback, method)(*arguments)
             except StopTraining:
                 answer = True
             if answer is not None and not _is_bool(answer):
-                wrong = wrong or f"{name} returned {check.shown(answer)} from {method}"
+                wrong = wrong or _not_understood(name, answer, method)
             else:
                 stop |= bool(answer)
-        if wrong:
-            raise TypeError(f"{wrong}, expected None, or True to end the training; return one of them")
+        if wrong is not None:
+            raise wrong
         return stop
 
     def warn_of_misnamed(self):
@@ -235,6 +237,13 @@ class Callbacks(Callback):
         for callback, name in zip(self._list, self._names, strict=True):
             for method, hook in _misnamed(callback):
                 hints.warn(f"{name} has a method {method}, which fit never calls; the nearest that it does is {hook}")
+
+
+def _not_understood(name, answer, method):
+    return TypeError(
+        f"{name} returned {check.shown(answer)} from {method}, expected None, or True to end the training; return one "
+        "of them"
+    )
 
 
 def _is_bool(value):

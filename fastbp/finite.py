@@ -58,6 +58,11 @@ def backward(plan, arrays, n, draws):
     if through is None:  # the terms are finite, their sum is not
         return Trouble(f"at the gradient of {bad!r}", SLOWER, True)
     where = f"at the gradient of {bad!r}, which comes back through {_with_inputs(through)}"
+    made_from = _reals(list(dict.fromkeys(through.inputs)))
+    found = plan._run_nodes(tuple(made_from), made_from, arrays, n, draws)
+    for one in made_from:  # a slope is not finite either where what it is computed from is not: log(0) in v * log(0)
+        if not np.isfinite(found[one]).all():
+            return Trouble(f"{where}: {one!r} is not finite", _remedy(one), True)
     return Trouble(where, _remedy(through, "slope"), True)
 
 

@@ -101,7 +101,7 @@ def test_only_true_stops(answer, epochs):
     (1, r"1 \(int\)"), (0, r"0 \(int\)"), ("yes", "'yes'"), ([], r"\[\] \(list\)"), (0.5, r"0.5 \(float\)"),
     (np.array([True]), r"an array of shape \(1,\) and dtype bool"), (np.int64(1), r"1\)? \(int64\)"),
 ])
-@pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin", "on_epoch_end"])
+@pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end"])
 def test_any_other_answer_is_an_error_and_all_hear_of_the_event(event, answer, shown):
     callback, log = Callback(), []
     setattr(callback, event, lambda *arguments: answer)

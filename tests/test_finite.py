@@ -113,3 +113,11 @@ def test_the_masks_of_the_step_are_those_that_are_looked_at():
     with pytest.raises(FloatingPointError, match="the loss became -inf at <log"):
         plan = g.compile(g.mean(g.log(fb.Dropout(0.05)(x) * a)), seed=1)
         plan.fit(rows, batch_size=1, optimizer=fb.SGD(lr=1e-6), **QUIET)
+
+
+@pytest.mark.parametrize("pole", [lambda x: g.log(x), lambda x: 1.0 / x, lambda x: x**-1.0])
+def test_a_pole_that_a_factor_stands_before_is_named(pole):
+    v, x = g.parameter("v", init=0.0), g.input("x")
+    plan = g.compile(g.mean(g.where(x > 0, v * pole(x), 0.0)))
+    with pytest.raises(FloatingPointError, match=r"at the gradient of .*Keep what it is made from where its "):
+        plan.fit({"x": np.array([0.0, 1.0, 2.0])}, epochs=3, progress=False)
