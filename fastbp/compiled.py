@@ -17,7 +17,7 @@ from .node import Node, constant, differentiate, ordered
 from .products import numbered, penalty
 from .program import Data
 from .quiet import quiet
-from .vectors import Vectors, shared
+from .vectors import Vectors, Views, shared
 
 
 def _refused(name):
@@ -80,7 +80,7 @@ class Plan(Looks):
         """The parameters are these."""
         self._vectors, self._names, self._offsets = vectors, vectors.names, vectors.offsets
         self._params, self._grads, self._size = vectors.params, vectors.grads, vectors.params.size
-        self.parameters, self.gradients = self._views(self.params), self._views(self.grads)
+        self.parameters, self.gradients = (Views(self._views(vector)) for vector in (self.params, self.grads))
 
     def _begin(self):
         """What calls leave behind: nothing yet."""

@@ -5,6 +5,20 @@ import numpy as np
 from . import memory, nets
 
 
+class Views(dict):
+    """{name: view of a vector}, whose views stay: another array in their place would be nobody's. A copy is a dict."""
+
+    def __setitem__(self, name, value):
+        raise TypeError(f"the array of {name!r} cannot be replaced, it is a view; write into it: [{name!r}][...] = ...")
+
+    def update(self, *others, **arrays):
+        for name in dict(*others, **arrays):
+            self[name] = None
+
+    def __reduce__(self):
+        return dict, (dict(self),)
+
+
 class Vectors:
     """params, grads: (P,), aligned, of np.dtype `dtype`. names: {name: parameter's node}; offsets: {node: where its
     part of them begins}."""

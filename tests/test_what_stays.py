@@ -106,3 +106,16 @@ class Broken:
 def test_a_stderr_that_raises_ends_no_training(progress, monkeypatch):
     monkeypatch.setattr("sys.stderr", Broken())
     assert len(fb.mlp(4, 2).fit(X, Y, progress=progress).epoch) == 1
+
+
+def test_the_parameters_of_a_plan_are_views_that_stay():
+    plan = g.compile(g.sum(g.parameter("a", 4, init=np.ones(4)) ** 2))
+    value, gradients = plan.loss_and_grad()
+    for views in (plan.parameters, gradients):
+        with pytest.raises(TypeError, match=r"the array of 'a' cannot be replaced.*\['a'\]\[\.\.\.\] = "):
+            views["a"] = np.zeros(4)
+        with pytest.raises(TypeError, match="cannot be replaced"):
+            views.update(a=np.zeros(4))
+    again = copy.deepcopy(plan.parameters)
+    again["a"] = 3
+    assert value == 4.0 and type(pickle.loads(pickle.dumps(gradients))) is dict
