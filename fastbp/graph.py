@@ -355,6 +355,8 @@ def grad(node, wrt):
 def _with_inputs(derivative, reached):
     """A derivative that still depends on every input that its expression did, also where that has cancelled, as x has
     in the slope of a line: so the caller may pass what the expression is written with."""
+    if not derivative.batched:  # of what is the same for all samples: a sum over them, in which an input has no place
+        return derivative
     there = set(ordered([derivative]))
     lost = [node for node in reached if node.op == "data" and node not in there]
     if not lost:
