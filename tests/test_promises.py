@@ -317,8 +317,11 @@ print(os.waitpid(pid, 0)[1] >> 8, train() == before)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-def test_a_process_forked_after_training_still_trains():
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize("renewed", ["", "FALSE"])  # KMP_INIT_AT_FORK=FALSE: so scikit-learn sets it for its process
+def test_a_process_forked_after_training_still_trains(renewed):
+    environ = {**os.environ, "KMP_INIT_AT_FORK": renewed}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=60,
+                          env=environ)
     assert done.stdout.split() == ["0", "True"], done.stderr
 
 

@@ -361,12 +361,14 @@ cdef int prepare_for_forks() except -1:
     cdef int llvm
     cdef const char *file = fastbp_runtime(&llvm)
     if FASTBP_OPENMP == 0:
-        teams.watch_forks(NULL, True)   # no team is left behind, but locks of threads that the child has not may be
+        teams.watch_forks(NULL, True, 0)    # no team is left behind, but locks of threads that the child has not may be
         return 0
-    if FASTBP_ENDS_POOL:
-        teams.watch_forks(fastbp_end_pool, llvm)
+    if llvm:    # it looks after forks itself, unless it was told not to: then its pool is lost in the child
+        teams.watch_forks(NULL, _threads.renews_after_fork(), _threads.openmp_stack(llvm=True))
+    elif FASTBP_ENDS_POOL:
+        teams.watch_forks(fastbp_end_pool, False, _threads.openmp_stack())
     else:
-        teams.watch_forks(NULL, llvm)
+        teams.watch_forks(NULL, False, _threads.openmp_stack())
     if _threads.BEFORE is not None and not llvm and file is not NULL and _threads.was_loaded(os.fsdecode(file)):
         teams.cut_off()     # somebody may have run a team on this runtime before the fork: nobody can know
     return 0

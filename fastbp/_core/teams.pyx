@@ -147,15 +147,16 @@ cdef str _refused = ""              # why there can be no teams, in words
 # ---- forks ---------------------------------------------------------------------------------------------------------
 
 
-cdef int watch_forks(EndPool end_pool, bint recovers) except -1:
+cdef int watch_forks(EndPool end_pool, bint recovers, size_t stack) except -1:
     """From now on a process forked from this one has teams of its own, or knows that it cannot have any.
 
     Of all threads only the forking one lives on in the child, and with it OpenMP's belief that it has a pool of threads,
     whichever library filled it. So the pool is ended before the fork, as OpenBLAS does with its own; the parent's next
-    team starts it again. end_pool: NULL where the runtime has no such function. recovers: it needs none.
+    team starts it again. end_pool: NULL where the runtime has no such function. recovers: it needs none. stack: bytes of that
+    of its threads, 0 for the system's default.
     """
     global _end_pool, _recovers, _worker_stack
-    _end_pool, _recovers, _worker_stack = end_pool, recovers, _threads.openmp_stack(recovers)
+    _end_pool, _recovers, _worker_stack = end_pool, recovers, stack
     if pthread_atfork(before_fork, NULL, after_fork) != 0:
         raise MemoryError("no memory to watch forks")
     return 0

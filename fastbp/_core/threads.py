@@ -180,6 +180,12 @@ def openmp_stack(llvm=False, environ=os.environ):
     return 0
 
 
+def renews_after_fork(environ=os.environ):
+    """Whether LLVM's or Intel's runtime begins anew in a forked process: not where KMP_INIT_AT_FORK says no, as it does
+    in every program that imports scikit-learn."""
+    return environ.get("KMP_INIT_AT_FORK", "").strip().lower().strip(".") not in ("0", "f", "false", "n", "no", "off")
+
+
 def unusable(places):
     """The CPUs of those sets of CPUs that a thread of this process cannot be bound to."""
     found = set()
