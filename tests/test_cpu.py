@@ -348,6 +348,14 @@ def test_the_environment_is_read_at_import():
     assert reason
 
 
+@pytest.mark.parametrize("value", ["", " ", "1.0", "0", "2,,", "all"])
+def test_what_openmp_does_not_understand_is_kept_from_it(value):
+    """LLVM's runtime would end the process by it, or hang."""
+    done = run("import os, fastbp; print(repr(os.environ['OMP_NUM_THREADS']))", OMP_NUM_THREADS=value)
+    assert (done.returncode, done.stdout.strip()) == (0, repr(value)), done.stderr
+    assert "OMP:" not in done.stderr and "libgomp:" not in done.stderr
+
+
 def test_set_threads():
     before, reason = cpu.threads(), cpu.thread_reason()
     try:

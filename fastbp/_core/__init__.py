@@ -19,10 +19,13 @@ def _is_the_command():
     return program.replace("\\", "/").rpartition("/")[2] in ("fastbp", "fastbp.exe")
 
 
-from . import threads  # noqa: E402, F401  (before the compiled code: it notes which libraries were there already)
+from . import threads  # noqa: E402  (before the compiled code: it notes which libraries were there already)
 
 try:
-    from . import cpu  # noqa: F401
+    with threads.only_what_openmp_understands():
+        from . import cpu
+    if cpu.build()["openmp"]:
+        threads.warn_of_nonsense()
 except ValueError as error:
     # FASTBP_ISA or FASTBP_NUM_THREADS is wrong. The command's `main`, which says errors in one line, is not there yet.
     if not (str(error).startswith("FASTBP_") and _is_the_command()):

@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 CPUS = os.cpu_count() or 1
@@ -68,6 +69,32 @@ def openmp_count(text):
     return counts[0] if all(1 <= count < MOST for count in counts) else None
 
 
+@contextmanager
+def only_what_openmp_understands(environ=os.environ):
+    """Without an OMP_NUM_THREADS that OpenMP does not understand, while its runtime is loaded and reads its variables:
+    LLVM's ends the process, or hangs, by an empty one and by some like "1.0"."""
+    asked = environ.get("OMP_NUM_THREADS")
+    if asked is None or openmp_count(asked) is not None:
+        yield
+        return
+    del environ["OMP_NUM_THREADS"]
+    try:
+        yield
+    finally:
+        environ["OMP_NUM_THREADS"] = asked
+
+
+def warn_of_nonsense(environ=os.environ):
+    """Warns, once, of an OMP_NUM_THREADS that counts and that OpenMP does not understand."""
+    asked = environ.get("OMP_NUM_THREADS", "")
+    if asked.strip() and openmp_count(asked) is None and not environ.get("FASTBP_NUM_THREADS", "").strip():
+        warn_once(
+            "OMP_NUM_THREADS",
+            f"OMP_NUM_THREADS is {asked[:60]!r}, expected whole numbers of threads, 1 or more, such as 4 or 4,2; "
+            "it is ignored; set it right, or FASTBP_NUM_THREADS",
+        )
+
+
 def default_count(openmp=True, environ=os.environ, root="/", cpus=None, limit=MOST, limited=""):
     """(number of threads, why in words). root: where /sys and /proc are looked for; cpus: those that teams may run on,
     by default those of the process; limit: what OpenMP itself sets, for the reason `limited`; 0
@@ -88,11 +115,7 @@ def _wanted(environ, root, cpus):
         count = openmp_count(asked)
         if count is not None:
             return count, f"OMP_NUM_THREADS={asked}"
-        warn_once(
-            "OMP_NUM_THREADS",
-            f"OMP_NUM_THREADS is {asked[:60]!r}, expected whole numbers of threads, 1 or more, such as 4 or 4,2; "
-            "it is ignored; set it right, or FASTBP_NUM_THREADS",
-        )
+        warn_of_nonsense(environ)
     cpus = affinity() if cpus is None else cpus
     cores = _physical_cores(cpus, Path(root))
     count, reason = cores, f"{cores} physical cores"
