@@ -12,7 +12,8 @@ from collections import deque
 
 import numpy as np
 
-from fastbp import check, hints, text
+from fastbp import check, text
+from fastbp._core import caller
 
 
 class StopTraining(Exception):
@@ -200,7 +201,7 @@ class Callbacks(Callback):
         for callback, name in zip(self._list, self._names, strict=True):
             try:
                 answer = callback.on_train_end(net, history)
-                if answer is not None and not _is_bool(answer):
+                if not _is_answer(answer):
                     raise _not_understood(name, answer, "on_train_end")
             except StopTraining:
                 pass
@@ -224,7 +225,7 @@ class Callbacks(Callback):
                 answer = getattr(callback, method)(*arguments)
             except StopTraining:
                 answer = True
-            if answer is not None and not _is_bool(answer):
+            if not _is_answer(answer):
                 wrong = wrong or _not_understood(name, answer, method)
             else:
                 stop |= bool(answer)
@@ -236,7 +237,7 @@ class Callbacks(Callback):
         """Warns of methods that are called almost as a hook is: they would never be called."""
         for callback, name in zip(self._list, self._names, strict=True):
             for method, hook in _misnamed(callback):
-                hints.warn(f"{name} has a method {method}, which fit never calls; the nearest that it does is {hook}")
+                caller.warn(f"{name} has a method {method}, which fit never calls; the nearest that it does is {hook}")
 
 
 def _not_understood(name, answer, method):
@@ -246,11 +247,11 @@ def _not_understood(name, answer, method):
     )
 
 
-def _is_bool(value):
-    """Whether a value is a single truth: Python's, NumPy's, or an array of no dimensions that holds one."""
-    return isinstance(value, (bool, np.bool_)) or (
-        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype == np.bool_
-    )
+def _is_answer(value):
+    """Whether a value is None or a single truth: Python's, NumPy's, or an array of no dimensions that holds one."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 0 and value.dtype == np.bool_
+    return value is None or isinstance(value, (bool, np.bool_))
 
 
 _HOOKS = {name.replace("_", ""): name for name in vars(Callback) if name.startswith("on_")}

@@ -79,7 +79,7 @@ def main(argv=None):
         return ended.code or 0
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.filterwarnings("always", category=UserWarning, module="fastbp")
+            warnings.simplefilter("always", UserWarning)
             warnings.showwarning = functools.partial(_warn, options.command)
             return options.run(options)
     except KeyboardInterrupt:

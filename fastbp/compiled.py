@@ -2,13 +2,12 @@
 
 import copy
 import math
-import warnings
 
 import numpy as np
 
 from . import check, derived, finite, loop, per_example, plans, sources
 from . import initializers as _initializers
-from ._core import random
+from ._core import caller, random
 from ._core.ready import Alone
 from .elementwise import total_of
 from .expression_fit import Job
@@ -97,10 +96,7 @@ class Plan(Looks):
         frozen = {n for node in self._order if node.op == "freeze" for n in ordered([node])}
         lost = [name for name, node in nodes.items() if node not in self._trained and node not in frozen]
         if lost:
-            warnings.warn(
-                f"the loss does not reach {', '.join(lost)}: not trained; leave them out, or freeze them",
-                stacklevel=4,
-            )
+            caller.warn(f"the loss does not reach {', '.join(lost)}: not trained; leave them out, or freeze them")
 
     def _views(self, vector):
         return self._vectors.views(vector)

@@ -5,11 +5,6 @@ the classes that are held out, before the first step; all others only where the 
 and each says one thing once a training.
 """
 
-import os
-import sys
-import warnings
-from pathlib import Path
-
 import numpy as np
 
 LARGE = 100.0  # inputs of this magnitude saturate or kill the units of a network that begins as ours do
@@ -17,16 +12,6 @@ STILL = 0.01  # a loss that has moved by less, relatively, has not moved
 FIRST = 3  # epochs after which the loss is looked at the first time; then after 6, 12, 24 ...
 ROWS = 1000  # looked at first; all of them only where these are suspicious
 UNSEEN = 0.1  # a class of which training sees less than this part of its due is hardly seen
-
-_HERE = str(Path(__file__).parent) + os.sep
-
-
-def warn(message):
-    """A UserWarning at the line of the user's that called into fastbp."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def unseen_classes(trained, held):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import check, hints, optimizers, splits
-from ._core import cpu, random
+from . import check, optimizers, splits
+from ._core import caller, cpu, random
 from ._core import train as core
 from .callbacks import Callbacks, History
 from .progress import Progress
@@ -74,7 +74,7 @@ def _train(job, optimizer, shuffle, seed, calls, history, bar):
         bar.end(logs)
         if not hinted and (hint := job.hint(history, optimizer)):
             hinted = True
-            hints.warn(hint)
+            caller.warn(hint)
         stop = calls.on_epoch_end(model, epoch, logs)
 
 

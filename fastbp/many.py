@@ -6,8 +6,8 @@ from collections import deque
 
 import numpy as np
 
-from . import check, hints, loop, sources, train
-from ._core import cpu
+from . import check, loop, sources, train
+from ._core import caller, cpu
 from ._core import many as core
 from ._core.ready import together
 from .network import Sequential
@@ -79,7 +79,7 @@ def fit_many(
         together(alones, _train, members, histories, shuffle, bar, team)
     for member in members:
         if member.told:
-            hints.warn(f"nets[{member.index}]: {member.told}")
+            caller.warn(f"nets[{member.index}]: {member.told}")
     errors = [f"nets[{member.index}], {member.error}" for member in members if member.error]
     if errors:
         error = FloatingPointError("\n".join(errors))

@@ -5,11 +5,10 @@ exactly that number. `Sequential.fit` and the fits of expressions hold out the l
 ones.
 """
 
-import warnings
-
 import numpy as np
 
 from fastbp import check
+from fastbp._core import caller
 
 _MOST = 5       # names that a warning lists
 
@@ -82,8 +81,8 @@ def _warn(values, sizes, counts, share, classes):
             told.append(f"{absent.sum()} of {len(values)} classes {has} no row {what} "
                         f"({', '.join(_name(each) for each in names)}{more})")
     if told:
-        warnings.warn(f"{share} of {sizes.sum()} rows holds out {counts.sum()}: {'; '.join(told)}; give these classes "
-                      f"more rows, or choose another share", UserWarning, stacklevel=4)
+        caller.warn(f"{share} of {sizes.sum()} rows holds out {counts.sum()}: {'; '.join(told)}; give these classes "
+                      f"more rows, or choose another share")
 
 
 def _name(value):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import check, hints, loop, sources
+from ._core import caller
 from .loop import Job, epoch_order, held_out, logged, validation_share
 
 ACCURACY_ROWS = 4_000  # an epoch's accuracy is that of at most so many samples: all of MNIST's took 20 % of the epoch
@@ -185,7 +186,7 @@ class NetworkJob(Job):
         if self.split and self.question is not None:
             trained, held = (self.classes_of(targets) for targets in (self.arrays["targets"], self.validation[1]))
             if trained is not None and (text := hints.unseen_classes(trained, held)):
-                hints.warn(text)
+                caller.warn(text)
 
     def classes_of(self, targets):
         """The class of each row of checked targets, ints (n,), or None where rows are several answers."""

@@ -3,11 +3,11 @@ process and its environment say about OpenMP's threads."""
 
 import os
 import re
-import sys
 import threading
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
+
+from . import caller
 
 CPUS = os.cpu_count() or 1
 MOST_TEAM = max(64, 4 * CPUS)  # threads of a team: more would only wait for each other
@@ -17,16 +17,10 @@ _warned = set()
 
 
 def warn_once(what, message):
-    """A RuntimeWarning, once a process for each `what`, that points at the first line of the user's below fastbp."""
-    if what in _warned:
-        return
-    _warned.add(what)
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-    depth, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((package, "<frozen importlib")):
-        depth += frame.f_code.co_filename.startswith(package)  # `warn` itself counts no frame of an import
-        frame = frame.f_back
-    warnings.warn(message, RuntimeWarning, stacklevel=depth)
+    """A RuntimeWarning at the user's line, once a process for each `what`."""
+    if what not in _warned:
+        _warned.add(what)
+        caller.warn(message, RuntimeWarning)
 
 
 # ---- numbers of threads --------------------------------------------------------------------------------------------
