@@ -65,6 +65,11 @@ def others(count, verb="nor"):
     return f" ({more})" if count else ""
 
 
+def first_of(count):
+    """What the cell that a message names is among those like it."""
+    return f"the first of {count}" if count > 1 else "the only one"
+
+
 def shown(text):
     """A cell or a name as a message shows it: short, in quotes, nothing in it that a terminal obeys."""
     return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")

@@ -192,8 +192,7 @@ class Columns:
         rows = int((~self.complete()).sum())
         text = f"{self.at(fault)}: missing value ({cells.shown(fault.text)})"
         columns = f" and {len(self.missing)} columns" if len(self.missing) > 1 else ""
-        first = f"the first of {total}" if total > 1 else "the only one"
-        return f"{text}, {first} in {rows} of {len(self.lines)} rows{columns}; {remedy}"
+        return f"{text}, {cells.first_of(total)} in {rows} of {len(self.lines)} rows{columns}; {remedy}"
 
     def check_commas(self):
         """Raise a ValueError where it is not clear whether a comma is a decimal one."""

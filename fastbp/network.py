@@ -47,15 +47,16 @@ class Sequential:
             before = layer.activation
 
     def __setattr__(self, name, value):
-        if name in ("params", "grads") and name in self.__dict__:
-            raise AttributeError(
-                f"{name} of a network cannot be replaced: layers and plans hold views of it; "
-                f"write into it: net.{name}[:] = ..."
-            )
-        if name == "seed" and name in self.__dict__:
-            value = check.seed("seed", value)
-        if name in ("layers", "loss", "dtype", "input_scale", "inputs", "units") and name in self.__dict__:
-            raise AttributeError(f"{name} of a network cannot be replaced (by {value!r}); make a new network")
+        if name in self.__dict__:
+            if name in ("params", "grads"):
+                raise AttributeError(
+                    f"{name} of a network cannot be replaced: layers and plans hold views of it; "
+                    f"write into it: net.{name}[:] = ..."
+                )
+            if name in ("layers", "loss", "dtype", "input_scale", "inputs", "units"):
+                raise AttributeError(f"{name} of a network cannot be replaced (by {value!r}); make a new network")
+            if name == "seed":
+                value = check.seed("seed", value)
         object.__setattr__(self, name, value)
 
     def _allocate(self):

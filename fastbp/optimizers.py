@@ -13,7 +13,6 @@ import numpy as np
 
 from fastbp import check, memory, schedules
 from fastbp._core import cpu, portable
-from fastbp._core.memory import aligned_zeros
 from fastbp.quiet import quiet
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
@@ -114,14 +113,17 @@ class Optimizer:
             return
         # a copy that has taken steps goes on where it was, with the network that was copied with it
         if self.slots and (not self.steps or self.state is None):
-            state = memory.zeros(
-                (self.slots, params.size),
-                params.dtype,
-                lambda: f"the state of {type(self).__name__}",
-                lambda: "choose an optimizer that keeps less, such as SGD, or a smaller model",
-            )
-            object.__setattr__(self, "state", state)
+            object.__setattr__(self, "state", self._zeros((self.slots, params.size), params.dtype))
         self._params = params
+
+    def _zeros(self, shape, dtype):
+        """The memory of a state, or the MemoryError where there is no room for it."""
+        return memory.zeros(
+            shape,
+            dtype,
+            lambda: f"the state of {type(self).__name__}",
+            lambda: "choose an optimizer that keeps less, such as SGD, or a smaller model",
+        )
 
     def _own_state(self, value):
         """A copy of `value` as the state, in memory that nobody else has; ValueError where it cannot be the state."""
@@ -140,7 +142,7 @@ class Optimizer:
                 f"state of optimizer {self!r} is {check.shown(value)}, expected {wanted}; pass a state of this "
                 "optimizer, or write into the one there is: optimizer.state[:] = ..."
             )
-        own = aligned_zeros(value.shape, value.dtype)
+        own = self._zeros(value.shape, value.dtype)
         own[...] = value
         return own
 

@@ -35,14 +35,15 @@ def kinds(dtype, arrays, *, touching=False):
     of `dtype`, and those whose rows lie otherwise than a plan of it expects. Products, those of a network, expect rows
     that do not overlap; touching: an expression expects them one after another. Raises ValueError for what is of no
     dtype that a plan reads: its owner has changed it since it was checked."""
+    found = []
     for name, array in arrays.items():
-        if array.dtype != dtype and array.dtype not in DTYPES:
+        if array.dtype == dtype:
+            if array.flags.c_contiguous or (not touching and _apart(array)):
+                continue
+        elif array.dtype not in DTYPES:
             raise check.changed(name, array, f"one of {', '.join(sorted(map(str, DTYPES)))}")
-    return tuple(
-        (name, array.dtype.char)
-        for name, array in arrays.items()
-        if array.dtype != dtype or not (array.flags.c_contiguous or (not touching and _apart(array)))
-    )
+        found.append((name, array.dtype.char))
+    return tuple(found)
 
 
 def all_finite(array, dtype, scale=1.0):

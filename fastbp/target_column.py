@@ -43,10 +43,10 @@ class Target:
         if not self.missing.any():
             return
         first, count = int(self.missing.argmax()), int(self.missing.sum())
-        more = f"the first of {count}" if count > 1 else "the only one"
         words = "; or, where that is a class of its own, give it another name" \
             if self.texts[first] and (self.whole_text or not self.numeric) else ""
-        raise ValueError(f"{self.at(first)}: the target is missing ({cells.shown(self.texts[first])}), {more} in "
+        raise ValueError(f"{self.at(first)}: the target is missing ({cells.shown(self.texts[first])}), "
+                         f"{cells.first_of(count)} in "
                          f"{len(self.texts)} rows; {remedy}{words}")
 
     def read(self, rows):
