@@ -84,3 +84,11 @@ def saved(tmp_path):
     """A saved model's path, and a function that writes it again with its description or parameters changed."""
     path = tmp_path / "net.safetensors"
     return path, saved_model(path)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The empty folder that the test runs in; afterwards there is one default number of threads."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    cpu.set_threads(None)

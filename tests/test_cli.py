@@ -19,13 +19,7 @@ from fastbp import cli, datasets
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """Run in an empty folder, with no terminal and one default number of threads afterwards."""
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    fb.cpu.set_threads(None)
+pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture

@@ -13,12 +13,7 @@ from fastbp import cli, cli_predict
 
 QUICK = ["--epochs", "1", "--no-plots", "--quiet"]
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    fb.cpu.set_threads(None)
+pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture

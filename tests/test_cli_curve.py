@@ -7,17 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import fastbp as fb
 from fastbp import cli, cli_curve, tables
 from fastbp.curve import CurveFitter
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """Run in an empty folder; one default number of threads afterwards."""
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    fb.cpu.set_threads(None)
+pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture

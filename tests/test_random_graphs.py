@@ -44,18 +44,22 @@ STEPS = {
 }
 
 
-def expression(steps):
-    """(loss, how many operations it took): each step works on two of the nodes so far; those that do not fit are left
-    out."""
-    x, z, y = g.input("x", 3), g.input("z", 3), g.input("y")
-    a, b, W = g.parameter("a", 3), g.parameter("b"), g.parameter("W", (3, 3))
-    pool = [x - 0.8, z * a, y * b, a, b, W, x @ W]
+def grow(pool, steps):
+    """Adds nodes: each step works on two of those so far; steps that do not fit are left out."""
     for name, i, j in steps:
         u, v = pool[-1 - i % len(pool)], pool[-1 - j % len(pool)]
         try:
             pool.append(STEPS[name](u, v))
         except (ValueError, IndexError):
             continue
+
+
+def expression(steps):
+    """(loss, how many operations it took)."""
+    x, z, y = g.input("x", 3), g.input("z", 3), g.input("y")
+    a, b, W = g.parameter("a", 3), g.parameter("b"), g.parameter("W", (3, 3))
+    pool = [x - 0.8, z * a, y * b, a, b, W, x @ W]
+    grow(pool, steps)
     loss = g.sum(g.mean(node) * (1 + i) for i, node in enumerate(pool[-6:]))
     return loss + 0.1 * g.mean(x * a * b) + 0.1 * g.sum(g.sin(W)) + 0 * g.mean(y * z), len(pool)
 
@@ -69,12 +73,7 @@ def of_parameters(steps):
     """A loss of parameters alone: nothing in it is added up over a batch, but for the steps that begin a mean."""
     a, b, c, W = g.parameter("a", 3), g.parameter("b"), g.parameter("c", 3), g.parameter("W", (3, 3))
     pool = [a, b, c, W, a - 0.8, c * b]
-    for name, i, j in steps:
-        u, v = pool[-1 - i % len(pool)], pool[-1 - j % len(pool)]
-        try:
-            pool.append(STEPS[name](u, v))
-        except (ValueError, IndexError):
-            continue
+    grow(pool, steps)
     return g.sum(g.sum(node) * (1 + i) for i, node in enumerate(pool[-3:])), (a, b, c)
 
 
