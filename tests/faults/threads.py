@@ -10,15 +10,15 @@ FAULTS = [
     Fault(
         what="OpenMP's pool is not ended before a fork",
         file=TEAMS,
-        old="seat.left_behind = _end_pool is NULL or _end_pool() != 0",
-        new="seat.left_behind = False",
+        old="    elif _end_pool is not NULL and _end_pool() == 0:",
+        new="    elif True:",
         red=(OF_TEAMS + "a_fork_after_the_team_of_another_library",),
     ),
     Fault(
         what="a pool that could not be ended counts as ended",
         file=TEAMS,
-        old="seat.left_behind = _end_pool is NULL or _end_pool() != 0",
-        new="seat.left_behind = _end_pool is NULL or _end_pool() > 0",
+        old="    elif _end_pool is not NULL and _end_pool() == 0:",
+        new="    elif _end_pool is not NULL and _end_pool() <= 0:",
         red=(OF_TEAMS + "a_fork_in_a_team_of_another_library",),
     ),
     Fault(
@@ -121,8 +121,8 @@ FAULTS = [
     ),
     Fault(
         what="the warning points into fastbp",
-        file=THREADS,
-        old="depth += frame.f_code.co_filename.startswith(package)",
+        file="fastbp/_core/caller.py",
+        old="depth += frame.f_code.co_filename.startswith(_PACKAGE)",
         new="depth += 0",
         red=(OF_TEAMS + "more_threads_than_anybody_needs",),
     ),
