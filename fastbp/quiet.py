@@ -11,6 +11,8 @@ def quiet(function):
 
     The caller's np.seterr holds again afterwards. It holds inside of the user's own functions too - callbacks,
     schedules - so a function that calls one of these is not made quiet; the arithmetic around it is.
+
+    np.errstate is a decorator itself, but before NumPy 2 one that forgets the caller's state where calls are nested.
     """
 
     @functools.wraps(function)
