@@ -43,6 +43,10 @@ For all cores install the compiler's OpenMP and build again:
 IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 
 
+def openmp_wanted():
+    return os.environ.get("FASTBP_NO_OPENMP", "0") == "0"
+
+
 class BuildCore(build_ext):
     """build_ext with flags of its own for each ISA's file, and OpenMP where a small program with it links."""
 
@@ -54,6 +58,7 @@ class BuildCore(build_ext):
             extension.extra_link_args = link_flags
             extension.define_macros = [
                 ("FASTBP_BUILD_FLAGS", f'"{description}"'),
+                ("FASTBP_WANTED_OPENMP", str(int(openmp_wanted()))),
                 ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
             ]
         compile_one = self.compiler._compile
@@ -68,7 +73,7 @@ class BuildCore(build_ext):
 
     def openmp_works(self):
         """True if a program with OpenMP compiles and links; what fails is said. FASTBP_NO_OPENMP=1 builds serially."""
-        if os.environ.get("FASTBP_NO_OPENMP", "0") != "0":
+        if not openmp_wanted():
             return False
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.c")

@@ -13,7 +13,7 @@ fb.files, fb.plot, fb.curve, fb.sklearn, fb.reference.
 import importlib
 from typing import TYPE_CHECKING
 
-from . import losses, schedules
+from . import check, losses, optimizers, schedules
 from ._core import cpu
 from .callbacks import Callback, EarlyStopping, History, StopTraining
 from .gradcheck import GradCheck, gradcheck
@@ -77,7 +77,9 @@ def __getattr__(name):
 
     lower = {known.lower(): known for known in __dir__()}
     near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    hint = f"did you mean {lower[near[0]]!r}? " if near else ""
+    hint = check.nearest(name, optimizer=optimizers.OPTIMIZERS, schedule=schedules.SCHEDULES)
+    if near and not hint:
+        hint = f"did you mean {lower[near[0]]!r}? "
     # With a name and no object Python adds no second guess of its own.
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}; {hint}dir({__name__}) lists what it has",
                          name=name)

@@ -84,7 +84,11 @@ def _compared(compare):
 
     def operator(a, b):
         known = isinstance(b, (Node, int, float, np.generic, list, tuple)) or hasattr(b, "__array__")
-        return compare(a, b) if known else NotImplemented
+        try:
+            return compare(a, b) if known else NotImplemented
+        except ValueError as error:
+            # list.index, list.remove, list.count compare as well
+            raise ValueError(f"{error}, or ask with `is` whether two nodes are the same one") from None
 
     return operator
 

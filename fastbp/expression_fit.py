@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import finite, loop, sources
+from . import finite, hints, loop, sources
 
 
 class Job(loop.Job):
@@ -44,6 +44,11 @@ class Job(loop.Job):
 
     def validate(self):
         return {} if self.validation is None else {"val_loss": self.model.loss(**self.validation)}
+
+    def hint(self, history, optimizer):
+        if not hints.stands_still(history):
+            return ""
+        return hints.from_the_start(history, optimizer, hints.large_data(self.arrays))
 
     def chunk(self, left):
         return 1 if self.model.debug else super().chunk(left)

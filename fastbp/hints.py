@@ -9,7 +9,7 @@ import numpy as np
 
 LARGE = 100.0  # inputs of this magnitude saturate or kill the units of a network that begins as ours do
 STILL = 0.01  # a loss that has moved by less, relatively, has not moved
-FIRST = 3  # epochs after which the loss is looked at the first time; then after 6, 12, 24 ...
+FIRST = 3  # epochs after which the loss is looked at the first time, 2 of a training of 2; then after twice as many ...
 ROWS = 1000  # looked at first; all of them only where these are suspicious
 UNSEEN = 0.1  # a class of which training sees less than this part of its due is hardly seen
 
@@ -31,15 +31,31 @@ def unseen_classes(trained, held):
     )
 
 
-def stands_still(losses):
-    """Whether it is time to look, and the loss has not moved by 1 % since then or since half as many epochs ago."""
+def stands_still(history):
+    """Whether it is time to look, and the loss has not moved by 1 %: since the first epoch, or since half as many
+    epochs ago."""
+    losses, first = history.history["loss"], _first(history)
     count = len(losses)
-    while count > FIRST and count % 2 == 0:
+    while count > first and count % 2 == 0:
         count //= 2
-    if count != FIRST:
+    if count != first:
         return False
-    past = losses[0 if len(losses) == FIRST else len(losses) // 2 - 1 :]
+    past = losses[0 if len(losses) == first else len(losses) // 2 - 1 :]
     return max(past) - min(past) <= STILL * abs(past[0])
+
+
+def _first(history):
+    """The number of epochs after which this training is looked at the first time."""
+    return min(FIRST, max(2, history.params["epochs"]))
+
+
+def from_the_start(history, optimizer, why):
+    """`why`, a reason or "", as the hint of a training whose loss has stood still from its first step on; of others "":
+    who goes on with an optimizer that has taken steps before may have arrived."""
+    count = _first(history)
+    if not why or len(history.epoch) != count or optimizer.steps != count * history.params["steps"]:
+        return ""
+    return f"the loss has not moved by 1 % in {count} epochs: {why}"
 
 
 def large_inputs(inputs, n, scale):
@@ -47,8 +63,7 @@ def large_inputs(inputs, n, scale):
 
     inputs(slice): rows of X.
     """
-    part = inputs(slice(0, n, max(1, n // ROWS)))
-    size = max(abs(float(part.max())), abs(float(part.min()))) * scale
+    size = _size(inputs(slice(0, n, max(1, n // ROWS)))) * scale
     if size < LARGE:
         return ""
     return (
@@ -57,11 +72,33 @@ def large_inputs(inputs, n, scale):
     )
 
 
+def large_data(arrays):
+    """What to say of the size of an expression's inputs, {name: array with a row for each sample}, or ""."""
+    # what is of longer integers is an index
+    real = {name: array for name, array in arrays.items() if array.dtype.kind == "f" or array.dtype.itemsize == 1}
+    sizes = {name: _size(array[:: max(1, len(array) // ROWS)]) for name, array in real.items()}
+    name = max(sizes, key=sizes.get, default=None)
+    if name is None or sizes[name] < LARGE:
+        return ""
+    return (
+        f"{name!r} goes up to {sizes[name]:.4g} in magnitude, and gradient descent learns from numbers of about 1: "
+        f"divide it by {sizes[name]:.3g}, in the data or in the expression, or standardise it"
+    )
+
+
+def _size(array):
+    """The largest magnitude in an array, a float."""
+    return max(abs(float(array.max())), abs(float(array.min())))
+
+
 def dead_layer(net, inputs, n):
     """What to say of the first relu layer whose outputs are 0 for all of n samples, or "". inputs(slice): rows of X, as
-    the network reads it."""
+    the network reads it.
+
+    Its gradient is 0 then; that of the last batch is there, and is looked at first.
+    """
     for i, layer in enumerate(net.layers):
-        if layer.size and layer.activation == "relu":
+        if layer.size and layer.activation == "relu" and not layer.db.any():
             head = net.head(i)
             parts = [slice(0, n, max(1, n // ROWS)), *(slice(first, first + ROWS) for first in range(0, n, ROWS))]
             if not any(head._outputs(inputs(part))[0].any() for part in parts):

@@ -9,6 +9,7 @@ An operation is a row in OPERATIONS. The core below knows none of them.
 """
 
 import math
+import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +37,6 @@ class Node:
     """op: a name in OPERATIONS; inputs: nodes; batched, shape: see above; attributes: whatever the operation needs."""
 
     __slots__ = ("attributes", "batched", "inputs", "op", "shape")
-    __array_ufunc__ = None  # array * node is node.__rmul__, not an array of nodes
     __hash__ = object.__hash__  # a == b is a node: dicts and sets know nodes by identity
 
     def __init__(self, op, inputs=(), *, batched, shape, **attributes):
@@ -83,6 +83,16 @@ class Node:
             "np.sum, or look at plan.value(node) after a step"
         )
 
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        """array * node is np.multiply(array, node), and that the operator of nodes; other functions have no place."""
+        operation = _OPERATORS.get(ufunc)
+        if operation and method == "__call__" and not kwargs:
+            return operation(node_of(inputs[0]), inputs[1])
+        raise TypeError(
+            f"np.{ufunc.__name__} of {self!r}, which is no array before there are data; use the functions of "
+            "fastbp.graph, such as graph.exp for np.exp"
+        )
+
     def __copy__(self):
         return self
 
@@ -111,6 +121,15 @@ class Node:
     def __repr__(self):
         name = self.attributes.get("name")
         return f"<{self.op}{f' {name!r}' if name else ''} {described(self.batched, self.shape)}>"
+
+
+# NumPy's functions that operators of arrays stand for
+_OPERATORS = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.true_divide: operator.truediv,
+    np.power: operator.pow, np.matmul: operator.matmul, np.less: operator.lt, np.less_equal: operator.le,
+    np.greater: operator.gt, np.greater_equal: operator.ge, np.equal: operator.eq, np.not_equal: operator.ne,
+    np.bitwise_and: operator.and_, np.bitwise_or: operator.or_, np.bitwise_xor: operator.xor,
+}  # fmt: skip
 
 
 def described(batched, shape):

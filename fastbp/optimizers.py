@@ -35,6 +35,10 @@ class Optimizer:
     _fixed: ClassVar[tuple] = ()
     _constants: ClassVar[object] = None
 
+    def __new__(cls, *args, **settings):
+        check.settings(cls, settings)  # before Python, which would not say which one is meant
+        return super().__new__(cls)
+
     def __post_init__(self):
         self._check()
         self._number("weight_decay", minimum=0.0)

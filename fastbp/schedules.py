@@ -25,6 +25,10 @@ class Schedule:
     stateful: ClassVar[bool] = False  # whether observe changes the rates
     monitor = None  # (a str) which of an epoch's values observe wants; None: val_loss, or else loss
 
+    def __new__(cls, *args, **settings):
+        check.settings(cls, settings)
+        return super().__new__(cls)
+
     def __call__(self, step):
         # Always the array loops of NumPy, also for one step: its scalar arithmetic may round otherwise.
         t = _float64(step)

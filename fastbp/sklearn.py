@@ -59,7 +59,12 @@ class _MLP(BaseEstimator):
         state = self.random_state
         if isinstance(state, (int, np.integer)) and not isinstance(state, (bool, np.bool_)):
             state = check.integer("random_state", state, minimum=0, maximum=2**32 - 1)  # as scikit-learn's own take
-        seed = int(check_random_state(state).randint(np.iinfo(np.int32).max))
+        try:
+            seed = int(check_random_state(state).randint(np.iinfo(np.int32).max))
+        except ValueError:  # whose words do not say which argument it is
+            raise ValueError(
+                f"random_state is {check.shown(state)}, expected an int, a numpy.random.RandomState or None; pass 0"
+            ) from None
         self.net_ = mlp(self.n_features_in_, *widths, units, activation=self.activation, loss=loss,
                         dropout=self.dropout, l2=self.l2, dtype=self.dtype, seed=seed)
         self.n_iter_ = 0

@@ -197,16 +197,13 @@ class NetworkJob(Job):
         return (targets[:, 0] > 0.5).astype(np.intp) if targets.shape[1] == 1 else None
 
     def hint(self, history, optimizer):
-        losses, net = history.history["loss"], self.model
-        if not hints.stands_still(losses):
+        if not hints.stands_still(history):
             return ""
-        large = hints.large_inputs(self.inputs, self.n, net.input_scale)
-        dead = hints.dead_layer(net, self.inputs, self.n)
+        large = hints.large_inputs(self.inputs, self.n, self.model.input_scale)
+        dead = hints.dead_layer(self.model, self.inputs, self.n)
         if dead:
             return dead + f"; {large}" * bool(large)
-        # who goes on with an optimizer that has taken steps before may have arrived
-        begins = len(losses) == hints.FIRST and optimizer.steps == hints.FIRST * history.params["steps"]
-        return f"the loss has not moved by 1 % in {hints.FIRST} epochs: {large}" if large and begins else ""
+        return hints.from_the_start(history, optimizer, large)
 
     def inputs(self, part):
         """X of a slice of the samples trained on."""

@@ -1,6 +1,7 @@
 """fastbp/conditions.py: comparisons that are joined, == and !=; and that nothing asks a node what it cannot know."""
 
 import math
+import operator
 
 import numpy as np
 import pytest
@@ -140,11 +141,13 @@ REFUSED = {
     "np.array of nodes": (lambda: np.array([S, T]), "is no array before there are data"),
     "np.mean": (lambda: np.mean(S), "graph.sum for np.sum"),
     "np.where": (lambda: np.where(S > 0, 1, 2), "is no array"),
-    "np.sin": (lambda: np.sin(S), "does not support ufuncs"),
-    "np.maximum": (lambda: np.maximum(S, 1), "does not support ufuncs"),
+    "np.sin": (lambda: np.sin(S), r"np.sin of <.*>, which is no array .*graph.exp for np.exp"),
+    "np.maximum": (lambda: np.maximum(S, 1), "np.maximum of <"),
+    "np.add.reduce": (lambda: np.add.reduce(S), "np.add of <"),
+    "np.add into an array": (lambda: np.add(S, 1, out=np.ones(1)), "np.add of <"),
     "round": (lambda: round(S), "__round__"),
     "//": (lambda: S // 2, "unsupported operand"),
-    "% of an array": (lambda: np.ones(1) % S, "unsupported operand"),
+    "% of an array": (lambda: np.ones(1) % S, "np.remainder of <"),
     "divmod": (lambda: divmod(S, 2), "unsupported operand"),
     "len": (lambda: len(S), "no len"),
     "iter": (lambda: list(A), "not iterable"),
@@ -158,6 +161,25 @@ def test_what_needs_a_number_is_refused(what):
     call, message = REFUSED[what]
     with pytest.raises(TypeError, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "lt", "le", "gt", "ge", "eq", "ne"])
+def test_operators_of_arrays_are_those_of_nodes(name):
+    """On either side, and as NumPy's functions, which Python asks first where the array stands on the left."""
+    apply, function = getattr(operator, name), {
+        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "lt": np.less, "le": np.less_equal,
+        "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
+    }[name]  # fmt: skip
+    x, X, array = g.input("x", 3), np.array([[1.0, -2.0, 3.0], [4.0, 2.0, 0.5]]), np.array([1.0, 2.0, 3.0])
+    outputs = {"left": apply(array, x), "right": apply(x, array), "f left": function(array, x), "f": function(x, array)}
+    got = g.compile(g.mean(g.sum(x)), outputs=outputs, dtype="float64").forward(x=X)
+    for key, wanted in {"left": apply(array, X), "right": apply(X, array)}.items():
+        assert (got[key] == wanted).all() and (got["f left" if key == "left" else "f"] == wanted).all()
+
+
+def test_nodes_that_cannot_be_compared_lead_to_identity():
+    with pytest.raises(ValueError, match=r"do not broadcast, .*, or ask with `is` whether two nodes are the same one"):
+        [g.input("x", 2), A].index(g.input("z", 3))
 
 
 def test_what_works_as_with_numbers():

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -256,7 +257,8 @@ def test_nonsense_in_openmps_variable_is_ignored_with_a_warning(tmp_path, monkey
 def test_as_many_threads_as_nobody_has(tmp_path, monkeypatch, value):
     """A number of threads is an upper limit."""
     machine = Machine(tmp_path, monkeypatch)
-    assert threads.checked("threads", value) == 2**31 - 1
+    look = threads.checked_text if isinstance(value, str) else threads.checked
+    assert look("threads", value) == 2**31 - 1
     assert machine.count(FASTBP_NUM_THREADS=str(value)[-4000:])[0] == 2**31 - 1
 
 
@@ -362,7 +364,8 @@ def test_set_threads():
         cpu.set_threads(before + 2)
         assert cpu.threads() == before + 2
         assert cpu.thread_reason() == "set by fastbp.cpu.set_threads"
-        for nonsense in (0, -1, 1.5, "many", "", [2], float("nan"), float("inf"), "1.0", -(2**70)):
+        for nonsense in (0, -1, 1.5, 2.0, "many", "", "2", [2], float("nan"), float("inf"), -(2**70), True, np.True_,
+                         np.array([2])):
             with pytest.raises(ValueError, match="threads must be a whole number of threads, 1 or more"):
                 cpu.set_threads(nonsense)
         assert cpu.threads() == before + 2
@@ -376,3 +379,15 @@ def test_more_threads_than_cores_or_slices_do_no_harm():
     net = fb.mlp(4, 3)
     history = net.fit(np.ones((5, 4)), np.ones((5, 3)), threads=10_000)
     assert len(history.epoch) == 1
+
+
+def test_a_serial_build_that_nobody_wanted_is_warned_of_once(monkeypatch):
+    """`pip install` hides what the compiler's build said."""
+    monkeypatch.setattr(threads, "_warned", set())
+    with pytest.warns(RuntimeWarning, match="without OpenMP and runs on 1 of 8 CPUs, .*FASTBP_NO_OPENMP=1") as told:
+        threads.warn_of_serial_build(8)
+        threads.warn_of_serial_build(8)
+    assert len(told) == 1 and told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        threads.warn_of_serial_build(1)

@@ -240,7 +240,7 @@ def test_only_the_core_is_cython():
 
 
 def test_only_cpu_says_openmp():
-    pattern = r"\bomp_\w+\s*\(|omp\.h|#\s*pragma\s+omp|cimport openmp|_OPENMP"
+    pattern = r"\bomp_\w+\s*\(|omp\.h|#\s*pragma\s+omp|cimport openmp|\b_OPENMP\b"
     assert sayers(pattern, [path for path in SOURCES if path.parent.name not in ("tests", "bench")]) == [
         "fastbp/_core/cpu.pyx", "setup.py"]  # the build asks whether the compiler has it
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp import graph as g
 from fastbp import hints
 
 RNG = np.random.default_rng(0)
@@ -21,9 +22,17 @@ def pixels(scale=1.0, **options):
 # ---- when it is looked -----------------------------------------------------------------------------------------------
 
 
-def test_a_loss_is_looked_at_after_3_6_12_epochs():
-    looked = [count for count in range(1, 50) if hints.stands_still([1.0] * count)]
-    assert looked == [3, 6, 12, 24, 48]
+def history_of(losses, epochs=50):
+    history = fb.History({"epochs": epochs, "steps": 4})
+    for epoch, loss in enumerate(losses):
+        history.append(epoch, {"loss": loss})
+    return history
+
+
+@pytest.mark.parametrize(("epochs", "looks"), [(50, [3, 6, 12, 24, 48]), (3, [3]), (2, [2]), (1, [])])
+def test_a_loss_is_looked_at_after_3_6_12_epochs_or_at_the_end_of_two(epochs, looks):
+    looked = [count for count in range(1, epochs + 1) if hints.stands_still(history_of([1.0] * count, epochs))]
+    assert looked == looks
 
 
 @pytest.mark.parametrize(("losses", "still"), [
@@ -32,7 +41,7 @@ def test_a_loss_is_looked_at_after_3_6_12_epochs():
     ([np.nan, np.nan, np.nan], False),
 ])
 def test_still_is_within_one_per_cent(losses, still):
-    assert hints.stands_still(losses) is still
+    assert hints.stands_still(history_of(losses)) is still
 
 
 # ---- large inputs ----------------------------------------------------------------------------------------------------
@@ -56,6 +65,28 @@ def test_the_scale_of_the_network_counts_and_who_goes_on_is_left_alone():
     with pytest.warns(UserWarning, match="X goes up to 255"):
         raw.fit(PIXELS, LABELS, epochs=3, optimizer=optimizer)
     raw.fit(PIXELS, LABELS, epochs=4, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_the_inputs_of_an_expression_are_looked_at_too(dtype):
+    def plan(scale):
+        x, t = g.input("x", 30), g.input("t", 5)
+        w = g.parameter("w", (30, 5), init=np.full((30, 5), 0.5))
+        return g.compile(g.mean(g.square(g.tanh(scale * x @ w) - t)))
+
+    data = {"x": PIXELS.astype(dtype), "t": np.eye(5)[LABELS]}
+    with pytest.warns(UserWarning, match=r"moved by 1 % in 3 epochs: 'x' goes up to 255 .*: divide it by 255") as told:
+        plan(1.0).fit(data, epochs=5, optimizer=fb.SGD(lr=1e-3))
+    assert len(told) == 1 and told[0].filename == __file__
+    plan(1 / 2550).fit(data, epochs=5, optimizer=fb.SGD(lr=0.5))  # it learns, whatever the size
+
+
+def test_indices_of_an_expression_are_not_sizes():
+    rows, t = g.input("rows", integer=True), g.input("t")
+    table = g.parameter("table", (5000, 1), init=np.zeros((5000, 1)))
+    plan = g.compile(g.mean(g.square(g.gather(table, rows) - t)))
+    data = {"rows": np.arange(1000, 1200), "t": np.ones(200)}
+    plan.fit(data, epochs=5, optimizer=fb.SGD(lr=1e-9))
 
 
 # ---- dead layers -----------------------------------------------------------------------------------------------------
@@ -146,7 +177,7 @@ def test_bits_are_those_without_hints(monkeypatch):
     told, silent = dead(), dead()
     with pytest.warns(UserWarning, match="layer 0"):
         told.fit(PIXELS, LABELS, epochs=6, optimizer=fb.Adam())
-    monkeypatch.setattr(hints, "stands_still", lambda losses: False)
+    monkeypatch.setattr(hints, "stands_still", lambda history: False)
     silent.fit(PIXELS, LABELS, epochs=6, optimizer=fb.Adam())
     assert told.params.tobytes() == silent.params.tobytes() and told._draws == silent._draws
 

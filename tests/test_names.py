@@ -84,3 +84,33 @@ def test_any_text_is_refused_in_a_short_line(given):
     with pytest.raises(ValueError, match="unknown loss") as error:
         check.choice("loss", given, TABLES["loss"])
     assert len(str(error.value)) < 400 and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(("make", "what", "meant"), [
+    (lambda: fb.Adam(learning_rate=1e-3), "Adam has no setting 'learning_rate', expected: lr, beta1,", "'lr'"),
+    (lambda: fb.Adam(beta_1=0.9), "Adam has no setting 'beta_1'", "'beta1'"),
+    (lambda: fb.SGD(clipnorm=1.0), "SGD has no setting 'clipnorm'", "'clip_norm'"),
+    (lambda: fb.RMSprop(epsilon=1e-8), "RMSprop has no setting 'epsilon'", "'eps'"),
+    (lambda: fb.schedules.Step(0.1, step_size=30), "Step has no setting 'step_size', expected: lr, every", "'every'"),
+    (lambda: fb.schedules.Cosine(0.1, T_max=9), "Cosine has no setting 'T_max'", "'steps'"),
+])
+def test_the_settings_of_others_lead_to_ours(make, what, meant):
+    with pytest.raises(TypeError) as error:
+        make()
+    assert str(error.value).startswith(what) and str(error.value).endswith(f"; did you mean {meant}?")
+
+
+def test_a_setting_of_nobody_is_left_out():
+    with pytest.raises(TypeError, match=r"SGD has no setting 'xyzzy', expected: lr, momentum, .*; leave it out"):
+        fb.SGD(xyzzy=1)
+
+
+def test_a_schedule_of_ones_own_may_have_arguments_of_its_own():
+    class Mine(schedules.Schedule):
+        def __init__(self, speed):
+            self.speed = speed
+
+        def rates(self, t):
+            return self.speed / (1 + t)
+
+    assert Mine(speed=0.5)(1) == 0.25

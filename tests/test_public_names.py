@@ -35,6 +35,18 @@ def test_what_is_late_is_not_imported_before_it_is_used():
     assert python("import sys, fastbp; print('safetensors' in sys.modules)") == "False"
 
 
+@pytest.mark.parametrize(("name", "meant"), [
+    ("Adamax", "fb.Adam"), ("Nadam", "fb.Adam"), ("LBFGS", "fb.Adam"), ("Adadelta", "fb.RMSprop"),
+    ("StepLR", "fb.schedules.Step"), ("CosineAnnealingLR", "fb.schedules.Cosine"),
+    ("ReduceLROnPlateau", "fb.schedules.ReduceOnPlateau"),
+])
+def test_classes_of_others_lead_to_ours(name, meant):
+    with pytest.raises(AttributeError) as error:
+        getattr(fb, name)
+    assert str(error.value) == f"module 'fastbp' has no attribute {name!r}; the nearest is {meant}; " \
+                               "dir(fastbp) lists what it has"
+
+
 def test_load_is_that_of_files():
     assert python("import fastbp as fb; print(fb.load is fb.files.load, 'load' in vars(fb))") == "True True"
 

@@ -169,3 +169,8 @@ def test_a_part_of_nothing_is_refused(kind, n, share):
 def test_random_state_ends_where_numpys_does():
     with pytest.raises(ValueError, match=r"random_state is 18446744073709551616, expected .* <= 4294967295"):
         MLPClassifier(random_state=2**64).fit([[0.0], [1.0]], [0, 1])
+
+
+def test_a_random_state_that_is_none():
+    with pytest.raises(ValueError, match=r"random_state is 'x', expected an int, a numpy.random.RandomState or None"):
+        MLPClassifier(random_state="x").fit(np.eye(4), [0, 1, 0, 1])

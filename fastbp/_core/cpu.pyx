@@ -91,6 +91,7 @@ cdef extern from *:
     int fastbp_end_pool() noexcept nogil
     const char *fastbp_runtime(int *llvm)
     const char *FASTBP_BUILD_FLAGS
+    int FASTBP_WANTED_OPENMP
     const char *__VERSION__
 
 cdef const fbp_table *_tables[2]    # of the ISA in use: float, double
@@ -391,6 +392,8 @@ cdef void threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize
 
 _unusable = _why_unusable()
 teams.refuse(_unusable)
+if FASTBP_WANTED_OPENMP and not FASTBP_OPENMP:
+    _threads.warn_of_serial_build(len(_allowed()))
 _cpus = len(_allowed())
 use(os.environ.get("FASTBP_ISA") or fbp_best_isa().decode())
 set_threads(None)

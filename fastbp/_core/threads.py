@@ -1,6 +1,7 @@
 """How many threads to use by default: physical cores, affinity, the container's quota, the environment. And what the
 process and its environment say about OpenMP's threads."""
 
+import operator
 import os
 import re
 import threading
@@ -27,19 +28,23 @@ def warn_once(what, message):
 
 
 def checked(name, value):
-    """`value` as a number of threads. Raises ValueError naming `name`, the argument or environment variable.
+    """`value`, of an argument `name`, as a number of threads. Raises ValueError for what is no int, 1 or more.
 
     A number of threads is an upper limit, so one that the core cannot be told is as good as the largest that it can.
     """
-    count = 0
-    if not isinstance(value, str):
-        try:
-            count = int(value)
-            count = count if count == value else 0
-        except (TypeError, ValueError, OverflowError):  # no number, NaN, infinity
-            count = 0
-    elif re.fullmatch(r"\s*\+?[0-9]+\s*", value):
-        count = _whole(value)
+    try:
+        count = 0 if type(value).__name__ in ("bool", "bool_") else operator.index(value)  # NumPy's bool, too
+    except TypeError:
+        count = 0
+    return _at_least_one(name, value, count)
+
+
+def checked_text(name, text):
+    """The text of an environment variable as a number of threads, as `checked`."""
+    return _at_least_one(name, text, _whole(text) if re.fullmatch(r"\s*\+?[0-9]+\s*", text) else 0)
+
+
+def _at_least_one(name, value, count):
     if count < 1:
         shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
         raise ValueError(f"{name} must be a whole number of threads, 1 or more; got {shown}")
@@ -89,6 +94,17 @@ def warn_of_nonsense(environ=os.environ):
         )
 
 
+def warn_of_serial_build(cpus):
+    """Warns, once, of a build that has no OpenMP, which nobody wanted: who installs does not see the compiler."""
+    if cpus > 1:
+        warn_once(
+            "OpenMP",
+            f"fastbp was built without OpenMP and runs on 1 of {cpus} CPUs, as its compiler had none; install the "
+            "compiler's OpenMP (libomp-dev, brew install libomp) and build it again, or build it with "
+            "FASTBP_NO_OPENMP=1 to have it so",
+        )
+
+
 def default_count(openmp=True, environ=os.environ, root="/", cpus=None, limit=MOST, limited=""):
     """(number of threads, why in words). root: where /sys and /proc are looked for; cpus: those that teams may run on,
     by default those of the process; limit: what OpenMP itself sets, for the reason `limited`; 0
@@ -102,7 +118,7 @@ def default_count(openmp=True, environ=os.environ, root="/", cpus=None, limit=MO
 def _wanted(environ, root, cpus):
     """default_count but for the limit."""
     if environ.get("FASTBP_NUM_THREADS", "").strip():
-        count = checked("FASTBP_NUM_THREADS", environ["FASTBP_NUM_THREADS"])
+        count = checked_text("FASTBP_NUM_THREADS", environ["FASTBP_NUM_THREADS"])
         return count, f"FASTBP_NUM_THREADS={environ['FASTBP_NUM_THREADS']}"
     asked = environ.get("OMP_NUM_THREADS", "")
     if asked.strip():

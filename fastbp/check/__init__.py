@@ -8,7 +8,7 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 
 from .arrays import array, changed, data, indices, not_an_array, not_finite, numeric, rows, rows_of
 from .memory import apart, vectors
-from .names import build, choice
+from .names import build, choice, nearest, settings
 from .numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown, threads
 from .targets import is_labels, one_hot, targets, weights
 from .text import printable
@@ -26,6 +26,7 @@ __all__ = [
     "indices",
     "integer",
     "is_labels",
+    "nearest",
     "not_an_array",
     "not_finite",
     "number",
@@ -35,6 +36,7 @@ __all__ = [
     "rows",
     "rows_of",
     "seed",
+    "settings",
     "settings_of",
     "shown",
     "targets",

@@ -3,7 +3,7 @@
 import difflib
 from dataclasses import MISSING
 
-from .numbers import shown
+from .numbers import settings_of, shown
 
 # For each kind of thing: the field's other names, without case, underscores and the endings of classes (Loss, LR),
 # and the name here. A pair (name, why) is the nearest there is to something that is not here.
@@ -82,11 +82,18 @@ _OTHERS = {
         "cosinedecayrestarts": ("cosine", ""), "exponentialdecay": "exponential", "exp": "exponential",
         "steplr": "step", "multistep": ("step", ""), "piecewiseconstantdecay": ("step", ""),
         "piecewiseconstant": ("step", ""), "1cycle": "one_cycle",
-        "linearwarmup": "warm_up", "plateau": "reduce_on_plateau",
+        "linearwarmup": "warm_up", "plateau": "reduce_on_plateau", "reducelronplateau": "reduce_on_plateau",
         "adaptive": "reduce_on_plateau", "linearlr": "linear", "lineardecay": "linear", "none": "constant",
         "fixed": "constant", "polynomial": ("linear", ""), "polynomialdecay": ("linear", ""),
         "invscaling": ("exponential", ""), "inversetimedecay": ("exponential", ""), "cyclic": ("one_cycle", ""),
         "triangular": ("one_cycle", ""), "noam": ("warm_up", ""), "lambda": ("exponential", ""),
+    },
+    "setting": {
+        "learningrate": "lr", "eta": "lr", "initiallearningrate": "lr", "learningrateinit": "lr", "maxlr": "peak",
+        "epsilon": "eps", "decay": "weight_decay", "l2": "weight_decay", "alpha": "weight_decay", "betas": "beta1",
+        "globalclipnorm": "clip_norm", "maxgradnorm": "clip_norm", "nesterovsmomentum": "nesterov",
+        "tmax": "steps", "totalsteps": "steps", "decaysteps": "steps", "stepsize": "every", "gamma": "factor",
+        "decayrate": "decay", "etamin": "final", "minlearningrate": "min_lr",
     },
 }
 _KINDS = {"output": "activation", "bias_init": "init", "name": "loss"}
@@ -123,11 +130,38 @@ def build(what, table, config):
     settings = {key: value for key, value in config.items() if key != "name"}
     for key in settings:
         if key not in known:
-            raise ValueError(f"{what} {config['name']!r} has no setting {key!r}, expected: {listed}; leave it out")
+            raise ValueError(_no_setting(f"{what} {config['name']!r}", key, known))
     for key in known:
         if known[key] is MISSING and key not in settings:
             raise ValueError(f"{what} {config['name']!r} lacks the setting {key!r}, expected: {listed}; add it")
     return cls(**settings)
+
+
+def settings(cls, given):
+    """Refuses names of arguments that the dataclass `cls` does not have: TypeError. A subclass that is no dataclass
+    itself has arguments of its own."""
+    known = settings_of(cls) if "__dataclass_params__" in vars(cls) else given
+    for key in given:
+        if key not in known:
+            raise TypeError(_no_setting(cls.__name__, key, known))
+
+
+def _no_setting(what, key, known):
+    advice = _hint("setting", key, known).strip() or "leave it out"
+    return f"{what} has no setting {key!r}, expected: {', '.join(known) or 'none'}; {advice}"
+
+
+def nearest(value, **tables):
+    """What to say of a name that is none here but in one of these tables, {kind: {name: class}}, or "": whose class is
+    meant, or is the nearest."""
+    for kind, table in tables.items():
+        for form in _forms(value):
+            found = _OTHERS[kind].get(form)
+            key, why = (found, "") if isinstance(found, str) else found or ("", "")
+            if key in table:
+                meant = f"fb.{table[key].__name__}" if kind == "optimizer" else f"fb.{kind}s.{table[key].__name__}"
+                return f"the nearest is {meant}{', ' * bool(why)}{why}; "
+    return ""
 
 
 def _hint(name, value, choices):

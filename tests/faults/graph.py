@@ -4,6 +4,13 @@ from tests.faults import Fault
 
 FAULTS = [
     Fault(
+        what="NumPy's functions of an array and a node are refused, and with them array * node",
+        file="fastbp/node.py",
+        old="        if operation and method ==",
+        new="        if not operation and method ==",
+        red=("tests/test_conditions.py::test_operators_of_arrays_are_those_of_nodes",),
+    ),
+    Fault(
         what="an addition takes the factors of a term that a parameter's gradient is made of",
         file="fastbp/lowering.py",
         old="        self.wanted.update(node for source in self.sources.values() for node in source.values)\n",

@@ -27,6 +27,13 @@ FAULTS = [
         red=(f"{NAMES}::test_a_name_mistyped_is_refused_with_the_one_meant",),
     ),
     Fault(
+        what="the names of other libraries' settings lead nowhere",
+        file="fastbp/check/names.py",
+        old='    "setting": {\n',
+        new='    "unused": {\n',
+        red=("tests/test_names.py::test_the_settings_of_others_lead_to_ours",),
+    ),
+    Fault(
         what="the first style for the first run, whatever it is",
         file="fastbp/colours.py",
         old="        given.append(RUNS[name])",
