@@ -1,7 +1,6 @@
-"""What a cell of a table says: a number, a missing value, or a word."""
+"""Which cells of a table are missing values, and how messages show cells."""
 
-import math
-import re
+import shlex
 
 from fastbp import check
 
@@ -14,10 +13,6 @@ MISSING = frozenset((
 _WORDS = frozenset(("-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "*", "nil", "none"))
 MISSING_WORD = MISSING - _WORDS
 
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*", re.ASCII)
-# 1.234,56 and 1,234.56 and 1 234 and 1'234: what separates groups of three digits is a matter of the country.
-_GROUPED = re.compile(r"\s*[+-]?\d{1,3}([., '\u2019\u00a0\u202f]\d{3})+([.,]\d*)?\s*", re.ASCII)
 _LONGEST = 40       # characters of a cell that a message shows
 
 
@@ -25,37 +20,6 @@ def missing(text, words=False):
     """Whether a cell marks a missing value: in a column of numbers or, with words, in one of words, where None, nil,
     dashes and dots are words."""
     return text.strip().casefold() in (MISSING_WORD if words else MISSING)
-
-
-def number(text, comma=False):
-    """The number a cell holds, or None; 1,5 is one with `comma`. Python's own underscores (1_000) are not."""
-    if comma and has_comma(text):
-        text = text.replace(",", ".")
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        return None
-
-
-def finite(text, comma=False):
-    """The finite number a cell holds, or None."""
-    value = number(text, comma)
-    return value if value is not None and math.isfinite(value) else None
-
-
-def has_comma(text):
-    """Whether a cell is a number with a decimal comma."""
-    return _DECIMAL_COMMA.fullmatch(text) is not None
-
-
-def thousands(text):
-    """Whether the comma of a cell may as well separate thousands: 1,500."""
-    return _THOUSANDS.fullmatch(text) is not None
-
-
-def like_a_number(text):
-    """Whether a cell was meant as a number, though it may be none that can be read: 1,5 among commas, 1.234,5, inf."""
-    return number(text) is not None or has_comma(text) or _GROUPED.fullmatch(text) is not None
 
 
 def others(count, verb="nor"):
@@ -78,3 +42,8 @@ def shown(text):
 def plain(text):
     """A name without quotes, short, nothing in it that a terminal obeys."""
     return check.printable(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")
+
+
+def quoted(name):
+    """A name as a shell takes it, for options that messages name."""
+    return shlex.quote(plain(name))

@@ -12,6 +12,7 @@ import numpy as np
 from fastbp import check, curve, tables
 from fastbp._core import cpu
 from fastbp.cli_parts import columns, command, digits, one_of, output_folder, real, row, say, whole
+from fastbp.cli_reading import add_format, format_of, said
 
 # y = 12 + 4 sin(0.6 x - 0.6) at forty random x in [0, 10], with normal noise of deviation 0.6
 _EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "curve.csv")
@@ -48,6 +49,7 @@ def add(commands):
                         help="use x and y as they are; by default both are scaled to [-1, 1]")
     parser.add_argument("--dtype", type=one_of("dtype", ("float32", "float64")), default="float64", metavar="TYPE",
                         help="float32 or float64 (the default)")
+    add_format(parser)
     fit = parser.add_argument_group("fitting")
     fit.add_argument("--method", type=one_of("method", curve.METHODS), default="gradient", metavar="NAME",
                      help=f"{', '.join(curve.METHODS)} (default: gradient)")
@@ -73,7 +75,9 @@ def add(commands):
 
 def run(options):
     """Fit as `options` say; returns the exit code."""
-    x, y, names = tables.load_points(options.file or _EXAMPLE)
+    if options.file is None and (option := said(options)) is not None:
+        raise ValueError(f"{option} goes with FILE, which is missing")
+    x, y, names = tables.load_points(options.file or _EXAMPLE, format_of(options))
     names = tuple(map(check.printable, names))
     fitter = curve.CurveFitter(x, y, options.degree, scale=not options.no_scale, dtype=options.dtype)
     pair = _knobs(options)

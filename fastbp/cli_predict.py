@@ -6,8 +6,18 @@ import sys
 
 import numpy as np
 
-from fastbp import check, datasets, files, foreign
+from fastbp import check, datasets, files, foreign, metrics, model_tables
 from fastbp._core import cpu
+from fastbp.cli_parts import say
+from fastbp.cli_reading import format_of, said
+
+_TABLES = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
+
+
+def is_table(path, spec):
+    """Whether a file is read as a table: by its ending, and for a model of a table whatever is no .npy file."""
+    ending = os.path.splitext(path)[1].lower()
+    return ending in _TABLES or ("table" in spec and ending not in (".npy", ".npz"))
 
 
 def run(options):
@@ -16,46 +26,65 @@ def run(options):
     if options.threads is not None:
         cpu.set_threads(options.threads)
     spec = net.data_spec or {}
-    raw, whole = _read(options.file, net.inputs, spec)
-    X = _scaled(options.file, raw, whole, spec)
-    write(net, net.predict(X), spec, sys.stdout)
+    if options.proba and not _says_classes(net, spec):
+        raise ValueError(f"--proba goes with a model of classes; {options.model} predicts a quantity")
+    if is_table(options.file, spec):
+        found = model_tables.read(options.file, spec, net.inputs, format_of(options), options.unknown == "zeros")
+        tell(found.told)
+        raw, whole = found.X, _whole(found.X)
+    else:
+        if (option := said(options, ("unknown",))) is not None:
+            raise ValueError(f"{option} goes with a CSV file; {options.file} is read as an array")
+        raw, whole = read_raw(options.file, net.inputs, spec)
+    X = scaled(options.file, raw, whole, spec)
+    write(net, net.predict(X), spec, sys.stdout, options.proba)
     return 0
 
 
-def write(net, outputs, spec, stream):
-    """Write net's outputs (n, units) to a text stream: the class and its probability, or the values.
+def tell(lines):
+    """What is to be said of the reading, beside the predictions."""
+    for line in lines:
+        say(line, then="  ", file=sys.stderr)
+
+
+def _says_classes(net, spec):
+    return spec.get("classes") is not None or net.loss.classification
+
+
+def write(net, outputs, spec, stream, proba=False):
+    """Write net's outputs (n, units) to a text stream: the class and its probability, or with proba that of each class;
+    or the values.
 
     Of names from the model's file, characters that are not printable are written as escapes, such as \\x1b.
     """
     table = csv.writer(stream, lineterminator="\n")
-    probable = net.loss.link in ("softmax", "sigmoid")
-    classes = [check.printable(each) if isinstance(each, str) else each for each in spec.get("classes") or ()] or None
-    if classes is None and net.loss.classification:
-        classes = list(range(max(net.units, 2)))
-    if classes is None:
+    if not _says_classes(net, spec):
         name = check.printable(spec.get("target") or "value")
         table.writerow(["row", *([name] if net.units == 1 else [f"{name} {i}" for i in range(net.units)])])
         table.writerows([i, *(f"{value:.7g}" for value in row)] for i, row in enumerate(outputs, 1))
         return
-    if outputs.shape[1] == 1:
-        given = (outputs[:, 0] > 0.5).astype(int)
-        sure = np.where(given, outputs[:, 0], 1 - outputs[:, 0])
-    else:
-        given = outputs.argmax(axis=1)
-        sure = outputs[np.arange(len(outputs)), given]
+    classes = [check.printable(each) if isinstance(each, str) else each
+               for each in spec.get("classes") or range(max(net.units, 2))]
     # A sigmoid trained on squared error is no probability: ten of them need not add up to one.
-    table.writerow(["row", "class", "probability" if probable else "output"])
+    what = "probability" if net.loss.link in ("softmax", "sigmoid") else "output"
+    given = metrics.classes(outputs)
+    if outputs.shape[1] == 1:
+        outputs = np.hstack([1 - outputs, outputs])
+    if proba:
+        table.writerow(["row", "class", *(f"{what} {name}" for name in classes)])
+        table.writerows([i, classes[k], *(f"{p:.6g}" for p in row)]
+                        for i, (k, row) in enumerate(zip(given, outputs, strict=True), 1))
+        return
+    sure = outputs[np.arange(len(outputs)), given]
+    table.writerow(["row", "class", what])
     table.writerows([i, classes[k], f"{p:.4f}"] for i, (k, p) in enumerate(zip(given, sure, strict=True), 1))
 
 
-def _read(path, inputs, spec):
-    """Raw values (n, inputs) and whether they are whole numbers."""
+def read_raw(path, inputs, spec):
+    """Raw values (n, inputs) of an array or IDX file, and whether they are whole numbers."""
     ending = os.path.splitext(path)[1].lower()
-    if ending == ".csv":
-        X = datasets.load_features(path, spec.get("features"), inputs)
-        return X, _whole(X)
     if ending == ".npy":
-        raw = _read_npy(path)
+        raw = read_npy(path)
     elif ending == ".npz":
         raise ValueError(f"{path}: an archive of several arrays; expected a single one (.npy)")
     else:
@@ -80,7 +109,7 @@ def _whole(X):
     return X.dtype.kind in "iub" or bool(X.max() > 1 and (np.floor(X) == X).all())
 
 
-def _read_npy(path):
+def read_npy(path):
     try:
         raw = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -98,7 +127,7 @@ def _read_npy(path):
     return raw
 
 
-def _scaled(path, raw, whole, spec):
+def scaled(path, raw, whole, spec):
     """The rows as the model was trained on them."""
     if raw.dtype.kind == "f" and not np.isfinite(raw).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(raw))[0])

@@ -7,10 +7,24 @@ import time
 import numpy as np
 
 import fastbp as fb
-from fastbp import callbacks, check, datasets, files, losses, optimizers, schedules, writing
+from fastbp import (
+    callbacks,
+    check,
+    column_kinds,
+    datasets,
+    files,
+    losses,
+    metrics,
+    optimizers,
+    schedules,
+    tables,
+    writing,
+)
 from fastbp._core import cpu
 from fastbp.cli_parts import digits, output_folder, row, say
+from fastbp.cli_reading import columns_of, format_of, said
 from fastbp.progress import is_terminal
+from fastbp.splits import split_rows
 
 # What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
 _CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
@@ -22,6 +36,8 @@ _RECIPES = {
     "regression": {"activation": "relu", "loss": "mse", "optimizer": "adam", "hidden": [64, 64],
                    "lr": 1e-3, "batch_size": 32, "epochs": 50},
 }
+_MOMENTUM = 0.9
+_VALIDATION = 0.1       # the share held out where --patience needs one and none is said
 _ROOM = 1e-6  # the part of a dtype's range that targets may take: the last layer's weights need the rest
 _LARGEST = 1e150  # and of any dtype: its square is a number as well
 _RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
@@ -29,7 +45,9 @@ _RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw":
 
 def run(options):
     """Train as `options` say; returns the exit code."""
+    _check(options)
     data, task, recipe = _load(options)
+    watched = _watched(options, data)
     plan = _choose(options, recipe)
     net = _network(options, plan, data, task)
     net.data_spec = data.data_spec
@@ -37,28 +55,43 @@ def run(options):
     scale = _target_scale(net, data)
     if options.csv is not None:
         _check_features(data, net.dtype)
-    steps = -(-len(data.X_train) // plan["batch_size"])
+    steps = -(-len(watched.X_train) // plan["batch_size"])
     optimizer = _optimizer(options, plan, steps * plan["epochs"])
     folder = options.out or f"fastbp-{data.name}"
     model = os.path.join(folder, "model.safetensors")
     with output_folder(folder):
         writing.check_place(model)
-        _announce(data, net, plan, steps, options)
-        history, seconds = _fit(options, plan, net, data, optimizer, scale)
+        _announce(data, watched, net, plan, steps, options)
+        history, seconds, stopping = _fit(options, plan, net, watched, optimizer, scale)
         files.save(net, model)
-    _summary(net, data, history, seconds, steps, scale, model)
+    _summary(net, data, history, seconds, steps, scale, model, stopping)
     if not options.no_plots and history.epoch:
-        _pictures(net, data, history, folder)
+        _pictures(net, data, history, folder, "test" if watched is data else "validation")
     row("try it", f"fastbp predict {model} FILE")
     return 130 if history.interrupted else 0
+
+
+def _check(options):
+    """ValueError for options that make no sense together."""
+    names = ("target", "task", "missing")
+    if options.csv is None and (option := said(options, names)) is not None:
+        raise ValueError(f"{option} goes with --csv FILE, which is missing")
+    if options.momentum is not None and options.optimizer not in ("momentum", "nesterov"):
+        raise ValueError(f"--momentum goes with --optimizer momentum or nesterov, not with "
+                         f"{options.optimizer or 'the default one'}; choose one of them")
+    if options.validation_split == 0:
+        raise ValueError("--validation-split is 0: nothing would be held out; leave it out, or give a share such as "
+                         "0.1")
+    if options.layers is not None and len(options.layers) == 2:
+        for name in ("dropout", "activation"):
+            if getattr(options, name):
+                raise ValueError(f"--{name} is of hidden layers, and --layers {options.layers[0]},{options.layers[1]} "
+                                 f"has none; give a width between the two, or leave it out")
 
 
 def _load(options):
     """Dataset, task, and the recipe of defaults."""
     if options.csv is None:
-        for name in ("target", "task", "missing"):
-            if getattr(options, name) is not None:
-                raise ValueError(f"--{name} goes with --csv FILE, which is missing")
         name = options.data or "digits"
         if name == "mnist":
             return datasets.load_mnist(options.data_dir), "classification", _RECIPES[name]
@@ -69,11 +102,33 @@ def _load(options):
         raise ValueError(f"--csv and --data{'' if options.data else '-dir'} exclude each other; choose one")
     if options.target is None:
         raise ValueError("--csv needs --target COLUMN, the column to predict")
-    table = datasets.load_csv(options.csv, options.target, options.task, options.missing or "refuse")
+    table = tables.load_csv(options.csv, options.target, options.task, options.missing or "refuse",
+                            format=format_of(options), **columns_of(options))
     dropped = f" ({table.dropped} more with missing values left out)" if table.dropped else ""
-    say(f"{options.csv}: {len(table.y)} rows{dropped}, {len(table.features)} features; {table.task}: {table.reason}",
+    say(f"{options.csv}: {len(table.y)} rows{dropped}, {len(table.kinds)} features; {table.task}: {table.reason}",
         then="  ")
-    return table.split(), table.task, _RECIPES[table.task]
+    data = table.split()
+    if told := tables.describe(table.kinds):
+        say(f"{len(table.features)} inputs: {told}", then="  ")
+    if told := tables.describe_notation(table.written):
+        say(told, then="  ")
+    if missing := int(column_kinds.cells_of(np.isnan(table.X), table.kinds).sum()):
+        say(f"{missing} missing value{'s' * (missing != 1)} filled in: numbers by the median of the training rows, "
+            f"words by zeros", then="  ")
+    return data, table.task, _RECIPES[table.task]
+
+
+def _watched(options, data):
+    """The data as the training sees them: its test part is what the training is watched by. That is the test part
+    itself where it steers nothing, and else one of the training rows."""
+    share = options.validation_split or (_VALIDATION if options.patience else None)
+    if share is None:
+        return data
+    classes = data.classes
+    train, held = split_rows(data.y_train, share, options.seed % 2**32, stratify=classes is not None,
+                             name="--validation-split", classes=classes, rows="training rows")
+    return data._replace(X_train=data.X_train[train], y_train=data.y_train[train], X_test=data.X_train[held],
+                         y_test=data.y_train[held])
 
 
 def _choose(options, recipe):
@@ -128,19 +183,22 @@ def _optimizer(options, plan, total):
     settings = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
     name = plan["optimizer"]
     if name in ("momentum", "nesterov"):
-        return optimizers.SGD(lr=lr, momentum=options.momentum, nesterov=name == "nesterov", **settings)
+        momentum = _MOMENTUM if options.momentum is None else options.momentum
+        return optimizers.SGD(lr=lr, momentum=momentum, nesterov=name == "nesterov", **settings)
     return optimizers.get(name, lr=lr, **settings)
 
 
-def _announce(data, net, plan, steps, options):
-    what = f"images of {'x'.join(map(str, data.image_shape))}" if data.image_shape else f"rows of {net.inputs} features"
+def _announce(data, watched, net, plan, steps, options):
+    what = f"images of {'x'.join(map(str, data.image_shape))}" if data.image_shape else f"rows of {net.inputs} inputs"
     threads = f"{options.threads} threads (--threads)" if options.threads else f"{cpu.threads()} threads " \
                                                                                f"({cpu.thread_reason()})"
-    row("data", f"{data.name}: {len(data.X_train):,} training and {len(data.X_test):,} test {what}")
+    validation = "" if watched is data else f", {len(watched.X_test):,} validation"
+    row("data", f"{data.name}: {len(watched.X_train):,} training{validation} and {len(data.X_test):,} test {what}")
     row("network", f"{_widths(net)} {plan['activation']}, output {net.layers[-1].activation}, {net.loss.name}, "
                     f"{options.dtype}: {net.params.size:,} parameters")
+    until = f", until the validation loss is no better for {options.patience}" if options.patience else ""
     row("training", f"{plan['optimizer']}, lr {plan['lr']:g} {options.schedule}, batch {plan['batch_size']}, "
-                     f"{plan['epochs']} epochs of {steps} steps, seed {options.seed}")
+                     f"{plan['epochs']} epochs of {steps} steps, seed {options.seed}{until}")
     row("machine", f"{cpu.selected()}, {threads}")
 
 
@@ -189,32 +247,36 @@ def _called(data):
 
 
 def _fit(options, plan, net, data, optimizer, scale):
-    """History and seconds; scale: the targets' (mean, scale)."""
+    """History, seconds and the EarlyStopping or None; scale: the targets' (mean, scale)."""
     y_train, y_test = data.y_train, data.y_test
     if scale != (0.0, 1.0):
         y_train, y_test = (y_train - scale[0]) / scale[1], (y_test - scale[0]) / scale[1]
-    line = _Lines(plan["epochs"], data.classes is not None)
+    watched = "val" if options.validation_split or options.patience else "test"
+    line = _Lines(plan["epochs"], data.classes is not None, watched)
+    stopping = callbacks.EarlyStopping(patience=options.patience) if options.patience else None
     started = time.perf_counter()
     history = net.fit(data.X_train, y_train, epochs=plan["epochs"], batch_size=plan["batch_size"], optimizer=optimizer,
                       validation_data=(data.X_test, y_test), seed=options.seed, threads=options.threads,
-                      callbacks=() if options.quiet else (line,), progress=False if options.quiet else None)
+                      callbacks=() if options.quiet else (line,), early_stopping=stopping,
+                      progress=False if options.quiet else None)
     seconds = time.perf_counter() - started
     if scale != (0.0, 1.0):
         last = net.layers[-1]
         last.W[:] *= scale[1]
         last.b[:] = last.b * scale[1] + scale[0]
-    return history, seconds
+    return history, seconds, stopping
 
 
 class _Lines(callbacks.Callback):
     """A line for each epoch, written around the progress bar where there is one."""
 
-    def __init__(self, epochs, classes):
-        self.epochs, self.classes = epochs, classes
+    def __init__(self, epochs, classes, watched="test"):
+        """watched: what the rows are called that are held out."""
+        self.epochs, self.classes, self.watched = epochs, classes, watched
         self.wide = max(9, len(f"{epochs}/{epochs}"))
 
     def on_train_begin(self, net):
-        columns = "train acc  test acc" if self.classes else "test loss"
+        columns = f"train acc  {f'{self.watched} acc':>8}" if self.classes else f"{f'{self.watched} loss':>9}"
         self._write(f"\n{'epoch':>{self.wide}}  {'loss':>9}  {columns}  {'samples/s':>11}")
 
     def on_epoch_end(self, net, epoch, logs):
@@ -233,22 +295,25 @@ class _Lines(callbacks.Callback):
             print(line, flush=True)
 
 
-def _summary(net, data, history, seconds, steps, scale, model):
+def _summary(net, data, history, seconds, steps, scale, model, stopping):
     epochs = len(history.epoch)
     print()
     if history.interrupted:
         row("interrupted", f"in epoch {epochs + 1}; what was trained so far is kept")
+    if stopping is not None and stopping.best_epoch is not None:
+        why = f"after epoch {epochs}, as none was better for {stopping.patience} epochs; " \
+            if stopping.stopped_epoch is not None else ""
+        row("stopped" if why else "best", f"{why}the parameters are those of epoch {stopping.best_epoch + 1}, "
+                                          f"validation loss {stopping.best:.4g}")
     if data.classes is not None:
-        right = _right(net.predict(data.X_test), data.y_test)
+        right = int((metrics.classes(net.predict(data.X_test)) == data.y_test).sum())
         row("test accuracy", f"{100 * right / len(data.y_test):.2f} % ({right} of {len(data.y_test)})")
     else:
-        y = np.asarray(data.y_test, dtype=np.float64)
-        errors = net.predict(data.X_test)[:, 0].astype(np.float64) - y
-        spread = float(((y - y.mean()) ** 2).sum())
-        row("test error", f"{np.sqrt((errors ** 2).mean()):.6g} root mean square, "
-                           f"{np.abs(errors).mean():.6g} mean absolute, in the units of the target")
-        if spread > 0:
-            row("R squared", f"{1 - float((errors ** 2).sum()) / spread:.4f} (1 is perfect, 0 is always the mean)")
+        found = metrics.quantity(net.predict(data.X_test)[:, 0].astype(np.float64), data.y_test)
+        row("test error", f"{found.rms:.6g} root mean square, {found.mae:.6g} mean absolute, in the units of the "
+                          "target")
+        if found.r2 is not None:
+            row("R squared", f"{found.r2:.4f} (1 is perfect, 0 is always the mean)")
         if scale != (0.0, 1.0):
             row("losses above", f"of the target standardised: (target - {scale[0]:.6g}) / {scale[1]:.6g}")
     # The steps' own time: validation and printing between the epochs are not training.
@@ -258,13 +323,7 @@ def _summary(net, data, history, seconds, steps, scale, model):
     row("model", model)
 
 
-def _right(outputs, labels):
-    """How many rows' largest output, or for one output its being above a half, is that of the label."""
-    given = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
-    return int((given == labels).sum())
-
-
-def _pictures(net, data, history, folder):
+def _pictures(net, data, history, folder, watched):
     try:
         from matplotlib import __version__ as _  # noqa: F401  (fails here, before half of the pictures are drawn)
 
@@ -273,7 +332,7 @@ def _pictures(net, data, history, folder):
         say('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
         return
     title = check.printable(f"{data.name}: {_widths(net)}, {net.loss.name}")
-    wanted = [("curves", lambda path: plot.history(history, path, title, validation="test"))]
+    wanted = [("curves", lambda path: plot.history(history, path, title, validation=watched))]
     if data.image_shape is not None:
         wanted += [("weights", lambda path: plot.weights(net, path)),
                    ("mistakes", lambda path: plot.mistakes(net, data.X_test, data.y_test, path))]

@@ -1,211 +1,343 @@
-"""Rows of a CSV file, a line at a time: the separator, the header, and columns of numbers with what is wrong in them.
+"""Rows of a CSV file, a line at a time: the separator, the header, and the cells of its columns.
 
-Only the standard library's csv module. What cells mean is in fastbp/cells.py.
+Only the standard library's csv module. What is no row - blank lines, comments, Excel's sep=; - is passed over here;
+what cells mean is in fastbp/column_kinds.py.
 """
 
 import csv
 import itertools
-import math
+import re
 from array import array
+from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 
-from fastbp import cells, foreign
+from fastbp import cells, csv_text, notation
 
-_SEPARATORS = "\t;,"
-_LINES = 20              # that are looked at to find the separator
+SEPARATORS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ",", "space": " "}
+_LINES = 50              # that are looked at to find the separator
+_ALIKE = 0.9             # of which this share must be cut alike
+_CHUNK = 1 << 18         # cells that are cut into columns at a time
+_UNIT = "\x1f"           # joins the cells of a column: the character that ASCII has for that
+
+
+@dataclass(frozen=True)
+class Format:
+    """What is said of a CSV file, None where it is to be found out.
+
+    encoding: a name such as "cp1252". separator: one character, or "tab", "space" ... decimal: "." or ",". thousands:
+    ",", ".", "space", "'" or "none". header: whether the first row names the columns. Raises ValueError.
+    """
+
+    encoding: str | None = None
+    separator: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    header: bool | None = None
+
+    def __post_init__(self):
+        if self.encoding is not None:
+            object.__setattr__(self, "encoding", csv_text.check_encoding(self.encoding))
+        if self.separator is not None:
+            mark = SEPARATORS.get(self.separator, "\t" if self.separator == "\\t" else self.separator)
+            if not isinstance(mark, str) or len(mark) != 1 or mark.isalnum() or mark in '"\r\n.-+\0':
+                raise ValueError(f"separator is {cells.shown(str(mark))}; expected one character that stands between "
+                                 f"cells, or {', '.join(SEPARATORS)}")
+            object.__setattr__(self, "separator", mark)
+        for name, choices in (("decimal", (".", ",")), ("thousands", (",", ".", "space", "'", "none"))):
+            if getattr(self, name) not in (None, *choices):
+                raise ValueError(f"{name} is {cells.shown(str(getattr(self, name)))}; expected one of: "
+                                 f"{' '.join(choices)}")
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}; one mark cannot be both")
+
+    @property
+    def mark(self):
+        """What separates thousands of the two marks that need saying; "" for none of them, None where nothing was
+        said."""
+        return self.thousands if self.thousands in (None, ",", ".") else ""
 
 
 class Rows:
-    """The rows of a file: iterates over (line number, cells). comma: whether 1,5 is a number in it, as the cells are
-    separated by something else. Errors name the file, and the line where there is one."""
+    """The rows of a file: iterates over (line number, cells). separator: what is between cells; comment: the last line
+    before the rows that begins with #, without it. Errors name the file, and the line where there is one."""
 
-    def __init__(self, path):
-        self.path = path
-        self._rows = self._read()
-        self.comma = next(self._rows) != ","
+    def __init__(self, path, form=None):
+        self.path, self.comment, self._line = path, None, 0
+        self._rows = self._read(form or Format())
+        self.separator = next(self._rows)
 
     def __iter__(self):
         return self._rows
 
-    def _read(self):
-        path = self.path
-        try:
-            with open(path, newline="", encoding="utf-8-sig") as file:
-                head = list(itertools.islice(file, _LINES))
-                separator = _separator(head)
-                yield separator
-                reader = csv.reader(itertools.chain(head, file), delimiter=separator, strict=True)
-                for row in reader:
-                    if row:
-                        yield reader.line_num, row
-        except FileNotFoundError:
-            raise FileNotFoundError(f"{path}: no such file") from None
-        except IsADirectoryError:
-            raise IsADirectoryError(f"{path}: a folder; expected a CSV file; give the path of one in it") from None
-        except UnicodeDecodeError as error:
-            seems = foreign.seems(path)
-            raise ValueError(f"{path}: not a text file in UTF-8 (byte {error.start} cannot be read"
-                             f"{f'; it seems to be {seems}' if seems else ''}); expected a CSV file; save it as CSV in "
-                             f"UTF-8") from None
-        except csv.Error as error:
-            raise ValueError(f"{path}: not a readable CSV file ({error})") from None
+    def _numbered(self, lines, separator):
+        for text in lines:
+            self._line += 1
+            yield re.sub(" +", " ", text.strip(" ")) if separator == " " else text
+
+    def _read(self, form):
+        lines = csv_text.lines(self.path, form.encoding)
+        said, first = None, None
+        for first in lines:
+            if self._line == 0 and (found := re.fullmatch(r'"?sep=(\\t|.)"?\s*', first, re.IGNORECASE)):
+                said = found[1].replace("\\t", "\t")
+            elif first.startswith("#"):
+                self.comment = first[1:]
+            elif first.strip():
+                break
+            self._line += 1
+        else:
+            first = None
+        head = [] if first is None else [first, *itertools.islice(lines, _LINES - 1)]
+        separator = form.separator or said or _separator(head)
+        yield separator
+        dialect = {"delimiter": separator, "strict": True, "skipinitialspace": separator != " "}
+        reader = csv.reader(self._numbered(itertools.chain(head, lines), separator), **dialect)
+        width, blank = None, []
+        while True:
+            begun = self._line + 1
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                quote = " (a quote that is not closed?)" if "end of data" in str(error) or "limit" in str(error) else ""
+                raise ValueError(f"{self.path}: not a readable CSV file: the row that begins in line {begun}: "
+                                 f"{error}{quote}") from None
+            if row is None:
+                return
+            if not row or not (row[0] or "".join(row)).strip():
+                if len(row) > 1:                              # a row of empty cells, as Excel leaves them at the end
+                    blank.append((self._line, row))
+                continue
+            if row[0][:1] == "#" and width is not None and len(row) != width:
+                continue
+            width = width or len(row)
+            if blank:
+                yield from blank
+                blank.clear()
+            yield self._line, row
 
 
 def _separator(lines):
-    """Tab, semicolon or comma: the first that cuts all these lines into the same number of cells, two or more. Where
-    none does, the comma if it is in the first line, and the others if they are."""
-    for separator in _SEPARATORS:
+    """The first of tab, semicolon, pipe and comma that cuts the first line and nearly all others into as many cells,
+    two or more: a line may be wrong, and in a file of semicolons commas may cut all lines alike, being decimal ones.
+    Where none does, the one that cuts most lines alike; the comma where there is none."""
+    whole = lines if len(lines) < _LINES else lines[:-1]                 # a quoted cell may go on
+    best = (0, ",")
+    for separator in "\t;|,":
         if not any(separator in line for line in lines):
             continue
         try:
-            widths = {len(row) for row in csv.reader(lines, delimiter=separator) if row}
+            rows = [row for row in csv.reader(whole, delimiter=separator, skipinitialspace=True)
+                    if row and not row[0].startswith("#")]
         except csv.Error:
             continue
-        if len(widths) == 1 and widths.pop() > 1:
+        widths = Counter(map(len, rows))
+        width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
+        if width > 1 and len(rows[0]) == width and count >= _ALIKE * len(rows):
             return separator
-    first = next((line for line in lines if line.strip()), "")
-    return next((separator for separator in ",;\t" if separator in first), ",")
+        if width > 1 and count / len(rows) > best[0]:
+            best = (count / len(rows), separator)
+    return best[1]
 
 
-def open_table(path):
-    """Rows after the header, and the header's names."""
-    rows = Rows(path)
-    first = next(iter(rows), None)
-    if first is None:
-        raise ValueError(f"{path}: the file is empty; expected a header row and rows of numbers")
-    line, header = first[0], [name.strip() for name in first[1]]
-    seen = set()
-    for i, name in enumerate(header):
-        if not name:
-            raise ValueError(f"{path}, line {line}: column {i + 1} has no name; every column needs one in the header "
-                             f"row")
-        if name in seen:
-            raise ValueError(f"{path}, line {line}: two columns are named {cells.shown(name)}; names must differ")
-        seen.add(name)
-    return rows, header
+_GAPS = frozenset(form for mark in cells.MISSING for form in (mark, mark.upper(), mark.capitalize())) | {"NaN"}
 
 
-class Fault:
-    """The first of several cells with the same thing wrong, and how many there are."""
+def _floats(texts):
+    """The numbers in some cells as Python writes them, NaN for missing ones; None where one is no finite number. This
+    is what columns are fast by: they are looked at cell by cell only where it fails."""
+    try:
+        values = np.fromiter(map(float, texts), np.float64, len(texts))
+    except ValueError:
+        try:
+            values = np.array([np.nan if text in _GAPS else float(text) for text in texts])
+        except ValueError:
+            return None
+    return None if np.isinf(values).any() else values
 
-    def __init__(self, line, column, text):
-        self.line, self.column, self.text, self.count = line, column, text, 1
 
+class Cells:
+    """The cells of one column, read to the end. name: the column's.
 
-class Columns:
-    """Some columns of a file as numbers, read to the end; what is no number is noted, and refused by `check`.
-
-    X (rows, columns) float64, NaN where a value is missing; texts: the cells of column `place` (if not None), stripped;
-    lines: each row's line number, int64.
+    values: (n,) float64 where all of them are finite numbers as Python writes them or missing, which is NaN; else None.
+    commas: the same where none has a point, and commas are read as decimal ones.
     """
 
-    def __init__(self, rows, header, keep, place=None, first=()):
-        self.path, self.header, self.keep, self.comma = rows.path, header, keep, rows.comma
-        self.missing, self.words, self.commas, self.points = {}, {}, {}, {}    # column -> Fault
-        self.ambiguous = True                                      # whether all commas may separate thousands
-        values, self.texts, lines = array("d"), [], array("q")
-        for line, row in itertools.chain(first, rows):
-            if len(row) != len(header):
-                raise ValueError(f"{rows.path}, line {line}: {len(row)} cells; the first row has {len(header)}")
-            values.extend(self._numbers(line, row))
-            lines.append(line)
-            if place is not None:
-                self.texts.append(row[place].strip())
-        if not lines:
-            raise ValueError(f"{rows.path}: a header row but no rows below it; expected rows of numbers")
-        self.X = np.array(values, dtype=np.float64).reshape(len(lines), len(keep))
-        self.lines = np.array(lines, dtype=np.int64)
+    def __init__(self, sheet, place):
+        self.sheet, self.place, self.name = sheet, place, sheet.names[place]
+        self._parts, self._values = [], []
+        self._seen = False                     # whether it was tried to read decimal commas
+        self._commas = None
 
-    def _numbers(self, line, row):
-        """The numbers of a row: all at once where all are, which is the case to be fast in."""
-        if self.comma and len(self.points) < len(self.keep):
-            self._note_points(line, row)
-        try:
-            found = [float(row[i]) for i in self.keep]
-            if all(map(math.isfinite, found)) and not ("_" in "".join(row) and any("_" in row[i] for i in self.keep)):
-                return found
-        except ValueError:
-            pass
-        return [self._number(line, i, row[i]) for i in self.keep]
+    def add(self, texts):
+        part = _UNIT.join(texts)
+        self._parts.append(part if part.count(_UNIT) == len(texts) - 1 else list(texts))
+        if self._values is not None:
+            values = None if "_" in part else _floats(texts)
+            if values is None:
+                self._values = None
+            else:
+                self._values.append(values)
 
-    def _number(self, line, i, text):
-        value = cells.finite(text, self.comma)
-        if value is None:
-            self._note(self.missing if cells.missing(text) else self.words, line, i, text)
-            return math.nan
-        if "," in text:
-            self.note_comma(line, i, text)
-        return value
+    @property
+    def values(self):
+        if self._values is not None and len(self._values) > 1:
+            self._values = [np.concatenate(self._values)]
+        return self._values and self._values[0]
 
-    def note_comma(self, line, i, text):
-        """Remember a decimal comma of column i."""
-        self._note(self.commas, line, i, text)
-        self.ambiguous = self.ambiguous and cells.thousands(text)
+    @property
+    def commas(self):
+        if not self._seen:
+            self._seen = True
+            if self.values is None and self.has(",") and not self.has(".") and not self.has("_"):
+                found = []
+                for part in self.parts():
+                    found.append(_floats([text.replace(",", ".") for text in part]))
+                    if found[-1] is None:
+                        break
+                else:
+                    self._commas = np.concatenate(found)
+        return self._commas
 
-    def note_point(self, line, i, text):
-        """Remember a decimal point of column i."""
-        self._note(self.points, line, i, text)
+    def parts(self):
+        """The texts, some thousands at a time."""
+        for part in self._parts:
+            yield part.split(_UNIT) if isinstance(part, str) else part
 
-    def _note_points(self, line, row):
-        for i in self.keep:
-            if "." in row[i] and i not in self.points and cells.finite(row[i]) is not None:
-                self.note_point(line, i, row[i])
+    def texts(self):
+        """The texts of all cells, without spaces around them."""
+        return [text.strip() for part in self.parts() for text in part]
+
+    def has(self, mark):
+        """Whether a character is in any cell."""
+        return any(mark in part if isinstance(part, str) else any(mark in text for text in part)
+                   for part in self._parts)
+
+    def empty(self):
+        """Whether nothing is in any cell."""
+        return all(not (part.replace(_UNIT, "") if isinstance(part, str) else "".join(part)).strip()
+                   for part in self._parts)
+
+    def find(self, text):
+        """The first row whose cell holds this text."""
+        return self.texts().index(text)
+
+    def at(self, row, path=True):
+        """Where a row's cell is, as messages begin."""
+        where = f"line {self.sheet.lines[row]}, column {cells.shown(self.name)}"
+        return f"{self.sheet.path}, {where}" if path else where
+
+
+class Sheet:
+    """A CSV file, opened: its names are known, its rows are read by `read`.
+
+    names: the columns', in the order of the file. A column without a name is called "Unnamed: " and its number, counted
+    from 0, as pandas calls it; the columns of a file without a header row are called 1, 2, 3 ... line: the first row's;
+    lines: each row's line number, once they are read.
+    """
+
+    def __init__(self, path, form=None, header=None, expected="a header row and rows of numbers"):
+        """header: whether there is one where `form` does not say; a function of the first row that tells, or None for
+        finding out, which refuses what seems to have none. expected: what an empty file is said to lack."""
+        self.path, self.form = path, form or Format()
+        self.rows = Rows(path, self.form)
+        self._ahead = list(itertools.islice(self.rows, 1))
+        if not self._ahead:
+            raise ValueError(f"{path}: the file is empty; expected {expected}")
+        first = [name.strip() for name in self._ahead[0][1]]
+        self.line = self._ahead[0][0]
+        self.header = header if self.form.header is None else self.form.header
+        if callable(self.header):
+            self.header = self.header(first)
+        if self.header is None:
+            self._ahead += itertools.islice(self.rows, _LINES)
+            self._check_header(first)
+        if self.header is False:
+            self.names = [str(i + 1) for i in range(len(first))]
+        else:
+            self._ahead.pop(0)
+            self.names = [name or f"Unnamed: {i}" for i, name in enumerate(first)]
+        self.unnamed = {i for i, name in enumerate(self.names) if name == f"Unnamed: {i}"}
+        self.header = self.header is not False
+        self.width, self.lines = len(first), None
+
+    def _check_header(self, names):
+        """ValueError where the first row seems to be one of data: a number stands above every column of numbers."""
+        below = [row for _, row in self._ahead[1:] if len(row) == len(names)]
+        columns = [i for i, column in enumerate(zip(*below, strict=True)) if _numbers(column)]
+        numbers = [notation.python(names[i]) for i in columns if notation.signs(names[i])]
+        if not numbers or len(numbers) < len(columns) or _counts(numbers):
+            return
+        all_numbers = len(numbers) == len(names)
+        hint = ""
+        if self.rows.comment is not None:
+            found = [name.strip() for name in self.rows.comment.strip().split(self.rows.separator)]
+            if len(found) == len(names):
+                hint = " (the line above it begins with #: take the # away if it names the columns)"
+        raise ValueError(f"{self.path}, line {self._ahead[0][0]}: a header row naming the columns is needed, and the "
+                         f"first row holds numbers{'' if all_numbers else ' where columns of numbers begin'}{hint}; "
+                         f"say --no-header if it is a row of data (the columns are then called 1, 2, 3 ...), or "
+                         f"--header if these are names")
+
+    def check_names(self, places):
+        """ValueError where two of these columns have one name."""
+        seen = {}
+        for i in places:
+            name = self.names[i]
+            if name in seen:
+                raise ValueError(f"{self.path}, line {self.line}: two columns are named {cells.shown(name)} (columns "
+                                 f"{seen[name] + 1} and {i + 1}); give them different names, or leave both out with "
+                                 f"--ignore {cells.quoted(name)}")
+            seen[name] = i
+
+    def read(self, places):
+        """The Cells of the columns at these places; of those without a name only the ones that hold something."""
+        columns = [Cells(self, i) for i in places]
+        self.lines, chunk = array("q"), []
+        most = max(_CHUNK // self.width, 16)
+        for line, row in itertools.chain(self._ahead, self.rows):
+            chunk.append(row if len(row) == self.width else self._fitted(line, row))
+            self.lines.append(line)
+            if len(chunk) == most:
+                self._add(columns, chunk)
+        self._ahead = []
+        if not self.lines:
+            raise ValueError(f"{self.path}: a header row but no rows below it; expected rows of numbers")
+        self._add(columns, chunk)
+        return [column for column in columns if column.place not in self.unnamed or not column.empty()]
 
     @staticmethod
-    def _note(faults, line, i, text):
-        if i in faults:
-            faults[i].count += 1
-        else:
-            faults[i] = Fault(line, i, text)
+    def _add(columns, chunk):
+        if chunk:
+            cut = list(zip(*chunk, strict=True))
+            for column in columns:
+                column.add(cut[column.place])
+            chunk.clear()
 
-    def complete(self):
-        """bool (rows,): whether no value of a row is missing."""
-        return ~np.isnan(self.X).any(axis=1)
+    def _fitted(self, line, row):
+        """A row of another length than the first one, if it is so by separators at the end of the lines alone."""
+        if len(row) > self.width and not "".join(row[self.width:]).strip():
+            return row[:self.width]
+        if len(row) < self.width and all(i in self.unnamed for i in range(len(row), self.width)):
+            return [*row, *[""] * (self.width - len(row))]
+        raise ValueError(f"{self.path}, line {line}: {len(row)} cell{'s' * (len(row) != 1)}; the first row has "
+                         f"{self.width}; correct the line (cells are separated by {_named(self.rows.separator)}; "
+                         f"--separator says another)")
 
-    def at(self, fault):
-        """Where a fault is, as messages begin."""
-        return f"{self.path}, line {fault.line}, column {cells.shown(self.header[fault.column])}"
 
-    def check(self, remedy, drop=False):
-        """Raise the ValueError of the first cell that is no number or, unless they are dropped, is missing."""
-        faults = [*self.words.values()] + ([] if drop else [*self.missing.values()])
-        if faults:
-            first = min(faults, key=lambda fault: (fault.line, fault.column))
-            if first in self.words.values():
-                raise ValueError(f"{self.at(first)}: {self._word(first)}")
-            raise ValueError(self._absent(first, remedy))
-        self.check_commas()
+def _numbers(texts):
+    """Whether these cells are numbers, some of which may be missing."""
+    there = [text for text in map(str.strip, texts) if not cells.missing(text)]
+    return bool(there) and all(map(notation.signs, there))
 
-    def _word(self, fault):
-        text, where = cells.shown(fault.text), cells.others(fault.count - 1)
-        if cells.number(fault.text) is not None:
-            return f"{text} is not finite{where}; fill in a number or remove the row"
-        if cells.has_comma(fault.text):
-            return (f"{text} has a decimal comma{cells.others(fault.count - 1, 'so')}, which is read only where cells "
-                    f"are separated by semicolons or tabs; write a point")
-        return (f"{text} is not a number{where}; features must be numbers (correct the cell, encode the column as "
-                f"numbers or remove it)")
 
-    def _absent(self, fault, remedy):
-        total = sum(each.count for each in self.missing.values())
-        rows = int((~self.complete()).sum())
-        text = f"{self.at(fault)}: missing value ({cells.shown(fault.text)})"
-        columns = f" and {len(self.missing)} columns" if len(self.missing) > 1 else ""
-        return f"{text}, {cells.first_of(total)} in {rows} of {len(self.lines)} rows{columns}; {remedy}"
+def _counts(numbers):
+    """Whether these are whole numbers a step apart, such as years or the numbers of columns, which may be names."""
+    steps = {b - a for a, b in itertools.pairwise(numbers)}
+    return all(value is not None and value == int(value) for value in numbers) and (
+        len(numbers) == 1 or (len(steps) == 1 and steps.pop() > 0))
 
-    def check_commas(self):
-        """Raise a ValueError where it is not clear whether a comma is a decimal one."""
-        if not self.commas:
-            return
-        comma = min(self.commas.values(), key=lambda fault: (fault.line, fault.column))
-        if self.points:
-            point = min(self.points.values(), key=lambda fault: (fault.line, fault.column))
-            raise ValueError(f"{self.at(comma)}: {cells.shown(comma.text)} has a comma, and line {point.line}, column "
-                             f"{cells.shown(self.header[point.column])}: {cells.shown(point.text)} a point; which of "
-                             f"them is the decimal one? write all numbers with a point and without thousands "
-                             f"separators")
-        if self.ambiguous:
-            raise ValueError(f"{self.at(comma)}: {cells.shown(comma.text)} may have a decimal comma or a separator of "
-                             f"thousands, and so may all numbers with a comma in the file; write decimal points, or no "
-                             f"separators")
+
+def _named(separator):
+    return next((f"{name}s" for name, mark in SEPARATORS.items() if mark == separator), cells.shown(separator))

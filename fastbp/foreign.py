@@ -38,15 +38,23 @@ def special(mode):
     return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "a special file")
 
 
+def special_path(path):
+    """What a path leads to that is no file; "" for a file, and "nothing" where nobody can look."""
+    try:
+        return special(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return "nothing"
+
+
 def seems(path):
     """In words, what the file at `path` seems to be: "a pickle", "an HDF5 file ..."; "" where nothing is known of it.
 
     Nothing in it is run or unpacked. A path that cannot be read is "", and so is a pipe, which would have to be waited
     for.
     """
+    if special_path(path):
+        return ""
     try:
-        if special(os.stat(path).st_mode):
-            return ""
         with open(path, "rb") as file:
             head, size = file.read(4096), os.fstat(file.fileno()).st_size
     except (OSError, ValueError):

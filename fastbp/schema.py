@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from fastbp import check
+from fastbp import check, column_kinds
 from fastbp._core import cpu
 from fastbp.losses import LOSSES
 from fastbp.losses import from_config as loss_from_config
@@ -18,6 +18,8 @@ PARAMETERS = {"format": FORMAT, "kind": "parameters"}
 DTYPES = {"F32": "float32", "F64": "float64"}
 _DENSE = ("kind", "inputs", "units", "activation", "l1", "l2")
 _SPEC = ("features", "mean", "scale", "target", "classes", "image_shape")
+_TABLE = ("version", "header", "width", "decimal", "thousands", "target_unit", "columns")
+TABLE_VERSION = 1
 _MOST = 8       # names that a message lists
 
 
@@ -137,13 +139,14 @@ class Schema:
 
         features: None or the `inputs` columns' names; mean, scale: None or numbers (`inputs` of them, or one for all),
         row = (raw - mean) / scale; target: None or a name; classes: None or the names of the outputs, text or whole
-        numbers; image_shape: None or [height, width], height * width = inputs. Raises ValueError otherwise.
+        numbers; image_shape: None or [height, width], height * width = inputs; and, where the data were a table, table:
+        see `_table`. Raises ValueError otherwise.
         """
         if spec is None:
             return
         if not isinstance(spec, dict):
             raise ValueError(f"data_spec is {self.show(spec)}; expected None or a dict with {', '.join(_SPEC)}")
-        self._keys(spec, _SPEC, "data_spec")
+        self._keys(spec, (*_SPEC, "table") if "table" in spec else _SPEC, "data_spec")
         features, target, classes, image = (spec[key] for key in ("features", "target", "classes", "image_shape"))
         if features is not None:
             self._list(features, "data_spec.features", inputs)
@@ -175,6 +178,85 @@ class Schema:
                 self._whole(side, f"data_spec.image_shape[{i}]", 1, inputs)
             if image[0] * image[1] != inputs:
                 raise ValueError(f"data_spec.image_shape is {image}; the model has {inputs} inputs")
+
+        if "table" in spec:
+            self._table(spec["table"], inputs, features)
+
+    def _table(self, table, inputs, features):
+        """How columns of a table become the inputs: a dict of exactly
+
+        version: 1. header: whether the first row named the columns; else they are called "1", "2" ... width: how many
+        columns the file had. decimal, thousands: its marks, "." or "," or, of thousands, "". target_unit: None, or the
+        two texts around each number of the target. columns: a list of dicts with name, kind, fill (None or what a
+        missing value becomes) and the kind's settings (column_kinds), of `inputs` inputs in all, whose names are the
+        `features`.
+        """
+        where = "data_spec.table"
+        if not isinstance(table, dict):
+            raise ValueError(f"{where} is {self.show(table)}; expected a dict with {', '.join(_TABLE)}")
+        version = table.get("version")
+        if version != TABLE_VERSION or isinstance(version, bool):
+            raise ValueError(f"{where}.version is {self.show(version)}; this version of fastbp reads {TABLE_VERSION}")
+        self._keys(table, _TABLE, where)
+        if not isinstance(table["header"], bool):
+            raise ValueError(f"{where}.header is {self.show(table['header'])}; expected true or false")
+        self._whole(table["width"], f"{where}.width", 1, 2**31)
+        self._name(table["decimal"], f"{where}.decimal", (".", ","))
+        if table["thousands"] != "":
+            self._name(table["thousands"], f"{where}.thousands", (".", ","))
+        if table["decimal"] == table["thousands"]:
+            raise ValueError(f"{where}.decimal and {where}.thousands are one mark")
+        self._unit(table["target_unit"], f"{where}.target_unit")
+        columns = table["columns"]
+        if not isinstance(columns, list) or not columns:
+            raise ValueError(f"{where}.columns is {self.show(columns)}; expected a list of columns")
+        for i, column in enumerate(columns):
+            self._column(column, f"{where}.columns[{i}]")
+        if len({column["name"] for column in columns}) != len(columns):
+            raise ValueError(f"{where}.columns repeats a name")
+        if not table["header"] and not all(
+                len(column["name"]) < 12 and column["name"].isdecimal() and 1 <= int(column["name"]) <= table["width"]
+                for column in columns):
+            raise ValueError(f"{where}.columns has a name that is no number of a column; without a header row they are "
+                             f"called 1 to {table['width']}")
+        kinds = [column_kinds.from_spec(column) for column in columns]
+        if sum(kind.width for kind in kinds) != inputs:
+            raise ValueError(f"{where}.columns make {sum(kind.width for kind in kinds)} inputs; the model has {inputs}")
+        if features != column_kinds.names(kinds):
+            raise ValueError(f"data_spec.features are not the names of the inputs that {where}.columns make")
+
+    def _column(self, column, where):
+        sort = column.get("kind") if isinstance(column, dict) else None
+        if not isinstance(sort, str) or sort not in column_kinds.KINDS:
+            raise ValueError(f"{where} is {self.show(column)}; expected an object of kind "
+                             f"{', '.join(map(repr, column_kinds.KINDS))}")
+        self._keys(column, ("name", "kind", "fill", *column_kinds.KINDS[sort].keys), where)
+        self._text(column["name"], f"{where}.name")
+        if column["fill"] is not None:
+            self._number(column["fill"], f"{where}.fill")
+        if sort == "number":
+            self._unit(column["unit"], f"{where}.unit")
+        elif sort == "flag":
+            if column["words"] not in [list(pair) for pair in column_kinds.PAIRS]:
+                raise ValueError(f"{where}.words is {self.show(column['words'])}; expected one of the pairs that are "
+                                 f"0 and 1")
+        elif sort == "words":
+            words = column["words"]
+            if not isinstance(words, list) or not words:
+                raise ValueError(f"{where}.words is {self.show(words)}; expected a list of words")
+            for i, word in enumerate(words):
+                self._text(word, f"{where}.words[{i}]")
+            if len(set(words)) != len(words):
+                raise ValueError(f"{where}.words repeats a word")
+        elif column["order"] is not None:
+            self._name(column["order"], f"{where}.order", ("dmy", "mdy"))
+
+    def _unit(self, unit, where):
+        if unit is None:
+            return
+        self._list(unit, where, 2)
+        if not all(isinstance(part, str) for part in unit) or not any(unit):
+            raise ValueError(f"{where} is {self.show(unit)}; expected None or the texts before and after a number")
 
     # ---- single values -----------------------------------------------------------------------------------------------
 

@@ -1,22 +1,26 @@
-"""Tables of numbers in CSV files: read for training, and read again to predict.
+"""Tables in CSV files, read for training: from cells to arrays.
 
-The first row names the columns; cells are separated by tabs, semicolons or commas, whichever cuts the first lines into
-rows of one length; every feature is a number. Anything else is refused with the line and column. fastbp/csv_file.py
-reads the rows, fastbp/cells.py knows what a cell says, fastbp/target_column.py what is to be predicted.
+fastbp/csv_file.py reads the rows, fastbp/notation.py sees how numbers are written, fastbp/column_choice.py decides what
+kind a column is, fastbp/column_kinds.py makes inputs of it, and fastbp/target_column.py knows what is to be predicted.
+How a table was read goes into the model's file; fastbp/model_tables.py reads others by it.
 """
 
+import copy
 import difflib
 import os
 from typing import NamedTuple
 
 import numpy as np
 
-from fastbp import cells, check, csv_file
+from fastbp import cells, check, column_kinds, csv_file, notation
+from fastbp.column_choice import Asked, Profile, choose, evidence
 from fastbp.quiet import quiet
+from fastbp.schema import TABLE_VERSION
 from fastbp.splits import split_rows
 from fastbp.target_column import Target
 
-_REMEDY = "fill it in, remove the row, or leave out all such rows with missing='drop' (--missing drop)"
+_REMEDY = ("fill it in, remove the row, leave out all such rows with missing='drop' (--missing drop), or fill in the "
+           "medians of the training rows with missing='median'")
 
 
 class Dataset(NamedTuple):
@@ -35,37 +39,61 @@ class Dataset(NamedTuple):
 class Table(NamedTuple):
     """A CSV file as arrays. `X` is in the file's units; `split` standardises it."""
 
-    X: np.ndarray                    # (n, len(features)) float64
+    X: np.ndarray                    # (n, len(features)) float64; NaN where a value is missing that `split` fills in
     y: np.ndarray                    # (n,) int64 places in `classes`, or float64 values
-    features: tuple
+    features: tuple                  # the inputs' names; a column of words is several
     target: str
     task: str                        # "classification" or "regression"
     reason: str                      # why that task, in words
     classes: tuple | None            # the distinct targets in order (str or int); None for regression
     name: str = "table"
     dropped: int = 0                 # rows of the file that were left out for a missing value
+    kinds: tuple = ()                # the columns, as column_kinds has them
+    written: dict | None = None      # how the file is written, for the model's file; see model_tables
+    missing: str = "refuse"          # "median" where `split` fills in medians
 
     @quiet
     def split(self, test_size=0.2, seed=0):
         """Dataset of a training and a test part, features standardised by the training part's mean and deviation.
 
         Of n rows, round(n test_size) are the test part; of classes, each gives its share as evenly as can be, and a
-        UserWarning names those too small to be in both parts (splits.split_rows). A constant column gets scale 1, so
-        it becomes 0. The `mean` and `scale` used are in the Dataset's `data_spec`. Raises ValueError where a part would
-        be empty.
+        UserWarning names those too small to be in both parts (splits.split_rows). Missing values that are filled in
+        become the median of the training part, words zeros. A constant column gets scale 1, so it becomes 0. All this
+        is in the Dataset's `data_spec`. Raises ValueError where a part would be empty, or a column has no value to fill
+        in.
         """
         train, test = split_rows(self.y, test_size, seed, stratify=self.classes is not None, classes=self.classes)
-        mean, scale = standard_scale(self.X[train])
+        kinds = self._filling(train)
+        X = column_kinds.fill_in(self.X.copy(), kinds) if kinds else self.X
+        mean, scale = standard_scale(X[train])
         finite = np.isfinite(mean) & np.isfinite(scale)
         if not finite.all():
             i = int(finite.argmin())
             raise ValueError(f"{self.name}: column {cells.shown(self.features[i])} holds numbers up to "
-                             f"{np.abs(self.X[train, i]).max():.3g}, whose mean and deviation are beyond the largest "
+                             f"{np.abs(X[train, i]).max():.3g}, whose mean and deviation are beyond the largest "
                              f"number, expected finite ones to standardise by; divide the column by a large number")
-        X = (self.X - mean) / scale
+        X = (X - mean) / scale
         spec = {"features": list(self.features), "mean": mean.tolist(), "scale": scale.tolist(), "target": self.target,
                 "classes": None if self.classes is None else list(self.classes), "image_shape": None}
+        if self.written is not None:
+            spec["table"] = {"version": TABLE_VERSION, **self.written, "columns": [kind.spec() for kind in kinds]}
         return Dataset(X[train], self.y[train], X[test], self.y[test], self.classes, None, self.name, spec)
+
+    def _filling(self, train):
+        """The kinds with what they fill in, from the rows `train`."""
+        kinds = [copy.copy(kind) for kind in self.kinds]
+        if self.missing != "median":
+            return kinds
+        place = 0
+        for kind in kinds:
+            values = self.X[train, place]
+            values = values[~np.isnan(values)]
+            if not len(values):
+                raise ValueError(f"{self.name}: column {cells.shown(kind.name)} has no value in any row to train on, "
+                                 f"so there is no median; leave it out with --ignore {cells.quoted(kind.name)}")
+            kind.fill = 0.0 if kind.kind == "words" else float(np.median(values))
+            place += kind.width
+        return kinds
 
 
 @quiet
@@ -78,106 +106,187 @@ def standard_scale(X):
     return mean, scale
 
 
-def load_csv(path, target, task=None, missing="refuse"):
+def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(), words=(), dates=(), units=(),
+             date_order=None, categorical="auto"):
     """Read a CSV file whose column `target` is to be predicted from all the others.
 
     task: "classification", "regression", or None to tell from the column. Cells that are words, in a column with at
     least as many words as numbers, are classes, and so are at most 20 distinct whole numbers that repeat; other numbers
     are a quantity, and a word among them is an error.
 
-    missing: "refuse", or "drop" for leaving out rows with a missing value. Empty cells, ?, NA, N/A, NaN, NULL, None, -,
-    . and the like (cells.MISSING; case does not matter) are missing values in columns of numbers. In a target of words
-    None, nil, dashes and dots are words, and `reason` says so.
+    missing: "refuse"; "drop" for leaving out rows with a missing value; "median" for filling in the median of the
+    training rows, in columns of words zeros (rows without a target are left out). Empty cells, ?, NA, N/A, NaN, NULL,
+    None, -, . and the like (cells.MISSING; case does not matter) are missing values in columns of numbers. In columns
+    of words None, nil, dashes and dots are words; of a target, `reason` says so.
 
-    A comma is read as the decimal one where cells are separated by semicolons or tabs, if that is clear.
+    format: a csv_file.Format, what the file does not tell by itself: encoding, separator, decimal mark, header or none.
+    Lists of names: `ignore`, columns to leave out; `words`, columns whose numbers are names; `dates`, read as days
+    since 1970-01-01, where `date_order` ("dmy" or "mdy") says what 1/2/2024 is; `units`, numbers with something around
+    them, such as 12 % or $5. A column of true and false, yes and no is 0 and 1; one of words an input for each word, if
+    it has at most `categorical` different ones ("auto": 100, and no more than half as many as there are rows). These
+    are the options of `fastbp train` by the same names, which the messages name.
 
-    Returns a Table; X (n, features) float64 in file order. Raises ValueError naming the file, line and column, and how
-    many cells are alike, for an unknown target, missing values, features that are not numbers, rows of the wrong
-    length, repeated column names, an empty file, or one that is not text.
+    Returns a Table; X (n, inputs) float64 in file order. Raises ValueError naming the file, line and column, and how
+    many cells are alike, for whatever is not as said: unknown columns, missing values, words among numbers, marks in
+    numbers that may mean two things, dates and units nobody said, rows of the wrong length, repeated names, a file that
+    is not text.
     """
     if task not in (None, "classification", "regression"):
         raise ValueError(f"task is {task!r}; expected 'classification', 'regression' or None to tell from the column")
-    drop = check.choice("missing", missing, ("refuse", "drop")) == "drop"
-    rows, header = csv_file.open_table(path)
-    if target not in header:
-        numbers = all(cells.number(cell, rows.comma) is not None for cell in header)
-        raise ValueError(f"{path}: no column {cells.shown(str(target))}{_nearest(target, header)}; the columns are "
-                         f"{_listing(header)}" + (" (a header row is needed: the first row holds numbers)"
-                                                  if numbers else ""))
-    if len(header) < 2:
+    check.choice("missing", missing, ("refuse", "drop", "median"))
+    asked = Asked(ignore, words, dates, units, date_order, categorical)
+    format = format or csv_file.Format()
+    sheet = csv_file.Sheet(path, format)
+    _check_target(sheet, target)
+    asked.check(sheet.names, target, lambda name: nearest(name, sheet.names))
+    places = [i for i, name in enumerate(sheet.names) if name not in asked.ignore]
+    sheet.check_names(places)
+    columns = sheet.read(places)
+    if len(columns) < 2:
         raise ValueError(f"{path}: the only column is {cells.shown(target)}; at least one feature column is needed to "
                          f"predict it")
-    place = header.index(target)
-    features = tuple(name for name in header if name != target)
-    columns = csv_file.Columns(rows, header, [i for i in range(len(header)) if i != place], place)
-    columns.check(_REMEDY, drop)
-    found = Target(columns, place, task)
-    if not drop:
-        found.check_missing(_REMEDY)
-    whole = columns.complete() & ~found.missing
+    answer = next(column for column in columns if column.name == target)
+    columns = [column for column in columns if column is not answer]
+    looked = {*asked.words, *asked.dates, *asked.units}
+    profiles = [Profile(column, column.name in looked) for column in columns]
+    kinds = [choose(profile, asked) for profile in profiles]
+    found = Target(Profile(answer, True), task, target in asked.units)
+    style = _notation(profiles, kinds, found, format)
+    found.settle(style)
+    X = column_kinds.encode(columns, kinds, style)
+    if missing == "refuse":
+        column_kinds.check_missing(columns, kinds, X, f"{_REMEDY} (--missing median)")
+        found.check_missing(_REMEDY.replace(", leave", ", or leave").partition(", or fill")[0])
+    whole = ~found.missing if missing == "median" else ~found.missing & ~np.isnan(X).any(axis=1)
     kept = np.flatnonzero(whole)
     if not len(kept):
         raise ValueError(f"{path}: every one of the {len(whole)} rows has a missing value, so none is left; fill them "
                          f"in, or remove the columns that are empty")
     y, task, reason, classes = found.read(kept)
     name = os.path.splitext(os.path.basename(path))[0]
-    return Table(columns.X[whole], y, features, target, task, reason, classes, name, len(whole) - len(kept))
+    written = {"header": sheet.header, "width": sheet.width, "decimal": style.decimal, "thousands": style.thousands,
+               "target_unit": None if found.unit is None else list(found.unit)}
+    return Table(X[whole], y, tuple(column_kinds.names(kinds)), target, task, reason, classes, name,
+                 len(whole) - len(kept), tuple(kinds), written, missing)
 
 
-def load_features(path, features=None, count=None):
-    """Read the columns `features` of a CSV file by name, in that order -> X (n, len(features)) float64.
+def _check_target(sheet, target):
+    """ValueError where there is no such column."""
+    if target in sheet.names:
+        return
+    numbers = [name for name in sheet.names if notation.python(name) is not None]
+    hint = ""
+    if sheet.header and numbers:
+        hint = " (a header row is needed: the first row holds numbers; say --no-header if it is a row of data, whose " \
+               "columns are then called 1, 2, 3 ...)"
+    elif len(sheet.names) == 1:
+        hint = " (no separator was found; --separator says one)"
+    raise ValueError(f"{sheet.path}: no column {cells.shown(str(target))}{nearest(target, sheet.names)}; the columns "
+                     f"are {listing(sheet.names)}{hint}")
+
+
+def _notation(profiles, kinds, target, format):
+    """How the file writes its numbers, as its columns of numbers show or as it was said."""
+    numbers = [(profile, kind.unit) for profile, kind in zip(profiles, kinds, strict=True) if kind.kind == "number"]
+    if target.numeric and not target.whole_text:
+        numbers.append((target.profile, target.unit))
+    united = [profile for profile, unit in numbers if unit is not None]
+    return evidence([profile for profile, _ in numbers], united).notation(format.decimal, format.mark)
+
+
+def describe(kinds):
+    """In words, what was made of columns that are not plain numbers; "" where all are."""
+    told = {"flag": lambda kind: f"{kind.words[1]} is 1, {kind.words[0]} 0",
+            "words": lambda kind: f"{kind.width} words, an input each",
+            "date": lambda kind: "days since 1970-01-01" + (f", read as {kind.order}" if kind.order else ""),
+            "number": lambda kind: f"in {kind.unit[0] or kind.unit[1]}" if kind.unit else ""}
+    parts = [(kind.name, told[kind.kind](kind)) for kind in kinds]
+    return listing([f"{cells.plain(name)} ({text})" for name, text in parts if text])
+
+
+def describe_notation(written):
+    """In words, how numbers are written, where that is not as Python does."""
+    if (written["decimal"], written["thousands"]) == notation.PLAIN:
+        return ""
+    thousands = f", and {notation.MARKS[written['thousands']]}s that separate thousands" if written["thousands"] else ""
+    return f"numbers have decimal {notation.MARKS[written['decimal']]}s{thousands}"
+
+
+def load_features(path, features=None, count=None, format=None):
+    """Read the columns `features` of numbers of a CSV file by name, in that order -> X (n, len(features)) float64.
 
     Other columns are ignored. Without names the file must have exactly `count` columns, all numbers.
     Raises ValueError naming the file, line and column, as load_csv does.
     """
-    rows, header = csv_file.open_table(path)
+    sheet = csv_file.Sheet(path, format, header=True)
     if features is None:
-        if len(header) != count:
-            raise ValueError(f"{path}: {len(header)} columns; the model expects {count}, all numbers")
-        if (all(cells.number(cell, rows.comma) is not None for cell in header)
-                and header != [str(i) for i in range(count)]):
-            raise ValueError(f"{path}: the first row holds numbers; a header row naming the columns is needed")
-        keep = list(range(count))
+        if len(sheet.names) != count:
+            raise ValueError(f"{path}: {len(sheet.names)} columns; the model expects {count}, all numbers")
+        if (sheet.header and all(notation.python(name) is not None for name in sheet.names)
+                and sheet.names != [str(i) for i in range(count)]):
+            raise ValueError(f"{path}: the first row holds numbers; a header row naming the columns is needed (or say "
+                             f"--no-header)")
+        places = list(range(count))
     else:
-        places = {name: i for i, name in enumerate(header)}
-        absent = [name for name in features if name not in places]
-        if absent:
-            raise ValueError(f"{path}: no column {cells.shown(absent[0])}{_nearest(absent[0], header)}; the model was "
-                             f"trained on {_listing(features)}"
-                             + (f" ({len(absent)} are missing)" if len(absent) > 1 else ""))
-        keep = [places[name] for name in features]
-    columns = csv_file.Columns(rows, header, keep)
-    columns.check("fill it in or remove the row")
-    return columns.X
+        places = find(sheet, features)
+    return _read_numbers(sheet, places, "leave the column out")
 
 
-def load_points(path):
+def find(sheet, features):
+    """The places of these columns in a sheet, or ValueError."""
+    places = {}
+    for i, name in enumerate(sheet.names):
+        places.setdefault(name, i)
+    absent = [name for name in features if name not in places]
+    if absent:
+        hint = " (its first row holds numbers: a header row is needed, or --no-header)" \
+            if sheet.header and all(notation.signs(name) for name in sheet.names) else ""
+        raise ValueError(f"{sheet.path}: no column {cells.shown(absent[0])}{nearest(absent[0], sheet.names)}; the "
+                         f"model was trained on {listing(features)}"
+                         + (f" ({len(absent)} are missing)" if len(absent) > 1 else "") + hint)
+    wanted = set(features)
+    sheet.check_names([i for i, name in enumerate(sheet.names) if name in wanted])
+    return [places[name] for name in features]
+
+
+def _read_numbers(sheet, places, advice):
+    """(n, len(places)) of columns of plain numbers, none missing."""
+    sheet.unnamed = set()
+    columns = sheet.read(places)
+    kinds = [column_kinds.Number(column.name) for column in columns]
+    for kind in kinds:
+        kind.advice = advice
+    style = evidence([Profile(column) for column in columns]).notation(sheet.form.decimal, sheet.form.mark)
+    X = column_kinds.encode(columns, kinds, style)
+    column_kinds.check_missing(columns, kinds, X, "fill it in or remove the row")
+    return X
+
+
+def load_points(path, format=None):
     """Read a CSV file of two columns of numbers, with or without a header row -> x (n,), y (n,) float64, names.
 
-    names: the header's two, or ("x", "y"). Raises ValueError naming the file, line and column, as load_csv does.
+    names: the header's two, or ("x", "y"). format: a csv_file.Format. Raises ValueError naming the file, line and
+    column, as load_csv does.
     """
-    rows = csv_file.Rows(path)
-    first = next(iter(rows), None)
-    if first is None:
-        raise ValueError(f"{path}: the file is empty; expected two columns of numbers, x and y")
-    if len(first[1]) != 2:
-        raise ValueError(f"{path}, line {first[0]}: {len(first[1])} column{'s' * (len(first[1]) != 1)}; expected two "
+    sheet = csv_file.Sheet(path, format, lambda first: all(notation.signs(cell) is None for cell in first),
+                           "two columns of numbers, x and y")
+    if sheet.width != 2:
+        raise ValueError(f"{path}, line {sheet.line}: {sheet.width} column{'s' * (sheet.width != 1)}; expected two "
                          f"columns of numbers, x and y")
-    if any(cells.number(cell, rows.comma) is not None for cell in first[1]):
-        names, first = ["x", "y"], [first]
-    else:
-        names, first = [name.strip() for name in first[1]], []
-    columns = csv_file.Columns(rows, names, [0, 1], first=first)
-    columns.check("fill it in or remove the row")
-    return columns.X[:, 0].copy(), columns.X[:, 1].copy(), tuple(names)
+    names = tuple(sheet.names) if sheet.header else ("x", "y")
+    sheet.names = list(names)
+    X = _read_numbers(sheet, [0, 1], "correct the cell")
+    return X[:, 0].copy(), X[:, 1].copy(), names
 
 
-def _nearest(name, names):
+def nearest(name, names):
+    """A hint at the name that was meant; "" for none."""
     # comparing takes about 10 us a name: of a hundred thousand columns the first few thousand must do
     close = difflib.get_close_matches(str(name), list(names[:5000]), n=1, cutoff=0.5)
     return f"; did you mean {cells.shown(close[0])}?" if close else ""
 
 
-def _listing(names, most=8):
+def listing(names, most=8):
+    """Some names in words, the first of them where there are many."""
     return ", ".join(cells.plain(name) for name in names[:most]) + (
         f", ... ({len(names)} in all)" if len(names) > most else "")

@@ -4,39 +4,53 @@ from collections import Counter
 
 import numpy as np
 
-from fastbp import cells
+from fastbp import cells, column_choice, dates, units
 
 _FEW = 20                # a column of whole numbers with more distinct values than this is a quantity, not a class
 
 
 class Target:
-    """What a column of texts says of what is to be predicted.
+    """What a column says of what is to be predicted.
 
-    columns: the csv_file.Columns that holds `texts`; place: the column's number. A column with more numbers than words
-    is one of numbers: every mark of cells.MISSING is a missing value in it. In a column of words, or of numbers and
-    words that are said to be classes, None, nil, dashes and dots are words. task: as in tables.load_csv.
+    profile: the column_choice.Profile of all its cells, looked at one by one. A column with more numbers than words is
+    one of numbers: every mark of cells.MISSING is a missing value in it. In a column of words, or of numbers and words
+    that are said to be classes, None, nil, dashes and dots are words. task: as in tables.load_csv. unit: whether its
+    numbers have units.
     """
 
-    def __init__(self, columns, place, task):
-        self.columns, self.texts, self.task, self.place = columns, columns.texts, task, place
-        self.name = cells.shown(columns.header[place])
-        self.values = [cells.finite(text, columns.comma) for text in self.texts]
-        missing = [cells.missing(text) for text in self.texts]
-        alike = [value is not None or cells.like_a_number(text)
-                 for value, text in zip(self.values, self.texts, strict=True)]
-        words = sum(not (a or b) for a, b in zip(missing, alike, strict=True))
-        self.count = sum(value is not None for value in self.values)
-        # nan and inf are like numbers, but words may say so as well: only what is not missing counts
-        likely = sum(a and not b for a, b in zip(alike, missing, strict=True))
-        self.numeric = likely > words or task == "regression"
-        self.whole_text = task == "classification" and bool(words)       # numbers are names of classes here
-        if not self.numeric or self.whole_text:
-            missing = [cells.missing(text, words=True) for text in self.texts]
-        self.missing = np.array(missing)
+    def __init__(self, profile, task, unit=False):
+        self.profile, self.column, self.task = profile, profile.column, task
+        self.texts, self.name = self.column.texts(), cells.shown(self.column.name)
+        self.unit = column_choice.unit_of(profile) if unit else None
+        if task != "classification" and not profile.numeric and not unit:
+            column_choice.check_units(profile)
+            self._check_dates()
+        self.numeric = profile.numeric or unit or task == "regression"
+        # numbers are names of classes as well
+        self.whole_text = task == "classification" and bool(profile.words) and not unit
+        words = not self.numeric or self.whole_text
+        missing = {text: cells.missing(text, words) for text in profile.counts}
+        self.missing = np.array([missing[text] for text in self.texts])
 
-    def at(self, row):
-        """Where a row's target is, as messages begin."""
-        return f"{self.columns.path}, line {self.columns.lines[row]}, column {self.name}"
+    def settle(self, notation):
+        """Read the numbers, once it is known how the file writes them."""
+        found = {text: notation.number(self._number(text)) for text in self.profile.counts}
+        self.values = [found[text] for text in self.texts]
+        self.count = sum(value is not None for value in self.values)
+
+    def _number(self, text):
+        """The text of a cell's number."""
+        if self.unit is None:
+            return text
+        found = units.split(text)
+        return found[1] if found is not None and found[0] == self.unit else ""
+
+    def _check_dates(self):
+        if self.profile.share(dates.like_a_date) > 0.5:
+            row = next(i for i, text in enumerate(self.texts) if dates.like_a_date(text))
+            raise ValueError(f"{self.column.at(row)}: the target {cells.shown(self.texts[row])} is a date, and so are "
+                             f"most cells of the column; write it as a number, such as days from some day, or choose "
+                             f"--task classification if each date is a class")
 
     def check_missing(self, remedy):
         """Raise the ValueError of the first missing target."""
@@ -45,7 +59,7 @@ class Target:
         first, count = int(self.missing.argmax()), int(self.missing.sum())
         words = "; or, where that is a class of its own, give it another name" \
             if self.texts[first] and (self.whole_text or not self.numeric) else ""
-        raise ValueError(f"{self.at(first)}: the target is missing ({cells.shown(self.texts[first])}), "
+        raise ValueError(f"{self.column.at(first)}: the target is missing ({cells.shown(self.texts[first])}), "
                          f"{cells.first_of(count)} in "
                          f"{len(self.texts)} rows; {remedy}{words}")
 
@@ -70,40 +84,57 @@ class Target:
         if task != told:
             reason += f"; {task} was asked for"
         if distinct < 2:
-            raise ValueError(f"{self.columns.path}: column {self.name} holds one value only ({cells.shown(texts[0])}); "
-                             f"there is nothing to learn")
+            raise ValueError(f"{self.column.sheet.path}: column {self.name} holds one value only "
+                             f"({cells.shown(texts[0])}); there is nothing to learn")
         if task == "regression":
             return np.array(values, dtype=np.float64), task, reason, None
         # Whole numbers are ordered as numbers (2 before 10) and 1, 1.0 and 01 are one class; text is ordered as text.
         labels = [_integer(text, value) for text, value in zip(texts, values, strict=True)] if whole else texts
         classes = tuple(sorted(set(labels)))
         if 2 * len(classes) > len(labels):
-            raise ValueError(f"{self.columns.path}: column {self.name} has {len(classes)} classes in {len(labels)} "
-                             f"rows; too few rows a class to learn from (is it a name or a key?)")
+            raise ValueError(f"{self.column.sheet.path}: column {self.name} has {len(classes)} classes in "
+                             f"{len(labels)} rows; too few rows a class to learn from (is it a name or a key?)")
         places = {label: i for i, label in enumerate(classes)}
         return np.array([places[label] for label in labels], dtype=np.int64), task, reason, classes
+
+    def labels(self, classes):
+        """(n,) places of the cells in a model's classes; ValueError for one that is none of them."""
+        numbers = {each: i for i, each in enumerate(classes) if isinstance(each, int)}
+        texts = {each: i for i, each in enumerate(classes) if isinstance(each, str)}
+        made = np.empty(len(self.texts), dtype=np.int64)
+        for row, (text, value) in enumerate(zip(self.texts, self.values, strict=True)):
+            place = texts.get(text)
+            if place is None and value is not None and value == int(value):
+                place = numbers.get(_integer(text, value))
+            if place is None and not self.missing[row]:
+                listed = ", ".join(cells.plain(str(each)) for each in classes[:8]) + (
+                    f", ... ({len(classes)} in all)" if len(classes) > 8 else "")
+                raise ValueError(f"{self.column.at(row)}: {cells.shown(text)} is none of the classes that the model "
+                                 f"was trained on ({listed}); correct the cell, or remove the row")
+            made[row] = -1 if place is None else place
+        return made
+
+    def quantities(self):
+        """(n,) float64, NaN where the target is missing; ValueError where a cell is no number."""
+        self._check_numbers(np.flatnonzero(~self.missing))
+        return np.array([np.nan if value is None else value for value in self.values])
 
     def _check_numbers(self, rows):
         """Raise the ValueError of the first cell that is no number in a column of numbers."""
         wrong = [i for i in rows if self.values[i] is None]
         if wrong:
             text = self.texts[wrong[0]]
-            where = f"{self.at(wrong[0])}: {cells.shown(text)} is not a finite number{cells.others(len(wrong) - 1)}"
-            if self.task == "regression":
+            where = f"{self.column.at(wrong[0])}: {cells.shown(text)} is not a finite number" \
+                    f"{cells.others(len(wrong) - 1)}"
+            if self.unit is not None:
+                why = (f"the other cells of the column have {str(self.unit)!r} beside the number; write all "
+                       f"of them alike")
+            elif self.task == "regression":
                 why = "regression needs numbers; correct the cell (or choose classification)"
-            elif cells.has_comma(text):
-                why = "a decimal comma is read only where cells are separated by semicolons or tabs; write a point"
             else:
                 why = (f"but {self.count} of the {len(self.texts)} cells are, so the column is taken as a quantity; "
                        f"correct the cell, or choose classification (--task classification) if the cells name classes")
             raise ValueError(f"{where}; {why}")
-        for i in rows:
-            text, line = self.texts[i], int(self.columns.lines[i])
-            if self.columns.comma and "," in text:
-                self.columns.note_comma(line, self.place, text)
-            elif self.columns.comma and "." in text:
-                self.columns.note_point(line, self.place, text)
-        self.columns.check_commas()
 
     @staticmethod
     def _marks(texts):

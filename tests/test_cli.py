@@ -257,7 +257,7 @@ BAD = [
     ("train --data mnist --data-dir data --loss cross_entropy --output sigmoid", "cross_entropy"),
     ("train --data mnist --data-dir data --activation softmax", "softmax"),
     ("train --csv houses.csv --target price --loss cross_entropy", "--loss cross_entropy is for classes"),
-    ("train --csv flowers.csv --target length", "'iris' is not a number"),
+    ("train --csv flowers.csv --target length --categorical 0", "'iris' is not a number"),
     ("train --data mnist --data-dir data --out flowers.csv", "--out flowers.csv: a file of this name exists"),
     ("", "arguments are required"),
     ("tarin", "tarin"),

@@ -184,7 +184,7 @@ BAD = [
     ("curve inf.csv", "inf.csv, line 2, column 'y': 'inf' is not finite"),
     ("curve text.csv", "text.csv, line 3, column 'b': 'x' is not a number"),
     ("curve first.csv", "first.csv, line 1, column 'y': missing value ('')"),
-    ("curve short.csv", "short.csv, line 2: 1 cells; the first row has 2"),
+    ("curve short.csv", "short.csv, line 2: 1 cell; the first row has 2"),
     ("curve wide.csv", "wide.csv, line 1: 3 columns; expected two columns of numbers, x and y"),
     ("curve --method newton", "unknown method 'newton'; Choices: gradient, momentum, adam, perturb"),
     ("curve --method pertrub", "did you mean 'perturb'"),

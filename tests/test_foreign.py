@@ -76,7 +76,7 @@ def test_a_pipe_is_not_opened_again_to_see_what_it_was(tmp_path):
     os.mkfifo(path)
     for read, error in ((datasets.read_idx, "not an IDX file; expected"),
                         (lambda path: datasets.load_csv(path, "y"), "not a text file in UTF-8 .byte 0 cannot be")):
-        writer = threading.Thread(target=lambda: path.write_bytes(b"\xff\xfe no table, no images"))
+        writer = threading.Thread(target=lambda: path.write_bytes(b"\xff no table, no images"))
         writer.start()
         with pytest.raises(ValueError, match=error):
             read(path)

@@ -41,7 +41,7 @@ def test_missing_targets_are_counted(load):
         load(NUMBERS, missing="ignore")
 
 
-@pytest.mark.parametrize(("word", "more"), [("12 kg", ""), ("abc", ""), ("inf", ""), ("1_000", ""), ("1,5", "")])
+@pytest.mark.parametrize(("word", "more"), [("12 kg", ""), ("abc", ""), ("inf", ""), ("1_000", "")])
 def test_a_word_among_numbers_is_an_error(load, word, more):
     with pytest.raises(ValueError, match=rf"line 102, column 'y': '{word}' is not a finite number;"):
         load([*NUMBERS, word])
@@ -52,9 +52,14 @@ def test_a_word_among_numbers_is_an_error(load, word, more):
 
 
 def test_numbers_with_other_separators_are_no_classes(load):
-    for column in (["0,5", "1,5"] * 20, ["1.234,5", "1.234,6"] * 20, ["1 200", "1 300"] * 20):
-        with pytest.raises(ValueError, match=r"line 2, column 'y': .* is not a finite number"):
-            load(column)
+    for column, first in ((["0,5", "1,5"], 0.5), (["1.234,5", "1.234,6"], 1234.5), (["1 200,5", "1 300"], 1200.5),
+                          (["1,234.5", "1,234.6"], 1234.5), (["1'234.5", "7.5"], 1234.5)):
+        table = load(column * 20)
+        assert (table.task, table.y[0]) == ("regression", first)
+    with pytest.raises(ValueError, match="line 2, column 'y': '1,234' may have a decimal comma or a separator of"):
+        load(["1,234", "1,235"] * 20)
+    with pytest.raises(ValueError, match=r"line 102, column 'y': '1,5' has a comma, and line 2, .*: '0.00' a point"):
+        load([*NUMBERS, "1,5"])
 
 
 def test_at_least_as_many_words_as_numbers_are_classes(load):
@@ -93,6 +98,6 @@ def test_rows_are_dropped_for_a_feature_or_the_target(tmp_path):
     path.write_text("a,b,y\n1,?,2.5\n2,3,?\n,NA,?\n4,5,6.5\n7,8,9.5\n")
     table = load_csv(path, "y", missing="drop")
     assert (table.X.tolist(), table.y.tolist(), table.dropped) == ([[4, 5], [7, 8]], [6.5, 9.5], 3)
-    path.write_text("a,b,y\n1,?,2.5\n2,x,2.5\n")
+    path.write_text("a,b,y\n1,?,2.5\n2,x,2.5\n3,1,2\n4,1,2\n")
     with pytest.raises(ValueError, match="line 3, column 'b': 'x' is not a number"):
         load_csv(path, "y", missing="drop")

@@ -1,0 +1,32 @@
+"""Numbers with something around them."""
+
+import time
+
+import pytest
+
+from fastbp import units
+
+
+@pytest.mark.parametrize(("text", "before", "after", "number", "usual"), [
+    ("12 %", "", "%", "12", True), ("12.5%", "", "%", "12.5", True), ("$1,234.50", "$", "", "1,234.50", True),
+    ("-$5", "$", "", "-5", True), ("$-5", "$", "", "-5", True), ("\u20ac 1.234,5", "\u20ac", "", "1.234,5", True),
+    ("5 \u20ac", "", "\u20ac", "5", True), ("7 kg", "", "kg", "7", True), ("EUR 5", "EUR", "", "5", True),
+    ("1e3 Hz", "", "Hz", "1e3", True), ("3 rooms", "", "rooms", "3", False), ("w0", "w", "", "0", False),
+    ("7 g", "", "g", "7", False),
+    ("5a", "", "a", "5", False), ("kg 7", "kg", "", "7", False), ("No. 7", None, None, None, False),
+    ("20 \u00b0C", "", "\u00b0C", "20", True), ("1 234 km", "", "km", "1 234", True), (".5 m", "", "m", ".5", False)])
+def test_the_number_and_what_is_around_it(text, before, after, number, usual):
+    found = units.split(text)
+    assert found == (None if before is None else ((before, after), number))
+    assert found is None or found[0].usual == usual
+
+
+@pytest.mark.parametrize("text", ["", "12", "kg", "1.5", "-", "12 kg 3", "2024-01-05", "10-20", "+-5 kg", "1:30", "%"])
+def test_what_is_no_number_with_a_unit(text):
+    assert units.split(text) is None
+
+
+def test_a_long_cell_takes_no_time():
+    begun = time.process_time()
+    assert units.split("1" + "," * 100_000 + "a1") is None
+    assert units.split(" " * 100_000 + "x") is None and time.process_time() - begun < 1
