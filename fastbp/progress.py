@@ -1,4 +1,4 @@
-"""The bar over a training: where it is shown, and a stream for it that never fails."""
+"""The bar over a training: where it is shown, what is on it, and a stream for it that never fails."""
 
 import sys
 import warnings
@@ -65,6 +65,68 @@ class _Stream:
         return hash(self._stream)
 
 
+_CELLS = (10, 5)  # of the bar: as many as it should have, and the least
+
+
+def _layouts(epoch, share, count, time, rate, metrics):
+    """[(what stands before the bar, behind it, the cells it needs)], the fullest first; None for no bar.
+
+    The numbers are what people look for: so first goes what they can do without, then the names are shortened, and
+    the bar goes before any number does.
+    """
+    full = ", ".join(f"{name}={value}" for name, value in metrics.items())
+    short = "  ".join(f"{name.replace('accuracy', 'acc')} {value}" for name, value in metrics.items())
+    pairs = []  # loss 0.1 val 0.2: each beside that of the rows held out
+    for name, value in metrics.items():
+        if not name.startswith("val_"):
+            both = f" val {metrics['val_' + name]}" if f"val_{name}" in metrics else ""
+            pairs.append(f"{name.replace('accuracy', 'acc')} {value}{both}")
+    close = "  ".join(pairs)
+    most, least = _CELLS
+    return [
+        (f"{epoch} {share} ", f" {count} [{time}, {rate}]  {full}", most),
+        (f"{epoch} {share} ", f" [{time}]  {full}", most),
+        (f"{epoch} {share} ", f" [{time}]  {short}", most),
+        (f"{epoch} {share} ", f" {short}", most),
+        (f"{epoch} ", f" {short.replace('  ', ' ')}", least),
+        (f"{epoch} {share} ", f" {close}", most),
+        (f"{epoch} ", f" {close}", least),
+        (f"{epoch}  {short}", "", None),
+        (f"{epoch} {close.replace('  ', ' ')}", "", None),
+        (close.replace("  ", " "), "", None),
+        (pairs[0] if pairs else share, "", None),
+    ]
+
+
+def _line(bar):
+    """The line of a tqdm bar whose stream is as wide as it says."""
+    shown, width = bar.format_dict, bar.format_dict["ncols"] - 1
+    done, total, elapsed = shown["n"], shown["total"], shown["elapsed"]
+    rate = shown["rate"] or (done / elapsed if elapsed > 0 and done else None)
+    left = bar.format_interval((total - done) / rate) if rate else "?"
+    layouts = _layouts(bar.desc.removesuffix(": "), f"{done / total if total else 1:4.0%}", f"{done}/{total}",
+                       f"{bar.format_interval(elapsed)}<{left}", f"{rate:,.0f} batches/s" if rate else "? batches/s",
+                       bar.metrics)
+    for before, behind, cells in layouts:
+        if cells is None and len(before) <= width:
+            return before.rstrip()
+        if cells is not None and len(before) + len(behind) + 2 + cells <= width:
+            return bar.format_meter(**{**shown, "ncols": width, "bar_format": f"{before}|{{bar}}|{behind.rstrip()}"})
+    return before[:max(width, 0)]
+
+
+def _fitting(tqdm):
+    """A kind of tqdm whose line fits a terminal of any width, with all metrics in it as long as there is room."""
+
+    class Fitting(tqdm):
+        metrics = {}  # noqa: RUF012  (replaced as a whole, never changed)
+
+        def __str__(self):
+            return _line(self) if self.format_dict["ncols"] else super().__str__()
+
+    return Fitting
+
+
 class Progress:
     """A tqdm bar over all batches of a training, or nothing at all.
 
@@ -85,6 +147,8 @@ class Progress:
                 from tqdm.auto import tqdm
         elif show or is_terminal(sys.stderr):
             from tqdm import tqdm
+
+            tqdm = _fitting(tqdm)
         else:
             return
         self._bar = tqdm(total=epochs * batches, unit="batch", dynamic_ncols=True, file=_Stream(sys.stderr))
@@ -103,6 +167,7 @@ class Progress:
         """Shows the losses and accuracies of a finished epoch."""
         if self._bar is not None:
             shown = {k: f"{v:.4g}" for k, v in logs.items() if k.endswith(("loss", "accuracy"))}
+            self._bar.metrics = shown
             self._bar.set_postfix(shown)
 
     def close(self):
