@@ -112,15 +112,15 @@ def evidence(profiles, united=(), usual=notation.PLAIN):
     Where no cell is written otherwise than Python does, the others are not looked at, unless `usual` says that Python's
     notation is not the file's.
     """
-    found = notation.Evidence()
+    found, united = notation.Evidence(), set(map(id, united))
     for each in profiles:
-        if each in united:
+        if id(each) in united:
             found.add(each.column, ((text, part[1]) for text in each.counts if (part := units.split(text))))
         else:
             found.add(each.column, ((text, text) for text in each.odd))
     if found or usual != notation.PLAIN:
         for each in profiles:
-            if each not in united and "." not in found.decimal and each.column.has("."):
+            if id(each) not in united and "." not in found.decimal and each.column.has("."):
                 texts = set(each.column.texts()) if each.plain else each.counts
                 found.add(each.column, ((text, text) for text in texts if "." in text))
     return found

@@ -246,7 +246,7 @@ class Sheet:
         if not self._ahead:
             raise ValueError(f"{path}: the file is empty; expected {expected}")
         first = [name.strip() for name in self._ahead[0][1]]
-        self.line = self._ahead[0][0]
+        self.line, self.width, self.lines = self._ahead[0][0], len(first), None
         self.header = header if self.form.header is None else self.form.header
         if callable(self.header):
             self.header = self.header(first)
@@ -260,7 +260,6 @@ class Sheet:
             self.names = [name or f"Unnamed: {i}" for i, name in enumerate(first)]
         self.unnamed = {i for i, name in enumerate(self.names) if name == f"Unnamed: {i}"}
         self.header = self.header is not False
-        self.width, self.lines = len(first), None
 
     def _check_header(self, names):
         """ValueError where the first row seems to be one of data: a number stands above every column of numbers."""
@@ -270,15 +269,19 @@ class Sheet:
         if not numbers or len(numbers) < len(columns) or _counts(numbers):
             return
         all_numbers = len(numbers) == len(names)
-        hint = ""
-        if self.rows.comment is not None:
-            found = [name.strip() for name in self.rows.comment.strip().split(self.rows.separator)]
-            if len(found) == len(names):
-                hint = " (the line above it begins with #: take the # away if it names the columns)"
         raise ValueError(f"{self.path}, line {self._ahead[0][0]}: a header row naming the columns is needed, and the "
-                         f"first row holds numbers{'' if all_numbers else ' where columns of numbers begin'}{hint}; "
+                         f"first row holds numbers{'' if all_numbers else ' where columns of numbers begin'}"
+                         f"{self.hint()}; "
                          f"say --no-header if it is a row of data (the columns are then called 1, 2, 3 ...), or "
                          f"--header if these are names")
+
+    def hint(self):
+        """What to say where the first row names no columns, but another line may; else ""."""
+        if self.width == 1 and (wider := next((line for line, row in self._ahead if len(row) > 1), None)) is not None:
+            return f" (line {wider} has more cells: if the first one is a title, remove it or let it begin with #)"
+        if self.rows.comment is None or self.rows.comment.count(self.rows.separator) + 1 != self.width:
+            return ""
+        return " (the line above it begins with #: take the # away if it names the columns)"
 
     def check_names(self, places):
         """ValueError where two of these columns have one name."""
@@ -321,8 +324,9 @@ class Sheet:
             return row[:self.width]
         if len(row) < self.width and all(i in self.unnamed for i in range(len(row), self.width)):
             return [*row, *[""] * (self.width - len(row))]
+        mend = "if that is a title, remove it or let it begin with #" if self.width == 1 else "correct the line"
         raise ValueError(f"{self.path}, line {line}: {len(row)} cell{'s' * (len(row) != 1)}; the first row has "
-                         f"{self.width}; correct the line (cells are separated by {_named(self.rows.separator)}; "
+                         f"{self.width}; {mend} (cells are separated by {_named(self.rows.separator)}; "
                          f"--separator says another)")
 
 
@@ -333,10 +337,9 @@ def _numbers(texts):
 
 
 def _counts(numbers):
-    """Whether these are whole numbers a step apart, such as years or the numbers of columns, which may be names."""
-    steps = {b - a for a, b in itertools.pairwise(numbers)}
-    return all(value is not None and value == int(value) for value in numbers) and (
-        len(numbers) == 1 or (len(steps) == 1 and steps.pop() > 0))
+    """Whether these are names: numbers of columns counted from 0 or 1, or years."""
+    return numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1))) or all(
+        value in range(1800, 2201) for value in numbers)
 
 
 def _named(separator):

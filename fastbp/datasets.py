@@ -14,11 +14,12 @@ import zlib
 import numpy as np
 
 from . import foreign
+from .csv_file import Format
 from .quiet import quiet
 from .splits import split_rows
 from .tables import Dataset, Table, load_csv, load_features
 
-__all__ = ["Dataset", "Table", "load_csv", "load_digits", "load_features", "load_mnist", "read_idx"]
+__all__ = ["Dataset", "Format", "Table", "load_csv", "load_digits", "load_features", "load_mnist", "read_idx"]
 
 # Name in the set, MD5 of the published .gz archive, SHA-256 of the bytes inside it.
 _MNIST = (

@@ -150,6 +150,9 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
     looked = {*asked.words, *asked.dates, *asked.units}
     profiles = [Profile(column, column.name in looked) for column in columns]
     kinds = [choose(profile, asked) for profile in profiles]
+    if date_order is not None and not any(kind.kind == "date" and kind.order for kind in kinds):
+        raise ValueError(f"{path}: --date-order {date_order} is of dates such as 1/2/2024, and the columns of --dates "
+                         f"have none; leave it out")
     found = Target(Profile(answer, True), task, target in asked.units)
     style = _notation(profiles, kinds, found, format)
     found.settle(style)
@@ -179,10 +182,10 @@ def _check_target(sheet, target):
     if sheet.header and numbers:
         hint = " (a header row is needed: the first row holds numbers; say --no-header if it is a row of data, whose " \
                "columns are then called 1, 2, 3 ...)"
-    elif len(sheet.names) == 1:
+    elif len(sheet.names) == 1 and not sheet.hint():
         hint = " (no separator was found; --separator says one)"
     raise ValueError(f"{sheet.path}: no column {cells.shown(str(target))}{nearest(target, sheet.names)}; the columns "
-                     f"are {listing(sheet.names)}{hint}")
+                     f"are {listing(sheet.names)}{hint}{sheet.hint()}")
 
 
 def _notation(profiles, kinds, target, format):

@@ -47,6 +47,9 @@ def test_what_a_column_is(load, texts, options, told):
     (["13/1/2024", "1/13/2024"], {"dates": ["a"]}, "'13/1/2024' has the day first, and '1/13/2024' in line 3 the "
                                                    "month"),
     (["1/2/24"], {"dates": ["a"], "date_order": "dmy"}, "has a year of two digits"),
+    (["13/1/2024"], {"dates": ["a"], "date_order": "mdy"}, "'13/1/2024' is not a date that is read"),
+    (["2024-01-13"], {"dates": ["a"], "date_order": "mdy"},
+     "--date-order mdy is of dates such as 1/2/2024, and the .* none"),
     (["x"], {"dates": ["a"]}, "'x' is not a date that is read"),
     (["12 %", "13 %"], {}, "'12 %' has '%' beside the number, and so have most cells .* --units a"),
     (["5\u20ac"], {}, "has '\u20ac' beside the number"), (["USD 5"], {}, "has 'USD' beside the number"),

@@ -99,3 +99,70 @@ def test_a_hundred_thousand_columns_are_read_in_a_moment(tmp_path):
             call()
     assert time.process_time() - begun < 10 and len(table.features) == 99_999
     assert np.array_equal(table.X, [[1] * 99_999, [2] * 99_999])
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("5,7,9\n4,2,1\n3,3,1\n", "line 1: a header row naming the columns is needed, and the first row holds numbers; "
+                              "say --no-h"),
+    ("5.1,7,a\n4,2,b\n3,3,b\n", "first row holds numbers where columns of numbers begin; say --no-header if it is a "
+                                "row of"),
+    ("5,a\n4,b\n,b\n", "first row holds numbers where"),
+    ("# x,z\n5,7\n4,2\n", "(the line above it begins with #: take the # away if it names the columns); say "
+                          "--no-header"),
+    ("#x,y\na,1\nb,2\n", "no column 'y'; .*(a header row is needed.*(the line above it begins with #"),
+    ("Sales of 2024\n\na;y\n1;2\n", "no column 'y'; .* (line 3 has more cells: if the first one is a title, remove it"),
+    ("y\n1\n1,2\n",
+     "line 3: 2 cells; the first row has 1; if that is a title, remove it or let it begin with # (cells"),
+    ("a b\n1 2\n", "no column 'y'; .* (no separator was found; --separator says one)"),
+    ("a,y\n1,2,3\n", "line 2: 3 cells; the first row has 2; correct the line (cells are separated by commas; "
+                     "--separator"),
+])
+def test_what_is_wrong_with_the_header(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)")):
+        tables.load_csv(write(tmp_path, text), "y")
+
+
+@pytest.mark.parametrize("header", ["0,1,y", "1,2,3", "2019,2020,2021", "a,2020,y", "5,7,y"])
+def test_numbers_that_are_names(tmp_path, header):
+    target = header.split(",")[-1]
+    table = tables.load_csv(write(tmp_path, header + "\n1,2,3.5\n2,3,4.5\n"), target)
+    assert table.y.tolist() == [3.5, 4.5] and list(table.features) == header.split(",")[:-1]
+    with_header = csv_file.Format(header=True)
+    assert tables.load_csv(write(tmp_path, "5,7\n1,2\n2,5\n"), "7", format=with_header).y.tolist() == [2, 5]
+
+
+@pytest.mark.parametrize("options", [
+    {"separator": "ab"}, {"separator": ""}, {"separator": '"'}, {"separator": "\n"}, {"separator": "7"},
+    {"separator": "."}, {"separator": 7}, {"decimal": ";"}, {"decimal": 7}, {"thousands": "x"},
+    {"decimal": ".", "thousands": "."}, {"encoding": "klingon"}])
+def test_what_cannot_be_said_of_a_file(options):
+    with pytest.raises(ValueError, match="|".join(options)):
+        csv_file.Format(**options)
+
+
+def test_separators_by_name():
+    for name, mark in csv_file.SEPARATORS.items():
+        assert csv_file.Format(separator=name).separator == csv_file.Format(separator=mark).separator == mark
+    assert csv_file.Format(separator="\\t").separator == "\t" and csv_file.Format(separator=":").separator == ":"
+    assert [csv_file.Format(thousands=each).mark for each in (None, ",", ".", "space", "'", "none")] == [
+        None, ",", ".", "", "", ""]
+
+
+@pytest.mark.parametrize(("text", "rows"), [
+    ("a,y\n1,2\n,\n3,4\n", [["1", "2"], ["", ""], ["3", "4"]]),          # in the middle it is a row of missing values
+    ("a,y\n1,2\n,\n , \n\n", [["1", "2"]]),
+    ("a,y\n#1,2\n3,4\n", [["#1", "2"], ["3", "4"]]),                      # as long as a row: it may be one
+    ("a,y\n# a, b, c\n3,4\n", [["3", "4"]]),
+])
+def test_what_is_no_row(tmp_path, text, rows):
+    assert [row for _, row in csv_file.Rows(write(tmp_path, text))][1:] == rows
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ('a,y\n1,2\n"3,4\n5,6\n', "the row that begins in line 3: unexpected end of data .a quote that is not closed"),
+    ('a,y\n1,2\n3,"4"5\n', "the row that begins in line 3: .*expected after"),
+    ("a,y\n1,2\n" + "x" * 200_000 + ",2\n", "the row that begins in line 3: field larger than field limit"),
+])
+def test_rows_that_cannot_be_read(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        tables.load_csv(write(tmp_path, text), "y")

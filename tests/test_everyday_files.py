@@ -3,7 +3,10 @@
 import csv
 import io
 import os
+import re
+from pathlib import Path
 
+import pages
 import pytest
 from everyday_files import FILES, ROWS
 
@@ -11,6 +14,8 @@ from fastbp import cli
 
 QUICK = ["--epochs", "2", "--no-plots", "--quiet", "--out", "out"]
 FORMAT = {"--encoding", "--separator", "--decimal", "--thousands", "--no-header"}
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "tables.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -50,3 +55,12 @@ def test_everyday_files(run, place, name):
                    for line in err.splitlines())
     code, out, err = run("evaluate", model, path, *form, *(("--missing", "drop") if file.rows < ROWS else ()))
     assert code == 0 and f"rows           {file.rows}\n" in out, err
+
+
+def test_the_page_on_tables_is_true(run):
+    shown = pages.run(PAGE)
+    assert len(shown) == 2 and [result for result in shown if not pages.agree(result.said, result.found)] == []
+    helped = "".join(run(command, "--help")[1] for command in ("train", "predict", "evaluate"))
+    assert set(re.findall(r"(?<=`)--[a-z-]+", PAGE)) <= set(re.findall(r"--[a-z-]+", helped))
+    for command in re.findall(r"^(fastbp .*?)(?: >.*)?$", PAGE, re.MULTILINE):
+        cli._parser().parse_args(command.split()[1:])
