@@ -9,7 +9,7 @@ import numpy as np
 
 LARGE = 100.0  # inputs of this magnitude saturate or kill the units of a network that begins as ours do
 STILL = 0.01  # a loss that has moved by less, relatively, has not moved
-FIRST = 3  # epochs after which the loss is looked at the first time, 2 of a training of 2; then after twice as many ...
+FIRST = 3  # epochs after which the loss is looked at the first time; then after 6, 12, 24 ...
 ROWS = 1000  # looked at first; all of them only where these are suspicious
 UNSEEN = 0.1  # a class of which training sees less than this part of its due is hardly seen
 
@@ -34,28 +34,22 @@ def unseen_classes(trained, held):
 def stands_still(history):
     """Whether it is time to look, and the loss has not moved by 1 %: since the first epoch, or since half as many
     epochs ago."""
-    losses, first = history.history["loss"], _first(history)
+    losses = history.history["loss"]
     count = len(losses)
-    while count > first and count % 2 == 0:
+    while count > FIRST and count % 2 == 0:
         count //= 2
-    if count != first:
+    if count != FIRST:
         return False
-    past = losses[0 if len(losses) == first else len(losses) // 2 - 1 :]
+    past = losses[0 if len(losses) == FIRST else len(losses) // 2 - 1 :]
     return max(past) - min(past) <= STILL * abs(past[0])
-
-
-def _first(history):
-    """The number of epochs after which this training is looked at the first time."""
-    return min(FIRST, max(2, history.params["epochs"]))
 
 
 def from_the_start(history, optimizer, why):
     """`why`, a reason or "", as the hint of a training whose loss has stood still from its first step on; of others "":
     who goes on with an optimizer that has taken steps before may have arrived."""
-    count = _first(history)
-    if not why or len(history.epoch) != count or optimizer.steps != count * history.params["steps"]:
+    if not why or len(history.epoch) != FIRST or optimizer.steps != FIRST * history.params["steps"]:
         return ""
-    return f"the loss has not moved by 1 % in {count} epochs: {why}"
+    return f"the loss has not moved by 1 % in {FIRST} epochs: {why}"
 
 
 def large_inputs(inputs, n, scale):

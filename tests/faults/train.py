@@ -150,7 +150,7 @@ FAULTS = [
     Fault(
         what="who goes on training is told of large inputs",
         file="fastbp/hints.py",
-        old=" or optimizer.steps != count * history.params[\"steps\"]:\n",
+        old=" or optimizer.steps != FIRST * history.params[\"steps\"]:\n",
         new=":\n",
         red=("tests/test_hints.py::test_the_scale_of_the_network_counts_and_who_goes_on_is_left_alone",),
     ),
