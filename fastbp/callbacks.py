@@ -4,6 +4,10 @@ A callback is a `Callback`, or a plain function callback(net, epoch, logs) calle
 the training after the current epoch by returning True (Python's or NumPy's) or by raising `StopTraining`; it goes on
 with None and False, and anything else is an error. epoch counts from 0; logs is a dict such as
 {"loss": 0.31, "val_loss": 0.35, "seconds": 0.2}.
+
+Callbacks are called in their order. What one puts into logs, a number under a name that is not fit's own, the later
+ones see and may monitor, the History has and the progress bar shows. What fit measured stays as it is: a callback that
+changes or removes it is an error, once all have heard of the epoch, and so is a value that is no number.
 """
 
 import difflib
@@ -14,6 +18,7 @@ import numpy as np
 
 from fastbp import check, text
 from fastbp._core import caller
+from fastbp.logs import LOOP, more_is_better, settled
 
 
 class StopTraining(Exception):
@@ -23,7 +28,8 @@ class StopTraining(Exception):
 class History:
     """What `fit` returns.
 
-    history: {name: [one value for each epoch]}, as in Keras. epoch: the epochs finished, counted from 0.
+    history: {name: [one float for each epoch]}, as in Keras, those of metrics and callbacks too: NaN where an epoch had
+    no such value. epoch: the epochs finished, counted from 0.
     params: what fit was asked for (epochs, batch_size ...). interrupted: whether Ctrl-C ended the training.
     """
 
@@ -32,9 +38,20 @@ class History:
 
     def append(self, epoch, logs):
         """Adds the values of one finished epoch."""
-        lists = [self.epoch, *(self.history.setdefault(name, []) for name in logs)]
+        for name in logs:
+            self._list(name)
+        values = [logs.get(name, math.nan) for name in self.history]
         # one call of C's that appends to all of them: Ctrl-C cannot leave some an epoch ahead of the others
-        deque(map(list.append, lists, [epoch, *logs.values()]), maxlen=0)
+        deque(map(list.append, [self.epoch, *self.history.values()], [epoch, *values]), maxlen=0)
+
+    def amend(self, logs):
+        """Puts the values that callbacks have added to the logs of the last epoch beside the others."""
+        for name, value in logs.items():
+            self._list(name)[-1] = value
+
+    def _list(self, name):
+        """The values of this name: NaN of the epochs before it was there."""
+        return self.history.setdefault(name, [math.nan] * len(self.epoch))
 
     def plot(self, path=None):
         """Draws loss and accuracy over the epochs, into the file `path` where given (needs matplotlib)."""
@@ -49,7 +66,8 @@ class History:
 
 
 class Callback:
-    """Base of callbacks: overwrite what you need. `monitor` is the value an epoch's logs must hold, None for none.
+    """Base of callbacks: overwrite what you need. `monitor` is the value that the logs of each epoch must hold, None
+    for none: one of fit's own, of metrics, or one that a callback before this one puts there.
 
     The first three return None, or True to end the training. A method that is called almost as one of these four is
     warned of. An exception ends the training and is passed on by `fit`, once on_train_end of all callbacks was called;
@@ -74,10 +92,12 @@ class Callback:
 class EarlyStopping(Callback):
     """Stops when a value has not improved for `patience` epochs in a row (Prechelt, "Early stopping - but when?").
 
-    monitor: a key of History, such as "val_loss" or "val_accuracy".
+    monitor: a key of History, such as "val_loss" or "val_accuracy", or of a metric's or an earlier callback's own. It
+    must be in the logs of every epoch; NaN is no improvement.
     patience: an int >= 0. With 0, the first epoch that is no better stops.
     min_delta: improving means by more than this, >= 0.
-    mode: "min", "max", or "auto": "max" for accuracies, else "min".
+    mode: "min", "max", or "auto": what the name says, such as "max" for accuracy, f1, auc or score and "min" for loss
+        and error. `fit` refuses "auto" for a name that does not say.
     restore_best: whether the parameters of the best epoch are put back at the end, however training ended.
 
     After training: best (the best value, None before any), best_epoch, stopped_epoch (None where it did not stop).
@@ -105,7 +125,13 @@ class EarlyStopping(Callback):
         self._forget()
 
     def on_epoch_end(self, net, epoch, logs):
-        value = logs[self.monitor]
+        value = logs.get(self.monitor)
+        if value is None:
+            raise ValueError(
+                f"{self!r} monitors {self.monitor!r}, which is not in the logs of epoch {epoch + 1}, expected it in "
+                f"those of every epoch, among {', '.join(logs)}; have a callback before this one put it there, NaN "
+                "where there is none"
+            )
         if self._improves(value):
             self._best = (value, epoch, net.params.copy() if self.restore_best else None)
             self.waited = 0
@@ -121,8 +147,16 @@ class EarlyStopping(Callback):
             return False
         if self.best is None:
             return True
-        upward = self.mode == "max" or (self.mode == "auto" and "accuracy" in self.monitor)
+        upward = self.mode == "max" or (self.mode == "auto" and more_is_better(self.monitor))
         return value > self.best + self.min_delta if upward else value < self.best - self.min_delta
+
+    def check_mode(self):
+        """Raises ValueError where neither mode nor the monitored name says whether more is better."""
+        if self.mode == "auto" and more_is_better(self.monitor) is None:
+            raise ValueError(
+                f"{self!r} has mode 'auto', and the name {self.monitor!r} does not say whether more of it is better; "
+                "pass mode='max' or mode='min'"
+            )
 
     def on_train_end(self, net, history):
         self.put_back(net)
@@ -150,7 +184,10 @@ class Callbacks(Callback):
     """Several callbacks as one, in their order, for a training loop. Its first three methods return whether to stop.
 
     callbacks: a sequence of Callback and plain functions (or one of them). early_stopping: None or an EarlyStopping.
-    names: the keys that an epoch's logs will have, so that a callback that monitors another is refused beforehand.
+    names: the keys that an epoch's logs will have, so that a callback that monitors another is refused beforehand,
+    unless a callback of the user's before it may put that one there.
+
+    may_put: whether there is one that may put values of its own into logs.
     """
 
     def __init__(self, callbacks=(), early_stopping=None, names=None):
@@ -169,7 +206,7 @@ class Callbacks(Callback):
                     "pass fb.EarlyStopping(patience=5)"
                 )
             callbacks.append(early_stopping)
-        self._list, self._names = [], []
+        self._list, self._names, self.may_put = [], [], False
         for i, callback in enumerate(callbacks):
             self._names.append(f"callbacks[{i}] ({getattr(callback, '__qualname__', None) or repr(callback)})")
             if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
@@ -179,11 +216,16 @@ class Callbacks(Callback):
                 )
             if not isinstance(callback, Callback):
                 callback = _Function(callback)
-            if names is not None and callback.monitor is not None and callback.monitor not in names:
+            unknown = names is not None and callback.monitor is not None and callback.monitor not in names
+            if unknown and (not self.may_put or callback.monitor in LOOP):
                 raise ValueError(
                     f"{callback!r} monitors {callback.monitor!r}, expected one of: {', '.join(names)}; choose one of "
-                    "these, or pass validation_data or validation_split"
+                    "these, or pass validation_data or validation_split, or have a metric or a callback before this "
+                    "one put it there"
                 )
+            if isinstance(callback, EarlyStopping):
+                callback.check_mode()
+            self.may_put = self.may_put or type(callback) not in (Callback, EarlyStopping)
             self._list.append(callback)
 
     def on_train_begin(self, net):
@@ -193,7 +235,7 @@ class Callbacks(Callback):
         return self._each("on_epoch_begin", net, epoch)
 
     def on_epoch_end(self, net, epoch, logs):
-        return self._each("on_epoch_end", net, epoch, logs)
+        return self._each("on_epoch_end", net, epoch, logs, own=dict(logs))
 
     def on_train_end(self, net, history):
         """Each callback hears of the end, whatever another one raises; the first exception is raised then."""
@@ -217,8 +259,9 @@ class Callbacks(Callback):
         epochs = [each.best_epoch for each in self._list if isinstance(each, EarlyStopping) and each.restore_best]
         return next((epoch for epoch in reversed(epochs) if epoch is not None), None)
 
-    def _each(self, method, *arguments):
-        # Every callback hears of the event, also those after one that stops or answers what cannot be understood.
+    def _each(self, method, *arguments, own=None):
+        # Every callback hears of the event, also those after one that stops or answers what cannot be understood, or
+        # puts into logs, where fit has `own`, what has no place there.
         stop, wrong = False, None
         for callback, name in zip(self._list, self._names, strict=True):
             try:
@@ -229,6 +272,9 @@ class Callbacks(Callback):
                 wrong = wrong or _not_understood(name, answer, method)
             else:
                 stop |= bool(answer)
+            if own is not None:
+                error = settled(arguments[-1], own, name)
+                wrong = wrong or error
         if wrong is not None:
             raise wrong
         return stop

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastbp import check, cli_predict, datasets, files, metrics, model_tables
+from fastbp import check, cli_predict, datasets, files, model_tables, quality
 from fastbp._core import cpu
 from fastbp.cli_parts import row, say
 from fastbp.cli_reading import format_of, said
@@ -77,7 +77,7 @@ def _quantity(net, X, y):
     """Rows, loss, R squared and errors."""
     row("rows", f"{len(y):,}")
     row("loss", f"{net.evaluate(X, y)['loss']:.6g} ({net.loss.name}, in the units of the target)")
-    found = metrics.quantity(net.predict(X)[:, 0].astype(np.float64), y)
+    found = quality.quantity(net.predict(X)[:, 0].astype(np.float64), y)
     row("error", f"{found.rms:.6g} root mean square, {found.mae:.6g} mean absolute, in the units of the target")
     if found.r2 is not None:
         row("R squared", f"{found.r2:.4f} (1 is perfect, 0 is always the mean)")
@@ -86,7 +86,7 @@ def _quantity(net, X, y):
 def _classes(net, X, y, spec):
     """Rows, loss, accuracy, and a table of the classes where they are few."""
     outputs = net.predict(X)
-    given = metrics.classes(outputs)
+    given = quality.classes(outputs)
     right = int((given == y).sum())
     row("rows", f"{len(y):,}")
     if net.loss.classification or net.loss.one_hot:
@@ -95,7 +95,7 @@ def _classes(net, X, y, spec):
     names = [check.printable(str(each)) for each in spec.get("classes") or range(max(net.units, 2))]
     if len(names) > _FEW:
         return
-    found = metrics.confusion(given, y, len(names))
+    found = quality.confusion(given, y, len(names))
     wide = max(5, *map(len, names))
     print(f"\n{'class':<{wide}}  {'rows':>7}  {'recall':>8}  {'precision':>9}  most often taken for")
     for i, name in enumerate(names):

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from fastbp import check, datasets, files, foreign, metrics, model_tables
+from fastbp import check, datasets, files, foreign, model_tables, quality
 from fastbp._core import cpu
 from fastbp.cli_parts import say
 from fastbp.cli_reading import format_of, said
@@ -67,7 +67,7 @@ def write(net, outputs, spec, stream, proba=False):
                for each in spec.get("classes") or range(max(net.units, 2))]
     # A sigmoid trained on squared error is no probability: ten of them need not add up to one.
     what = "probability" if net.loss.link in ("softmax", "sigmoid") else "output"
-    given = metrics.classes(outputs)
+    given = quality.classes(outputs)
     if outputs.shape[1] == 1:
         outputs = np.hstack([1 - outputs, outputs])
     if proba:

@@ -14,7 +14,7 @@ from fastbp import (
     datasets,
     files,
     losses,
-    metrics,
+    quality,
     optimizers,
     schedules,
     tables,
@@ -306,10 +306,10 @@ def _summary(net, data, history, seconds, steps, scale, model, stopping):
         row("stopped" if why else "best", f"{why}the parameters are those of epoch {stopping.best_epoch + 1}, "
                                           f"validation loss {stopping.best:.4g}")
     if data.classes is not None:
-        right = int((metrics.classes(net.predict(data.X_test)) == data.y_test).sum())
+        right = int((quality.classes(net.predict(data.X_test)) == data.y_test).sum())
         row("test accuracy", f"{100 * right / len(data.y_test):.2f} % ({right} of {len(data.y_test)})")
     else:
-        found = metrics.quantity(net.predict(data.X_test)[:, 0].astype(np.float64), data.y_test)
+        found = quality.quantity(net.predict(data.X_test)[:, 0].astype(np.float64), data.y_test)
         row("test error", f"{found.rms:.6g} root mean square, {found.mae:.6g} mean absolute, in the units of the "
                           "target")
         if found.r2 is not None:

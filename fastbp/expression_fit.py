@@ -42,7 +42,7 @@ class Job(loop.Job):
         kinds = self.model._kinds(self.arrays)
         return self.model._plans.get("train", batch, gathered=order is not None, sources=kinds, threads=self.threads)
 
-    def validate(self):
+    def validate(self, when):
         return {} if self.validation is None else {"val_loss": self.model.loss(**self.validation)}
 
     def hint(self, history, optimizer):

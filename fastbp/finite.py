@@ -1,5 +1,7 @@
-"""Where a number of an expression first is not finite, on the way forward or back, and what can be done about it."""
+"""Where a number of an expression or of a network first is not finite, on the way forward or back, and what can be done
+about it."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -93,3 +95,40 @@ def _remedy(node, what="value"):
         f"keep what it is made from where its {what} is finite, by graph.maximum(x, 1e-6) or graph.where before it - "
         f"around it is too late for the gradient{slower}{length}"
     )
+
+
+# ---- of a network --------------------------------------------------------------------------------------------------
+
+
+def in_network(net, X, targets, labels=False, weights=None):
+    """In words, what is the first that is not finite for checked data - a layer's output, the loss, the penalties - and
+    the sizes of the numbers that it was computed from. Dropout is off."""
+    layer, sizes, size = _first_output(net, X)
+    if layer:
+        return layer + sizes
+    if not math.isfinite(net._outputs(X, targets, labels, weights)[1]):
+        told = f"in {net.loss.name}, although every layer's output is finite, of outputs up to {size:.3g}"
+        told += "" if labels else f", targets up to {_size(targets):.3g}"
+        return told + ("" if weights is None else f", sample weights up to {_size(weights):.3g}")
+    if not math.isfinite(net._penalty()):
+        return f"in the penalties (l1, l2), of parameters up to {_size(net.params):.3g}"
+    return "although every layer's output is finite without dropout"
+
+
+def _first_output(net, X):
+    """(the first layer whose output for X is not finite, in words, with the sizes of its inputs and weights), or
+    ("", "", the size of the network's outputs)."""
+    size = _size(X) * net.input_scale
+    for i, layer in enumerate(net.layers):
+        if layer.size:
+            Y = net.head(i)._outputs(X)[0]
+            if not np.isfinite(Y).all():
+                sizes = f", of inputs up to {size:.3g} and weights up to {_size(layer.W):.3g}"
+                return f"at the output of layer {i} ({layer!r})", sizes, None
+            size = _size(Y)
+    return "", "", size
+
+
+def _size(array):
+    """The largest magnitude in an array of any real dtype."""
+    return max(abs(float(array.max())), abs(float(array.min())))

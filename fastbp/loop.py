@@ -35,7 +35,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
         raise _no_optimizer(optimizer)
     calls = Callbacks(callbacks, early_stopping, names=job.names())
     history = job.history(epochs)
-    optimizer.monitored(job.names())
+    optimizer.monitored(job.names(), calls.may_put)
     calls.warn_of_misnamed()
     job.warn_of_data()
     check_memory([job], [optimizer])
@@ -68,14 +68,23 @@ def _train(job, optimizer, shuffle, seed, calls, history, bar):
         bar.begin(epoch)
         # alone for an epoch, not for all of them: callbacks may use the network
         logs = model._alone.call(_made, job, job.epoch(epoch, optimizer, shuffle, seed + epoch, bar))
-        logs.update(job.validate())
+        logs.update(job.validate(f"epoch {epoch + 1}"))
         history.append(epoch, logs)
-        optimizer.observe(logs)
+        # what a callback puts into logs is known to a schedule after the callbacks, all else before them
+        late = optimizer.monitored(logs, calls.may_put) not in (None, *logs)
+        if not late:
+            optimizer.observe(logs)
         bar.end(logs)
         if not hinted and (hint := job.hint(history, optimizer)):
             hinted = True
             caller.warn(hint)
+        measured = len(logs)
         stop = calls.on_epoch_end(model, epoch, logs)
+        if len(logs) > measured:
+            history.amend(logs)
+            bar.end(logs)
+        if late:
+            optimizer.observe(logs)
 
 
 def _no_optimizer(given):
@@ -238,8 +247,8 @@ class Job:
         """What an epoch's logs hold beside the loss."""
         return {}
 
-    def validate(self):
-        """The logs of the validation data."""
+    def validate(self, when):
+        """The logs of the validation data. when: the epoch, in words."""
         return {}
 
     def warn_of_data(self):

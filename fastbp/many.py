@@ -31,6 +31,7 @@ def fit_many(
     optimizers=None,
     sample_weight=None,
     validation_data=None,
+    metrics=None,
     seeds=None,
     shuffle=True,
     progress=None,
@@ -42,8 +43,8 @@ def fit_many(
     threads. For fewer networks than threads `fit`, whose threads share the work of one network, may be faster.
 
     nets: a list of different networks of equal `inputs`; layers, losses, dtypes and seeds may differ. X, y,
-    sample_weight, validation_data, epochs, batch_size, shuffle, progress: as for `fit`; the data is checked once for
-    each dtype, loss and number of outputs, and never copied for a network.
+    sample_weight, validation_data, metrics, epochs, batch_size, shuffle, progress: as for `fit`; the data is checked
+    once for each dtype, loss and number of outputs, and never copied for a network.
     rows: None for all, or for each network an int array (m,) of the rows of X that it trains on, in any order and with
     repeats: a fold, a bootstrap sample; or None for all. The bits are those of fit(X[rows], y[rows], ...).
     optimizers: fb.SGD(lr=0.1) by default; an optimizer, of which each network gets a fresh() one; or a list of one for
@@ -69,7 +70,7 @@ def fit_many(
     rows = [None] * len(nets) if rows is None else _each("rows", rows, nets)
     seen = {}
     members = [
-        _Member(i, *own, seen, X, y, sample_weight, batch_size, validation_data)
+        _Member(i, *own, seen, X, y, sample_weight, batch_size, validation_data, metrics)
         for i, own in enumerate(zip(nets, rows, optimizers, seeds, strict=True))
     ]
     histories = [member.history(epochs) for member in members]
@@ -110,10 +111,12 @@ class _Member(train.NetworkJob):
     be warned of at the end, or "".
     """
 
-    def __init__(self, index, net, rows, optimizer, seed, seen, X, y, sample_weight, batch_size, validation_data):
+    def __init__(
+        self, index, net, rows, optimizer, seed, seen, X, y, sample_weight, batch_size, validation_data, metrics
+    ):
         self.index, self.optimizer, self.seed, self.seen = index, optimizer, seed, seen
         self.rows, self.error, self.told = None, None, ""
-        super().__init__(net, X, y, sample_weight, None, batch_size, validation_data, 0.0, threads=1)
+        super().__init__(net, X, y, sample_weight, None, batch_size, validation_data, 0.0, 1, metrics)
         if rows is not None:
             self.rows = check.rows(f"rows[{index}]", rows, self.n)
             self.n = len(self.rows)
@@ -161,7 +164,7 @@ class _Member(train.NetworkJob):
         for epoch in range(history.params["epochs"]):
             bar.begin(epoch)
             logs = yield from self.epoch(epoch, self.optimizer, shuffle, self.seed + epoch, bar)
-            logs.update(self.validate())
+            logs.update(self.validate(f"epoch {epoch + 1} of nets[{self.index}]"))
             history.append(epoch, logs)
             self.optimizer.observe(logs)
             self.told = self.told or self.hint(history, self.optimizer)

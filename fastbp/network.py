@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
+from . import check, finite, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
 from ._core import cpu, random
 from ._core.ready import Alone
 from .quiet import quiet
@@ -190,6 +190,10 @@ class Sequential:
             if len(X) <= PREDICT_ROWS and self._repeatable(kinds):
                 plan = self._plans.get_new("predict", len(X))
                 self._ready_to_predict.append(plan.ready(("X", "Y"), "outputs", scanned=("X",)))
+        return self._linked(Y)
+
+    def _linked(self, Y):
+        """Outputs Y (n, units), which the loss's link is applied to where it has one."""
         if self.loss.link is not None:
             cpu.activate(self.loss.link, Y)
         return Y
@@ -227,14 +231,18 @@ class Sequential:
             return "class"
         return "answers" if self.loss.classification else None
 
-    @quiet
     def _evaluated(self, X, targets, labels, weights, question):
         """evaluate, of checked arrays."""
+        return self._judged(X, targets, labels, weights, question)[0]
+
+    @quiet
+    def _judged(self, X, targets, labels, weights, question):
+        """(evaluate, of checked arrays; the outputs (n, units), before the loss's link)."""
         Y, loss = self._outputs(X, targets, labels, weights)
         result = {"loss": float(loss + self._penalty())}
         if question:
             result["accuracy"] = float(np.mean(self._right(Y, targets, labels, question)))
-        return result
+        return result, Y
 
     @quiet
     def _right(self, Y, targets, labels, question):
@@ -395,41 +403,13 @@ class Sequential:
         head.params[:] = self.params[: head.params.size]
         return head
 
-    def _first_not_finite(self, X):
-        """(the first layer whose output for X is not finite, in words, with the sizes of its inputs and weights), or
-        ("", "", the size of the network's outputs)."""
-        size = _size(X) * self.input_scale
-        for i, layer in enumerate(self.layers):
-            if layer.size:
-                Y = self.head(i)._outputs(X)[0]
-                if not np.isfinite(Y).all():
-                    sizes = f", of inputs up to {size:.3g} and weights up to {_size(layer.W):.3g}"
-                    return f"at the output of layer {i} ({layer!r})", sizes, None
-                size = _size(Y)
-        return "", "", size
-
     def cause(self, X, targets, labels=False, weights=None):
-        """In words, what is the first that is not finite for checked data - a layer's output, the loss, the penalties -
-        and the sizes of the numbers that it was computed from. Dropout is off."""
-        layer, sizes, size = self._first_not_finite(X)
-        if layer:
-            return layer + sizes
-        if not math.isfinite(self._outputs(X, targets, labels, weights)[1]):
-            told = f"in {self.loss.name}, although every layer's output is finite, of outputs up to {size:.3g}"
-            told += "" if labels else f", targets up to {_size(targets):.3g}"
-            return told + ("" if weights is None else f", sample weights up to {_size(weights):.3g}")
-        if not math.isfinite(self._penalty()):
-            return f"in the penalties (l1, l2), of parameters up to {_size(self.params):.3g}"
-        return "although every layer's output is finite without dropout"
+        """In words, what is the first that is not finite for checked data: see fastbp.finite.in_network."""
+        return finite.in_network(self, X, targets, labels, weights)
 
     def __repr__(self):
         parts = [*map(repr, self.layers), f"loss={self.loss!r}", f"dtype={self.dtype.name!r}", f"seed={self.seed}"]
         return text.call("Sequential", parts + [f"input_scale={self.input_scale!r}"] * (self.input_scale != 1))
-
-
-def _size(array):
-    """The largest magnitude in an array of any real dtype."""
-    return max(abs(float(array.max())), abs(float(array.min())))
 
 
 def _checked(given, loss):

@@ -11,6 +11,7 @@ import textwrap
 import numpy as np
 
 from .colours import FRAME, GREY, SIGNED, TRAINING, VALIDATION
+from .logs import OWN
 from .quiet import quiet
 
 __all__ = ["history", "mistakes", "weights"]
@@ -21,51 +22,58 @@ _MARKED = 60     # epochs of which each has a marker; more would be a rope
 @quiet
 def history(history, path=None, title="Training", validation="validation"):
     """Curves over the epochs: the loss, and the accuracy where there is one; with `validation`'s beside the training's.
+    Then those of metrics and callbacks, each by itself, or beside the one that is called "val_" and its name.
 
-    history: a History, or its dict of lists "loss", "val_loss", "accuracy", "val_accuracy". Raises ValueError if empty.
+    history: a History, or its dict of lists "loss", "val_loss", "accuracy", "val_accuracy" and others; NaN is left out.
+    Raises ValueError if empty.
     """
     curves = getattr(history, "history", history)
     if not curves.get("loss"):
         raise ValueError("the history is empty: no epoch was finished; train for at least one")
     names = [name for name in ("loss", "accuracy") if curves.get(name)]
-    figure = open_figure(path, (5.2 * len(names) + 0.4, 4.2))
-    figure.suptitle(wrapped(title, 5.2 * len(names), 13), fontsize=13)
-    for part, name in zip(np.atleast_1d(figure.subfigures(1, len(names))), names, strict=True):
+    own = {key: values for key, values in curves.items() if key not in OWN and len(values)}
+    names += [name for name in own if not (name.startswith("val_") and name.removeprefix("val_") in own)]
+    rows, columns = _grid(len(names), most=3)
+    figure = open_figure(path, (5.2 * columns + 0.4, 4.2 * rows))
+    figure.suptitle(wrapped(title, 5.2 * columns, 13), fontsize=13)
+    parts = np.atleast_1d(figure.subfigures(rows, columns)).ravel()
+    for part, name in zip(parts, names, strict=False):
         axes = part.subplots()
         for key, label, style in ((name, "training", TRAINING), ("val_" + name, validation, VALIDATION)):
-            if not curves.get(key):
-                continue
-            values = np.array(curves[key], dtype=float)
-            if name == "accuracy":
-                values = 100 * values
-                label = f"{label}: {values[-1]:.1f} % at the end"
-            else:
-                label = f"{label}: {values[-1]:.3g} at the end"
-            epochs = np.arange(1, len(values) + 1)
-            axes.plot(epochs, values, label=label, linewidth=1.8, markersize=3 if len(values) > 1 else 6,
-                      **{**style, "marker": style["marker"] if len(values) <= _MARKED else ""})
+            if curves.get(key):
+                _curve(axes, key, label if key in OWN else key, style, curves[key])
         _style_curves(axes, name, len(curves["loss"]))
         legend_below(part, 5.2)
     return finish(figure, path)
 
 
+def _curve(axes, key, label, style, values):
+    """The curve of one key of the History; what is not finite is left out."""
+    values = (100 if key in ("accuracy", "val_accuracy") else 1) * np.array(values, dtype=float)
+    there = np.flatnonzero(np.isfinite(values))
+    last = values[there[-1]] if len(there) else math.nan
+    label += f": {last:.1f} % at the end" if key in ("accuracy", "val_accuracy") else f": {last:.3g} at the end"
+    axes.plot(there + 1, values[there], label=label, linewidth=1.8, markersize=3 if len(there) > 1 else 6,
+              **{**style, "marker": style["marker"] if len(there) <= _MARKED else ""})
+
+
 def _style_curves(axes, name, epochs):
     from matplotlib.ticker import MaxNLocator
     axes.set_xlabel("epoch")
-    axes.set_ylabel("accuracy (%)" if name == "accuracy" else "loss")
-    axes.set_title("Accuracy" if name == "accuracy" else "Loss", fontsize=11)
+    axes.set_ylabel("accuracy (%)" if name == "accuracy" else wrapped(name, 3.2, 10))
+    axes.set_title(name.capitalize() if name in OWN else wrapped(name, 4.4, 11), fontsize=11)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.xaxis.set_major_formatter(lambda epoch, _: f"{epoch:,.0f}")
     axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
     if name == "accuracy":
         axes.set_ylim(top=min(100.5, axes.get_ylim()[1]))
-    else:
+    elif name == "loss":
         values = np.concatenate([line.get_ydata() for line in axes.lines])
         # A loss that falls by a factor of a hundred is a hook in the corner on a linear axis.
-        if values.min() > 0 and values.max() > 50 * values.min():
+        if values.min(initial=np.inf) > 0 and values.max(initial=0) > 50 * values.min():
             axes.set_yscale("log")
             plain_numbers(axes.yaxis)
-        elif values.min() >= 0:
+        elif values.min(initial=np.inf) >= 0:
             axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -5,6 +5,7 @@ import warnings
 from contextlib import contextmanager
 
 from fastbp import check
+from fastbp.logs import TIMES
 
 
 @contextmanager
@@ -164,9 +165,9 @@ class Progress:
             self._bar.update(batches)
 
     def end(self, logs):
-        """Shows the losses and accuracies of a finished epoch."""
+        """Shows the values of a finished epoch, losses and all the others but for rates and times."""
         if self._bar is not None:
-            shown = {k: f"{v:.4g}" for k, v in logs.items() if k.endswith(("loss", "accuracy"))}
+            shown = {k: f"{v:.4g}" for k, v in logs.items() if k not in TIMES}
             self._bar.metrics = shown
             self._bar.set_postfix(shown)
 

@@ -5,6 +5,7 @@ import numpy as np
 from . import check, hints, loop, sources
 from ._core import caller
 from .loop import Job, epoch_order, held_out, logged, validation_share
+from .metrics import Metrics
 
 ACCURACY_ROWS = 4_000  # an epoch's accuracy is that of at most so many samples: all of MNIST's took 20 % of the epoch
 
@@ -52,6 +53,7 @@ def fit(
     validation_split=0.0,
     shuffle=True,
     seed=None,
+    metrics=None,
     callbacks=(),
     early_stopping=None,
     progress=None,
@@ -73,7 +75,13 @@ def fit(
     trainings of different class_weight.
     shuffle, seed: epoch e is in the order of fb.batches(..., seed=seed + e), all of them below 2^64; seed is the
     network's by default.
-    callbacks: fb.Callback objects or functions (net, epoch, logs); early_stopping: fb.EarlyStopping.
+    metrics: {name: f}, values of the validation data beside val_loss: after each epoch f(y, p) gives one number, which
+    logs and the History have under that name, and early_stopping may monitor. y: the validation data's targets as they
+    were given - labels, one-hot rows, quantities; p: what `predict` gives for these rows; neither can be written to.
+    f is given no weights. What it raises ends the training with a RuntimeError that names it.
+    callbacks: fb.Callback objects or functions (net, epoch, logs), in whose order they are called: what one puts into
+    logs, a number under a name of its own, the later ones see and may monitor, and the History has it, with NaN for
+    the epochs without it. early_stopping: fb.EarlyStopping, which comes after them.
     The History's accuracy, of a classification (see `evaluate`), is that of the data trained on at the end of an epoch;
     of more than 4,000 samples, that of every k-th. Its lr is the rate of an epoch's first step.
     progress: True, False, or None for a bar where stderr is a terminal, and in a notebook. threads: an int, the most
@@ -92,7 +100,9 @@ def fit(
     loss or a parameter stops being finite: the parameters are then those after the last good step, or those that
     early_stopping puts back.
     """
-    job = NetworkJob(net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads)
+    job = NetworkJob(
+        net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads, metrics
+    )
     return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
 
 
@@ -108,8 +118,20 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
 class NetworkJob(Job):
     """The checked data of one fit of a network, and its plans."""
 
-    def __init__(self, net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads):
-        self.model = net
+    def __init__(
+        self,
+        net,
+        X,
+        y,
+        sample_weight,
+        class_weight,
+        batch_size,
+        validation_data,
+        validation_split,
+        threads,
+        metrics=None,
+    ):
+        self.model, validated = net, None  # validated: the targets of the validation data as they were given
         X, targets, self.labels, weights, self.question = self.checked(X, y, sample_weight, "")
         self.validation = self.asked = None  # asked: what an accuracy of the validation data counts
         share = validation_share(validation_split, validation_data)
@@ -123,13 +145,17 @@ class NetworkJob(Job):
             *self.validation, self.asked = self.checked(
                 *validation_data[:2], (*validation_data, None)[2], "validation "
             )
+            validated = validation_data[1]
             if self.asked != self.question and net.loss.classification:
                 self.asked = self.question = "answers"  # one-hot rows of one, and not of the other
         elif share:
             edge, self.asked = held_out(share, len(X)), self.question
             self.validation = [X[edge:], targets[edge:], self.labels, None if weights is None else weights[edge:]]
+            validated = check.numeric(y, "y")[edge:] if metrics else y
             X, targets, by_class = X[:edge], targets[:edge], None if by_class is None else by_class[:edge]
         self.split = bool(share)
+        validated = check.numeric(validated, "validation y") if metrics and validated is not None else None
+        self.metrics = Metrics(metrics, validated)
         arrays = {"X": X, "targets": targets} | ({} if by_class is None else {"weights": by_class})
         super().__init__(net, arrays, batch_size, threads)
 
@@ -147,7 +173,7 @@ class NetworkJob(Job):
     def names(self):
         """The keys of an epoch's logs."""
         validated = [] if self.validation is None else ["loss", "accuracy"] if self.asked else ["loss"]
-        return logged(["loss", "accuracy"] if self.question else ["loss"], validated)
+        return logged(["loss", "accuracy"] if self.question else ["loss"], validated) + self.metrics.names
 
     def called(self, name):
         return {"targets": "y", "weights": "sample_weight"}.get(name, name)
@@ -176,11 +202,14 @@ class NetworkJob(Job):
         X, targets = self.arrays["X"][:: self.every], np.ascontiguousarray(self.arrays["targets"][:: self.every])
         return self.model._evaluated(X, targets, self.labels, None, self.question)["accuracy"]
 
-    def validate(self):
+    def validate(self, when):
         if self.validation is None:
             return {}
-        result = self.model._evaluated(*self.validation, self.asked)
-        return {f"val_{name}": value for name, value in result.items()}
+        result, Y = self.model._judged(*self.validation, self.asked)
+        logs = {f"val_{name}": value for name, value in result.items()}
+        if self.metrics.names:
+            logs.update(self.metrics.of(self.model._linked(Y), when))
+        return logs
 
     def warn_of_data(self):
         if self.split and self.question is not None:

@@ -379,7 +379,7 @@ def test_fit_says_all_its_options():
     parameters = inspect.signature(train.fit).parameters
     assert [name for name, option in parameters.items() if option.kind is option.KEYWORD_ONLY] == [
         "epochs", "batch_size", "optimizer", "sample_weight", "class_weight", "validation_data", "validation_split",
-        "shuffle", "seed", "callbacks", "early_stopping", "progress", "threads"]
+        "shuffle", "seed", "metrics", "callbacks", "early_stopping", "progress", "threads"]
     assert all(name in train.fit.__doc__ for name in parameters if name != "net")
     with pytest.raises(TypeError, match="epoch"):
         made().fit(np.ones((2, INPUTS)), np.ones((2, UNITS)), epoch=3)

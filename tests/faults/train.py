@@ -184,9 +184,9 @@ FAULTS = [
     ),
     Fault(
         what="a loss at a pole is not told from penalties",
-        file="fastbp/network.py",
-        old="        if not math.isfinite(self._outputs(X, targets, labels, weights)[1]):\n",
-        new="        if not math.isfinite(0.0 * len(X)):\n",
+        file="fastbp/finite.py",
+        old="    if not math.isfinite(net._outputs(X, targets, labels, weights)[1]):\n",
+        new="    if not math.isfinite(0.0 * len(X)):\n",
         red=(f"{TELLS}::test_a_loss_that_is_not_finite_names_its_cause",),
     ),
 ]

@@ -1,0 +1,33 @@
+"""How good predictions are, in numbers that people know."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Quantity(NamedTuple):
+    """rms, mae: root mean square and mean absolute error; r2: R squared, None where the targets do not differ."""
+
+    rms: float
+    mae: float
+    r2: float | None
+
+
+def quantity(predicted, y):
+    """The Quantity of predicted (n,) and true y (n,) values."""
+    y = np.asarray(y, dtype=np.float64)
+    errors = predicted - y
+    spread = float(((y - y.mean()) ** 2).sum())
+    r2 = 1 - float((errors ** 2).sum()) / spread if spread > 0 else None
+    return Quantity(float(np.sqrt((errors ** 2).mean())), float(np.abs(errors).mean()), r2)
+
+
+def classes(outputs):
+    """(n,) the class of each row of outputs (n, units): that of the largest or, of one output, whether it is above a
+    half."""
+    return outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.intp)
+
+
+def confusion(given, y, count):
+    """(count, count) how many rows of each class (row) were given each class (column)."""
+    return np.bincount(np.asarray(y) * count + given, minlength=count * count).reshape(count, count)
