@@ -2,8 +2,8 @@
 
 A callback is a `Callback`, or a plain function callback(net, epoch, logs) called at the end of each epoch. Either stops
 the training after the current epoch by returning True (Python's or NumPy's) or by raising `StopTraining`; it goes on
-with None and False, and anything else is an error. epoch counts from 0; logs is a dict such as
-{"loss": 0.31, "val_loss": 0.35, "seconds": 0.2}.
+with None and False, and anything else is an error. epoch counts all that the network has had, from 0; logs is a dict
+such as {"loss": 0.31, "val_loss": 0.35, "seconds": 0.2}.
 
 Callbacks are called in their order. What one puts into logs, a number under a name that is not fit's own, the later
 ones see and may monitor, the History has and the progress bar shows. What fit measured stays as it is: a callback that
@@ -29,7 +29,7 @@ class History:
     """What `fit` returns.
 
     history: {name: [one float for each epoch]}, as in Keras, those of metrics and callbacks too: NaN where an epoch had
-    no such value. epoch: the epochs finished, counted from 0.
+    no such value. epoch: the epochs finished, counted from 0 over all that the network has had.
     params: what fit was asked for (epochs, batch_size ...). interrupted: whether Ctrl-C ended the training.
     """
 
@@ -100,7 +100,8 @@ class EarlyStopping(Callback):
         and error. `fit` refuses "auto" for a name that does not say.
     restore_best: whether the parameters of the best epoch are put back at the end, however training ended.
 
-    After training: best (the best value, None before any), best_epoch, stopped_epoch (None where it did not stop).
+    After training: best (the best value, None before any), best_epoch, stopped_epoch (None where it did not stop), both
+    of them numbers of History.epoch.
     """
 
     def __init__(self, monitor="val_loss", patience=5, min_delta=0.0, mode="auto", restore_best=True):

@@ -37,7 +37,8 @@ class Plan(Looks):
     parameter's shape}. A user may write into them between calls, but not make them anything else, as a network's.
     inputs: the names of the inputs. Data are arrays (n, width), or (n,) for a width of 1, one for each input that a
     call needs; inputs may have any names, as methods that take them by name take everything else by its place. A copy,
-    by copy.deepcopy or pickle, is a plan of its own with the same parameters, and goes on as this one would.
+    by copy.deepcopy or pickle, is a plan of its own with the same parameters, and goes on as this one would. epochs:
+    those that `fit` has trained it for, as a network's.
     """
 
     def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
@@ -50,6 +51,7 @@ class Plan(Looks):
         if shared_with is None:
             self._initialise()
         self._begin()
+        self.epochs = 0
 
     def _analyse(self, loss, outputs):
         """What the graph says: its inputs, and the nodes of its gradient. Returns {name: node} of its parameters."""
@@ -113,6 +115,7 @@ class Plan(Looks):
             "settings": (self.dtype.name, self.seed, self.debug),
             "vectors": self._vectors,
             "draws": self._draws,
+            "epochs": self.epochs,
             "batch": None if self._last is None else self._last.batch,
         }
 
@@ -123,6 +126,7 @@ class Plan(Looks):
         self._hold(state["vectors"])
         self._begin()
         self._draws = state["draws"]
+        self.epochs = state.get("epochs", 0)  # those of an older version have none
         if state["batch"] is not None:  # an update goes by the ranges of the batch that the gradients are of
             self._last = self._plans.get("train", state["batch"])
 
@@ -400,18 +404,18 @@ class Plan(Looks):
 
     def save(self, path):
         """Writes the parameters to a safetensors file, a tensor for each; `load` of a plan of the same graph reads
-        it."""
+        it, and goes on with the epochs and masks of dropout where this one is."""
         from . import files
 
         check.vectors(self, ())
-        files.save_parameters(self.parameters, path)
+        files.save_parameters(self.parameters, path, files.counts_of(self))
 
     def load(self, path):
         """Reads what `save` wrote, by name; refuses a file with other names or shapes. Returns the plan."""
         from . import files
 
         check.vectors(self, ("params",))
-        files.load_parameters(self.parameters, path)
+        files.go_on(self, files.load_parameters(self.parameters, path))
         return self
 
     @quiet

@@ -1,10 +1,11 @@
 """A network in one safetensors file: the parameters as a tensor, everything else as JSON against a closed schema.
 
 The file holds one tensor, "params" (P,), and in its metadata one entry, "fastbp": the JSON of `net.config()` with
-"format": 1. Nothing in it is code: loading cannot run anything, and what the schema does not name is refused.
+"format": 1 and, where it was trained, "trained", the counts that training goes on from. Nothing in it is code: loading
+cannot run anything, and what the schema does not name is refused.
 
-The parameters of an expression are a tensor for each, by name, and the entry is {"format": 1, "kind": "parameters"}:
-the graph is the program that wrote it, not part of the file.
+The parameters of an expression are a tensor for each, by name, and the entry is {"format": 1, "kind": "parameters"},
+with "trained" likewise: the graph is the program that wrote it, not part of the file.
 """
 
 import json
@@ -41,7 +42,8 @@ def description(net):
     """What a file says of a network beside its parameters: JSON. Raises the ValueError that `save` would, so that a
     program can find out before it trains."""
     try:
-        text = json.dumps({"format": FORMAT, **net.config()}, allow_nan=False)
+        counts = {"trained": counts_of(net)} if counts_of(net) else {}
+        text = json.dumps({"format": FORMAT, **net.config(), **counts}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"the network cannot be saved: its data_spec is not plain JSON ({error})") from None
     Schema(check.shown).config(json.loads(text))
@@ -49,7 +51,8 @@ def description(net):
 
 
 def load(path):
-    """Read a network written by `save` -> Sequential with the same parameters, dtype, seed, loss and data_spec.
+    """Read a network written by `save` -> Sequential with the same parameters, dtype, seed, loss and data_spec, which
+    training goes on with as it would have with the one that was saved.
 
     Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign or
     truncated file, unknown, missing or mistyped entries, sizes that do not match the tensor, parameters that are not
@@ -67,13 +70,24 @@ def load(path):
         params = file.get_tensor("params")
         _check_finite(params, "")
         from .network import Sequential
-        net = Sequential.from_config({key: value for key, value in config.items() if key != "format"})
+        net = Sequential.from_config(config)
     net.params[:] = params
+    go_on(net, config.get("trained", {}))
     return net
 
 
-def save_parameters(parameters, path):
-    """Write {name: array} to `path`, a tensor for each, as atomically as `save`.
+def counts_of(model):
+    """The counts that training goes on from; {} where nothing has been trained."""
+    return {"epochs": model.epochs, "draws": model._draws} if model.epochs or model._draws else {}
+
+
+def go_on(model, counts):
+    """Sets the counts that training goes on from, where a file has them."""
+    model.epochs, model._draws = counts.get("epochs", model.epochs), counts.get("draws", model._draws)
+
+
+def save_parameters(parameters, path, counts=None):
+    """Write {name: array} to `path`, a tensor for each, as atomically as `save`, with the counts of their plan.
 
     Raises ValueError if a number is not finite or a name cannot be one in a file, OSError if the folder cannot be
     written to; a file already at `path` is then as it was.
@@ -84,11 +98,12 @@ def save_parameters(parameters, path):
         _check_finite(array.ravel(), f"the parameters cannot be saved: {check.printable(name)}: ")
     path = path_of(path)
     tensors = {name: array.copy() for name, array in parameters.items()}
-    write_atomically(path, to_bytes(tensors, metadata={"fastbp": json.dumps(PARAMETERS)}))
+    description = {**PARAMETERS, "trained": counts} if counts else PARAMETERS
+    write_atomically(path, to_bytes(tensors, metadata={"fastbp": json.dumps(description)}))
 
 
 def load_parameters(parameters, path):
-    """Read what `save_parameters` wrote into the arrays of {name: array}.
+    """Read what `save_parameters` wrote into the arrays of {name: array}; returns the counts, {} where there are none.
 
     Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign or
     truncated file, a network's, other names, shapes or dtypes, numbers that are not finite. Nothing is then changed.
@@ -98,12 +113,16 @@ def load_parameters(parameters, path):
         if isinstance(description, dict) and "layers" in description:
             raise ValueError("it holds a network; read it with fastbp.load")
         check_format(description)
+        counts = description.pop("trained", {})
         if description != PARAMETERS:
             raise ValueError(f"its description is another one than {PARAMETERS}")
+        if counts != {}:  # as older files have none
+            Schema().trained(counts)
         keys(list(file.keys()), tuple(parameters), "the file", "parameter")
         tensors = {name: _read_tensor(file, name, array) for name, array in parameters.items()}
     for name, tensor in tensors.items():
         parameters[name][...] = tensor
+    return counts
 
 
 def _read_tensor(file, name, array):
@@ -176,7 +195,7 @@ def _description(metadata):
 
 def _read_config(metadata, names):
     config = _description(metadata)
-    if config == PARAMETERS:
+    if isinstance(config, dict) and config.get("kind") == PARAMETERS["kind"]:
         raise ValueError("it holds the parameters of an expression; compile the graph, and read it with plan.load")
     if names != ["params"]:
         raise ValueError(f"it has {len(names)} tensor{'s' * (len(names) != 1)}, expected one, called 'params'")

@@ -28,7 +28,9 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     model = job.model
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
-    seed = check.seed("seed", model.seed if seed is None else seed, epochs if shuffle else 1)
+    first = check.integer("the model's epochs", model.epochs, minimum=0)
+    shuffled, before = (epochs, first if seed is None else 0) if shuffle else (1, 0)  # a seed of its own begins anew
+    seed = before + check.seed("seed", model.seed if seed is None else seed, shuffled, before)
     if optimizer is None:
         optimizer = optimizers.SGD(lr=0.1)
     elif not isinstance(optimizer, optimizers.Optimizer):
@@ -40,10 +42,10 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     job.warn_of_data()
     check_memory([job], [optimizer])
     failed = None
-    with Progress(epochs, history.params["steps"], progress) as bar:
+    with Progress(epochs, history.params["steps"], progress, first) as bar:
         optimizer.bind(model.params)  # here: whatever is refused is refused by now
         try:
-            _train(job, optimizer, shuffle, seed, calls, history, bar)
+            _train(job, first, optimizer, shuffle, seed, calls, history, bar)
         except KeyboardInterrupt:
             history.interrupted = True
         except BaseException as error:
@@ -58,16 +60,17 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     return history
 
 
-def _train(job, optimizer, shuffle, seed, calls, history, bar):
-    """All epochs, each followed by what is to be done about it."""
+def _train(job, first, optimizer, shuffle, seed, calls, history, bar):
+    """All epochs, the first of which is number `first`, each followed by what is to be done about it."""
     model = job.model
     stop, hinted = calls.on_train_begin(model), False
-    for epoch in range(history.params["epochs"]):
+    for epoch in range(first, first + history.params["epochs"]):
         if stop or calls.on_epoch_begin(model, epoch):
             break
         bar.begin(epoch)
         # alone for an epoch, not for all of them: callbacks may use the network
-        logs = model._alone.call(_made, job, job.epoch(epoch, optimizer, shuffle, seed + epoch, bar))
+        logs = model._alone.call(_made, job, job.epoch(epoch, optimizer, shuffle, seed + epoch - first, bar))
+        model.epochs = epoch + 1
         logs.update(job.validate(f"epoch {epoch + 1}"))
         history.append(epoch, logs)
         # what a callback puts into logs is known to a schedule after the callbacks, all else before them

@@ -49,7 +49,8 @@ def fit_many(
     repeats: a fold, a bootstrap sample; or None for all. The bits are those of fit(X[rows], y[rows], ...).
     optimizers: fb.SGD(lr=0.1) by default; an optimizer, of which each network gets a fresh() one; or a list of one for
     each network, whose state and count of steps go on where they are.
-    seeds: None for each network's own, or a list of ints. threads: an int, by default fb.cpu.threads(); an upper limit.
+    seeds: None for each network's own, which goes on from its `epochs`, or a list of ints. threads: an int, by default
+    fb.cpu.threads(); an upper limit.
     In a History, seconds are those that passed from an epoch's beginning to its end, beside other networks' work.
 
     Ctrl-C ends the training after the steps at hand (about 50 ms), with `interrupted` set for the networks that are not
@@ -64,8 +65,7 @@ def fit_many(
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
     team = check.threads(threads)
-    seeds = [net.seed for net in nets] if seeds is None else _each("seeds", seeds, nets)
-    seeds = [check.seed(f"seeds[{i}]", seed, epochs if shuffle else 1) for i, seed in enumerate(seeds)]
+    seeds = _seeds(seeds, nets, epochs, shuffle)
     optimizers = _optimizers(optimizers, nets)
     rows = [None] * len(nets) if rows is None else _each("rows", rows, nets)
     seen = {}
@@ -161,9 +161,11 @@ class _Member(train.NetworkJob):
 
     def trained(self, history, shuffle, bar):
         """The whole training, as a generator of calls."""
-        for epoch in range(history.params["epochs"]):
-            bar.begin(epoch)
-            logs = yield from self.epoch(epoch, self.optimizer, shuffle, self.seed + epoch, bar)
+        first = self.model.epochs
+        for epoch in range(first, first + history.params["epochs"]):
+            bar.begin(epoch - first)
+            logs = yield from self.epoch(epoch, self.optimizer, shuffle, self.seed + epoch - first, bar)
+            self.model.epochs = epoch + 1
             logs.update(self.validate(f"epoch {epoch + 1} of nets[{self.index}]"))
             history.append(epoch, logs)
             self.optimizer.observe(logs)
@@ -221,6 +223,17 @@ def _networks(nets):
             )
     _different("nets", nets, "copy.deepcopy(net), or a network of another seed")
     return nets
+
+
+def _seeds(given, nets, epochs, shuffle):
+    """The seed of each network's first epoch: given, or its own, after the epochs that it has had."""
+    begun = [check.integer(f"nets[{i}].epochs", net.epochs, minimum=0) for i, net in enumerate(nets)]
+    before = begun if given is None and shuffle else [0] * len(nets)
+    seeds = [net.seed for net in nets] if given is None else _each("seeds", given, nets)
+    return [
+        check.seed(f"seeds[{i}]", seed, epochs if shuffle else 1, first) + first
+        for i, (seed, first) in enumerate(zip(seeds, before, strict=True))
+    ]
 
 
 def _optimizers(given, nets):

@@ -24,6 +24,8 @@ class Sequential:
     params, grads: (P,), one contiguous vector each, never moved; `layers[i].W`, `.b`, `.dW`, `.db` are views of them.
     A user may write into them between calls. A call that writes them refuses data that lie in them, and raises
     ValueError where the array was made read-only, or given another shape or dtype.
+    epochs: those that `fit` has trained the network for, in copies and files too: the next one goes on from there. It
+    may be set; 0 begins anew.
 
     Raises ValueError or TypeError, naming the argument, for layers that do not fit each other or the loss.
     """
@@ -39,7 +41,7 @@ class Sequential:
         self.layers = tuple(_checked(layers, self.loss))
         dense = [layer for layer in self.layers if layer.size]
         self.inputs, self.units = dense[0].inputs, dense[-1].units
-        self.data_spec = None
+        self.data_spec, self.epochs = None, 0
         self._allocate()
         before = None
         for number, layer in enumerate(dense):
@@ -357,13 +359,14 @@ class Sequential:
             "params": self.params.copy(),
             "grads": self.grads.copy(),
             "draws": self._draws,
+            "epochs": self.epochs,
         }
 
     def __setstate__(self, state):
         self.__dict__.update(Sequential.from_config(state["config"]).__dict__)
         self._plans = plans.Cache(self._make_plan)
         self.params[:], self.grads[:] = state["params"], state["grads"]
-        self._draws = state["draws"]
+        self._draws, self.epochs = state["draws"], state.get("epochs", 0)  # those of an older version have none
 
     # ---- how it is done --------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ def history(history, path=None, title="Training", validation="validation"):
     curves = getattr(history, "history", history)
     if not curves.get("loss"):
         raise ValueError("the history is empty: no epoch was finished; train for at least one")
+    first = 1 + (getattr(history, "epoch", None) or [0])[0]  # of a network that was trained before, a later one
     names = [name for name in ("loss", "accuracy") if curves.get(name)]
     own = {key: values for key, values in curves.items() if key not in OWN and len(values)}
     names += [name for name in own if not (name.startswith("val_") and name.removeprefix("val_") in own)]
@@ -41,30 +42,31 @@ def history(history, path=None, title="Training", validation="validation"):
         axes = part.subplots()
         for key, label, style in ((name, "training", TRAINING), ("val_" + name, validation, VALIDATION)):
             if curves.get(key):
-                _curve(axes, key, label if key in OWN else key, style, curves[key])
-        _style_curves(axes, name, len(curves["loss"]))
+                _curve(axes, key, label if key in OWN else key, style, first, curves[key])
+        _style_curves(axes, name, first, len(curves["loss"]))
         legend_below(part, 5.2)
     return finish(figure, path)
 
 
-def _curve(axes, key, label, style, values):
-    """The curve of one key of the History; what is not finite is left out."""
+def _curve(axes, key, label, style, first, values):
+    """The curve of one key of the History, from epoch number `first` on; what is not finite is left out."""
     values = (100 if key in ("accuracy", "val_accuracy") else 1) * np.array(values, dtype=float)
     there = np.flatnonzero(np.isfinite(values))
     last = values[there[-1]] if len(there) else math.nan
     label += f": {last:.1f} % at the end" if key in ("accuracy", "val_accuracy") else f": {last:.3g} at the end"
-    axes.plot(there + 1, values[there], label=label, linewidth=1.8, markersize=3 if len(there) > 1 else 6,
+    axes.plot(there + first, values[there], label=label, linewidth=1.8, markersize=3 if len(there) > 1 else 6,
               **{**style, "marker": style["marker"] if len(there) <= _MARKED else ""})
 
 
-def _style_curves(axes, name, epochs):
+def _style_curves(axes, name, first, epochs):
     from matplotlib.ticker import MaxNLocator
     axes.set_xlabel("epoch")
     axes.set_ylabel("accuracy (%)" if name == "accuracy" else wrapped(name, 3.2, 10))
     axes.set_title(name.capitalize() if name in OWN else wrapped(name, 4.4, 11), fontsize=11)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.xaxis.set_major_formatter(lambda epoch, _: f"{epoch:,.0f}")
-    axes.set_xlim(0.5 if epochs < 3 else 1 - 0.02 * epochs, epochs + (0.5 if epochs < 3 else 0.02 * epochs))
+    beside = 0.5 if epochs < 3 else 0.02 * epochs
+    axes.set_xlim(first - beside, first - 1 + epochs + beside)
     if name == "accuracy":
         axes.set_ylim(top=min(100.5, axes.get_ylim()[1]))
     elif name == "loss":

@@ -131,14 +131,15 @@ def _fitting(tqdm):
 class Progress:
     """A tqdm bar over all batches of a training, or nothing at all.
 
-    epochs, batches: ints, the number of epochs and of batches in each. show: True, False, or None for "where stderr is
-    a terminal, and in a notebook". A program without stderr has no bar. For use in a `with` statement, which closes it.
+    epochs, batches: ints, the number of epochs and of batches in each; first: the epochs that came before. show: True,
+    False, or None for "where stderr is a terminal, and in a notebook". A program without stderr has no bar. For use in
+    a `with` statement, which closes it.
     """
 
-    def __init__(self, epochs, batches, show=None):
+    def __init__(self, epochs, batches, show=None, first=0):
         if show is not None:
             show = check.flag("progress", show)
-        self._epochs, self._bar = epochs, None
+        self._epochs, self._bar = first + epochs, None
         if show is False or not _can_be_written_to(sys.stderr):
             return
         # tqdm is imported only where it is wanted: that takes longer than training a small network

@@ -17,6 +17,7 @@ FORMAT = 1
 PARAMETERS = {"format": FORMAT, "kind": "parameters"}
 DTYPES = {"F32": "float32", "F64": "float64"}
 _DENSE = ("kind", "inputs", "units", "activation", "l1", "l2")
+_TRAINED = ("epochs", "draws")
 _SPEC = ("features", "mean", "scale", "target", "classes", "image_shape")
 _TABLE = ("version", "header", "width", "decimal", "thousands", "target_unit", "columns")
 TABLE_VERSION = 1
@@ -77,8 +78,7 @@ class Schema:
         """All of a network's description."""
         check_format(config)
         expected = ("format", "dtype", "seed", "layers", "loss", "data_spec")
-        if "input_scale" in config:  # older files do not have it
-            expected += ("input_scale",)
+        expected += tuple(key for key in ("input_scale", "trained") if key in config)  # older files do not have them
         self._keys(config, expected, "the description")
         if config["dtype"] not in DTYPES.values():
             raise ValueError(f"dtype is {self.show(config['dtype'])}; expected 'float32' or 'float64'")
@@ -90,6 +90,16 @@ class Schema:
         inputs, units = self._layers(config["layers"])
         self._loss(config["loss"])
         self.data_spec(config["data_spec"], inputs, units)
+        if "trained" in config:
+            self.trained(config["trained"])
+
+    def trained(self, counts):
+        """What training goes on from: the epochs, and the steps that have drawn masks of dropout."""
+        if not isinstance(counts, dict):
+            raise ValueError(f"trained is {self.show(counts)}; expected an object with {' and '.join(_TRAINED)}")
+        self._keys(counts, _TRAINED, "trained")
+        for key in _TRAINED:
+            self._whole(counts[key], f"trained.{key}", 0, 2**62)
 
     def _layers(self, layers):
         """Width of the first and of the last layer."""

@@ -97,8 +97,7 @@ class _MLP(BaseEstimator):
             X, y, sample_weight = X[train], y[train], weights[0]
         self.history_ = self.net_.fit(
             X, y, epochs=epochs, batch_size=self.batch_size, optimizer=self.optimizer_, sample_weight=sample_weight,
-            validation_data=validation, early_stopping=early_stopping, progress=False,
-            seed=self.net_.seed + self.n_iter_, threads=self.threads)
+            validation_data=validation, early_stopping=early_stopping, progress=False, threads=self.threads)
         self.n_iter_ += len(self.history_.epoch)
         return self
 
@@ -107,10 +106,6 @@ class _MLP(BaseEstimator):
         check_is_fitted(self)
         X = self._data(X, reset=False)
         return _as(self.net_.predict(X), X.dtype)
-
-    def __getstate__(self):
-        # The optimizer's state belongs to one network in one process; partial_fit begins a new one.
-        return {name: value for name, value in super().__getstate__().items() if name != "optimizer_"}
 
 
 class MLPClassifier(ClassifierMixin, _MLP):
@@ -133,7 +128,9 @@ class MLPClassifier(ClassifierMixin, _MLP):
         return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """One more epoch, on X (n, features) and y (n,); the first call needs all classes that will ever come."""
+        """One more epoch, on X (n, features) and y (n,); the first call needs all classes that will ever come.
+
+        As many calls as fit has epochs have its bits, on the same data and without a validation_split."""
         first = not hasattr(self, "net_")
         X, y = self._data(X, y=y, reset=first)
         if first:
@@ -196,7 +193,9 @@ class MLPRegressor(RegressorMixin, _MLP):
         return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping)
 
     def partial_fit(self, X, y, sample_weight=None):
-        """One more epoch, on X (n, features) and y as in fit; returns self."""
+        """One more epoch, on X (n, features) and y as in fit; returns self.
+
+        As many calls as fit has epochs have its bits, on the same data and without a validation_split."""
         first = not hasattr(self, "net_")
         X, y = self._data(X, y=y, reset=first, multi_output=True, y_numeric=True)
         if first:

@@ -73,8 +73,10 @@ def fit(
     held out instead, with its sample_weight. A sample has its sample_weight wherever it is; class_weight is of the
     steps alone, as in Keras. So val_loss says the same of the same rows in both ways, and can be compared between
     trainings of different class_weight.
-    shuffle, seed: epoch e is in the order of fb.batches(..., seed=seed + e), all of them below 2^64; seed is the
-    network's by default.
+    shuffle, seed: epoch e is in the order of fb.batches(..., seed=net.seed + e), where e counts all epochs that the
+    network has had: net.epochs of them before this call. So fit(epochs=5) four times, with one optimizer, has the bits
+    of fit(epochs=20), and callbacks and the History count on from there. With a seed of its own a call begins anew: its
+    first epoch is in the order of seed, the next of seed + 1 ... All of them are below 2^64.
     metrics: {name: f}, values of the validation data beside val_loss: after each epoch f(y, p) gives one number, which
     logs and the History have under that name, and early_stopping may monitor. y: the validation data's targets as they
     were given - labels, one-hot rows, quantities; p: what `predict` gives for these rows; neither can be written to.

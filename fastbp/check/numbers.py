@@ -62,16 +62,18 @@ def integer(name, value, minimum=None, maximum=None):
     return result
 
 
-def seed(name, value, epochs=1):
+def seed(name, value, epochs=1, before=0):
     """`value` as an int that the random generator tells from all others: 0 <= value < 2^64.
 
-    epochs: of a training that shuffles epoch e by value + e, each of which must be one as well.
+    epochs: of a training that shuffles epoch e by value + e, each of which must be one as well; before: those that came
+    before it.
     """
     result = integer(name, value, minimum=0, maximum=SEEDS - 1)
-    if result + epochs > SEEDS:
+    if result + before + epochs > SEEDS:
+        earlier = f" with the {before} epochs before" if before else ""
         raise ValueError(
-            f"{name} is {result} and epochs {epochs}, expected their sum to be at most {SEEDS}, as epoch e is shuffled "
-            f"by {name} + e; choose a smaller {name}"
+            f"{name} is {result} and epochs {epochs}, expected their sum{earlier} to be at most {SEEDS}, as epoch e is "
+            f"shuffled by {name} + e; choose a smaller {name}"
         )
     return result
 

@@ -3,7 +3,7 @@ holes, data of other libraries."""
 
 from tests.faults import Fault
 
-LOGS, METRICS = "tests/test_logs.py", "tests/test_metrics.py"
+LOGS, METRICS, PARTS = "tests/test_logs.py", "tests/test_metrics.py", "tests/test_training_in_parts.py"
 
 FAULTS = [
     Fault(
@@ -47,5 +47,34 @@ FAULTS = [
         old="    view = array.view()\n    view.flags.writeable = False\n",
         new="    view = array.view()\n",
         red=(f"{METRICS}::test_what_it_is_given_cannot_be_changed",),
+    ),
+    Fault(
+        what="every fit begins with the order of the first epoch",
+        file="fastbp/loop.py",
+        old="    shuffled, before = (epochs, first if seed is None else 0)",
+        new="    shuffled, before = (epochs, 0)",
+        red=(f"{PARTS}::test_four_times_five_epochs_are_twenty",),
+    ),
+    Fault(
+        what="a file has no count of dropout's masks",
+        file="fastbp/files.py",
+        old='counts.get("draws", model._draws)',
+        new="model._draws",
+        red=(f"{PARTS}::test_four_times_five_epochs_are_twenty",),
+    ),
+    Fault(
+        what="a seed of the call's own goes on, too",
+        file="fastbp/loop.py",
+        old="    shuffled, before = (epochs, first if seed is None else 0)",
+        new="    shuffled, before = (epochs, first)",
+        red=(f"{PARTS}::test_the_order_is_that_of_all_epochs_and_a_seed_of_its_own_begins_anew",),
+    ),
+    Fault(
+        what="a pickled estimator forgets its optimizer",
+        file="fastbp/sklearn.py",
+        old="class MLPClassifier(ClassifierMixin, _MLP):\n",
+        new="_MLP.__getstate__ = lambda self: {k: v for k, v in vars(self).items() if k != 'optimizer_'}\n\n\n"
+        "class MLPClassifier(ClassifierMixin, _MLP):\n",
+        red=(f"{PARTS}::test_an_estimators_partial_fits_are_its_fit",),
     ),
 ]

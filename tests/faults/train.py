@@ -22,8 +22,8 @@ FAULTS = [
     Fault(
         what="a History's lists grow one by one",
         file="fastbp/callbacks.py",
-        old="        deque(map(list.append, lists, [epoch, *logs.values()]), maxlen=0)\n",
-        new="        for each, value in zip(lists, [epoch, *logs.values()], strict=True):\n"
+        old="        deque(map(list.append, [self.epoch, *self.history.values()], [epoch, *values]), maxlen=0)\n",
+        new="        for each, value in zip([self.epoch, *self.history.values()], [epoch, *values], strict=True):\n"
         "            each.append(value)\n",
         red=(f"{INTERRUPTED}::test_fit_is_interrupted_between_two_steps_wherever_it_is",),
     ),
@@ -108,8 +108,8 @@ FAULTS = [
     Fault(
         what="the seeds of later epochs wrap at 2^64",
         file="fastbp/check/numbers.py",
-        old="    if result + epochs > SEEDS:\n",
-        new="    if result + 1 > SEEDS:\n",
+        old="    if result + before + epochs > SEEDS:\n",
+        new="    if result + before + 1 > SEEDS:\n",
         red=(f"{TELLS}::test_the_seed_of_every_epoch_is_one",),
     ),
     Fault(
