@@ -403,8 +403,8 @@ class Plan(Looks):
     # ---- files and sharing -----------------------------------------------------------------------------------------
 
     def save(self, path):
-        """Writes the parameters to a safetensors file, a tensor for each; `load` of a plan of the same graph reads
-        it, and goes on with the epochs and masks of dropout where this one is."""
+        """Writes the parameters to a safetensors file, a path or an open binary one, a tensor for each; `load` of a
+        plan of the same graph reads it, and goes on with the epochs and masks of dropout where this one is."""
         from . import files
 
         check.vectors(self, ())

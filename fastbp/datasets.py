@@ -6,6 +6,7 @@ Source of MNIST: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of ha
 
 import gzip
 import hashlib
+import io
 import math
 import os
 import sys
@@ -17,7 +18,9 @@ from . import foreign
 from .csv_file import Format
 from .quiet import quiet
 from .splits import split_rows
+from .streams import OR_OPEN, check_open, is_stream, read
 from .tables import Dataset, Table, load_csv, load_features
+from .writing import path_of
 
 __all__ = ["Dataset", "Format", "Table", "load_csv", "load_digits", "load_features", "load_mnist", "read_idx"]
 
@@ -119,11 +122,14 @@ def _read_pair(image_path, label_path):
 def read_idx(path):
     """Read an IDX file, gzipped or not -> array of the file's shape and type in the machine's byte order.
 
+    path: a str, bytes or os.PathLike, or an open binary file, which is read to its end.
+
     The format: two zero bytes, a type byte, the number of dimensions, each as a big-endian uint32, then the values.
     Raises ValueError for a foreign, truncated or over-long file, FileNotFoundError if there is none.
     """
+    path, opened = _opened(path)
     try:
-        with open(path, "rb") as raw:
+        with opened() as raw:
             # The content says whether it is gzipped: downloaded archives often lose or keep a wrong ".gz".
             zipped = raw.peek(2)[:2] == b"\x1f\x8b"           # a pipe cannot be read twice
             with gzip.GzipFile(fileobj=raw) if zipped else raw as file:
@@ -134,6 +140,15 @@ def read_idx(path):
         raise IsADirectoryError(f"{path}: a folder; expected an IDX file; give the path of one in it") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: a truncated or damaged gzip file ({error}); fetch it again") from None
+
+
+def _opened(path):
+    """(what messages call it, what opens it) of a path or an open binary file."""
+    if not is_stream(path, "read"):
+        path = path_of(path, instead=OR_OPEN)
+        return path, lambda: open(path, "rb")
+    shown = check_open(path, "readable")
+    return shown, lambda: io.BufferedReader(io.BytesIO(read(path, sys.maxsize, shown)))
 
 
 def _read_idx(path, file):
@@ -183,7 +198,7 @@ def _cache():
 def _find_mnist(data_dir):
     """Paths of the four files in the first folder that has them all; None if they must be downloaded."""
     if data_dir is not None:
-        data_dir = os.fspath(data_dir)
+        data_dir = path_of(data_dir, "data_dir")
         places = [data_dir, os.path.join(data_dir, "mnist")]
     else:
         root = os.environ.get("FASTBP_DATA")

@@ -10,7 +10,7 @@ with "trained" likewise: the graph is the program that wrote it, not part of the
 
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -18,24 +18,37 @@ from safetensors.numpy import save as to_bytes
 
 from fastbp import check, foreign
 from fastbp.schema import DTYPES, FORMAT, PARAMETERS, Schema, check_format, keys
+from fastbp.streams import OR_OPEN, is_stream, target, write
+from fastbp.tensors import Tensors
 from fastbp.writing import path_of, write_atomically
 
 
 def save(net, path):
-    """Write a network to `path`. A reader sees the old file or the whole new one: it is written aside, then renamed.
+    """Write a network to `path`: a str, bytes or os.PathLike, or an open binary file, such as io.BytesIO.
 
-    A symbolic link is followed. The file keeps its permissions and, where the system lets us, its owner and group;
-    other hard links to it keep the old content. What a save that was killed has left in the folder, a file called
-    .fastbp-*.part, the next save there removes. Raises ValueError if a parameter is not finite, data_spec is not of the
-    schema or `path` is a pipe, a socket or a device, IsADirectoryError for a folder, OSError where it cannot be
-    written; a file already at `path` is then as it was.
+    A reader of the path sees the old file or the whole new one: it is written aside, then renamed. A symbolic link is
+    followed. The file keeps its permissions and, where the system lets us, its owner and group; other hard links to it
+    keep the old content. What a save that was killed has left in the folder, a file called .fastbp-*.part, the next
+    save there removes. Raises ValueError if a parameter is not finite, data_spec is not of the schema or `path` is a
+    pipe, a socket or a device, IsADirectoryError for a folder, OSError where it cannot be written; a file already at
+    `path` is then as it was.
+
+    An open file is written from where it stands, flushed and left open; it need not be able to seek. Raises TypeError
+    for one of text, ValueError for one that is closed or not writable, OSError where it did not take everything.
     """
-    path = path_of(path)
+    path = target(path)
     text = description(net)
     check.vectors(net, ())
     params = np.ascontiguousarray(net.params)
     _check_finite(params, "the network cannot be saved: ")
-    write_atomically(path, to_bytes({"params": params}, metadata={"fastbp": text}))
+    _write(path, to_bytes({"params": params}, metadata={"fastbp": text}))
+
+
+def _write(path, data):
+    if isinstance(path, str):
+        write_atomically(path, data)
+    else:
+        write(path, data)
 
 
 def description(net):
@@ -57,6 +70,9 @@ def load(path):
     Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign or
     truncated file, unknown, missing or mistyped entries, sizes that do not match the tensor, parameters that are not
     finite. No message shows texts or values of the file.
+
+    path: as for `save`. Of an open file exactly the network is read, from where it stands, so that several may follow
+    each other.
     """
     with _opened(path, "model saved by net.save or fastbp train") as file:
         config = _read_config(file.metadata(), list(file.keys()))
@@ -96,10 +112,10 @@ def save_parameters(parameters, path, counts=None):
         if name == "__metadata__":
             raise ValueError("a parameter is called '__metadata__', which a safetensors file cannot hold; rename it")
         _check_finite(array.ravel(), f"the parameters cannot be saved: {check.printable(name)}: ")
-    path = path_of(path)
+    path = target(path)
     tensors = {name: array.copy() for name, array in parameters.items()}
     description = {**PARAMETERS, "trained": counts} if counts else PARAMETERS
-    write_atomically(path, to_bytes(tensors, metadata={"fastbp": json.dumps(description)}))
+    _write(path, to_bytes(tensors, metadata={"fastbp": json.dumps(description)}))
 
 
 def load_parameters(parameters, path):
@@ -138,22 +154,35 @@ def _read_tensor(file, name, array):
 
 @contextmanager
 def _opened(path, what):
-    """The safetensors file at `path`, which should be a `what`; anything wrong with it is a ValueError that says so."""
-    path = path_of(path)
-    _check_file(path, what)
+    """The safetensors file at `path`, or at which an open file is, that should be a `what`; anything wrong with it is a
+    ValueError that says so."""
+    if is_stream(path, "read"):
+        path, file = f"path {check.shown(path)}", path
+        try:
+            opened = nullcontext(Tensors(file))
+        except SafetensorError as error:
+            raise _none(path, what, str(error)) from None
+    else:
+        path = path_of(path, instead=OR_OPEN)
+        _check_file(path, what)
+        opened = None
     try:
-        with safe_open(path, framework="numpy") as file:
+        with opened or safe_open(path, framework="numpy") as file:
             yield file
     except SafetensorError:                                       # its words may be the file's
-        seems = foreign.seems(path)
-        raise ValueError(f"{path}: not a safetensors file, or a truncated one{seems and f' (it seems to be {seems})'}; "
-                         f"expected a {what}") from None
+        raise _none(path, what, foreign.seems(path)) from None
     except OSError as error:
         told = type(error)(f"{path}: cannot be read ({error.strerror or error}); expected a {what}")
         told.errno = error.errno
         raise told from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: not a usable {what}: {error}") from None
+
+
+def _none(path, what, seems):
+    """The error for what is no safetensors file; seems: what it seems to be."""
+    return ValueError(f"{path}: not a safetensors file, or a truncated one{seems and f' (it seems to be {seems})'}; "
+                      f"expected a {what}")
 
 
 def _check_file(path, what):

@@ -59,7 +59,13 @@ def seems(path):
             head, size = file.read(4096), os.fstat(file.fileno()).st_size
     except (OSError, ValueError):
         return ""
-    if not size:
+    return of_bytes(head, lambda: _archive(path)) if size else "an empty file"
+
+
+def of_bytes(head, archive=lambda: "a zip file"):
+    """In words, what a file that begins with these bytes seems to be; "" where nothing is known of it. archive: what
+    looks into a zip file."""
+    if not head:
         return "an empty file"
     if not any(head):
         return "a file of zeros"
@@ -67,7 +73,7 @@ def seems(path):
         if head.startswith(beginning):
             return what
     if head.startswith(b"PK"):
-        return _archive(path)
+        return archive()
     if head[4:8] == b"TFL3":
         return "a TensorFlow Lite model"
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):

@@ -316,7 +316,7 @@ class Sequential:
     # ---- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path):
-        """Writes the network to one safetensors file; `fastbp.load(path)` reads it."""
+        """Writes the network to one safetensors file, a path or an open binary file; `fastbp.load(path)` reads it."""
         from . import files
 
         files.save(self, path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from . import colours
 from .looks import numbers
 from .node import described
+from .writing import path_of
 
 __all__ = ["draw"]
 
@@ -26,7 +27,7 @@ def draw(plan, path=None):
     another ending.
     """
     if path is not None:
-        path = Path(path)
+        path = Path(path_of(path))
         if path.suffix.lower() not in SUFFIXES:
             raise ValueError(f"path is {str(path)!r}, expected an ending {', '.join(SUFFIXES)}; choose one of them")
     try:

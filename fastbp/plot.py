@@ -1,8 +1,8 @@
 """Pictures of a training run: its curves, the first layer's weights, the images most confidently mistaken.
 
-Each function returns a matplotlib Figure; with `path` it is also written there (PNG, PDF, SVG by the name's ending) and
-no window or backend is touched. Without `path` the figure is pyplot's, for `plt.show()` or a notebook.
-matplotlib is imported at the first call; ImportError names the extra to install if it is missing.
+Each function returns a matplotlib Figure; with `path` it is also written there (PNG, PDF, SVG by the name's ending, PNG
+into an open binary file) and no window or backend is touched. Without `path` the figure is pyplot's, for `plt.show()`
+or a notebook. matplotlib is imported at the first call; ImportError names the extra to install if it is missing.
 """
 
 import math
@@ -13,6 +13,7 @@ import numpy as np
 from .colours import FRAME, GREY, SIGNED, TRAINING, VALIDATION
 from .logs import OWN
 from .quiet import quiet
+from .streams import target
 
 __all__ = ["history", "mistakes", "weights"]
 
@@ -192,7 +193,10 @@ def _bare(axes):
 
 
 def open_figure(path, size):
-    """A Figure of `size` (width, height) in inches: pyplot's without a path, one of its own with one."""
+    """A Figure of `size` (width, height) in inches: pyplot's without a path, one of its own with one, which is looked
+    at."""
+    if path is not None:
+        target(path)
     try:
         if path is None:
             from matplotlib import pyplot
@@ -253,5 +257,5 @@ def plain_numbers(axis):
 def finish(figure, path):
     """The figure, written to `path` where there is one."""
     if path is not None:
-        figure.savefig(path, dpi=130)
+        figure.savefig(target(path), dpi=130)
     return figure

@@ -30,13 +30,13 @@ _FLAGS = os.O_RDWR | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOL
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def path_of(path, what="path"):
-    """A path as text; TypeError or ValueError for what can be none."""
+def path_of(path, what="path", instead=""):
+    """A path as text; TypeError or ValueError for what can be none. instead: what else could be passed, in words."""
     try:
         text = os.fsdecode(path)
     except TypeError:
-        raise TypeError(f"{what} is {check.shown(path)}, expected the path of a file; pass a str or a "
-                        f"pathlib.Path") from None
+        raise TypeError(f"{what} is {check.shown(path)}, expected the path of a file; pass a str or a pathlib.Path"
+                        f"{instead and f', {instead}'}") from None
     if not text or "\0" in text:
         raise ValueError(f"{what} is {text!r}, expected the path of a file; pass one "
                          f"{'without NUL characters' if text else 'that is not empty'}")

@@ -146,12 +146,15 @@ def test_the_seed_of_every_epoch_is_one(data):
     X, Y, _ = data
     net, optimizer = made(seed=2**64 - 2), fb.SGD(lr=0.1)
     net.fit(X, Y, epochs=2, batch_size=10)
-    before = net.params.copy()
+    before, net.epochs = net.params.copy(), 0
     for call in (lambda: net.fit(X, Y, epochs=3, batch_size=10, optimizer=optimizer),
                  lambda: fb.fit_many([net], X, Y, epochs=3, batch_size=10, optimizers=[optimizer])):
         with pytest.raises(ValueError, match=r"is 18446744073709551614 and epochs 3, expected their sum .* choose"):
             call()
     assert (net.params == before).all() and optimizer.steps == 0
+    net.epochs = 1
+    with pytest.raises(ValueError, match=r"epochs 2, expected their sum with the 1 epochs before to be at most"):
+        net.fit(X, Y, epochs=2, batch_size=10)
     net.fit(X, Y, epochs=3, batch_size=10, shuffle=False)
     with pytest.raises(ValueError, match=r"seeds\[0\] is 18446744073709551616, expected an integer"):
         fb.fit_many([net], X, Y, seeds=[2**64])

@@ -58,9 +58,9 @@ def test_there_is_something_to_check():
 # ---- 1: who imports whom -------------------------------------------------------------------------------------------
 
 DOORS = {"datasets", "tables", "model_tables", "csv_file", "csv_text", "cells", "notation", "units", "dates",
-         "column_kinds", "column_choice", "target_column", "metrics", "files", "schema", "writing", "foreign",
-         "colours", "plot", "picture", "sklearn", "curve", "curve_plot", "cli", "cli_parts", "cli_reading", "cli_train",
-         "cli_predict", "cli_evaluate", "cli_curve", "__main__"}
+         "column_kinds", "column_choice", "target_column", "quality", "files", "schema", "writing", "foreign",
+         "streams", "tensors", "colours", "plot", "picture", "sklearn", "curve", "curve_plot", "cli", "cli_parts",
+         "cli_reading", "cli_train", "cli_predict", "cli_evaluate", "cli_curve", "__main__"}
 # A method that opens a door: the only imports that go up, and only when they are called.
 OPENED_BY_METHODS = {("fastbp.network", "fastbp.files"), ("fastbp.compiled", "fastbp.files"),
                      ("fastbp.callbacks", "fastbp.plot"), ("fastbp.graph", "fastbp.picture")}
