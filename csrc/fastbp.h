@@ -77,7 +77,8 @@ typedef void fbp_backward(void *dZ, ptrdiff_t lddz, const void *dY, ptrdiff_t ld
                           ptrdiff_t m, ptrdiff_t n);
 
 /* Returns sum_i w_i * scale * loss(Y_i, T_i); dY (m, n) = its gradient, unless dY is NULL. w (m) or NULL for ones.
- * Y (m, n). T (m, n) of reals; for cross_entropy_labels T (m) of int32 and ldt is not used. param is the loss's own number. */
+ * Y (m, n). T (m, n) of reals, for <name>_missing with NaN where there is no target, which adds nothing; for
+ * cross_entropy_labels T (m) of int32 and ldt is not used. param is the loss's own number. */
 typedef double fbp_loss(void *dY, ptrdiff_t lddy, const void *Y, ptrdiff_t ldy, const void *T, ptrdiff_t ldt,
                         const void *w, ptrdiff_t m, ptrdiff_t n, double scale, double param);
 

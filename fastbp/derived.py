@@ -1,4 +1,4 @@
-"""What is derived from a graph beside its gradient: bounds of integer inputs, Hessian-vector products."""
+"""What is derived from a graph beside its gradient: bounds and gaps of inputs, Hessian-vector products."""
 
 from .elementwise import absolute, multiply, square, total_of
 from .node import Node, constant, differentiate
@@ -15,6 +15,18 @@ def integer_limits(order):
                 most = rows[node.op][0] if node.op in rows else node.inputs[0].size
                 limits[child.name] = min(most, limits.get(child.name, most))
     return limits
+
+
+def targets_with_gaps(order):
+    """The names of the inputs among these nodes that may be NaN: that are nothing but targets of losses which leave
+    missing ones out."""
+    found, others = set(), set()
+    for node in order:
+        for place, child in enumerate(node.inputs):
+            if child.op == "data":
+                is_target = node.op == "loss" and place == 1 and node.function.ignores
+                (found if is_target else others).add(child.name)
+    return found - others
 
 
 def hessian_vector(wanted, loss):

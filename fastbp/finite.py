@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import check
 from .elementwise import total_of
 from .node import OPERATIONS, constant, differentiate, ordered
 
@@ -30,7 +31,8 @@ def forward(plan, arrays, n, draws):
     nodes = _reals(ordered([plan.loss_node]))
     found = plan._run_nodes(tuple(nodes), nodes, arrays, n, draws)
     for node in nodes:
-        if not np.isfinite(found[node]).all():
+        gaps = node.op == "data" and node.name in plan._gaps
+        if not gaps and not np.isfinite(found[node]).all():
             return Trouble(f"at {_with_inputs(node)}", _remedy(node))
     return None
 
@@ -108,7 +110,7 @@ def in_network(net, X, targets, labels=False, weights=None):
         return layer + sizes
     if not math.isfinite(net._outputs(X, targets, labels, weights)[1]):
         told = f"in {net.loss.name}, although every layer's output is finite, of outputs up to {size:.3g}"
-        told += "" if labels else f", targets up to {_size(targets):.3g}"
+        told += "" if labels else f", targets up to {_size(check.known(targets)):.3g}"
         return told + ("" if weights is None else f", sample weights up to {_size(weights):.3g}")
     if not math.isfinite(net._penalty()):
         return f"in the penalties (l1, l2), of parameters up to {_size(net.params):.3g}"

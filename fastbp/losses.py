@@ -7,15 +7,20 @@ cannot overflow: the network's last layer is then "linear", and `predict` applie
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import ClassVar
 
 from fastbp import check
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Loss:
-    """What losses have in common; the class attributes are the facts of a kind of loss."""
+    """What losses have in common; the class attributes are the facts of a kind of loss.
+
+    missing: "refuse" or "ignore". With "ignore" targets may be NaN, and those that are add nothing to the loss nor to
+    the gradient, whatever the output is; what the sum is divided by stays the same, as if each had a weight of its own
+    and theirs were 0. An accuracy is that of the targets that are there, NaN where there are none.
+    """
 
     name: ClassVar[str]  # as users write it
     row: ClassVar[str]  # of csrc/kernels.def, the same as name but for mse
@@ -26,6 +31,15 @@ class Loss:
     one_hot: ClassVar[bool] = False  # integer labels on several units become one-hot targets
     target_range: ClassVar[tuple | None] = None  # (low, high) of the targets
     target_remedy: ClassVar[str] = ""
+    missing: str = field(default="refuse", kw_only=True)
+
+    def __post_init__(self):
+        check.choice("missing", self.missing, ("refuse", "ignore"))
+
+    @property
+    def ignores(self):
+        """Whether a target may be NaN."""
+        return self.missing == "ignore"
 
     @property
     def param(self):
@@ -34,20 +48,28 @@ class Loss:
 
     def kernel(self, labels=False):
         """The kernel's row in the compiled table. labels: whether the targets are int32 class labels."""
-        return self.row + "_labels" if labels and self.takes_labels else self.row
+        return self.row + "_labels" * (labels and self.takes_labels) + "_missing" * self.ignores
 
     def scale(self, batch, units):
         """The factor of the sum over `batch` samples and `units` outputs that makes it this loss."""
         return 1.0 / (batch * units) if self.over_units else 1.0 / batch
 
     def config(self):
-        """JSON-able dict: the name and the settings."""
-        return {"name": self.name, **asdict(self)}
+        """JSON-able dict: the name and the settings, but for missing="refuse", which older versions do not know."""
+        settings = asdict(self)
+        if not self.ignores:
+            del settings["missing"]
+        return {"name": self.name, **settings}
+
+    def __repr__(self):
+        known = [item.name for item in fields(self) if item.name != "missing" or self.ignores]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in known)})"
 
     @classmethod
     def settings(cls):
         """{name: default, or dataclasses.MISSING} of the arguments."""
-        return check.settings_of(cls)
+        found = check.settings_of(cls)
+        return {**{key: value for key, value in found.items() if key != "missing"}, "missing": found["missing"]}
 
     def check_output(self, activation, units):
         """Raises ValueError where an output layer of this activation and width makes no sense with this loss."""
@@ -94,7 +116,7 @@ class MAE(Loss):
     one_hot = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Huber(Loss):
     """d^2 / 2 where |d| = |y - t| <= delta, else delta (|d| - delta / 2); mean over samples and units. delta > 0.
 
@@ -106,6 +128,7 @@ class Huber(Loss):
     delta: float = 1.0
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "delta", check.number("delta", self.delta, above=0.0))
 
     @property
@@ -113,7 +136,7 @@ class Huber(Loss):
         return self.delta
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CrossEntropy(Loss):
     """log sum_j exp(y_j) - sum_j t_j y_j, mean over samples: softmax and cross-entropy in one, for two units or more.
 
@@ -132,6 +155,12 @@ class CrossEntropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self):
+        super().__post_init__()
+        if self.ignores:
+            raise ValueError(
+                "missing is 'ignore' with cross_entropy, expected 'refuse': the outputs of a row have one target "
+                "together; leave rows without one out, or give them a sample_weight of 0"
+            )
         object.__setattr__(self, "label_smoothing", check.fraction("label_smoothing", self.label_smoothing))
 
     @property
@@ -171,7 +200,7 @@ class Poisson(Loss):
     target_remedy = "pass counts, or choose a loss that takes negative targets, such as 'mse'"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Quantile(Loss):
     """max(q (t - y), (q - 1) (t - y)), mean over samples and units: the pinball loss, least at the q-quantile.
 
@@ -182,6 +211,7 @@ class Quantile(Loss):
     q: float = 0.5
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "q", check.number("q", self.q, above=0.0, below=1.0))
 
     @property

@@ -10,7 +10,7 @@ from . import check, loop, sources, train
 from ._core import caller, cpu
 from ._core import many as core
 from ._core.ready import together
-from .network import Sequential
+from .network import Sequential, share
 from .optimizers import SGD, Optimizer
 from .progress import Progress
 
@@ -128,7 +128,7 @@ class _Member(train.NetworkJob):
         key = prefix, net.dtype, net.input_scale
         if key not in seen:
             seen[key] = sources.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
-        arrays = *key, net.loss.name, net.units
+        arrays = *key, net.loss.name, net.loss.missing, net.units
         if arrays not in seen:
             seen[arrays] = super().checked(seen[key], y, sample_weight, prefix)
         return seen[arrays]
@@ -152,7 +152,7 @@ class _Member(train.NetworkJob):
             self.model._right(self.model._outputs(X[piece])[0], targets[piece], self.labels, self.question)
             for piece in pieces
         ]
-        return float(np.mean(np.concatenate(right)))
+        return share(np.concatenate(right))
 
     def begin(self, history, shuffle, bar):
         """Takes the optimizer; `resume` trains."""

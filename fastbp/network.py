@@ -161,7 +161,8 @@ class Sequential:
         arrays = {"X": X, "targets": y, "weights": weights}
         loss = float(plan.run("gradients", arrays, model=self)[0])
         self._last = plan
-        if weights is None and (self.loss.target_range is None or labels) and self._repeatable(kinds):
+        repeatable = (self.loss.target_range is None or labels) and not self.loss.ignores and self._repeatable(kinds)
+        if weights is None and repeatable:
             self._ready = plan.ready(
                 ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
                 scanned=("X", "targets"),
@@ -213,7 +214,8 @@ class Sequential:
         return Y
 
     def evaluate(self, X, y, sample_weight=None, class_weight=None):
-        """{"loss": mean over the samples, with penalties} and, for a classification, {"accuracy": share right}.
+        """{"loss": mean over the samples, with penalties} and, for a classification, {"accuracy": share right}, of the
+        targets that are there where the loss ignores those that are missing.
 
         Dropout is off. An accuracy is given for cross_entropy and binary_cross_entropy, and for targets that are
         classes: integer labels, or one-hot rows of two outputs or more, with a loss that compares with such (the
@@ -229,7 +231,7 @@ class Sequential:
         itself (or the only one); None, nothing: this is no classification."""
         if labels or self.loss.name == "cross_entropy":
             return "class"
-        if self.loss.one_hot and self.units > 1 and check.one_hot(targets):
+        if self.loss.one_hot and self.units > 1 and check.one_hot(targets, self.loss.ignores):
             return "class"
         return "answers" if self.loss.classification else None
 
@@ -243,15 +245,18 @@ class Sequential:
         Y, loss = self._outputs(X, targets, labels, weights)
         result = {"loss": float(loss + self._penalty())}
         if question:
-            result["accuracy"] = float(np.mean(self._right(Y, targets, labels, question)))
+            result["accuracy"] = share(self._right(Y, targets, labels, question))
         return result, Y
 
     @quiet
     def _right(self, Y, targets, labels, question):
         """Which of the outputs Y (n, units), before the loss's link, are right: bools, one for each that counts."""
+        gaps = self.loss.ignores and not labels
         if question == "class":
-            return Y.argmax(1) == (targets if labels else targets.argmax(1))
-        return (Y > 0) == (targets > 0.5)  # the outputs are logits
+            right = Y.argmax(1) == (targets if labels else targets.argmax(1))
+            return right[check.rows_that_are_there(targets)] if gaps else right
+        right = (Y > 0) == (targets > 0.5)  # the outputs are logits
+        return right[~np.isnan(targets)] if gaps else right
 
     @quiet
     def _outputs(self, X, targets=None, labels=False, weights=None):
@@ -413,6 +418,11 @@ class Sequential:
     def __repr__(self):
         parts = [*map(repr, self.layers), f"loss={self.loss!r}", f"dtype={self.dtype.name!r}", f"seed={self.seed}"]
         return text.call("Sequential", parts + [f"input_scale={self.input_scale!r}"] * (self.input_scale != 1))
+
+
+def share(right):
+    """The share of bools that are True, a float; NaN where there are none."""
+    return float(np.mean(right)) if right.size else math.nan
 
 
 def _checked(given, loss):

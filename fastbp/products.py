@@ -239,7 +239,9 @@ def written(node):
     function = node.function
     if target.attributes.get("integer"):
         target = gather(constant(np.eye(y.size)), target)
-    value = LOSSES[function.row](y, target, function.param)
+    there = e.equal(target, target) if function.ignores else None  # NaN is not
+    value = LOSSES[function.row](y, target if there is None else where(there, target, 0.0), function.param)
+    value = value if there is None else where(there, value, 0.0)
     scale = 1 / y.size if function.over_units else 1.0
     value = multiply(value, weights[0]) if weights else value
     return total(value, scale / (node.samples or 1), per_batch=0 if node.samples else 1)

@@ -134,14 +134,16 @@ class Schema:
         if not isinstance(loss, dict) or "name" not in loss:
             raise ValueError(f"loss is {self.show(loss)}; expected an object with 'name' and the loss's settings")
         name = self._name(loss["name"], "loss.name", LOSSES)
-        settings = LOSSES[name].settings()
-        self._keys(loss, ("name", *settings), "loss")
+        settings = [key for key in LOSSES[name].settings() if key != "missing"]
+        self._keys(loss, ("name", *settings, *(("missing",) if "missing" in loss else ())), "loss")
+        if "missing" in loss:  # as files with missing="refuse", and all older ones, have none
+            self._name(loss["missing"], "loss.missing", ("refuse", "ignore"))
         for key in settings:
             self._number(loss[key], f"loss.{key}")
         try:
             loss_from_config(loss)
         except ValueError:                                        # its words show the value
-            values = ", ".join(f"loss.{key} is {self.show(loss[key])}" for key in settings)
+            values = ", ".join(f"loss.{key} is {self.show(loss[key])}" for key in loss if key != "name")
             raise ValueError(f"{values}; expected what the loss {name!r} takes") from None
 
     def data_spec(self, spec, inputs, units):

@@ -61,11 +61,12 @@ def fit(
 ):
     """Trains a network; returns a History.
 
-    X: (n, inputs); y: (n, units), or (n,) for one output or for integer classes. Any dtype of real numbers and any
-    layout. X of uint8, int8, float16, float32 or float64 is never copied, if its rows are contiguous: those of a batch
-    are converted as they are read, so X may be a memory map, read-only and larger than memory, or windows that overlap.
-    What is of another dtype or layout, and y unless it is of the network's dtype, is cast once. Real numbers that are
-    not cast are read where they lie: a callback that writes into them changes what is trained on. Labels are copied.
+    X: (n, inputs); y: (n, units), or (n,) for one output or for integer classes; with NaN where a target is missing, if
+    the loss has missing="ignore". Any dtype of real numbers and any layout. X of uint8, int8, float16, float32 or
+    float64 is never copied, if its rows are contiguous: those of a batch are converted as they are read, so X may be a
+    memory map, read-only and larger than memory, or windows that overlap. What is of another dtype or layout, and y
+    unless it is of the network's dtype, is cast once. Real numbers that are not cast are read where they lie: a
+    callback that writes into them changes what is trained on. Labels are copied.
     epochs, batch_size: ints, 1 or more; a batch_size above n means one batch. optimizer: fb.SGD(lr=0.1) by default; its
     state and count of steps go on where an earlier fit left them.
     sample_weight: (n,); class_weight: {class: factor}, which multiply.
@@ -153,10 +154,11 @@ class NetworkJob(Job):
         elif share:
             edge, self.asked = held_out(share, len(X)), self.question
             self.validation = [X[edge:], targets[edge:], self.labels, None if weights is None else weights[edge:]]
-            validated = check.numeric(y, "y")[edge:] if metrics else y
+            validated = check.numeric(check.unmasked(y) if net.loss.ignores else y, "y")[edge:] if metrics else None
             X, targets, by_class = X[:edge], targets[:edge], None if by_class is None else by_class[:edge]
         self.split = bool(share)
-        validated = check.numeric(validated, "validation y") if metrics and validated is not None else None
+        if metrics and validated is not None:
+            validated = check.numeric(check.unmasked(validated) if net.loss.ignores else validated, "validation y")
         self.metrics = Metrics(metrics, validated)
         arrays = {"X": X, "targets": targets} | ({} if by_class is None else {"weights": by_class})
         super().__init__(net, arrays, batch_size, threads)
@@ -216,13 +218,18 @@ class NetworkJob(Job):
     def warn_of_data(self):
         if self.split and self.question is not None:
             trained, held = (self.classes_of(targets) for targets in (self.arrays["targets"], self.validation[1]))
-            if trained is not None and (text := hints.unseen_classes(trained, held)):
+            if trained is not None and held is not None and (text := hints.unseen_classes(trained, held)):
                 caller.warn(text)
 
     def classes_of(self, targets):
-        """The class of each row of checked targets, ints (n,), or None where rows are several answers."""
+        """The classes of the rows of checked targets that have one, ints (m,); None where rows are several answers, or
+        no row has a class."""
         if self.labels:
             return targets
+        if self.model.loss.ignores:
+            targets = targets[check.rows_that_are_there(targets)]
+            if not len(targets):
+                return None
         if self.question == "class":
             return targets.argmax(axis=1)
         return (targets[:, 0] > 0.5).astype(np.intp) if targets.shape[1] == 1 else None

@@ -117,7 +117,7 @@ def test_dtype():
         (ValueError, {"delta": 1.0}, ["loss has no 'name'", "expected one of: squared_error", "add it"]),
         (ValueError, {"name": "hubert"}, ["unknown loss 'hubert'", "did you mean 'huber'"]),
         (ValueError, {"name": "huber", "q": 1}, ["'huber' has no setting 'q'", "expected: delta", "leave it out"]),
-        (ValueError, {"name": "mse", "q": 1}, ["'mse' has no setting 'q'", "expected: none"]),
+        (ValueError, {"name": "mse", "q": 1}, ["'mse' has no setting 'q'", "expected: missing"]),
         (ValueError, {"name": "huber", "delta": -1}, ["delta is -1", "> 0"]),
     ],
 )

@@ -7,6 +7,7 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 """
 
 from .arrays import array, changed, data, indices, not_an_array, not_finite, numeric, rows, rows_of
+from .gaps import known, rows_that_are_there, unmasked, with_gaps
 from .memory import apart, vectors
 from .names import build, choice, nearest, settings
 from .numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown, threads
@@ -26,6 +27,7 @@ __all__ = [
     "indices",
     "integer",
     "is_labels",
+    "known",
     "nearest",
     "not_an_array",
     "not_finite",
@@ -35,12 +37,15 @@ __all__ = [
     "printable",
     "rows",
     "rows_of",
+    "rows_that_are_there",
     "seed",
     "settings",
     "settings_of",
     "shown",
     "targets",
     "threads",
+    "unmasked",
     "vectors",
     "weights",
+    "with_gaps",
 ]

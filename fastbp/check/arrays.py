@@ -138,18 +138,19 @@ def _ragged(value):
 
 
 @quiet
-def cast(values, dtype, name):
-    """values as aligned C-contiguous `dtype`, without a copy where it is; refuses NaN, infinity and overflow."""
+def cast(values, dtype, name, remedy=None):
+    """values as aligned C-contiguous `dtype`, without a copy where it is; refuses NaN, infinity and overflow. remedy:
+    what to do about NaN and infinity, in words."""
     result = np.require(values, dtype, ["C", "A"])
     if cpu.all_finite(result):
         return result
     if not values.ndim:
         raise ValueError(f"{name} is {values}, expected a finite number that {dtype} can hold; pass another")
-    raise not_finite(values, dtype, name)
+    raise not_finite(values, dtype, name, remedy=remedy)
 
 
 @quiet
-def not_finite(values, dtype, name, scale=1.0):
+def not_finite(values, dtype, name, scale=1.0, remedy=None):
     """The error for `values`, of which one is NaN or infinite, or becomes so as `dtype` or times `scale`."""
     for start in range(0, len(values), _ROWS):
         block = values[start : start + _ROWS]
@@ -163,7 +164,7 @@ def not_finite(values, dtype, name, scale=1.0):
                 f"{head}which {'times input_scale ' * (scale != 1)}overflows {dtype}, expected at most "
                 f"{np.finfo(dtype).max / scale:.3g}; scale {name} down or make the network with dtype='float64'"
             )
-        remedy = f"drop or fill such values, for example with np.nan_to_num({name})"
+        remedy = remedy or f"drop or fill such values, for example with np.nan_to_num({name})"
         return ValueError(f"{head}expected finite numbers; {remedy}")
     return ValueError(f"{name} changed while it was being checked, expected finite numbers; pass a copy of it")
 

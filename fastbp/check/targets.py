@@ -8,6 +8,7 @@ from fastbp._core import cpu
 from fastbp.quiet import quiet
 
 from .arrays import cast, first_bad, index_text, numeric, place_text
+from .gaps import known, unmasked, with_gaps
 from .numbers import number, shown
 
 _INT32 = np.dtype(np.int32)
@@ -20,7 +21,8 @@ def targets(y, n, loss, units, dtype, name="y"):
 
     labels is True for integer class labels given to cross_entropy: the array is then int32 (n,). Otherwise the array
     is (n, units) of `dtype`: real or one-hot targets as they came, (n,) made a column for one unit, and integer labels
-    (n,) made one-hot for a loss that compares with one-hot targets (loss.one_hot) on more than one unit.
+    (n,) made one-hot for a loss that compares with one-hot targets (loss.one_hot) on more than one unit. Where the loss
+    ignores missing targets they are NaN.
     """
     if type(y) is np.ndarray:
         if y.ndim == 1:
@@ -32,7 +34,7 @@ def targets(y, n, loss, units, dtype, name="y"):
                 if loss.target_range is not None:
                     _in_range(y, loss, name)
                 return y, False
-    values = numeric(y, name, classes=True)
+    values = numeric(unmasked(y) if loss.ignores else y, name, classes=True)
     if not values.size:
         raise ValueError(f"{name} is empty (shape {values.shape}), expected one target for each row of X; pass data")
     if values.ndim == 0 or values.shape[0] != n:
@@ -52,21 +54,35 @@ def targets(y, n, loss, units, dtype, name="y"):
             values = values.reshape(n, 1)
     if values.shape != (n, units):
         raise _target_shape(values, n, loss, units, name)
-    result = cast(values, dtype, name)
+    result = with_gaps(values, dtype, name) if loss.ignores else cast(values, dtype, name, _remedy(loss, name))
     if loss.target_range is not None:
-        _in_range(result, loss, name)
+        _in_range(known(result) if loss.ignores else result, loss, name)
     return result, False
 
 
-def one_hot(y):
-    """Whether each row of y (n, units) is a class: all 0, but for a single 1. Looked at in pieces: numbers to be met
-    are seen in the first one."""
+def _remedy(loss, name):
+    """What to do about targets that are missing: in their place zeros, say, would be trained on."""
+    if loss.takes_labels:
+        return f"leave rows without {name} out"
+    return f"leave rows without {name} out, or have the loss leave out what is missing: {_ignoring(loss)}"
+
+
+def _ignoring(loss):
+    settings = [f"{key}={value!r}" for key, value in loss.config().items() if key != "name"]
+    return f"loss=fb.losses.{type(loss).__name__}({', '.join([*settings, 'missing=' + repr('ignore')])})"
+
+
+def one_hot(y, gaps=False):
+    """Whether each row of y (n, units) is a class: all 0, but for a single 1; with gaps, each of those that are not all
+    NaN, and whether there is one. Looked at in pieces: numbers to be met are seen in the first one."""
     rows = max(1, _PIECE // y.shape[1])
+    if gaps:
+        y = y[~np.isnan(y).all(axis=1)]
     for first in range(0, len(y), rows):
         piece = y[first : first + rows]
         if not ((piece == 0) | (piece == 1)).all() or not (piece.sum(axis=1) == 1).all():
             return False
-    return True
+    return len(y) > 0
 
 
 def is_labels(y, loss, units):
@@ -92,7 +108,7 @@ def weights(sample_weight, class_weight, y, n, loss, dtype, classes=None):
             raise ValueError(f"sample_weight has shape {result.shape}, expected ({n},); {hint}")
         result = _non_negative(cast(result, dtype, "sample_weight"), "sample_weight")
     if class_weight is not None:
-        labels = _classes_of(np.asarray(y), loss)
+        labels = _classes_of(known(y) if loss.ignores else np.asarray(y), loss)
         if classes is None:
             classes = max(2, int(labels.max()) + 1 if np.ndim(y) == 1 else np.shape(y)[1])
         table = _class_table(class_weight, classes, dtype)

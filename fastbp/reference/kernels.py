@@ -321,6 +321,29 @@ def cross_entropy_labels_loss(Y, T, w, scale, param):
     return cross_entropy_loss(Y, np.eye(Y.shape[1])[T], w, scale, param)
 
 
+def _ignoring(loss):
+    """The same loss, an element at a time, of the targets that are there: NaN adds nothing and has a gradient of 0."""
+
+    def ignoring(Y, T, w, scale, param):
+        total, gradient = 0.0, np.zeros_like(Y)
+        for j in range(Y.shape[1]):
+            there = ~np.isnan(T[:, j])
+            part = loss(Y[there, j : j + 1], T[there, j : j + 1], w[there], scale, param)
+            total, gradient[there, j] = total + part[0], part[1][:, 0]
+        return total, gradient
+
+    return ignoring
+
+
+squared_error_missing_loss = _ignoring(squared_error_loss)
+half_squared_error_missing_loss = _ignoring(half_squared_error_loss)
+mae_missing_loss = _ignoring(mae_loss)
+huber_missing_loss = _ignoring(huber_loss)
+quantile_missing_loss = _ignoring(quantile_loss)
+poisson_missing_loss = _ignoring(poisson_loss)
+binary_cross_entropy_missing_loss = _ignoring(binary_cross_entropy_loss)
+
+
 # ---- updates: new (p, s0, s1); s0 and s1 are returned as they came where the update has no use for them --------------
 
 
