@@ -24,9 +24,9 @@ def rows(X, width, dtype, name="X", *, scale=1.0, finite=True):
     """
     array = X if type(X) is np.ndarray else check.numeric(X, name)
     if not _lies_well(array, width):
-        array = check.data(array, width, dtype, name)
+        array = check.data(array, width, dtype, name, X)
     if (finite or array.dtype != dtype) and not all_finite(array, dtype, scale):
-        raise check.not_finite(array, dtype, name, scale)
+        raise check.not_finite(array, dtype, name, scale, given=X)
     return array
 
 

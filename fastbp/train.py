@@ -1,5 +1,7 @@
 """Training a network: what `fit` checks and knows of it. The loop itself is in fastbp/loop.py."""
 
+import contextlib
+
 import numpy as np
 
 from . import check, hints, loop, sources
@@ -32,7 +34,9 @@ def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
 
 
 def _array(value, name):
-    """An array of anything, of any subclass."""
+    """An array of anything, of any subclass; of numbers where a table has them that NumPy would make objects of."""
+    with contextlib.suppress(TypeError):  # it has others as well
+        value = check.converted(value, name)
     try:
         return np.asanyarray(value)
     except Exception as error:

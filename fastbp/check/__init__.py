@@ -7,6 +7,7 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 """
 
 from .arrays import array, changed, data, indices, not_an_array, not_finite, numeric, rows, rows_of
+from .frames import converted
 from .gaps import known, rows_that_are_there, unmasked, with_gaps
 from .memory import apart, vectors
 from .names import build, choice, nearest, settings
@@ -20,6 +21,7 @@ __all__ = [
     "build",
     "changed",
     "choice",
+    "converted",
     "data",
     "dtype",
     "flag",

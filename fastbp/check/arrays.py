@@ -7,16 +7,17 @@ import numpy as np
 from fastbp._core import cpu
 from fastbp.quiet import quiet
 
+from .frames import converted, label_of, refusal, tensor_advice
 from .numbers import shown
 
 _INT64 = np.dtype(np.int64)
 _ROWS = 4096  # rows looked at together when searching for a bad value, so that the search needs little memory
 
 
-def data(X, width, dtype, name="X"):
+def data(X, width, dtype, name="X", given=None):
     """X as an aligned C-contiguous (n, width) array of `dtype` (np.dtype float32 or float64), n >= 1.
 
-    X itself is returned where it is that already.
+    X itself is returned where it is that already. given: what X was made of, if it was, for messages.
     """
     # An array that is right already must cost about a microsecond: this is on the path of a step of three.
     if type(X) is np.ndarray and X.dtype is dtype and X.ndim == 2:
@@ -28,7 +29,7 @@ def data(X, width, dtype, name="X"):
     array = numeric(X, name)
     if array.ndim != 2 or array.shape[1] != width or not array.size:
         raise ValueError(_data_shape(array, width, name))
-    return cast(array, dtype, name)
+    return cast(array, dtype, name, given=X if given is None else given)
 
 
 def array(name, value, shape, dtype):
@@ -81,26 +82,35 @@ def rows(name, value, n):
 
 
 def numeric(value, name, classes=False):
-    """np.asarray(value), refused where it does not hold real numbers."""
+    """np.asarray(value), refused where it does not hold real numbers; with NaN where a table of another library's
+    (see fastbp/check/frames.py) has none."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked values, expected numbers everywhere; fill them with {name}.filled(...)")
     if hasattr(value, "toarray"):
         raise TypeError(f"{name} is sparse ({type(value).__name__}), expected a dense array; use {name}.toarray()")
     if value is None:
         raise TypeError(f"{name} is None, expected an array of real numbers; pass one")
+    given = value if type(value) is np.ndarray else converted(value, name, classes)
     try:
-        result = np.asarray(value)
+        result = np.asarray(given)
     except Exception as error:
         raise not_an_array(value, name, error) from error
     kind = result.dtype.kind
     if kind in "fiub":
         return result
+    if kind == "V" and result.dtype.names is None and np.can_cast(result.dtype, np.float32):
+        return result.astype(np.float32)  # of ml_dtypes: bfloat16 and others that float32 holds
+    known = refusal(value, name, result)
+    if known is not None:
+        raise known
     if kind == "c":
         hint = f"use {name}.real, or its real and imaginary parts as two columns"
     elif classes and kind in "OUST":
         hint = f"make labels 0, 1, 2 ... of names with np.unique({name}, return_inverse=True)[1]"
     elif kind in "OUST":
         hint = f"use {name}.astype(float) where all are numbers, or encode the columns that are not"
+    elif kind in "mM":
+        hint = f"make numbers of it, such as the days since the first: ({name} - {name}[0]) / np.timedelta64(1, 'D')"
     else:
         hint = "make numbers of it first"
     raise TypeError(f"{name} has dtype {result.dtype}, expected real numbers (float, int or bool); {hint}")
@@ -116,10 +126,12 @@ def changed(name, array, wanted):
 
 def not_an_array(value, name, error):
     """The error for what NumPy makes no array of: ragged lists, tensors on another device, a failing __array__."""
-    why = _ragged(value) or str(error)[:100]
+    ragged = _ragged(value)
+    why = ragged or str(error)[:100]
+    remedy = "make every row as long as the first" if ragged else "make a NumPy array of it first"
     return ValueError(
         f"{name} is not an array ({why}), expected real numbers in rows of equal length; "
-        "make every row as long as the first"
+        f"{tensor_advice(value, name) or remedy}"
     )
 
 
@@ -138,27 +150,28 @@ def _ragged(value):
 
 
 @quiet
-def cast(values, dtype, name, remedy=None):
-    """values as aligned C-contiguous `dtype`, without a copy where it is; refuses NaN, infinity and overflow. remedy:
-    what to do about NaN and infinity, in words."""
+def cast(values, dtype, name, remedy=None, given=None):
+    """values as aligned C-contiguous `dtype`, without a copy where it is; refuses NaN, infinity and overflow. remedy,
+    given: as for `not_finite`."""
     result = np.require(values, dtype, ["C", "A"])
     if cpu.all_finite(result):
         return result
     if not values.ndim:
         raise ValueError(f"{name} is {values}, expected a finite number that {dtype} can hold; pass another")
-    raise not_finite(values, dtype, name, remedy=remedy)
+    raise not_finite(values, dtype, name, remedy=remedy, given=given)
 
 
 @quiet
-def not_finite(values, dtype, name, scale=1.0, remedy=None):
-    """The error for `values`, of which one is NaN or infinite, or becomes so as `dtype` or times `scale`."""
+def not_finite(values, dtype, name, scale=1.0, remedy=None, given=None):
+    """The error for `values`, of which one is NaN or infinite, or becomes so as `dtype` or times `scale`. remedy: what
+    to do about NaN and infinity, in words; given: the table that the values are of, if they are of one."""
     for start in range(0, len(values), _ROWS):
         block = values[start : start + _ROWS]
         bad = ~np.isfinite(block.astype(dtype) * dtype.type(scale))
         if not bad.any():
             continue
         at = first_bad(bad, start)
-        head = f"{name}[{index_text(at)}] is {values[at]} ({place_text(at)}), "
+        head = f"{name}[{index_text(at)}] is {values[at]} ({place_text(at)}{label_of(given, at)}), "
         if np.isfinite(values[at]):
             return ValueError(
                 f"{head}which {'times input_scale ' * (scale != 1)}overflows {dtype}, expected at most "

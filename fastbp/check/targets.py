@@ -34,7 +34,11 @@ def targets(y, n, loss, units, dtype, name="y"):
                 if loss.target_range is not None:
                     _in_range(y, loss, name)
                 return y, False
-    values = numeric(unmasked(y) if loss.ignores else y, name, classes=True)
+    if loss.ignores:
+        y = unmasked(y)
+    elif isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
+        raise ValueError(f"{name} has masked values, expected a target everywhere; {_remedy(loss, name)}")
+    values = numeric(y, name, classes=True)
     if not values.size:
         raise ValueError(f"{name} is empty (shape {values.shape}), expected one target for each row of X; pass data")
     if values.ndim == 0 or values.shape[0] != n:
@@ -54,7 +58,7 @@ def targets(y, n, loss, units, dtype, name="y"):
             values = values.reshape(n, 1)
     if values.shape != (n, units):
         raise _target_shape(values, n, loss, units, name)
-    result = with_gaps(values, dtype, name) if loss.ignores else cast(values, dtype, name, _remedy(loss, name))
+    result = with_gaps(values, dtype, name) if loss.ignores else cast(values, dtype, name, _remedy(loss, name), y)
     if loss.target_range is not None:
         _in_range(known(result) if loss.ignores else result, loss, name)
     return result, False
