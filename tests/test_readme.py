@@ -39,6 +39,20 @@ def test_accuracy_is_what_the_comment_says():
     assert scope["probabilities"].sum(1) == pytest.approx([1] * 5, abs=1e-5)
 
 
+def test_what_is_for_every_day_does_what_it_says():
+    block = next(block for block in BLOCKS if "fastbp.sklearn" in block)
+    pytest.importorskip("sklearn")
+    said = float(re.search(r"\.score\(X_test, y_test\)\s*# ([0-9.]+)", block)[1])
+    scope = {}
+    exec(block.replace("MLPClassifier(h", "score = MLPClassifier(h"), scope)
+    assert scope["score"] == pytest.approx(said, abs=0.015)
+    worst = scope["history"].history["worst_accuracy"]
+    assert len(worst) < 30
+    assert max(worst) > 0.85
+    assert scope["net"].epochs == len(worst) + 5
+    assert scope["adam"].steps == scope["net"].epochs * -(-len(scope["X"]) // 32)
+
+
 def test_results_of_expressions_are_what_the_comments_say():
     section = README[README.index("## Expressions"):].split("\n## ")[0]
     shown = pages.run(section)
