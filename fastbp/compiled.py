@@ -150,7 +150,8 @@ class Plan(Looks):
                 view[...] = layer.W if len(node.shape) == 2 else layer.b
             elif len(node.shape) == 2:
                 bias = self.parameters[f"{name[:-1]}b"]
-                layer.initialise(view, bias, random.fold(self.seed, number), node.attributes["before"])
+                before, depth = node.attributes["before"], node.attributes["depth"]
+                layer.initialise(view, bias, random.fold(self.seed, number), before, depth)
                 number += 1
 
     # ---- programs --------------------------------------------------------------------------------------------------

@@ -33,21 +33,30 @@ _SIGMOIDS = ("sigmoid", "hard_sigmoid")  # whose outputs are positive, and whose
 _OUTPUTS = ("linear", "softmax", "exponential")  # activations of layers that answer
 
 
-def default(activation, before, inputs, units):
+def default(activation, before, depth, inputs, units):
     """(a, c): W (inputs, units) of a layer that was told nothing is uniform on [-a, a), its b (units,) on [-c, c); a c
     of "zeros" is a name as in NAMES.
 
-    activation: the layer's; before: that of the layer whose outputs it takes, None where its inputs are data. Chosen
-    by bench/lab/initial_values.py so that data are learnt no worse than with the defaults of scikit-learn, torch and
-    Keras: little at the two ends, where the data and the answers are, and more in between, where signals fade.
+    activation: the layer's; before: that of the layer whose outputs it takes, None where its inputs are data; depth:
+    how many layers lie between the data and it. Chosen by bench/lab/initial_values.py so that data are learnt no worse
+    than with the defaults of scikit-learn, torch and Keras: little where the data come in, as small features hold for
+    other data too, and more from layer to layer until signals do not fade. What answers has the size of the layer
+    before it.
     """
     shrunk = before in _SIGMOIDS
-    if activation in _OUTPUTS:
-        return (math.sqrt(6.0 / (inputs + units)), "zeros") if shrunk else (math.sqrt(1.0 / inputs),) * 2
     if activation in _SIGMOIDS:
         return (math.sqrt((6.0 if shrunk else 3.0) / inputs),) * 2
-    first, between = {"selu": (1.0, 3.0), "softplus": (3.0, 3.0)}.get(activation, (1.0, 1.5))
-    return math.sqrt((first if before is None else between) / inputs), math.sqrt(3.0 / inputs)
+    if activation in _OUTPUTS:
+        if shrunk:
+            return math.sqrt(6.0 / (inputs + units)), "zeros"
+        return math.sqrt(_rising(max(depth - 1, 0)) / inputs), math.sqrt(1.0 / inputs)
+    more = 2.0 if activation == "softplus" and depth > 0 else 1.0  # as half of what comes in comes out
+    return math.sqrt(more * _rising(depth) / inputs), math.sqrt(3.0 / inputs)
+
+
+def _rising(depth):
+    """What a squared bound times the layer's inputs is: 1 (fan_in's), then 1.5, 2, 2.5, and 3 (lecun's) for good."""
+    return min(1.0 + depth / 2.0, 3.0)
 
 
 def get(name, init, shape):

@@ -42,7 +42,7 @@ class Layer:
         """Makes this the layer of a network. Its plans are compiled for the settings, so they are fixed from now on."""
         self._fixed = frozenset(self._settings()) - {"init", "bias_init"} | {"W", "b", "dW", "db"}
 
-    def initialise(self, W, b, key, before=None):
+    def initialise(self, W, b, key, before=None, depth=0):
         """Nothing to initialise where there are no parameters."""
 
 
@@ -52,7 +52,7 @@ class Dense(Layer):
     inputs, units: positive ints.
     activation: a name of `fastbp._core.cpu.activations()`; "softmax" only in the last layer of a network.
     init, bias_init: a name of `fastbp.initializers.NAMES` or an array of the shape of W, or b. None chooses by the
-        activation and that of the layer before, as `fastbp.initializers.default` says.
+        activation, that of the layer before and how deep the layer lies, as `fastbp.initializers.default` says.
     l1, l2: non-negative factors; the loss grows by l1 sum |W| + l2 sum W^2 (biases are left alone).
 
     W, b, dW and db are None until a network binds them. Raises TypeError and ValueError at construction.
@@ -87,12 +87,13 @@ class Dense(Layer):
         self.dW, self.db = grads[:edge].reshape(self.inputs, self.units), grads[edge:]
         super().bind(params, grads)
 
-    def initialise(self, W, b, key, before=None):
+    def initialise(self, W, b, key, before=None, depth=0):
         """Writes initial values into W (inputs, units) and b (units,), drawn from the stream of `key`, an int.
 
-        before: the activation of the Dense layer whose outputs are this one's inputs; None where they are data."""
+        before: the activation of the Dense layer whose outputs are this one's inputs; None where they are data. depth:
+        how many Dense layers lie between the data and this one."""
         fans = (self.inputs, self.units)
-        usual = initializers.default(self.activation, before, *fans)
+        usual = initializers.default(self.activation, before, depth, *fans)
         of_W, of_b = (usual[i] if given is None else given for i, given in enumerate((self.init, self.bias_init)))
         first = initializers.values(of_W, W.shape, fans, random.fold(key, 0))
         second = initializers.values(of_b, b.shape, fans, random.fold(key, 1))
@@ -115,7 +116,8 @@ class Dense(Layer):
         """The layer applied to a node of an expression (batch, inputs); called twice, it shares its weights."""
         x = check.rows_of(x, self.inputs, f"layer {self!r}")
         if self._nodes is None:
-            made = {"layer": self, "penalty": (self.l1, self.l2), "before": products.activation_before(x)}
+            before, depth = products.layer_before(x)
+            made = {"layer": self, "penalty": (self.l1, self.l2), "before": before, "depth": depth}
             self._nodes = (nets.parameter((self.inputs, self.units), **made), nets.parameter((self.units,), layer=self))
         return products.dense(x, *self._nodes, self.activation)
 

@@ -16,7 +16,8 @@ def rows(name, width, integer=False):
 
 
 def parameter(shape, name="", **attributes):
-    """A part of the parameter vector. attributes: what an expression knows of it: layer, before, penalty, init."""
+    """A part of the parameter vector. attributes: what an expression knows of it: layer, before, depth, penalty,
+    init."""
     return Node("parameter", batched=False, shape=shape, name=name, **attributes)
 
 

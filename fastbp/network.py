@@ -44,8 +44,8 @@ class Sequential:
         self.data_spec, self.epochs = None, 0
         self._allocate()
         before = None
-        for number, layer in enumerate(dense):
-            layer.initialise(layer.W, layer.b, random.fold(self.seed, number), before)
+        for depth, layer in enumerate(dense):
+            layer.initialise(layer.W, layer.b, random.fold(self.seed, depth), before, depth)
             before = layer.activation
 
     def __setattr__(self, name, value):

@@ -97,12 +97,13 @@ def activated(name, z):
     return z if name == "linear" else Node("activation", (z,), batched=z.batched, shape=z.shape, activation=name)
 
 
-def activation_before(x):
-    """The activation of the dense layer that x comes from, as it is or through dropout; None if it comes from none."""
+def layer_before(x):
+    """(activation, depth) of the dense layer that x comes from, as it is or through dropout: depth counts it and the
+    layers before it. (None, 0) if it comes from none."""
     while x.op == "dropout":
         x = x.inputs[0]
     z, name = (x.inputs[0], x.activation) if x.op == "activation" else (x, "linear")
-    return name if z.op == "dense" else None
+    return (name, 1 + z.inputs[1].attributes.get("depth", 0)) if z.op == "dense" else (None, 0)
 
 
 def activation_gradient(dy, v, activation):

@@ -51,29 +51,33 @@ def test_zeros():
 
 @pytest.mark.parametrize("activation", cpu.activations())
 def test_default_of_a_layer(activation):
-    """Bounds of W and of b, in 1 / sqrt(inputs), after data, after a rectifier and after a sigmoid."""
+    """Bounds of W and of b, in 1 / sqrt(inputs): where the data come in, after a rectifier, after a sigmoid."""
+    places = [(None, 0), *(("relu", depth) for depth in (1, 2, 4, 5, 10)), *((before, 2) for before in SIGMOIDS)]
     found = [
         tuple(bound if bound == "zeros" else round(3 * bound**2, 9) for bound in pair)
-        for pair in (initializers.default(activation, before, 3, 9) for before in (None, "relu", *SIGMOIDS))
+        for pair in (initializers.default(activation, *place, 3, 9) for place in places)
     ]
     usual = {
-        "sigmoid": [(3, 3), (3, 3), (6, 6), (6, 6)],
-        "linear": [(1, 1), (1, 1), (1.5, "zeros"), (1.5, "zeros")],     # 6 / (3 + 9), times 3
-        "selu": [(1, 3), (3, 3), (3, 3), (3, 3)],
-        "softplus": [(3, 3)] * 4,
+        "sigmoid": [(3, 3)] * 6 + [(6, 6)] * 2,
+        "softplus": [(1, 3), (3, 3), (4, 3), (6, 3), (6, 3), (6, 3), (4, 3), (4, 3)],
+        "linear": [(1, 1), (1, 1), (1.5, 1), (2.5, 1), (3, 1), (3, 1), (1.5, "zeros"), (1.5, "zeros")],
     }  # fmt: skip
     like = {"hard_sigmoid": "sigmoid", "softmax": "linear", "exponential": "linear"}.get(activation, activation)
-    assert found == usual.get(like, [(1, 3), (1.5, 3), (1.5, 3), (1.5, 3)])
+    assert found == usual.get(like, [(1, 3), (1.5, 3), (2, 3), (3, 3), (3, 3), (3, 3), (2, 3), (2, 3)])
 
 
-def test_default_initial_values_follow_the_layer_before():
-    """Of each Dense layer: what lies between two is not looked at. In a network and in layers called one by one."""
-    first, *rest = fb.Dense(50, 40, "sigmoid"), fb.Dropout(0.5), fb.Dense(40, 30, "relu"), fb.Dense(30, 40, "tanh")
-    made = [first, *rest, fb.Dense(40, 9)]
+def test_default_initial_values_follow_what_is_before():
+    """Which layer, and how many. What lies between two Dense layers is not looked at, and does not count: in a network
+    and in layers called one by one."""
+    activations = ["tanh", "relu", "sigmoid", "elu", "tanh", "selu", "relu", "linear"]
+    widths = [50, 40, 30, 40, 30, 40, 30, 40, 9]
+    layers = [fb.Dense(*widths[i : i + 2], activation) for i, activation in enumerate(activations)]
+    made = [part for layer in layers for part in (layer, fb.Dropout(0.3))][:-1]
     net, x = fb.Sequential(*made, dtype="float64", seed=3), g.input("x", 50)
     dense = [layer for layer in net.layers if layer.size]
-    for layer, before in zip(dense, [None, "sigmoid", "relu", "tanh"], strict=True):
-        usual = initializers.default(layer.activation, before, layer.inputs, layer.units)
+    for depth, layer in enumerate(dense):
+        before = activations[depth - 1] if depth else None
+        usual = initializers.default(layer.activation, before, depth, layer.inputs, layer.units)
         for values, bound in zip((layer.W, layer.b), usual, strict=True):
             assert 0.8 * bound < np.abs(values).max() < bound
     for layer in made:
@@ -81,6 +85,32 @@ def test_default_initial_values_follow_the_layer_before():
     assert (g.compile(g.mean(x * x), dtype="float64", seed=3).params == net.params).all()
     last = fb.Sequential(fb.Dense(4, 8, "sigmoid"), fb.Dropout(0.1), fb.Dense(8, 9)).layers[-1]
     assert not last.b.any()
+
+
+def test_signals_reach_the_end_of_a_deep_network():
+    """Behind ten hidden layers of tanh the gradient is no less than a quarter of that behind two, and relu takes half
+    of the power away in every layer, as LeCun's weights let it, however many there are."""
+    X = np.random.default_rng(0).normal(size=(200, 64))
+
+    def slope(depth, activation):
+        net = fb.mlp(64, *[64] * depth, 1, activation=activation, dtype="float64", seed=2)
+        net.forward(X)
+        return np.abs(net.backward(np.ones((200, 1)))).mean()
+
+    assert 0.25 < slope(10, "tanh") / slope(2, "tanh") < 4
+    assert 0.8 < (slope(30, "relu") / slope(20, "relu")) ** 0.1 / 0.5**0.5 < 1.2
+
+
+def test_where_layers_do_not_follow_each_other_the_inputs_are_data():
+    """After a sum of layers, as of a residual. After a product with a matrix of the user's they are a layer's."""
+    x, first = g.input("x", 40), fb.Dense(40, 40, "tanh")
+    y = first(x)
+    A = g.parameter("A", (40, 40))
+    second, third, fourth = (fb.Dense(40, 40, "tanh") for _ in range(3))
+    total = second(y + x) + third(second(y + x)) + fourth(g.dense(x, A, activation="relu"))
+    plan = g.compile(g.mean(total * total), dtype="float64")
+    found = [40 * np.abs(values).max() ** 2 for name, values in plan.parameters.items() if name.endswith("W")]
+    assert found == pytest.approx([1, 1, 1.5, 1.5], rel=0.02)
 
 
 def test_a_network_from_a_config_is_zero():

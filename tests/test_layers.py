@@ -93,22 +93,22 @@ def test_initialise_writes_into_views(dtype):
     assert params.tolist() == [*range(12), 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("before", [None, "relu", "sigmoid"])
+@pytest.mark.parametrize("before, depth", [(None, 0), ("relu", 1), ("relu", 3), ("sigmoid", 2)])
 @pytest.mark.parametrize("activation", cpu.activations())
-def test_default_initial_values(activation, before):
+def test_default_initial_values(activation, before, depth):
     """Those of initializers.default; what is given beside them leaves them alone."""
     W, b = np.ones((5, 4)), np.ones(4)
-    Dense(5, 4, activation).initialise(W, b, 11, before)
+    Dense(5, 4, activation).initialise(W, b, 11, before, depth)
     wanted = [
         initializers.values(bound, shape, (5, 4), random.fold(11, part))
         for part, (bound, shape) in enumerate(
-            zip(initializers.default(activation, before, 5, 4), (W.shape, b.shape), strict=True)
+            zip(initializers.default(activation, before, depth, 5, 4), (W.shape, b.shape), strict=True)
         )
     ]
     assert np.array_equal(W, wanted[0]) and np.array_equal(b, wanted[1])
-    Dense(5, 4, activation, bias_init=[1, 2, 3, 4]).initialise(W, b, 11, before)
+    Dense(5, 4, activation, bias_init=[1, 2, 3, 4]).initialise(W, b, 11, before, depth)
     assert np.array_equal(W, wanted[0]) and b.tolist() == [1, 2, 3, 4]
-    Dense(5, 4, activation, init="zeros").initialise(W, b, 11, before)
+    Dense(5, 4, activation, init="zeros").initialise(W, b, 11, before, depth)
     assert not W.any() and np.array_equal(b, wanted[1])
 
 

@@ -138,14 +138,16 @@ def defaults():
 
 
 @pytest.mark.parametrize("before", [None, "relu", "tanh", "sigmoid", "hard_sigmoid"])
-def test_default_initial_values_are_those_of_the_page(before):
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5, 6, 10])
+def test_default_initial_values_are_those_of_the_page(before, depth):
+    depth = depth if before else 0
     named = {name for names, *_ in defaults() for name in names}
     for activation in {row[0] for row in ACTIVATIONS} | {"softmax"}:
         wanted = [row for row in defaults() if (activation if activation in named else "others") in row[0]]
         after = "data" if before is None else "sigmoid" if "sigmoid" in before else "anything else"
         exact = [row for row in wanted if row[1] == after] or [row for row in wanted if row[1].startswith("anything")]
-        bounds = [0 if bound == "zeros" else bound for bound in initializers.default(activation, before, 7, 5)]
-        assert bounds == pytest.approx([value(formula, n=7, u=5) for formula in exact[0][2:]]), activation
+        bounds = [0 if bound == "zeros" else bound for bound in initializers.default(activation, before, depth, 7, 5)]
+        assert bounds == pytest.approx([value(formula, n=7, u=5, d=depth) for formula in exact[0][2:]]), activation
 
 
 def word(key, counter):
@@ -179,7 +181,8 @@ def test_permutation(key):
 def test_initial_values_and_order_of_an_epoch():
     net = fb.mlp(3, 4, 2, activation="tanh", dtype="float64", seed=6)
     for number, layer in enumerate(net.layers):
-        bounds = initializers.default(layer.activation, "tanh" if number else None, layer.inputs, layer.units)
+        before = "tanh" if number else None
+        bounds = initializers.default(layer.activation, before, number, layer.inputs, layer.units)
         for part, (bound, values) in enumerate(zip(bounds, (layer.W, layer.b), strict=True)):
             key = word(word(6, number), part)
             uniform = np.array([(word(key, i) >> 11) * 2.0**-53 for i in range(values.size)])

@@ -1,4 +1,7 @@
-"""The data of the study of initial values: what scikit-learn bundles and generates, and a smooth function."""
+"""The data of the study of initial values: what scikit-learn bundles and generates, and some functions.
+
+The rules were chosen on all but those of HELD_OUT, which are there to tell whether the choice holds for other data.
+"""
 
 import math
 
@@ -19,6 +22,43 @@ def smooth():
     return x[:, None], np.sin(4 * x + 3 * x**2)
 
 
+def column(load, target):
+    """One column of scikit-learn's own sets from the others."""
+    X = load().data
+    return lambda: (np.delete(X, target, axis=1), X[:, target])
+
+
+def ink():
+    """How dark the lower quarters of a digit are, left and right, by its upper half."""
+    images = datasets.load_digits().images
+    return images[:, :4].reshape(-1, 32), images[:, 4:].reshape(-1, 4, 2, 4).sum((1, 3))
+
+
+def heavy_tails():
+    """A bent plane of six inputs with Student's t noise of three degrees of freedom."""
+    random = np.random.default_rng(2)
+    X = random.normal(size=(800, 6))
+    return X, np.abs(X[:, 0] + X[:, 1]) + X[:, 2] + 0.5 * random.standard_t(3, 800)
+
+
+def steps():
+    """Two inputs: terraces, which no smooth function meets."""
+    X = np.random.default_rng(3).uniform(-1, 1, (900, 2))
+    return X, np.floor(3 * X[:, 0]) * np.sign(X[:, 1])
+
+
+def waves():
+    """Three inputs, no noise."""
+    X = np.random.default_rng(4).uniform(-1, 1, (700, 3))
+    return X, np.sin(5 * X[:, 0]) + np.cos(4 * X[:, 1] * X[:, 2])
+
+
+def hastie():
+    """Whether the ten inputs are far from the middle."""
+    X, y = datasets.make_hastie_10_2(1200, random_state=5)
+    return X, (y > 0).astype(int)
+
+
 CLASSES = {
     "iris": bundled(datasets.load_iris),
     "wine": bundled(datasets.load_wine),
@@ -29,6 +69,13 @@ CLASSES = {
     "classification": lambda: datasets.make_classification(
         1000, n_features=20, n_informative=10, n_classes=4, random_state=0
     ),
+    "shells": lambda: datasets.make_gaussian_quantiles(n_samples=900, n_features=5, n_classes=3, random_state=5),
+    "hastie": hastie,
+    "blobs": lambda: datasets.make_blobs(600, n_features=12, centers=6, cluster_std=6.0, random_state=5),
+    "few of many": lambda: datasets.make_classification(
+        800, n_features=40, n_informative=5, n_classes=2, flip_y=0.1, random_state=5
+    ),
+    "blurred moons": lambda: datasets.make_moons(300, noise=0.35, random_state=5),
 }
 QUANTITIES = {
     "diabetes": bundled(datasets.load_diabetes),
@@ -38,7 +85,20 @@ QUANTITIES = {
     "friedman3": lambda: datasets.make_friedman3(1000, noise=0.1, random_state=0),
     "regression": lambda: datasets.make_regression(600, 20, n_informative=10, noise=30.0, random_state=0),
     "smooth": smooth,
+    "alcohol": column(datasets.load_wine, 0),
+    "radius": column(datasets.load_breast_cancer, 0),
+    "petal": column(datasets.load_iris, 3),
+    "ink": ink,
+    "sparse": lambda: datasets.make_sparse_uncorrelated(600, n_features=10, random_state=5),
+    "heavy tails": heavy_tails,
+    "steps": steps,
+    "waves": waves,
 }
+HELD_OUT = (
+    "shells", "hastie", "blobs", "few of many", "blurred moons", "alcohol", "radius", "petal", "ink", "sparse",
+    "heavy tails", "steps", "waves",
+)  # fmt: skip
+CHOSEN_ON = tuple(name for name in CLASSES | QUANTITIES if name not in HELD_OUT)
 
 
 class Task:

@@ -53,7 +53,7 @@ FAULTS = [
     Fault(
         what="He's normal weights and no biases for rectifiers again",
         file="fastbp/initializers.py",
-        old="    return math.sqrt((first if before is None else between) / inputs), math.sqrt(3.0 / inputs)\n",
+        old="    return math.sqrt(more * _rising(depth) / inputs), math.sqrt(3.0 / inputs)\n",
         new='    return ("he_normal" if activation == "relu" else math.sqrt(1.5 / inputs)), "zeros"\n',
         red=(
             "tests/test_initializers.py::test_default_of_a_layer",
@@ -65,14 +65,56 @@ FAULTS = [
         file="fastbp/network.py",
         old="            before = layer.activation\n",
         new="",
-        red=("tests/test_initializers.py::test_default_initial_values_follow_the_layer_before",),
+        red=("tests/test_initializers.py::test_default_initial_values_follow_what_is_before",),
+    ),
+    Fault(
+        what="weights as small in deep networks as in shallow ones",
+        file="fastbp/initializers.py",
+        old="    return min(1.0 + depth / 2.0, 3.0)\n",
+        new="    return min(1.0 + depth / 2.0, 1.5)\n",
+        red=(
+            "tests/test_initializers.py::test_default_of_a_layer",
+            "tests/test_initializers.py::test_signals_reach_the_end_of_a_deep_network",
+            "tests/test_numerics.py::test_default_initial_values_are_those_of_the_page",
+        ),
+    ),
+    Fault(
+        what="weights that grow from layer to layer without an end",
+        file="fastbp/initializers.py",
+        old="    return min(1.0 + depth / 2.0, 3.0)\n",
+        new="    return 1.0 + depth / 2.0\n",
+        red=(
+            "tests/test_initializers.py::test_default_of_a_layer",
+            "tests/test_initializers.py::test_signals_reach_the_end_of_a_deep_network",
+        ),
+    ),
+    Fault(
+        what="softplus in between like all the others",
+        file="fastbp/initializers.py",
+        old='    more = 2.0 if activation == "softplus" and depth > 0 else 1.0',
+        new="    more = 1.0",
+        red=("tests/test_initializers.py::test_default_of_a_layer",),
+    ),
+    Fault(
+        what="no layer of an expression knows how deep it lies",
+        file="fastbp/products.py",
+        old='1 + z.inputs[1].attributes.get("depth", 0)',
+        new="1",
+        red=("tests/test_initializers.py::test_default_initial_values_follow_what_is_before",),
+    ),
+    Fault(
+        what="what was held out is chosen on",
+        file="bench/lab/initial_data.py",
+        old=" if name not in HELD_OUT)",
+        new=")",
+        red=("tests/test_lab.py::test_what_is_held_out_is_not_chosen_on",),
     ),
     Fault(
         what="a layer of an expression does not look through dropout",
         file="fastbp/products.py",
         old='    while x.op == "dropout":\n        x = x.inputs[0]\n    z, name',
         new="    z, name",
-        red=("tests/test_initializers.py::test_default_initial_values_follow_the_layer_before",),
+        red=("tests/test_initializers.py::test_default_initial_values_follow_what_is_before",),
     ),
     Fault(
         what="a network made from a file's config begins with biases that are not zero",
