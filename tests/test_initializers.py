@@ -83,6 +83,8 @@ def test_default_initial_values_follow_what_is_before():
     for layer in made:
         x = layer(x)
     assert (g.compile(g.mean(x * x), dtype="float64", seed=3).params == net.params).all()
+    plain, dropped = (fb.mlp(4, 8, 8, 8, 8, 2, activation="gelu", dropout=rate, seed=3) for rate in (0, 0.4))
+    assert (plain.params == dropped.params).all()
     last = fb.Sequential(fb.Dense(4, 8, "sigmoid"), fb.Dropout(0.1), fb.Dense(8, 9)).layers[-1]
     assert not last.b.any()
 
