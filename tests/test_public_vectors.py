@@ -161,11 +161,11 @@ def test_an_optimizer_without_a_state_takes_none():
 def test_a_state_that_is_set_is_a_copy_and_goes_on():
     net, opt = made(), fb.Adam()
     net.fit(numbers(), labels(), optimizer=opt, progress=False)
-    kept, params, steps = opt.state.copy(), net.params.copy(), opt.steps
+    kept, params, steps, epochs = opt.state.copy(), net.params.copy(), opt.steps, net.epochs
     net.fit(numbers(), labels(), optimizer=opt, progress=False)
     want = net.params.copy()
     other = kept.copy()
-    net.params[:], opt.state, opt.steps = params, other, steps
+    net.params[:], opt.state, opt.steps, net.epochs = params, other, steps, epochs
     assert not np.shares_memory(opt.state, other)
     other[:] = np.nan
     net.fit(numbers(), labels(), optimizer=opt, progress=False)
