@@ -310,6 +310,12 @@ def test_a_loss_that_takes_no_gaps_says_which_does(loss, told):
             call(X, y)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse", fb.losses.MSE(missing="ignore")])
+def test_labels_that_are_missing_are_not_made_integers(loss):
+    with pytest.raises(ValueError, match=r"y\[2\] is nan, expected a label for each row; leave rows without one out, then"):
+        fb.mlp(INPUTS, UNITS, loss=loss).fit(X[:4], [0, 1, np.nan, 2])
+
+
 @pytest.mark.parametrize("make, kind, message", [
     (lambda: fb.losses.MSE(missing="skip"), ValueError, "unknown missing 'skip'.*hoices: refuse, ignore"),
     (lambda: fb.losses.MSE(missing=True), TypeError, "missing is True, expected a name"),

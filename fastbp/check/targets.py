@@ -152,6 +152,9 @@ def _target_shape(values, n, loss, units, name):
     elif units == 1:
         wanted = f"({n},) or {wanted}"
     if units > 1 and labels and values.ndim == 1:
+        if values.dtype.kind == "f" and (gaps := np.isnan(values)).any():
+            at, hint = int(gaps.argmax()), "leave rows without one out, then use astype(int)"
+            return ValueError(f"{name}[{at}] is {values[at]}, expected a label for each row; {hint}")
         return TypeError(f"{head}{wanted}; if these are class labels use {name}.astype(int)")
     if units > 1 and labels and values.shape == (n, 1):
         return ValueError(f"{head}{wanted}; if these are class labels use {name}.ravel()")
