@@ -312,7 +312,7 @@ def test_a_loss_that_takes_no_gaps_says_which_does(loss, told):
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse", fb.losses.MSE(missing="ignore")])
 def test_labels_that_are_missing_are_not_made_integers(loss):
-    with pytest.raises(ValueError, match=r"y\[2\] is nan, expected a label for each row; leave rows without one out, then"):
+    with pytest.raises(ValueError, match=r"y\[2\] is nan, expected a label for each row; leave rows without one"):
         fb.mlp(INPUTS, UNITS, loss=loss).fit(X[:4], [0, 1, np.nan, 2])
 
 
