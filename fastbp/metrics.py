@@ -41,7 +41,8 @@ class Metrics:
 
     def of(self, p, when):
         """{name: float} for the predictions p (n, units), which nobody else has. when: the epoch, in words."""
-        p, found = _locked(p), {}
+        # beside targets (n,) one output is (n,) too: y - p of (n,) and (n, 1) would be all differences, (n, n)
+        p, found = _locked(p[:, 0] if self.y.ndim == 1 and p.shape[1] == 1 else p), {}
         for name, function in self.functions.items():
             try:
                 value = function(self.y, p)

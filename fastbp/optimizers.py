@@ -159,7 +159,8 @@ class Optimizer:
             if not (same and params.ctypes.data == self._params.ctypes.data):
                 raise ValueError(
                     f"optimizer {self!r} already trains another network ({self._params.size} parameters, {self.steps} "
-                    "steps), expected one optimizer for each network; pass optimizer.fresh()"
+                    "steps), expected one optimizer for each network; pass optimizer.fresh() for one that begins, "
+                    "copy.deepcopy(optimizer) for a copy that goes on"
                 )
         elif state is not None and self.steps and (state.shape[1:] != params.shape or state.dtype != params.dtype):
             raise ValueError(

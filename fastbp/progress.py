@@ -84,6 +84,7 @@ def _layouts(epoch, share, count, time, rate, metrics):
             pairs.append(f"{name.replace('accuracy', 'acc')} {value}{both}")
     close = "  ".join(pairs)
     most, least = _CELLS
+    some = [" ".join(pairs[:count]) for count in range(len(pairs) - 1, 0, -1)]  # as many of them as there is room for
     return [
         (f"{epoch} {share} ", f" {count} [{time}, {rate}]  {full}", most),
         (f"{epoch} {share} ", f" [{time}]  {full}", most),
@@ -94,8 +95,8 @@ def _layouts(epoch, share, count, time, rate, metrics):
         (f"{epoch} ", f" {close}", least),
         (f"{epoch}  {short}", "", None),
         (f"{epoch} {close.replace('  ', ' ')}", "", None),
-        (close.replace("  ", " "), "", None),
-        (pairs[0] if pairs else share, "", None),
+        (close.replace("  ", " ") or share, "", None),
+        *((text, "", None) for part in some for text in (f"{epoch} {part}", part)),
     ]
 
 

@@ -81,6 +81,16 @@ class _MLP(BaseEstimator):
             )
         return self.optimizer.fresh()
 
+    def _refuse_what_is_of_fit(self):
+        """What partial_fit, which trains for one epoch on what it is given, cannot do."""
+        for name, without in (("validation_split", 0.0), ("early_stopping", None)):
+            value = getattr(self, name)
+            if value is not None and value != without:
+                raise ValueError(
+                    f"{name} is {check.shown(value)}, expected {without} for partial_fit, which trains on all that it "
+                    f"is given; call fit, or set_params({name}={without})"
+                )
+
     def _train(self, X, y, sample_weight, epochs, share=0.0, early_stopping=None):
         if sample_weight is not None:
             sample_weight = quiet(_check_sample_weight)(sample_weight, X, ensure_non_negative=True)
@@ -130,7 +140,9 @@ class MLPClassifier(ClassifierMixin, _MLP):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One more epoch, on X (n, features) and y (n,); the first call needs all classes that will ever come.
 
-        As many calls as fit has epochs have its bits, on the same data and without a validation_split."""
+        As many calls as fit has epochs have its bits, on the same data. Nothing is held out and nothing stops early:
+        ValueError where validation_split or early_stopping is set."""
+        self._refuse_what_is_of_fit()
         first = not hasattr(self, "net_")
         X, y = self._data(X, y=y, reset=first)
         if first:
@@ -195,7 +207,9 @@ class MLPRegressor(RegressorMixin, _MLP):
     def partial_fit(self, X, y, sample_weight=None):
         """One more epoch, on X (n, features) and y as in fit; returns self.
 
-        As many calls as fit has epochs have its bits, on the same data and without a validation_split."""
+        As many calls as fit has epochs have its bits, on the same data. Nothing is held out and nothing stops early:
+        ValueError where validation_split or early_stopping is set."""
+        self._refuse_what_is_of_fit()
         first = not hasattr(self, "net_")
         X, y = self._data(X, y=y, reset=first, multi_output=True, y_numeric=True)
         if first:

@@ -80,11 +80,13 @@ def fit(
     trainings of different class_weight.
     shuffle, seed: epoch e is in the order of fb.batches(..., seed=net.seed + e), where e counts all epochs that the
     network has had: net.epochs of them before this call. So fit(epochs=5) four times, with one optimizer, has the bits
-    of fit(epochs=20), and callbacks and the History count on from there. With a seed of its own a call begins anew: its
-    first epoch is in the order of seed, the next of seed + 1 ... All of them are below 2^64.
+    of fit(epochs=20), and callbacks and the History count on from there. (An early_stopping looks at the epochs of one
+    call, and puts back the best of these: restore_best=False where training goes on.) With a seed of its own a call
+    begins anew: its first epoch is in the order of seed, the next of seed + 1 ... All of them are below 2^64.
     metrics: {name: f}, values of the validation data beside val_loss: after each epoch f(y, p) gives one number, which
     logs and the History have under that name, and early_stopping may monitor. y: the validation data's targets as they
-    were given - labels, one-hot rows, quantities; p: what `predict` gives for these rows; neither can be written to.
+    were given - labels, one-hot rows, quantities; p: what `predict` gives for these rows, (n, units), but (n,) of one
+    output where y is (n,); neither can be written to.
     f is given no weights. What it raises ends the training with a RuntimeError that names it.
     callbacks: fb.Callback objects or functions (net, epoch, logs), in whose order they are called: what one puts into
     logs, a number under a name of its own, the later ones see and may monitor, and the History has it, with NaN for

@@ -239,7 +239,8 @@ def test_data_of_one_column_refuses_a_vector():
 def test_data_names_the_first_value_that_is_not_finite(value, shown, source, dtype):
     X = np.zeros((9000, 3), source)
     X[8191, 2] = X[8500, 0] = value
-    parts = [f"X[8191, 2] is {shown} (row 8191, column 2)", "expected finite numbers", "np.nan_to_num(X)"]
+    remedy = "correct it, or leave its row out" if "inf" in shown else "np.nan_to_num(X)"
+    parts = [f"X[8191, 2] is {shown} (row 8191, column 2)", "expected finite numbers", remedy]
     refused(ValueError, parts, check.data, X, 3, dtype)
     refused(ValueError, parts, check.data, np.asfortranarray(X), 3, dtype)
 

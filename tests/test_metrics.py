@@ -152,3 +152,19 @@ def test_much_data_are_no_copies_of_it(data):
     seen = []
     fit(made(), *data[:2], validation_data=(X[: N // 2], y), metrics={"m": lambda y, p: seen.append(y) or 0})
     assert np.shares_memory(seen[0], y)
+
+
+def test_one_output_has_the_shape_of_its_targets():
+    """y - p of (n,) and (n, 1) would be all differences."""
+    rng = np.random.default_rng(4)
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
+    shapes = []
+
+    def mse(y, p):
+        shapes.append((y.shape, p.shape))
+        return np.mean((y - p) ** 2)
+
+    for targets in (y, y[:, None]):
+        history = fb.mlp(3, 1, loss="mse", seed=0).fit(X, targets, validation_split=0.5, metrics={"m": mse}).history
+        assert history["m"] == pytest.approx(history["val_loss"], rel=1e-6)
+    assert shapes == [((20,), (20,)), ((20, 1), (20, 1))]

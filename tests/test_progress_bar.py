@@ -81,7 +81,8 @@ def test_numbers_are_the_last_to_go():
     layouts = _layouts("epoch 1/2", " 50%", "1/2", "00:01<00:01", "1 batches/s", metrics)
     widths = [len(before) + len(behind) + (2 + cells if cells else 0) for before, behind, cells in layouts]
     assert widths[0] == max(widths) and widths[-1] == min(widths)
-    for before, behind, _ in layouts[:-1]:
+    for before, behind, _ in layouts[:-2]:
         assert all(value in before + behind for value in metrics.values())
-    assert [cells is None for *_, cells in layouts] == [False] * 7 + [True] * 4
+    assert [cells is None for *_, cells in layouts] == [False] * 7 + [True] * 5
+    assert [before for before, *_ in layouts[-2:]] == ["epoch 1/2 loss 0.1 val 0.3", "loss 0.1 val 0.3"]
     assert _layouts("epoch 1/2", " 50%", "1/2", "?", "?", {})[-1][0] == " 50%"

@@ -174,3 +174,12 @@ def test_random_state_ends_where_numpys_does():
 def test_a_random_state_that_is_none():
     with pytest.raises(ValueError, match=r"random_state is 'x', expected an int, a numpy.random.RandomState or None"):
         MLPClassifier(random_state="x").fit(np.eye(4), [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("option", [{"validation_split": 0.2}, {"early_stopping": fb.EarlyStopping("loss")}])
+def test_partial_fit_refuses_what_it_would_ignore(Estimator, option):
+    model, (name,) = Estimator(**option), option
+    with pytest.raises(ValueError, match=rf"{name} is .*, expected .* for partial_fit, .*; call fit, or set_params"):
+        model.partial_fit(np.eye(4), [0, 1, 0, 1])
+    assert not hasattr(model, "net_")
