@@ -5,6 +5,7 @@ from datetime import date
 
 ORDERS = ("ymd", "dmy", "mdy")
 _LONGEST = 64           # characters of a date with its time
+_FARTHEST = 14 * 60     # minutes from UTC: no zone is farther
 _EPOCH = date(1970, 1, 1).toordinal()
 _TIME = r"(?:[T\s]\s*(?P<h>\d{1,2}):(?P<min>\d\d)(?::(?P<s>\d\d(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?" \
         r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d:?(?:\d\d)?)?)?"
@@ -81,10 +82,14 @@ def _time(parts):
         if not 1 <= hour <= 12:
             raise ValueError
         hour = hour % 12 + 12 * (half[0] in "Pp")
-    if hour > 24 or minute > 59 or second >= 61:
+    # 24:00 is the end of a day. A leap second is the last one of a quarter of an hour, in every zone.
+    if (hour > 23 and (hour, minute, second) != (24, 0, 0)) or minute > 59 or second >= 60 + (minute % 15 == 14):
         raise ValueError
     zone, shift = parts["zone"] or "", 0
     if zone[:1] in ("+", "-"):
         digits = zone[1:].replace(":", "").ljust(4, "0")
-        shift = (int(digits[:2]) * 60 + int(digits[2:])) * (-1 if zone[0] == "-" else 1)
+        hours, minutes = int(digits[:2]), int(digits[2:])
+        if minutes > 59 or hours * 60 + minutes > _FARTHEST:
+            raise ValueError
+        shift = (hours * 60 + minutes) * (-1 if zone[0] == "-" else 1)
     return (hour * 3600 + (minute - shift) * 60 + second) / 86400
