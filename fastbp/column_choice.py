@@ -86,10 +86,6 @@ class Profile:
     def numeric(self):
         return self.numbers > self.words
 
-    def there(self):
-        """The different texts that are not missing values, among numbers."""
-        return [text for text in self.counts if not cells.missing(text)]
-
     def share(self, holds):
         """Which share of the cells that are not missing `holds` is true of."""
         there = [(holds(text), count) for text, count in self.counts.items() if not cells.missing(text)]
@@ -141,9 +137,11 @@ def choose(profile, asked):
     if profile.plain or profile.numeric:
         _check_index(column)
         return Number(name)
-    check_dates(profile)
+    check_dates(profile, f"read it as days since 1970-01-01 with --dates {cells.quoted(name)}, or leave it out with "
+                         f"--ignore {cells.quoted(name)}")
     check_units(profile)
-    there = {text.casefold() for text in profile.there()}
+    # None, nil, dashes and dots are words among yes and no as among all words.
+    there = {text.casefold() for text in profile.counts if not cells.missing(text, words=True)}
     for pair in PAIRS:
         if there <= set(pair):
             return Flag(name, words=pair)
@@ -167,7 +165,7 @@ def _check_index(column):
 
 def _words(profile, asked):
     column = profile.column
-    _check_name(column)
+    _check_index(column)
     words = sorted(text for text in profile.counts if not cells.missing(text, words=True))
     rows = sum(profile.counts.values())
     most = max(min(MOST_WORDS, rows // 2), 2) if asked.categorical == "auto" else asked.categorical
@@ -187,21 +185,16 @@ def _words(profile, asked):
     return Words(column.name, words=words)
 
 
-def _check_name(column):
-    if column.place in column.sheet.unnamed:
-        _check_index(column)
-
-
 # ---- dates -----------------------------------------------------------------------------------------------------------
 
-def check_dates(profile):
-    """ValueError where most cells of a column that nobody called one of dates are dates."""
+def check_dates(profile, remedy, what=""):
+    """ValueError where most cells of a column that nobody called one of dates are dates. remedy: what to do then; what:
+    the cell in words, in front of it."""
     if profile.share(dates.like_a_date) > 0.5:
-        column, name = profile.column, cells.quoted(profile.column.name)
+        column = profile.column
         row = next(i for i, text in enumerate(column.texts()) if dates.like_a_date(text))
-        raise ValueError(f"{column.at(row)}: {cells.shown(column.texts()[row])} is a date, and so are most cells of "
-                         f"the column; read it as days since 1970-01-01 with --dates {name}, or leave it out with "
-                         f"--ignore {name}")
+        raise ValueError(f"{column.at(row)}: {what}{cells.shown(column.texts()[row])} is a date, and so are most cells "
+                         f"of the column; {remedy}")
 
 
 def _order(profile, asked):
@@ -253,6 +246,9 @@ def unit_of(profile):
             found[parts[0]] += count
     if not found:
         column = profile.column
-        raise ValueError(f"{column.at(0)}: {cells.shown(column.texts()[0])} is not a number with a unit, and neither "
-                         f"is any other cell; --units is for columns such as 12 %, $1.50 or 7 kg")
+        row = next((i for i, text in enumerate(column.texts()) if units.doubt(text)), 0)
+        text = column.texts()[row]
+        why = f" (it has {doubt})" if (doubt := units.doubt(text)) else ""
+        raise ValueError(f"{column.at(row)}: {cells.shown(text)} is not a number with a unit{why}, and neither is any "
+                         f"other cell; --units is for columns such as 12 %, $1.50 or 7 kg")
     return found.most_common(1)[0][0]

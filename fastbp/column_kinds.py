@@ -25,6 +25,10 @@ class Kind:
         """The names of the inputs."""
         return [self.name]
 
+    def missing(self, text):
+        """Whether a cell marks a missing value."""
+        return cells.missing(text)
+
     def encode(self, column, notation, zeros=False):
         """The inputs (n, width) float64 of a csv_file.Cells, NaN where a cell is missing.
 
@@ -32,7 +36,7 @@ class Kind:
         """
         texts = column.texts()
         values = {text: self._value(text, notation) for text in set(texts)}
-        wrong = {text for text, value in values.items() if value is None and not cells.missing(text)}
+        wrong = {text for text, value in values.items() if value is None and not self.missing(text)}
         if wrong:
             row = next(i for i, text in enumerate(texts) if text in wrong)
             count = sum(text in wrong for text in texts)
@@ -73,6 +77,8 @@ class Number(Kind):
     def _wrong(self, text, notation, count, rows):
         shown, others = cells.shown(text), cells.others(count - 1)
         if self.unit is not None:
+            if doubt := units.doubt(text):
+                return f"{shown} has {doubt}{others}"
             return (f"{shown} is not a number with {str(units.Unit(*self.unit))!r}{others}, as the other cells of the "
                     f"column are; write all of them alike")
         if python(text) is not None and notation.decimal == ".":
@@ -86,13 +92,17 @@ class Number(Kind):
 
 
 class Flag(Kind):
-    """words: the two words for 0 and 1, in small letters, one of PAIRS. 0 and 1 themselves are read as well."""
+    """words: the two words for 0 and 1, in small letters, one of PAIRS. 0 and 1 themselves are read as well. None, nil,
+    dashes and dots are words, as in a column of Words, and so neither of the two."""
 
     kind, keys = "flag", ("words",)
 
     def __init__(self, name, fill=None, words=PAIRS[0]):
         super().__init__(name, fill)
         self.words = list(words)
+
+    def missing(self, text):
+        return cells.missing(text, words=True)
 
     def _value(self, text, notation):
         text = text.casefold()
@@ -101,8 +111,9 @@ class Flag(Kind):
         return {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0}.get(text)
 
     def _wrong(self, text, notation, count, rows):
+        empty = "; make such cells empty if they are missing values" if cells.missing(text) else ""
         return (f"{cells.shown(text)} is neither {self.words[0]!r} nor {self.words[1]!r}{cells.others(count - 1)}, "
-                f"which the column held when the model was trained")
+                f"which the column held when the model was trained{empty}")
 
 
 class Words(Kind):
@@ -113,7 +124,7 @@ class Words(Kind):
 
     def __init__(self, name, fill=None, words=()):
         super().__init__(name, fill)
-        self.words, self.width = list(words), len(words)
+        self.words, self.width, self._known = list(words), len(words), frozenset(words)
 
     def inputs(self):
         return [f"{self.name}={word}" for word in self.words]
@@ -126,16 +137,22 @@ class Words(Kind):
             place = places.get(text)
             if place is not None:
                 made[row, place] = 1
-            elif cells.missing(text, words=True):
+            elif self.missing(text):
                 made[row] = np.nan
             elif not zeros:
                 raise ValueError(f"{column.at(row)}: {self._wrong(text, self.unknown(column))}")
         return made
 
+    def missing(self, text):
+        return cells.missing(text, words=True)
+
     def unknown(self, column):
         """How many cells hold words that are none of these."""
-        known = set(self.words)
-        return sum(text not in known and not cells.missing(text, words=True) for text in column.texts())
+        return sum(map(self.no_word, column.texts()))
+
+    def no_word(self, text):
+        """Whether a cell holds a word that is none of these."""
+        return text not in self._known and not self.missing(text)
 
     def _wrong(self, text, count):
         alike = [word for word in self.words if word.casefold() == text.casefold()]
@@ -219,10 +236,14 @@ def fill_in(X, kinds):
     return X
 
 
+def not_filled(X, kinds):
+    """bools like X: what is missing and whose kind fills in nothing."""
+    return np.isnan(X) & np.array([kind.fill is None for kind in kinds])[owners(kinds)]
+
+
 def check_missing(columns, kinds, X, remedy):
     """Raise the ValueError of the first missing value whose kind fills in none."""
-    refused = np.array([kind.fill is None for kind in kinds])[owners(kinds)]
-    missing = np.isnan(X) & refused
+    missing = not_filled(X, kinds)
     if not missing.any():
         return
     row = int(missing.any(axis=1).argmax())

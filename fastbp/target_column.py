@@ -4,7 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from fastbp import cells, column_choice, dates, units
+from fastbp import cells, column_choice, units
+from fastbp.notation import python
 
 _FEW = 20                # a column of whole numbers with more distinct values than this is a quantity, not a class
 
@@ -24,7 +25,8 @@ class Target:
         self.unit = column_choice.unit_of(profile) if unit else None
         if task != "classification" and not profile.numeric and not unit:
             column_choice.check_units(profile)
-            self._check_dates()
+            column_choice.check_dates(profile, "write it as a number, such as days from some day, or choose --task "
+                                               "classification if each date is a class", "the target ")
         self.numeric = profile.numeric or unit or task == "regression"
         # numbers are names of classes as well
         self.whole_text = task == "classification" and bool(profile.words) and not unit
@@ -45,13 +47,6 @@ class Target:
         found = units.split(text)
         return found[1] if found is not None and found[0] == self.unit else ""
 
-    def _check_dates(self):
-        if self.profile.share(dates.like_a_date) > 0.5:
-            row = next(i for i, text in enumerate(self.texts) if dates.like_a_date(text))
-            raise ValueError(f"{self.column.at(row)}: the target {cells.shown(self.texts[row])} is a date, and so are "
-                             f"most cells of the column; write it as a number, such as days from some day, or choose "
-                             f"--task classification if each date is a class")
-
     def check_missing(self, remedy):
         """Raise the ValueError of the first missing target."""
         if not self.missing.any():
@@ -70,7 +65,9 @@ class Target:
             self._check_numbers(rows)
         numbers = all(value is not None for value in values)
         whole = numbers and all(value == int(value) for value in values)
-        distinct = len(set(map(_integer, texts, values) if whole else values if numbers else texts))
+        # Numbers are classes by their values: 1, 1.0 and 01 are one, and so are 0.5 and 0.50.
+        labels = list(map(_integer, texts, values)) if whole else values if numbers else texts
+        distinct = len(set(labels))
         if not numbers:
             told, reason = "classification", f"column {self.name} holds text, {distinct} different values"
             reason += self._marks(texts)
@@ -88,24 +85,27 @@ class Target:
                              f"({cells.shown(texts[0])}); there is nothing to learn")
         if task == "regression":
             return np.array(values, dtype=np.float64), task, reason, None
-        # Whole numbers are ordered as numbers (2 before 10) and 1, 1.0 and 01 are one class; text is ordered as text.
-        labels = [_integer(text, value) for text, value in zip(texts, values, strict=True)] if whole else texts
-        classes = tuple(sorted(set(labels)))
+        classes = sorted(set(labels))           # numbers as numbers, 2 before 10; text as text
         if 2 * len(classes) > len(labels):
             raise ValueError(f"{self.column.sheet.path}: column {self.name} has {len(classes)} classes in "
                              f"{len(labels)} rows; too few rows a class to learn from (is it a name or a key?)")
         places = {label: i for i, label in enumerate(classes)}
-        return np.array([places[label] for label in labels], dtype=np.int64), task, reason, classes
+        names = classes if whole or not numbers else map(_fraction, classes)
+        return np.array([places[label] for label in labels], dtype=np.int64), task, reason, tuple(names)
 
     def labels(self, classes):
         """(n,) places of the cells in a model's classes; ValueError for one that is none of them."""
         numbers = {each: i for i, each in enumerate(classes) if isinstance(each, int)}
         texts = {each: i for i, each in enumerate(classes) if isinstance(each, str)}
+        fractions = {python(each): i for each, i in reversed(texts.items())}
+        if None in fractions:                                   # classes of words, among which numbers are words
+            fractions = {}
         made = np.empty(len(self.texts), dtype=np.int64)
         for row, (text, value) in enumerate(zip(self.texts, self.values, strict=True)):
             place = texts.get(text)
-            if place is None and value is not None and value == int(value):
-                place = numbers.get(_integer(text, value))
+            if place is None and value is not None:
+                place = numbers.get(_integer(text, value)) if value == int(value) else None
+                place = fractions.get(value) if place is None else place
             if place is None and not self.missing[row]:
                 listed = ", ".join(cells.plain(str(each)) for each in classes[:8]) + (
                     f", ... ({len(classes)} in all)" if len(classes) > 8 else "")
@@ -126,7 +126,9 @@ class Target:
             text = self.texts[wrong[0]]
             where = f"{self.column.at(wrong[0])}: {cells.shown(text)} is not a finite number" \
                     f"{cells.others(len(wrong) - 1)}"
-            if self.unit is not None:
+            if self.unit is not None and (doubt := units.doubt(text)):
+                why = f"it has {doubt}"
+            elif self.unit is not None:
                 why = (f"the other cells of the column have {str(self.unit)!r} beside the number; write all "
                        f"of them alike")
             elif self.task == "regression":
@@ -144,6 +146,11 @@ class Target:
             return ""
         marks = ", ".join(f"{cells.shown(text)} in {count} row{'s' * (count > 1)}" for text, count in found.items())
         return f" ({marks} taken as a class; make such cells empty if they are missing values)"
+
+
+def _fraction(value):
+    """The name of a class that is a number among fractions: as Python writes it, however the file does."""
+    return repr(value + 0.0)                                    # -0.0 is 0.0
 
 
 def _integer(text, value):

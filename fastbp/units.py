@@ -1,11 +1,16 @@
-"""Numbers with something around them: 12 %, $1,234.50, 7.5 kg."""
+"""Numbers with something around them: 12 %, $1,234.50, 7.5 kg, 12 m2.
+
+What may be the sign of the number, or say that it is none, is no unit: (5) and 5- are negative in some tables, <2 and
+65+ are no numbers at all.
+"""
 
 import re
 import unicodedata
 from typing import NamedTuple
 
-_PARTS = re.compile(r"([+\u2212-]?)\s*([^\d.,+\u2212\s-]*)\s*"                                            # -$
-                    r"([+\u2212-]?(?:\d[\d.,'\u2019\s]*|[.,]\d+)(?:[eE][+-]?\d+)?)([^\d]*)", re.ASCII)     # -5 kg
+_PARTS = re.compile(r"([+\u2212-]?)\s*([^\d.,+\u2212\s-]*)\s*"                                        # -$
+                    r"([+\u2212-]?(?:\d[\d.,'\u2019\s]*|[.,]\d+)(?:[eE][+-]?\d+)?)"                      # -5
+                    r"(\D*(?<=[A-Za-z])(?:/10+ ?[A-Za-z]+|[23])|\D*)", re.ASCII)              # l/100km, m2, kg
 _LONGEST = 64           # characters of such a cell: the pattern's time grows with the square
 _CURRENCIES = frozenset((
     "eur", "usd", "gbp", "chf", "jpy", "cny", "inr", "sek", "nok", "dkk", "pln", "czk", "aud", "cad", "brl"))
@@ -13,8 +18,11 @@ _CURRENCIES = frozenset((
 _MEASURES = frozenset((
     "%", "\u2030", "mm", "cm", "dm", "km", "kg", "mg", "lb", "lbs", "oz", "ml", "cl", "dl", "ft", "in", "mi",
     "yd", "mph", "hr", "hrs", "min", "ms", "sec", "kw", "kwh", "mw", "mv", "ma", "hz", "khz", "mhz", "ghz",
-    "kb", "mb", "gb", "tb", "pa", "kpa", "hpa", "bar", "db", "ha", "m\u00b2", "m2", "km2", "sqft", "\u00b0",
-    "\u00b0c", "\u00b0f", "km/h", "m/s", "l/100km"))
+    "kb", "mb", "gb", "tb", "pa", "kpa", "hpa", "bar", "db", "ha", "sqft", "\u00b0", "\u00b0c", "\u00b0f", "km/h",
+    "m/s", "l/100km", "l/100 km", *(f"{length}{power}" for length in ("mm", "cm", "m", "km", "ft")
+                                    for power in ("2", "3", "\u00b2", "\u00b3"))))
+_BRACKETS = frozenset("()[]{}")
+_COMPARISONS = frozenset("<>=~\u00b1\u2248\u2243\u2264\u2265\u226a\u226b\u2a7d\u2a7e")
 
 
 class Unit(NamedTuple):
@@ -36,10 +44,39 @@ class Unit(NamedTuple):
                 or (text in _MEASURES and not self.before))
 
 
-def split(text):
-    """(Unit, the text of the number) of a cell, or None where nothing or too much stands around a number."""
+def _parts(text):
     found = _PARTS.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None or (found[1] and found[3][:1] in "+-\u2212"):
         return None
     unit = Unit(found[2], found[4].strip())
     return (unit, found[1] + found[3].strip()) if str(unit) else None
+
+
+def split(text):
+    """(Unit, the text of the number) of a cell, or None where nothing or too much stands around a number, or what is no
+    unit (`doubt`)."""
+    found = _parts(text)
+    return None if found is None or _doubt(*found[0]) else found
+
+
+def doubt(text):
+    """In words, what beside a cell's number is no unit and changes its value; "" for nothing."""
+    found = _parts(text)
+    return "" if found is None else _doubt(*found[0])
+
+
+def _doubt(before, after):
+    for each in before + after:
+        if each in _COMPARISONS:
+            return f"{each!r} beside the number, which is then no exact one; write a number, or leave the cell empty"
+    # 5 (net) has brackets around a word; around a number, or a part of it, they are accountants' minus.
+    if _BRACKETS & set(before) or after[:1] in (")", "]", "}") or _unpaired(after):
+        return "brackets around the number, which may make it negative; write -5 for (5)"
+    for each in before + after[:1] + after[-1:]:
+        if each in "+\u2212" or unicodedata.category(each) == "Pd":            # all kinds of dashes
+            return f"{each!r} beside the number, which may be its sign, or say that it is none; write -5 or 5"
+    return ""
+
+
+def _unpaired(after):
+    return any(after.count(left) != after.count(right) for left, right in ("()", "[]", "{}"))

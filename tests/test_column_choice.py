@@ -21,6 +21,10 @@ def load(tmp_path):
     (["1", "2.5"], {}, ""), (["1", ""], {"missing": "median"}, ""), (["yes", "no"], {}, "a (yes is 1, no 0)"),
     (["TRUE", "False", "NA"], {"missing": "median"}, "a (true is 1, false 0)"), (["y", "n"], {}, "a (y is 1, n 0)"),
     (["on"], {}, "a (on is 1, off 0)"), (["yes", "no", "maybe"], {}, "a (3 words, an input each)"),
+    (["yes", "no", "none"], {"missing": "median"}, "a (3 words, an input each)"),
+    (["yes", "no", "-"], {}, "a (3 words, an input each)"),
+    (["true", "false", "Nil"], {}, "a (3 words, an input each)"),
+    (["yes", "no", "?"], {"missing": "median"}, "a (yes is 1, no 0)"),
     (["true", "no"], {}, "a (2 words, an input each)"), (["red"], {}, "a (1 words, an input each)"),
     (["12345", "12346"], {"words": ["a"]}, "a (2 words, an input each)"), (["a", "1"], {}, "a (2 words, an input "
                                                                                            "each)"),
@@ -52,6 +56,14 @@ def test_what_a_column_is(load, texts, options, told):
      "--date-order mdy is of dates such as 1/2/2024, and the .* none"),
     (["x"], {"dates": ["a"]}, "'x' is not a date that is read"),
     (["12 %", "13 %"], {}, "'12 %' has '%' beside the number, and so have most cells .* --units a"),
+    (["12 m2", "15 m2", "18 m2"], {}, "'12 m2' has 'm2' beside the number, and so have most cells .* --units a"),
+    (["5 l/100km", "7 l/100km"], {}, "'5 l/100km' has 'l/100km' beside the number"),
+    (["($5)", "($7)"], {"units": ["a"]}, r"line 2, column 'a': '\(\$5\)' is not a number with a unit \(it has brackets "
+                                         "around the number, which may make it negative; write -5 for"),
+    (["x", "<2"], {"units": ["a"]}, "line 3, column 'a': '<2' is not a number with a unit .it has '<' beside the"),
+    (["$5", "$6", "($5)"], {"units": ["a"]}, r"line 4, column 'a': '\(\$5\)' has brackets around the number, .* for "
+                                             r"\(5\) \(nor are 12 more\)"),
+    (["$5", "$6", "$5-"], {"units": ["a"]}, "line 4, column 'a': '[$]5-' has '-' beside the number, which may be its"),
     (["5\u20ac"], {}, "has '\u20ac' beside the number"), (["USD 5"], {}, "has 'USD' beside the number"),
     (["x"], {"units": ["a"]}, "'x' is not a number with a unit, and neither is any other cell"),
     (["5 kg", "6 kg", "7 g"], {"units": ["a"]}, r"line 4, column 'a': '7 g' is not a number with 'kg' \(nor are 12 "
@@ -117,6 +129,8 @@ def test_units_and_dates_of_the_target(load):
     with pytest.raises(ValueError, match=r"'5 g' is not a finite number .*; the other cells of the column have '%' "
                                           "beside"):
         load(["12 %", "13 %", "5 g"], units=["a"], **more)
+    with pytest.raises(ValueError, match=r"line 4, column 'a': '<5 %' is not a finite number .*; it has '<' beside"):
+        load(["12 %", "13 %", "<5 %"], units=["a"], **more)
     with pytest.raises(ValueError, match="the target '2024-01-01' is a date, and so are most cells of the column; "
                                          "write it"):
         load(["2024-01-01", "2024-01-02"], **more)

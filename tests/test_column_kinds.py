@@ -27,7 +27,7 @@ NAN = np.nan
     (Number("a"), ["1", "2.5", " 3 ", "NA", "", "n/a"], [[1], [2.5], [3], [NAN], [NAN], [NAN]]),
     (Number("a"), ["1", "1 234"], [[1], [1234]]),
     (Number("a", unit=("$", "")), ["$5", "-$1.5", "?"], [[5], [-1.5], [NAN]]),
-    (Flag("a"), ["True", "FALSE", "true", "-", "1", "0"], [[1], [0], [1], [NAN], [1], [0]]),
+    (Flag("a"), ["True", "FALSE", "true", "", "1", "0"], [[1], [0], [1], [NAN], [1], [0]]),
     (Flag("a", words=("no", "yes")), ["Yes", "no", ""], [[1], [0], [NAN]]),
     (Words("a", words=["b", "r"]), ["r", "b", "NA", "r"], [[0, 1], [1, 0], [NAN, NAN], [0, 1]]),
     (Words("a", words=["-", "None"]), ["None", "-", ""], [[0, 1], [1, 0], [NAN, NAN]]),
@@ -60,6 +60,8 @@ def test_numbers_are_read_in_the_files_notation(cells):
                                  "alike"),
     (Number("a", unit=("", "kg")), ["1 kg", "2 g", "3"], r"'2 g' is not a number with 'kg' \(nor is 1 more\), as the "
                                                           "other"),
+    (Flag("a"), ["true", "none", "-"], r"line 3, column 'a': 'none' is neither .* model was trained; make such cells "
+                                       r"empty if they are missing values|nor is 1 more"),
     (Flag("a"), ["true", "yes"], "line 3, column 'a': 'yes' is neither 'false' nor 'true', which the column held when"),
     (Words("a", words=["Red", "blue"]), ["red", "x"], r"line 2, column 'a': 'red' is a word that the model was not "
                                                        "trained on "

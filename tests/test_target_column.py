@@ -69,6 +69,17 @@ def test_at_least_as_many_words_as_numbers_are_classes(load):
         load(["1", "2", "3", "4+"] * 5)
 
 
+@pytest.mark.parametrize(("column", "classes", "y"), [
+    (["0.5", "0.50", "1"], ("0.5", "1.0"), [0, 0, 1]), (["0,5", "0,50", "10,5", "2,5"], ("0.5", "2.5", "10.5"),
+                                                        [0, 0, 2, 1]),
+    (["-0.0", "0", "1e-1", ".10"], ("0.0", "0.1"), [0, 0, 1, 1]), (["1", "1.0", "01", "2"], (1, 2), [0, 0, 0, 1]),
+])
+def test_equal_numbers_are_one_class(load, column, classes, y):
+    table = load(column * 10, "classification")
+    assert table.classes == classes and table.y[:len(y)].tolist() == y
+    assert f"holds {len(classes)} different " in table.reason
+
+
 @pytest.mark.parametrize(("classes", "told"), [
     (("+", "-"), "'-' in 10 rows taken as a class; make such cells empty if they are missing values"),
     (("Mild", "None", "Severe"), "'None' in 10 rows taken as a class"),

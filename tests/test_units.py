@@ -21,7 +21,36 @@ def test_the_number_and_what_is_around_it(text, before, after, number, usual):
     assert found is None or found[0].usual == usual
 
 
-@pytest.mark.parametrize("text", ["", "12", "kg", "1.5", "-", "12 kg 3", "2024-01-05", "10-20", "+-5 kg", "1:30", "%"])
+@pytest.mark.parametrize("measure", sorted(units._MEASURES))
+@pytest.mark.parametrize("text", ["12 {}", "1,234.5{}", "-3e2 {}"])
+def test_every_measure_is_one(text, measure):
+    for each in {measure, measure.upper(), measure.capitalize()}:
+        found = units.split(text.format(each))
+        assert found == (("", each), text.format("").strip()) and found[0].usual
+
+
+@pytest.mark.parametrize(("text", "unit"), [
+    ("5 W/m2", "W/m2"), ("998.2 kg/m3", "kg/m3"), ("7 mg/100 ml", "mg/100 ml"), ("5 kg (net)", "kg (net)"),
+    ("3 ft-lb", "ft-lb")])
+def test_units_of_several_parts(text, unit):
+    found = units.split(text)
+    assert found[0] == ("", unit) and not found[0].usual
+
+
+@pytest.mark.parametrize(("texts", "doubt"), [
+    (("($5)", "(7)", "$(5)", "[5]", "{5}", "(5) kg", "5)", "(5 kg)", "(\u20ac 5)"), "brackets around the number"),
+    (("<2", "> 5 kg", "\u22645", "<=5 %", "~5", "\u00b15 mm", "\u22485 kg", "5>", "=5"), "which is then no exact one"),
+    (("5-", "$5-", "5 kg-", "5\u2212", "\u20135 kg", "\u20145", "65+", "5,-"), "which may be its sign"),
+])
+def test_signs_are_no_units(texts, doubt):
+    for text in texts:
+        assert units.split(text) is None and doubt in units.doubt(text), text
+    assert [units.doubt(text) for text in ("5 kg", "-$5", "x", "12", "5 kg (net)")] == [""] * 5
+
+
+@pytest.mark.parametrize("text", ["", "12", "kg", "1.5", "-", "12 kg 3", "2024-01-05", "10-20", "+-5 kg", "1:30", "%",
+                                  "3/4", "5 m 20", "1a2b3c",
+                                  "12 kg/10", "12 m2 3"])
 def test_what_is_no_number_with_a_unit(text):
     assert units.split(text) is None
 
