@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastbp import cells, csv_text, notation
+from fastbp import cells, check, csv_text, notation
 
 SEPARATORS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ",", "space": " "}
 _LINES = 50              # that are looked at to find the separator
@@ -27,7 +27,8 @@ class Format:
     """What is said of a CSV file, None where it is to be found out.
 
     encoding: a name such as "cp1252". separator: one character, or "tab", "space" ... decimal: "." or ",". thousands:
-    ",", ".", "space", "'" or "none". header: whether the first row names the columns. Raises ValueError.
+    ",", ".", "space", "'" or "none". header: whether the first row names the columns. Raises ValueError, and TypeError
+    where header is neither True nor False.
     """
 
     encoding: str | None = None
@@ -40,17 +41,21 @@ class Format:
         if self.encoding is not None:
             object.__setattr__(self, "encoding", csv_text.check_encoding(self.encoding))
         if self.separator is not None:
-            mark = SEPARATORS.get(self.separator, "\t" if self.separator == "\\t" else self.separator)
+            mark = self.separator
+            if isinstance(mark, str):
+                mark = SEPARATORS.get(mark, "\t" if mark == "\\t" else mark)
             if not isinstance(mark, str) or len(mark) != 1 or mark.isalnum() or mark in '"\r\n.-+\0':
                 raise ValueError(f"separator is {cells.shown(str(mark))}; expected one character that stands between "
                                  f"cells, or {', '.join(SEPARATORS)}")
             object.__setattr__(self, "separator", mark)
         for name, choices in (("decimal", (".", ",")), ("thousands", (",", ".", "space", "'", "none"))):
-            if getattr(self, name) not in (None, *choices):
-                raise ValueError(f"{name} is {cells.shown(str(getattr(self, name)))}; expected one of: "
-                                 f"{' '.join(choices)}")
+            given = getattr(self, name)
+            if given is not None and not (isinstance(given, str) and given in choices):
+                raise ValueError(f"{name} is {cells.shown(str(given))}; expected one of: {' '.join(choices)}")
         if self.decimal is not None and self.decimal == self.thousands:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}; one mark cannot be both")
+        if self.header is not None:
+            object.__setattr__(self, "header", check.flag("header", self.header))
 
     @property
     def mark(self):
@@ -59,22 +64,33 @@ class Format:
         return self.thousands if self.thousands in (None, ",", ".") else ""
 
 
+def form_of(format):
+    """A Format that was given, or for None one that says nothing; TypeError for anything else."""
+    if format is None:
+        return Format()
+    if not isinstance(format, Format):
+        raise TypeError(f"format is {check.shown(format)}, expected a Format; pass one, such as "
+                        f"datasets.Format(decimal=\",\"), or None")
+    return format
+
+
 class Rows:
-    """The rows of a file: iterates over (line number, cells). separator: what is between cells; comment: the last line
-    before the rows that begins with #, without it. Errors name the file, and the line where there is one."""
+    """The rows of a file: iterates over (number of the line it begins in, cells). separator: what is between cells;
+    comment: the last line before the rows that begins with #, without it. Errors name the file, and the line where
+    there is one."""
 
     def __init__(self, path, form=None):
         self.path, self.comment, self._line = path, None, 0
-        self._rows = self._read(form or Format())
+        self._rows = self._read(form_of(form))
         self.separator = next(self._rows)
 
     def __iter__(self):
         return self._rows
 
-    def _numbered(self, lines, separator):
+    def _numbered(self, lines):
         for text in lines:
             self._line += 1
-            yield re.sub(" +", " ", text.strip(" ")) if separator == " " else text
+            yield text
 
     def _read(self, form):
         lines = csv_text.lines(self.path, form.encoding)
@@ -93,7 +109,8 @@ class Rows:
         separator = form.separator or said or _separator(head)
         yield separator
         dialect = {"delimiter": separator, "strict": True, "skipinitialspace": separator != " "}
-        reader = csv.reader(self._numbered(itertools.chain(head, lines), separator), **dialect)
+        every = itertools.chain(head, lines)
+        reader = csv.reader(self._numbered(csv_text.single_spaces(every) if separator == " " else every), **dialect)
         width, blank = None, []
         while True:
             begun = self._line + 1
@@ -107,7 +124,7 @@ class Rows:
                 return
             if not row or not (row[0] or "".join(row)).strip():
                 if len(row) > 1:                              # a row of empty cells, as Excel leaves them at the end
-                    blank.append((self._line, row))
+                    blank.append((begun, row))
                 continue
             if row[0][:1] == "#" and width is not None and len(row) != width:
                 continue
@@ -115,7 +132,7 @@ class Rows:
             if blank:
                 yield from blank
                 blank.clear()
-            yield self._line, row
+            yield begun, row
 
 
 def _separator(lines):
@@ -205,6 +222,10 @@ class Cells:
         for part in self._parts:
             yield part.split(_UNIT) if isinstance(part, str) else part
 
+    def first(self):
+        """The text of the first cell."""
+        return next(self.parts())[0].strip()
+
     def texts(self):
         """The texts of all cells, without spaces around them."""
         return [text.strip() for part in self.parts() for text in part]
@@ -240,7 +261,7 @@ class Sheet:
     def __init__(self, path, form=None, header=None, expected="a header row and rows of numbers"):
         """header: whether there is one where `form` does not say; a function of the first row that tells, or None for
         finding out, which refuses what seems to have none. expected: what an empty file is said to lack."""
-        self.path, self.form = path, form or Format()
+        self.path, self.form = path, form_of(form)
         self.rows = Rows(path, self.form)
         self._ahead = list(itertools.islice(self.rows, 1))
         if not self._ahead:
@@ -265,7 +286,7 @@ class Sheet:
         """ValueError where the first row seems to be one of data: a number stands above every column of numbers."""
         below = [row for _, row in self._ahead[1:] if len(row) == len(names)]
         columns = [i for i, column in enumerate(zip(*below, strict=True)) if _numbers(column)]
-        numbers = [notation.python(names[i]) for i in columns if notation.signs(names[i])]
+        numbers = [notation.python(names[i]) for i in columns if notation.is_number(names[i])]
         if not numbers or len(numbers) < len(columns) or _counts(numbers):
             return
         all_numbers = len(numbers) == len(names)
@@ -333,7 +354,7 @@ class Sheet:
 def _numbers(texts):
     """Whether these cells are numbers, some of which may be missing."""
     there = [text for text in map(str.strip, texts) if not cells.missing(text)]
-    return bool(there) and all(map(notation.signs, there))
+    return bool(there) and all(map(notation.is_number, there))
 
 
 def _counts(numbers):

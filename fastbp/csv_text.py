@@ -6,12 +6,15 @@ Nothing else is guessed: a wrong guess would be other letters without a word.
 
 import codecs
 import io
+import re
 
 from fastbp import cells, foreign
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _HEAD = 4096            # bytes that are looked at for zeros, which UTF-8 text has none of
+_QUOTED = re.compile(r'(?:[^"]|"")*("?)')                             # the rest of a cell in quotes, and the last one
+_PIECE = re.compile(rf' +|"{_QUOTED.pattern}|[^ ]+')                # spaces, a cell in quotes, another one
 _ELSE = ("cp1252", "latin-1")
 
 
@@ -46,6 +49,26 @@ def lines(path, encoding=None):
         raise IsADirectoryError(f"{path}: a folder; expected a CSV file; give the path of one in it") from None
     except UnicodeError as error:
         raise ValueError(_not_text(path, used, error, encoding is not None)) from None
+
+
+def single_spaces(lines):
+    """The lines with one space for several between cells, and none in front; what is in quotes stays, line breaks
+    too."""
+    quoted = False                          # whether a line begins in quotes
+    for text in lines:
+        if not quoted and '"' not in text:
+            yield re.sub(" +", " ", text.strip(" "))
+            continue
+        kept, at = "", 0
+        if quoted:
+            rest = _QUOTED.match(text)
+            kept, at, quoted = rest[0], rest.end(), not rest[1]
+        else:
+            text = text.strip(" ")
+        for piece in _PIECE.finditer(text, at):
+            kept += " " if piece[0][0] == " " else piece[0]
+            quoted = piece[1] == ""
+        yield kept
 
 
 def _told(path, head):

@@ -32,7 +32,7 @@ def read(path, spec, inputs, format=None, zeros=False, target=False, drop=False)
     target: whether the target's column is read as well; drop: whether rows with a missing value are left out. Raises
     ValueError naming the file, line and column.
     """
-    format = format or csv_file.Format()
+    format = csv_file.form_of(format)
     if target and (spec.get("features") is None or spec.get("target") is None):
         raise ValueError("the model does not know the names of its columns: its data_spec has no features or no "
                          "target; evaluate it in Python with net.evaluate")
@@ -55,12 +55,14 @@ def read(path, spec, inputs, format=None, zeros=False, target=False, drop=False)
     found = _target(columns.pop(), spec, table) if target else None
     style = _notation(columns, kinds, found, table, format)
     X = column_kinds.encode(columns, kinds, style, zeros)
+    if zeros and not sheet.header and format.header is None:
+        _check_first_row(columns, kinds)
     if zeros:
         told += [f"{path}: column {cells.shown(kind.name)}: {count} word{'s' * (count != 1)} that the model does not "
                  f"know taken as none of its own" for column, kind in zip(columns, kinds, strict=True)
                  if kind.kind == "words" and (count := kind.unknown(column))]
     missing = np.isnan(X)
-    refused = missing & np.array([kind.fill is None for kind in kinds])[column_kinds.owners(kinds)]
+    refused = column_kinds.not_filled(X, kinds)
     if not drop:
         column_kinds.check_missing(columns, kinds, X, "fill it in or remove the row (a model trained with --missing "
                                                       "median fills in the medians of its training rows)")
@@ -102,6 +104,18 @@ def _name(sheet, table, kinds, answer):
                          f"of {len(names)}, so {len(names)} are expected, or {len(without)} without the target (column "
                          f"{answer})")
     sheet.names = names if sheet.width == len(names) else without
+
+
+def _check_first_row(columns, kinds):
+    """ValueError where no cell of the first row is known, of a file that is taken to have no header row."""
+    first = [(kind, column.first()) for kind, column in zip(kinds, columns, strict=True)]
+    if not all(kind.kind == "words" and (kind.no_word(text) or not text) for kind, text in first):
+        return
+    row = next((i for i, (_, text) in enumerate(first) if text), None)
+    if row is not None:
+        raise ValueError(f"{columns[row].at(0)}: {cells.shown(first[row][1])} is a word that the model was not trained "
+                         f"on, and so is every cell of the row: is it a header row? the model was trained on a file "
+                         f"without one; remove the row, or say --no-header if it is a row of data")
 
 
 def _target(column, spec, table):

@@ -45,6 +45,11 @@ def signs(text):
     return None if python(text) is None else (None, None, None)
 
 
+def is_number(text):
+    """Whether a text is a number in any notation."""
+    return signs(text) is not None
+
+
 def other(mark):
     """The comma for the point, the point for the comma."""
     return "." if mark == "," else ","

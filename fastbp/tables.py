@@ -116,8 +116,8 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
 
     missing: "refuse"; "drop" for leaving out rows with a missing value; "median" for filling in the median of the
     training rows, in columns of words zeros (rows without a target are left out). Empty cells, ?, NA, N/A, NaN, NULL,
-    None, -, . and the like (cells.MISSING; case does not matter) are missing values in columns of numbers. In columns
-    of words None, nil, dashes and dots are words; of a target, `reason` says so.
+    None, -, . and the like (cells.MISSING; case does not matter) are missing values in columns of numbers and of dates.
+    In columns of words, yes and no too, None, nil, dashes and dots are words; of a target, `reason` says so.
 
     format: a csv_file.Format, what the file does not tell by itself: encoding, separator, decimal mark, header or none.
     Lists of names: `ignore`, columns to leave out; `words`, columns whose numbers are names; `dates`, read as days
@@ -135,7 +135,7 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
         raise ValueError(f"task is {task!r}; expected 'classification', 'regression' or None to tell from the column")
     check.choice("missing", missing, ("refuse", "drop", "median"))
     asked = Asked(ignore, words, dates, units, date_order, categorical)
-    format = format or csv_file.Format()
+    format = csv_file.form_of(format)
     sheet = csv_file.Sheet(path, format)
     _check_target(sheet, target)
     asked.check(sheet.names, target, lambda name: nearest(name, sheet.names))
@@ -177,9 +177,8 @@ def _check_target(sheet, target):
     """ValueError where there is no such column."""
     if target in sheet.names:
         return
-    numbers = [name for name in sheet.names if notation.python(name) is not None]
     hint = ""
-    if sheet.header and numbers:
+    if sheet.header and any(map(notation.is_number, sheet.names)):
         hint = " (a header row is needed: the first row holds numbers; say --no-header if it is a row of data, whose " \
                "columns are then called 1, 2, 3 ...)"
     elif len(sheet.names) == 1 and not sheet.hint():
@@ -225,7 +224,7 @@ def load_features(path, features=None, count=None, format=None):
     if features is None:
         if len(sheet.names) != count:
             raise ValueError(f"{path}: {len(sheet.names)} columns; the model expects {count}, all numbers")
-        if (sheet.header and all(notation.python(name) is not None for name in sheet.names)
+        if (sheet.header and all(map(notation.is_number, sheet.names))
                 and sheet.names != [str(i) for i in range(count)]):
             raise ValueError(f"{path}: the first row holds numbers; a header row naming the columns is needed (or say "
                              f"--no-header)")
@@ -243,7 +242,7 @@ def find(sheet, features):
     absent = [name for name in features if name not in places]
     if absent:
         hint = " (its first row holds numbers: a header row is needed, or --no-header)" \
-            if sheet.header and all(notation.signs(name) for name in sheet.names) else ""
+            if sheet.header and all(map(notation.is_number, sheet.names)) else ""
         raise ValueError(f"{sheet.path}: no column {cells.shown(absent[0])}{nearest(absent[0], sheet.names)}; the "
                          f"model was trained on {listing(features)}"
                          + (f" ({len(absent)} are missing)" if len(absent) > 1 else "") + hint)
@@ -271,7 +270,7 @@ def load_points(path, format=None):
     names: the header's two, or ("x", "y"). format: a csv_file.Format. Raises ValueError naming the file, line and
     column, as load_csv does.
     """
-    sheet = csv_file.Sheet(path, format, lambda first: all(notation.signs(cell) is None for cell in first),
+    sheet = csv_file.Sheet(path, format, lambda first: not any(map(notation.is_number, first)),
                            "two columns of numbers, x and y")
     if sheet.width != 2:
         raise ValueError(f"{path}, line {sheet.line}: {sheet.width} column{'s' * (sheet.width != 1)}; expected two "

@@ -126,6 +126,24 @@ def test_files_without_a_header_row(trained, write):
     assert model_tables.read(write(named), spec, inputs, Format(header=True)).X.tolist() == [[7, 1, 0, 0, 0]]
 
 
+WORDS = "".join(f"{'ABC'[i % 3]},{'xz'[i % 2]},{i * 1.5}\n" for i in range(N))
+
+
+def test_a_header_row_is_no_row_of_unknown_words(trained, write):
+    spec, inputs = trained(WORDS, "3", format=Format(header=False))
+    for text, line, name in (("town,size\nA,x\n", 1, "town"), ("\n,size\nA,x\n", 2, "size"),
+                             ("town,size,price\nA,x,1\n", 1, "town")):
+        with pytest.raises(ValueError, match=rf"line {line}, column '\d': '{name}' is a word that the model was not "
+                                             rf"trained on, and so is every cell of the row: is it a header row\? .*; "
+                                             rf"remove the row, or say --no-header if it is a row of data"):
+            model_tables.read(write(text), spec, inputs, zeros=True)
+    path = write("D,w\nA,x\n")
+    assert model_tables.read(path, spec, inputs, Format(header=False), zeros=True).X.tolist() == [
+        [0, 0, 0, 0, 0], [1, 0, 0, 1, 0]]
+    assert model_tables.read(write("D,x\nE,w\n"), spec, inputs, zeros=True).X.tolist() == [
+        [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]
+
+
 def test_a_target_in_front_moves_no_column(trained, write):
     text = "".join(f"{i * 1.5},{i},{i % 7}\n" for i in range(N))
     spec, inputs = trained(text, "1", format=Format(header=False))
@@ -168,6 +186,10 @@ def test_labels_of_a_file(trained, write):
         model_tables.read(write("a,y\n1,\n"), spec, inputs, target=True, drop=True)
     spec, inputs = trained(text.replace("no", "2").replace("yes", "10"))
     assert model_tables.read(write("a,y\n1,2.0\n2,010\n"), spec, inputs, target=True).y.tolist() == [0, 1]
+    spec, inputs = trained(text.replace("no", "0.5").replace("yes", "0.250"), task="classification")
+    assert spec["classes"] == ["0.25", "0.5"]
+    assert model_tables.read(write("a;y\n1;0,50\n2;,25\n"), spec, inputs, target=True).y.tolist() == [1, 0]
+    spec, inputs = trained(text.replace("no", "2").replace("yes", "10"))
     with pytest.raises(ValueError, match=r"'3' is none of the classes that the model was trained on \(2, 10\)"):
         model_tables.read(write("a,y\n1,3\n"), spec, inputs, target=True)
 
