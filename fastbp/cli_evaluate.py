@@ -49,7 +49,7 @@ def _read_table(options, net, spec):
         raise ValueError(f"{options.model}: the model was not trained on a table, so it does not know which column to "
                          f"compare with; evaluate it on images or rows with --labels FILE, or in Python with "
                          "net.evaluate")
-    found = model_tables.read(options.file, spec, net.inputs, format_of(options), options.unknown == "zeros",
+    found = model_tables.read(options.file, spec, net.inputs, format_of(options), options.unknown or "refuse",
                               target=True, drop=options.missing == "drop")
     cli_predict.tell(found.told)
     if found.dropped:

@@ -29,7 +29,7 @@ def run(options):
     if options.proba and not _says_classes(net, spec):
         raise ValueError(f"--proba goes with a model of classes; {options.model} predicts a quantity")
     if is_table(options.file, spec):
-        found = model_tables.read(options.file, spec, net.inputs, format_of(options), options.unknown == "zeros")
+        found = model_tables.read(options.file, spec, net.inputs, format_of(options), options.unknown or "refuse")
         tell(found.told)
         raw, whole = found.X, _whole(found.X)
     else:

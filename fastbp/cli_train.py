@@ -110,7 +110,7 @@ def _load(options):
     data = table.split()
     if told := tables.describe(table.kinds):
         say(f"{len(table.features)} inputs: {told}", then="  ")
-    if told := tables.describe_notation(table.written):
+    if told := tables.describe_notation(table.file_format):
         say(told, then="  ")
     if missing := int(column_kinds.cells_of(np.isnan(table.X), table.kinds).sum()):
         say(f"{missing} missing value{'s' * (missing != 1)} filled in: numbers by the median of the training rows, "

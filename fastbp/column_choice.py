@@ -16,7 +16,7 @@ from fastbp.column_kinds import PAIRS, Date, Flag, Number, Words
 MOST_WORDS = 100        # different words of a column that are encoded unasked
 
 
-class Asked(NamedTuple):
+class ColumnOptions(NamedTuple):
     """What was said of the columns: names of those to leave out, of words, of dates, of numbers with units; the order
     of dates ("dmy", "mdy"; None for seeing it); how many different words a column may have ("auto" or a number)."""
 
@@ -122,14 +122,14 @@ def evidence(profiles, united=(), usual=notation.PLAIN):
     return found
 
 
-def choose(profile, asked):
+def choose(profile, options):
     """The kind of a column of features, or the ValueError that names what to say of it."""
     column, name = profile.column, profile.column.name
-    if name in asked.words:
-        return _words(profile, asked)
-    if name in asked.dates:
-        return Date(name, order=_order(profile, asked.date_order))
-    if name in asked.units:
+    if name in options.words:
+        return _words(profile, options)
+    if name in options.dates:
+        return Date(name, order=_order(profile, options.date_order))
+    if name in options.units:
         return Number(name, unit=unit_of(profile))
     if not profile.numbers and not profile.words:
         raise ValueError(f"{column.sheet.path}: column {cells.shown(name)} has no value in any row; leave it out with "
@@ -145,7 +145,7 @@ def choose(profile, asked):
     for pair in PAIRS:
         if there <= set(pair):
             return Flag(name, words=pair)
-    return _words(profile, asked)
+    return _words(profile, options)
 
 
 def _check_index(column):
@@ -163,12 +163,12 @@ def _check_index(column):
 
 # ---- words -----------------------------------------------------------------------------------------------------------
 
-def _words(profile, asked):
+def _words(profile, options):
     column = profile.column
     _check_index(column)
     words = sorted(text for text in profile.counts if not cells.missing(text, words=True))
     rows = sum(profile.counts.values())
-    most = max(min(MOST_WORDS, rows // 2), 2) if asked.categorical == "auto" else asked.categorical
+    most = max(min(MOST_WORDS, rows // 2), 2) if options.categorical == "auto" else options.categorical
     if len(words) > most:
         known, texts = set(words), column.texts()
         row = next(i for i, text in enumerate(texts) if text in known)

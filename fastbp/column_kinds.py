@@ -2,7 +2,7 @@
 
 A kind reads the cells of its column into as many inputs as it is wide; it is decided on once, when a model is trained
 (fastbp/column_choice.py), and goes into the model's file as plain JSON, so that prediction reads other files alike.
-`fill` is what a missing value becomes; None where it is refused.
+`imputed` is what a missing value becomes; None where it is refused. Files call it fill.
 """
 
 import numpy as np
@@ -18,8 +18,8 @@ class Kind:
 
     kind, keys, width = "", (), 1
 
-    def __init__(self, name, fill=None):
-        self.name, self.fill = name, fill
+    def __init__(self, name, imputed=None):
+        self.name, self.imputed = name, imputed
 
     def inputs(self):
         """The names of the inputs."""
@@ -29,10 +29,11 @@ class Kind:
         """Whether a cell marks a missing value."""
         return cells.missing(text)
 
-    def encode(self, column, notation, zeros=False):
+    def encode(self, column, notation, handle_unknown="refuse"):
         """The inputs (n, width) float64 of a csv_file.Cells, NaN where a cell is missing.
 
-        zeros: whether a word that is not known becomes zeros. Raises ValueError naming line, column and cell.
+        handle_unknown: "refuse" a word that is not known, or take it as "zeros". Raises ValueError naming line, column
+        and cell.
         """
         texts = column.texts()
         values = {text: self._value(text, notation) for text in set(texts)}
@@ -45,7 +46,7 @@ class Kind:
 
     def spec(self):
         """The kind as a file keeps it."""
-        return {"name": self.name, "kind": self.kind, "fill": self.fill,
+        return {"name": self.name, "kind": self.kind, "fill": self.imputed,
                 **{key: getattr(self, key) for key in self.keys}}
 
 
@@ -55,11 +56,11 @@ class Number(Kind):
     kind, keys = "number", ("unit",)
     advice = "leave the column out (--ignore) or take its cells as words (--words) in training"
 
-    def __init__(self, name, fill=None, unit=None):
-        super().__init__(name, fill)
+    def __init__(self, name, imputed=None, unit=None):
+        super().__init__(name, imputed)
         self.unit = None if unit is None else list(unit)
 
-    def encode(self, column, notation, zeros=False):
+    def encode(self, column, notation, handle_unknown="refuse"):
         if self.unit is None and column.values is not None and (notation.decimal == "." or not column.has(".")):
             return column.values[:, None]
         if self.unit is None and column.commas is not None and notation.decimal == ",":
@@ -97,8 +98,8 @@ class Flag(Kind):
 
     kind, keys = "flag", ("words",)
 
-    def __init__(self, name, fill=None, words=PAIRS[0]):
-        super().__init__(name, fill)
+    def __init__(self, name, imputed=None, words=PAIRS[0]):
+        super().__init__(name, imputed)
         self.words = list(words)
 
     def missing(self, text):
@@ -122,14 +123,14 @@ class Words(Kind):
 
     kind, keys = "words", ("words",)
 
-    def __init__(self, name, fill=None, words=()):
-        super().__init__(name, fill)
+    def __init__(self, name, imputed=None, words=()):
+        super().__init__(name, imputed)
         self.words, self.width, self._known = list(words), len(words), frozenset(words)
 
     def inputs(self):
         return [f"{self.name}={word}" for word in self.words]
 
-    def encode(self, column, notation, zeros=False):
+    def encode(self, column, notation, handle_unknown="refuse"):
         texts = column.texts()
         places = {word: i for i, word in enumerate(self.words)}
         made = np.zeros((len(texts), self.width))
@@ -139,7 +140,7 @@ class Words(Kind):
                 made[row, place] = 1
             elif self.missing(text):
                 made[row] = np.nan
-            elif not zeros:
+            elif handle_unknown != "zeros":
                 raise ValueError(f"{column.at(row)}: {self._wrong(text, self.unknown(column))}")
         return made
 
@@ -169,8 +170,8 @@ class Date(Kind):
 
     kind, keys = "date", ("order",)
 
-    def __init__(self, name, fill=None, order=None):
-        super().__init__(name, fill)
+    def __init__(self, name, imputed=None, order=None):
+        super().__init__(name, imputed)
         self.order = order
 
     def _value(self, text, notation):
@@ -195,12 +196,12 @@ def from_spec(spec):
     return KINDS[spec["kind"]](spec["name"], spec["fill"], **settings)
 
 
-def encode(columns, kinds, notation, zeros=False):
+def encode(columns, kinds, notation, handle_unknown="refuse"):
     """The inputs (n, all widths) of some columns, each by its kind."""
     total = sum(kind.width for kind in kinds)
     X, at = np.empty((len(columns[0].sheet.lines), total)), 0
     for column, kind in zip(columns, kinds, strict=True):
-        X[:, at:at + kind.width] = kind.encode(column, notation, zeros)
+        X[:, at:at + kind.width] = kind.encode(column, notation, handle_unknown)
         at += kind.width
     return X
 
@@ -226,24 +227,24 @@ def cells_of(marked, kinds):
     return marked[:, np.cumsum([0, *(kind.width for kind in kinds)])[:-1]]
 
 
-def fill_in(X, kinds):
-    """Puts each kind's `fill` in place of what is missing in its inputs."""
+def impute(X, kinds):
+    """Puts each kind's `imputed` in place of what is missing in its inputs."""
     if not np.isnan(X).any():
         return X
     for i, place in enumerate(owners(kinds)):
-        if kinds[place].fill is not None:
-            X[np.isnan(X[:, i]), i] = kinds[place].fill
+        if kinds[place].imputed is not None:
+            X[np.isnan(X[:, i]), i] = kinds[place].imputed
     return X
 
 
-def not_filled(X, kinds):
-    """bools like X: what is missing and whose kind fills in nothing."""
-    return np.isnan(X) & np.array([kind.fill is None for kind in kinds])[owners(kinds)]
+def not_imputed(X, kinds):
+    """bools like X: what is missing and whose kind imputes nothing."""
+    return np.isnan(X) & np.array([kind.imputed is None for kind in kinds])[owners(kinds)]
 
 
 def check_missing(columns, kinds, X, remedy):
     """Raise the ValueError of the first missing value whose kind fills in none."""
-    missing = not_filled(X, kinds)
+    missing = not_imputed(X, kinds)
     if not missing.any():
         return
     row = int(missing.any(axis=1).argmax())

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp import cells, column_kinds, csv_file, tables
+from fastbp import cells, check, column_kinds, csv_file, tables
 from fastbp.column_choice import Profile, evidence
 from fastbp.notation import Notation
 from fastbp.target_column import Target
@@ -25,14 +25,15 @@ class Read(NamedTuple):
     dropped: int = 0
 
 
-def read(path, spec, inputs, format=None, zeros=False, target=False, drop=False):
+def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False, drop=False):
     """Read the rows of a CSV file for a model of `inputs` inputs with this data_spec (a dict, empty for none).
 
-    format: a csv_file.Format. zeros: whether words that the model does not know are taken as none of those it does.
-    target: whether the target's column is read as well; drop: whether rows with a missing value are left out. Raises
-    ValueError naming the file, line and column.
+    format: a csv_file.Format. handle_unknown: what becomes of words that the model does not know, "refuse" or "zeros",
+    which takes them as none of those it does. target: whether the target's column is read as well; drop: whether rows
+    with a missing value are left out. Raises ValueError naming the file, line and column.
     """
     format = csv_file.form_of(format)
+    check.choice("handle_unknown", handle_unknown, ("refuse", "zeros"))
     if target and (spec.get("features") is None or spec.get("target") is None):
         raise ValueError("the model does not know the names of its columns: its data_spec has no features or no "
                          "target; evaluate it in Python with net.evaluate")
@@ -54,22 +55,22 @@ def read(path, spec, inputs, format=None, zeros=False, target=False, drop=False)
             f"{'are' if len(extra) != 1 else 'is'} ignored: {tables.listing(extra)}"] if extra else []
     found = _target(columns.pop(), spec, table) if target else None
     style = _notation(columns, kinds, found, table, format)
-    X = column_kinds.encode(columns, kinds, style, zeros)
-    if zeros and not sheet.header and format.header is None:
+    X = column_kinds.encode(columns, kinds, style, handle_unknown)
+    if handle_unknown == "zeros" and not sheet.header and format.header is None:
         _check_first_row(columns, kinds)
-    if zeros:
+    if handle_unknown == "zeros":
         told += [f"{path}: column {cells.shown(kind.name)}: {count} word{'s' * (count != 1)} that the model does not "
                  f"know taken as none of its own" for column, kind in zip(columns, kinds, strict=True)
                  if kind.kind == "words" and (count := kind.unknown(column))]
     missing = np.isnan(X)
-    refused = column_kinds.not_filled(X, kinds)
+    refused = column_kinds.not_imputed(X, kinds)
     if not drop:
         column_kinds.check_missing(columns, kinds, X, "fill it in or remove the row (a model trained with --missing "
                                                       "median fills in the medians of its training rows)")
     filled = int(column_kinds.cells_of(missing & ~refused, kinds).sum())
     if filled:
         told.append(f"{path}: {filled} missing value{'s' * (filled != 1)} filled in with medians of the training rows")
-    column_kinds.fill_in(X, kinds)
+    column_kinds.impute(X, kinds)
     if not target:
         return Read(X, None, told)
     found.settle(style)

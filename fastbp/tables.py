@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp import cells, check, column_kinds, csv_file, notation
-from fastbp.column_choice import Asked, Profile, choose, evidence
+from fastbp.column_choice import ColumnOptions, Profile, choose, evidence
 from fastbp.quiet import quiet
 from fastbp.schema import TABLE_VERSION
 from fastbp.splits import split_rows
@@ -49,7 +49,7 @@ class Table(NamedTuple):
     name: str = "table"
     dropped: int = 0                 # rows of the file that were left out for a missing value
     kinds: tuple = ()                # the columns, as column_kinds has them
-    written: dict | None = None      # how the file is written, for the model's file; see model_tables
+    file_format: dict | None = None  # how the file is written, for the model's file; see model_tables
     missing: str = "refuse"          # "median" where `split` fills in medians
 
     @quiet
@@ -63,8 +63,8 @@ class Table(NamedTuple):
         in.
         """
         train, test = split_rows(self.y, test_size, seed, stratify=self.classes is not None, classes=self.classes)
-        kinds = self._filling(train)
-        X = column_kinds.fill_in(self.X.copy(), kinds) if kinds else self.X
+        kinds = self._with_medians(train)
+        X = column_kinds.impute(self.X.copy(), kinds) if kinds else self.X
         mean, scale = standard_scale(X[train])
         finite = np.isfinite(mean) & np.isfinite(scale)
         if not finite.all():
@@ -75,12 +75,12 @@ class Table(NamedTuple):
         X = (X - mean) / scale
         spec = {"features": list(self.features), "mean": mean.tolist(), "scale": scale.tolist(), "target": self.target,
                 "classes": None if self.classes is None else list(self.classes), "image_shape": None}
-        if self.written is not None:
-            spec["table"] = {"version": TABLE_VERSION, **self.written, "columns": [kind.spec() for kind in kinds]}
+        if self.file_format is not None:
+            spec["table"] = {"version": TABLE_VERSION, **self.file_format, "columns": [kind.spec() for kind in kinds]}
         return Dataset(X[train], self.y[train], X[test], self.y[test], self.classes, None, self.name, spec)
 
-    def _filling(self, train):
-        """The kinds with what they fill in, from the rows `train`."""
+    def _with_medians(self, train):
+        """The kinds with the values that they impute, from the rows `train`."""
         kinds = [copy.copy(kind) for kind in self.kinds]
         if self.missing != "median":
             return kinds
@@ -91,7 +91,7 @@ class Table(NamedTuple):
             if not len(values):
                 raise ValueError(f"{self.name}: column {cells.shown(kind.name)} has no value in any row to train on, "
                                  f"so there is no median; leave it out with --ignore {cells.quoted(kind.name)}")
-            kind.fill = 0.0 if kind.kind == "words" else float(np.median(values))
+            kind.imputed = 0.0 if kind.kind == "words" else float(np.median(values))
             place += kind.width
         return kinds
 
@@ -134,12 +134,12 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
     if task not in (None, "classification", "regression"):
         raise ValueError(f"task is {task!r}; expected 'classification', 'regression' or None to tell from the column")
     check.choice("missing", missing, ("refuse", "drop", "median"))
-    asked = Asked(ignore, words, dates, units, date_order, categorical)
+    options = ColumnOptions(ignore, words, dates, units, date_order, categorical)
     format = csv_file.form_of(format)
     sheet = csv_file.Sheet(path, format)
     _check_target(sheet, target)
-    asked.check(sheet.names, target, lambda name: nearest(name, sheet.names))
-    places = [i for i, name in enumerate(sheet.names) if name not in asked.ignore]
+    options.check(sheet.names, target, lambda name: nearest(name, sheet.names))
+    places = [i for i, name in enumerate(sheet.names) if name not in options.ignore]
     sheet.check_names(places)
     columns = sheet.read(places)
     if len(columns) < 2:
@@ -147,13 +147,13 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
                          f"predict it")
     answer = next(column for column in columns if column.name == target)
     columns = [column for column in columns if column is not answer]
-    looked = {*asked.words, *asked.dates, *asked.units}
+    looked = {*options.words, *options.dates, *options.units}
     profiles = [Profile(column, column.name in looked) for column in columns]
-    kinds = [choose(profile, asked) for profile in profiles]
+    kinds = [choose(profile, options) for profile in profiles]
     if date_order is not None and not any(kind.kind == "date" and kind.order for kind in kinds):
         raise ValueError(f"{path}: --date-order {date_order} is of dates such as 1/2/2024, and the columns of --dates "
                          f"have none; leave it out")
-    found = Target(Profile(answer, True), task, target in asked.units)
+    found = Target(Profile(answer, True), task, target in options.units)
     style = _notation(profiles, kinds, found, format)
     found.settle(style)
     X = column_kinds.encode(columns, kinds, style)
@@ -167,10 +167,10 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
                          f"in, or remove the columns that are empty")
     y, task, reason, classes = found.read(kept)
     name = os.path.splitext(os.path.basename(path))[0]
-    written = {"header": sheet.header, "width": sheet.width, "decimal": style.decimal, "thousands": style.thousands,
-               "target_unit": None if found.unit is None else list(found.unit)}
+    file_format = {"header": sheet.header, "width": sheet.width, "decimal": style.decimal,
+                   "thousands": style.thousands, "target_unit": None if found.unit is None else list(found.unit)}
     return Table(X[whole], y, tuple(column_kinds.names(kinds)), target, task, reason, classes, name,
-                 len(whole) - len(kept), tuple(kinds), written, missing)
+                 len(whole) - len(kept), tuple(kinds), file_format, missing)
 
 
 def _check_target(sheet, target):
@@ -206,12 +206,12 @@ def describe(kinds):
     return listing([f"{cells.plain(name)} ({text})" for name, text in parts if text])
 
 
-def describe_notation(written):
+def describe_notation(file_format):
     """In words, how numbers are written, where that is not as Python does."""
-    if (written["decimal"], written["thousands"]) == notation.PLAIN:
+    if (file_format["decimal"], file_format["thousands"]) == notation.PLAIN:
         return ""
-    thousands = f", and {notation.MARKS[written['thousands']]}s that separate thousands" if written["thousands"] else ""
-    return f"numbers have decimal {notation.MARKS[written['decimal']]}s{thousands}"
+    decimal, thousands = (notation.MARKS.get(file_format[key]) for key in ("decimal", "thousands"))
+    return f"numbers have decimal {decimal}s" + (f", and {thousands}s that separate thousands" if thousands else "")
 
 
 def load_features(path, features=None, count=None, format=None):

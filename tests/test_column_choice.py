@@ -125,7 +125,8 @@ def test_units_and_dates_of_the_target(load):
     with pytest.raises(ValueError, match=r"line 2, column 'a': '12 %' has '%' beside the number, .* --units a"):
         load([f"{i + 12} %" for i in range(N)], **more)
     table = load([f"{i + 12} %" for i in range(N)], units=["a"], **more)
-    assert table.task == "regression" and table.y[:2].tolist() == [12, 13] and table.written["target_unit"] == ["", "%"]
+    assert table.task == "regression" and table.y[:2].tolist() == [12, 13]
+    assert table.file_format["target_unit"] == ["", "%"]
     with pytest.raises(ValueError, match=r"'5 g' is not a finite number .*; the other cells of the column have '%' "
                                           "beside"):
         load(["12 %", "13 %", "5 g"], units=["a"], **more)

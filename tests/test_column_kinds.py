@@ -80,9 +80,10 @@ def test_what_is_wrong_is_named(cells, kind, texts, message):
 
 def test_words_that_are_not_known_may_be_none(cells):
     kind, column = Words("a", words=["b", "r"]), cells("x", "r", "", "y")
-    assert kind.encode(column, PLAIN, zeros=True).tolist()[:2] == [[0, 0], [0, 1]] and kind.unknown(column) == 2
-    with pytest.raises(ValueError, match="'x' is neither"):            # zeros is of words alone
-        Flag("a").encode(column, PLAIN, zeros=True)
+    assert kind.encode(column, PLAIN, handle_unknown="zeros").tolist()[:2] == [[0, 0], [0, 1]]
+    assert kind.unknown(column) == 2
+    with pytest.raises(ValueError, match="'x' is neither"):            # words alone may be unknown
+        Flag("a").encode(column, PLAIN, handle_unknown="zeros")
 
 
 def test_names_of_inputs_differ():
@@ -92,13 +93,13 @@ def test_names_of_inputs_differ():
 
 
 def test_missing_values_are_filled_in_or_named(cells):
-    kinds = [Number("a", fill=7.0), Words("b", words=["x", "y"], fill=0.0), Number("c")]
+    kinds = [Number("a", imputed=7.0), Words("b", words=["x", "y"], imputed=0.0), Number("c")]
     X = np.array([[NAN, 1, 0, 1], [2, NAN, NAN, NAN], [3, 0, 1, NAN]])
     columns = [cells("", "2", "3"), cells("x", "", "y"), cells("1", "", "NA")]
     with pytest.raises(ValueError, match=r"line 3, column 'a': missing value \(''\), the first of 2 in 2 of 3 rows; "
                                           "do it"):
         column_kinds.check_missing(columns, kinds, X, "do it")
     assert np.array_equal(column_kinds.cells_of(np.isnan(X), kinds), [[1, 0, 0], [0, 1, 1], [0, 0, 1]])
-    kinds[2].fill = -1.0
+    kinds[2].imputed = -1.0
     column_kinds.check_missing(columns, kinds, X, "do it")
-    assert column_kinds.fill_in(X, kinds).tolist() == [[7, 1, 0, 1], [2, 0, 0, -1], [3, 0, 1, -1]]
+    assert column_kinds.impute(X, kinds).tolist() == [[7, 1, 0, 1], [2, 0, 0, -1], [3, 0, 1, -1]]

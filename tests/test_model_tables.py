@@ -70,9 +70,16 @@ def test_what_does_not_fit_is_named(trained, write, text, message):
 
 def test_words_that_are_not_known(trained, write):
     spec, inputs = trained()
-    found = model_tables.read(write("area,town,new\n1,D,no\n2,a,no\n3,A,no\n"), spec, inputs, zeros=True)
+    found = model_tables.read(write("area,town,new\n1,D,no\n2,a,no\n3,A,no\n"), spec, inputs, handle_unknown="zeros")
     assert found.X[:, 1:4].tolist() == [[0, 0, 0], [0, 0, 0], [1, 0, 0]]
     assert "column 'town': 2 words that the model does not know taken as none of its own" in found.told[0]
+
+
+@pytest.mark.parametrize(("given", "error"), [("zero", ValueError), (True, TypeError), (None, TypeError)])
+def test_what_becomes_of_unknown_words_is_one_of_two(trained, write, given, error):
+    spec, inputs = trained()
+    with pytest.raises(error, match=r"handle_unknown .*choices: refuse, zeros|unknown handle_unknown 'zero'"):
+        model_tables.read(write(TRAINING), spec, inputs, handle_unknown=given)
 
 
 def test_missing_values_become_medians_of_the_training_rows(trained, write):
@@ -136,11 +143,11 @@ def test_a_header_row_is_no_row_of_unknown_words(trained, write):
         with pytest.raises(ValueError, match=rf"line {line}, column '\d': '{name}' is a word that the model was not "
                                              rf"trained on, and so is every cell of the row: is it a header row\? .*; "
                                              rf"remove the row, or say --no-header if it is a row of data"):
-            model_tables.read(write(text), spec, inputs, zeros=True)
+            model_tables.read(write(text), spec, inputs, handle_unknown="zeros")
     path = write("D,w\nA,x\n")
-    assert model_tables.read(path, spec, inputs, Format(header=False), zeros=True).X.tolist() == [
+    assert model_tables.read(path, spec, inputs, Format(header=False), handle_unknown="zeros").X.tolist() == [
         [0, 0, 0, 0, 0], [1, 0, 0, 1, 0]]
-    assert model_tables.read(write("D,x\nE,w\n"), spec, inputs, zeros=True).X.tolist() == [
+    assert model_tables.read(write("D,x\nE,w\n"), spec, inputs, handle_unknown="zeros").X.tolist() == [
         [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]
 
 

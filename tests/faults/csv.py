@@ -48,7 +48,7 @@ FAULTS = [
           old="            values = self.X[train, place]\n", new="            values = self.X[:, place]\n",
           red=("tests/test_model_tables.py::test_missing_values_become_medians_of_the_training_rows",)),
     Fault(what="a word that is not known is none without a word", file="fastbp/column_kinds.py",
-          old="            elif not zeros:\n", new="            elif False:\n",
+          old='            elif handle_unknown != "zeros":\n', new="            elif False:\n",
           red=("tests/test_model_tables.py::test_what_does_not_fit_is_named",)),
     Fault(what="columns are taken by place", file="fastbp/tables.py",
           old="    return [places[name] for name in features]\n", new="    return list(range(len(features)))\n",
