@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 _PARTS = re.compile(r"([+\u2212-]?)\s*([^\d.,+\u2212\s-]*)\s*"                                        # -$
                     r"([+\u2212-]?(?:\d[\d.,'\u2019\s]*|[.,]\d+)(?:[eE][+-]?\d+)?)"                      # -5
-                    r"(\D*(?<=[A-Za-z])(?:/10+ ?[A-Za-z]+|[23])|\D*)", re.ASCII)              # l/100km, m2, kg
+                    r"((?:\D|(?<=[A-Za-z^])[23](?![A-Za-z\d])|(?<=[A-Za-z]/)10+(?= ?[A-Za-z]))*)",     # kg, m2, l/100km
+                    re.ASCII)
 _LONGEST = 64           # characters of such a cell: the pattern's time grows with the square
 _CURRENCIES = frozenset((
     "eur", "usd", "gbp", "chf", "jpy", "cny", "inr", "sek", "nok", "dkk", "pln", "czk", "aud", "cad", "brl"))
@@ -21,8 +22,8 @@ _MEASURES = frozenset((
     "kb", "mb", "gb", "tb", "pa", "kpa", "hpa", "bar", "db", "ha", "sqft", "\u00b0", "\u00b0c", "\u00b0f", "km/h",
     "m/s", "l/100km", "l/100 km", *(f"{length}{power}" for length in ("mm", "cm", "m", "km", "ft")
                                     for power in ("2", "3", "\u00b2", "\u00b3"))))
-_BRACKETS = frozenset("()[]{}")
-_COMPARISONS = frozenset("<>=~\u00b1\u2248\u2243\u2264\u2265\u226a\u226b\u2a7d\u2a7e")
+_SIGNS = frozenset("+\u2212\uff0b\u207a\u207b\u208a\u208b")               # and all dashes
+_TIMES = "\u00d7"
 
 
 class Unit(NamedTuple):
@@ -67,16 +68,14 @@ def doubt(text):
 
 def _doubt(before, after):
     for each in before + after:
-        if each in _COMPARISONS:
+        if unicodedata.category(each) == "Sm" and each not in _SIGNS and each != _TIMES:        # <, ~ and the like
             return f"{each!r} beside the number, which is then no exact one; write a number, or leave the cell empty"
     # 5 (net) has brackets around a word; around a number, or a part of it, they are accountants' minus.
-    if _BRACKETS & set(before) or after[:1] in (")", "]", "}") or _unpaired(after):
+    kinds = [unicodedata.category(each) for each in after]
+    if ("Ps" in map(unicodedata.category, before) or kinds.count("Ps") != kinds.count("Pe")
+            or kinds[:1] == ["Pe"]):
         return "brackets around the number, which may make it negative; write -5 for (5)"
     for each in before + after[:1] + after[-1:]:
-        if each in "+\u2212" or unicodedata.category(each) == "Pd":            # all kinds of dashes
+        if each in _SIGNS or unicodedata.category(each) == "Pd":
             return f"{each!r} beside the number, which may be its sign, or say that it is none; write -5 or 5"
     return ""
-
-
-def _unpaired(after):
-    return any(after.count(left) != after.count(right) for left, right in ("()", "[]", "{}"))

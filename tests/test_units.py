@@ -31,16 +31,20 @@ def test_every_measure_is_one(text, measure):
 
 @pytest.mark.parametrize(("text", "unit"), [
     ("5 W/m2", "W/m2"), ("998.2 kg/m3", "kg/m3"), ("7 mg/100 ml", "mg/100 ml"), ("5 kg (net)", "kg (net)"),
-    ("3 ft-lb", "ft-lb")])
+    ("3 ft-lb", "ft-lb"),
+    ("5 m2/s", "m2/s"), ("5 m^2", "m^2"), ("5 ft2 (net)", "ft2 (net)"), ("3\u00d7", "\u00d7")])
 def test_units_of_several_parts(text, unit):
     found = units.split(text)
     assert found[0] == ("", unit) and not found[0].usual
 
 
 @pytest.mark.parametrize(("texts", "doubt"), [
-    (("($5)", "(7)", "$(5)", "[5]", "{5}", "(5) kg", "5)", "(5 kg)", "(\u20ac 5)"), "brackets around the number"),
-    (("<2", "> 5 kg", "\u22645", "<=5 %", "~5", "\u00b15 mm", "\u22485 kg", "5>", "=5"), "which is then no exact one"),
-    (("5-", "$5-", "5 kg-", "5\u2212", "\u20135 kg", "\u20145", "65+", "5,-"), "which may be its sign"),
+    (("($5)", "(7)", "$(5)", "[5]", "{5}", "(5) kg", "5)", "(5 kg)", "(\u20ac 5)",
+      "\uff085\uff09", "\u300a5\u300b"), "brackets around the number"),
+    (("<2", "> 5 kg", "\u22645", "<=5 %", "~5", "\u00b15 mm", "\u22485 kg",
+      "5>", "=5", "\uff1c5", "\u223c5"), "which is then no exact one"),
+    (("5-", "$5-", "5 kg-", "5\u2212", "\u20135 kg", "\u20145", "65+", "5,-", "\u207b5 kg", "\uff0d5",
+      "5 \uff0b"), "which may be its sign"),
 ])
 def test_signs_are_no_units(texts, doubt):
     for text in texts:
