@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from . import check, derived, finite, loop, per_example, plans, sources
+from . import check, counts, derived, finite, loop, per_example, plans, sources
 from . import initializers as _initializers
 from ._core import caller, random
 from ._core.ready import Alone
@@ -92,6 +92,7 @@ class Plan(Looks):
         self._back = None  # the nodes of the loss and of all their gradients, where finite.backward has looked at them
         self._draws, self._dropout_key = 0, random.fold(self.seed, 0x64726F70)  # "drop", as a network's
 
+    epochs = counts.epochs
     params = property(lambda self: self._params, _refused("params"))
     grads = property(lambda self: self._grads, _refused("grads"))
 
@@ -126,8 +127,7 @@ class Plan(Looks):
         self._analyse(state["loss"], state["outputs"])
         self._hold(state["vectors"])
         self._begin()
-        self._draws = state["draws"]
-        self.epochs = state.get("epochs", 0)  # those of an older version have none
+        counts.go_on(self, state)
         if state["batch"] is not None:  # an update goes by the ranges of the batch that the gradients are of
             self._last = self._plans.get("train", state["batch"])
 
@@ -409,18 +409,20 @@ class Plan(Looks):
 
     def save(self, path):
         """Writes the parameters to a safetensors file, a path or an open binary one, a tensor for each; `load` of a
-        plan of the same graph reads it, and goes on with the epochs and masks of dropout where this one is."""
+        plan of the same graph reads it, and goes on with the epochs and masks of dropout where this one is, at the
+        beginning if it is not trained."""
         from . import files
 
         check.vectors(self, ())
-        files.save_parameters(self.parameters, path, files.counts_of(self))
+        files.save_parameters(self.parameters, path, counts.counts_of(self))
 
     def load(self, path):
-        """Reads what `save` wrote, by name; refuses a file with other names or shapes. Returns the plan."""
+        """Reads what `save` wrote, by name; refuses a file with other names or shapes. Returns the plan, which has
+        the counts of epochs and masks of the file: 0 where it has none, as those of older versions."""
         from . import files
 
         check.vectors(self, ("params",))
-        files.go_on(self, files.load_parameters(self.parameters, path))
+        counts.go_on(self, files.load_parameters(self.parameters, path))
         return self
 
     @quiet

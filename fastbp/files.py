@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fastbp import check, foreign
+from fastbp.counts import counts_of, go_on
 from fastbp.schema import DTYPES, FORMAT, PARAMETERS, Schema, check_format, keys
 from fastbp.streams import OR_OPEN, is_stream, target, write
 from fastbp.tensors import Tensors
@@ -92,18 +93,8 @@ def load(path):
     return net
 
 
-def counts_of(model):
-    """The counts that training goes on from; {} where nothing has been trained."""
-    return {"epochs": model.epochs, "draws": model._draws} if model.epochs or model._draws else {}
-
-
-def go_on(model, counts):
-    """Sets the counts that training goes on from, where a file has them."""
-    model.epochs, model._draws = counts.get("epochs", model.epochs), counts.get("draws", model._draws)
-
-
 def save_parameters(parameters, path, counts=None):
-    """Write {name: array} to `path`, a tensor for each, as atomically as `save`, with the counts of their plan.
+    """Write {name: array} to `path`, a tensor for each, as atomically as `save`, with the counts of their plan if any.
 
     Raises ValueError if a number is not finite or a name cannot be one in a file, OSError if the folder cannot be
     written to; a file already at `path` is then as it was.

@@ -28,8 +28,8 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     model = job.model
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
-    first = check.integer("the model's epochs", model.epochs, minimum=0)
-    shuffled, before = (epochs, first if seed is None else 0) if shuffle else (1, 0)  # a seed of its own begins anew
+    first = model.epochs
+    shuffled, before = (epochs, first if seed is None else 0) if shuffle else (1, 0)  # orders of a seed begin anew
     seed = before + check.seed("seed", model.seed if seed is None else seed, shuffled, before)
     if optimizer is None:
         optimizer = optimizers.SGD(lr=0.1)

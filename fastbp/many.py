@@ -227,8 +227,7 @@ def _networks(nets):
 
 def _seeds(given, nets, epochs, shuffle):
     """The seed of each network's first epoch: given, or its own, after the epochs that it has had."""
-    begun = [check.integer(f"nets[{i}].epochs", net.epochs, minimum=0) for i, net in enumerate(nets)]
-    before = begun if given is None and shuffle else [0] * len(nets)
+    before = [net.epochs if given is None and shuffle else 0 for net in nets]
     seeds = [net.seed for net in nets] if given is None else _each("seeds", given, nets)
     return [
         check.seed(f"seeds[{i}]", seed, epochs if shuffle else 1, first) + first

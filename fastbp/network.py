@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, finite, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
+from . import check, counts, finite, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
 from ._core import cpu, random
 from ._core.ready import Alone
 from .quiet import quiet
@@ -25,7 +25,7 @@ class Sequential:
     A user may write into them between calls. A call that writes them refuses data that lie in them, and raises
     ValueError where the array was made read-only, or given another shape or dtype.
     epochs: those that `fit` has trained the network for, in copies and files too: the next one goes on from there. It
-    may be set; 0 begins anew.
+    may be set, to an int from 0; 0 begins anew, with the first order of training and the first masks of dropout.
 
     Raises ValueError or TypeError, naming the argument, for layers that do not fit each other or the loss.
     """
@@ -41,8 +41,9 @@ class Sequential:
         self.layers = tuple(_checked(layers, self.loss))
         dense = [layer for layer in self.layers if layer.size]
         self.inputs, self.units = dense[0].inputs, dense[-1].units
-        self.data_spec, self.epochs = None, 0
+        self.data_spec = None
         self._allocate()
+        self.epochs = 0
         before = None
         for depth, layer in enumerate(dense):
             layer.initialise(layer.W, layer.b, random.fold(self.seed, depth), before, depth)
@@ -78,7 +79,6 @@ class Sequential:
         self._last = self._kept = None  # the plan whose gradients stand in grads; what forward kept for backward
         self._ready_to_predict = []  # calls of predict, to be made again
         self._ready = None  # the last call of loss_and_grad, to be made again
-        self._draws = 0  # steps that have drawn dropout masks
         self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
 
     def __call__(self, x):
@@ -90,6 +90,8 @@ class Sequential:
         for number, layer in enumerate(self.layers):
             x = layer(x) if layer.size else layer(x, number)
         return x
+
+    epochs = counts.epochs  # with it stands _draws, the steps that have drawn dropout masks
 
     # ---- one pass --------------------------------------------------------------------------------------------------
 
@@ -371,7 +373,7 @@ class Sequential:
         self.__dict__.update(Sequential.from_config(state["config"]).__dict__)
         self._plans = plans.Cache(self._make_plan)
         self.params[:], self.grads[:] = state["params"], state["grads"]
-        self._draws, self.epochs = state["draws"], state.get("epochs", 0)  # those of an older version have none
+        counts.go_on(self, state)
 
     # ---- how it is done --------------------------------------------------------------------------------------------
 

@@ -82,7 +82,8 @@ def fit(
     network has had: net.epochs of them before this call. So fit(epochs=5) four times, with one optimizer, has the bits
     of fit(epochs=20), and callbacks and the History count on from there. (An early_stopping looks at the epochs of one
     call, and puts back the best of these: restore_best=False where training goes on.) With a seed of its own a call
-    begins anew: its first epoch is in the order of seed, the next of seed + 1 ... All of them are below 2^64.
+    begins the orders anew: its first epoch is in that of seed, the next of seed + 1 ... All of them are below 2^64. The
+    masks of dropout go on, as in a loop by hand; net.epochs = 0 begins both anew.
     metrics: {name: f}, values of the validation data beside val_loss: after each epoch f(y, p) gives one number, which
     logs and the History have under that name, and early_stopping may monitor. y: the validation data's targets as they
     were given - labels, one-hot rows, quantities; p: what `predict` gives for these rows, (n, units), but (n,) of one

@@ -4,6 +4,7 @@ holes, data of other libraries."""
 from tests.faults import Fault
 
 LOGS, METRICS, PARTS = "tests/test_logs.py", "tests/test_metrics.py", "tests/test_training_in_parts.py"
+COUNTS = "tests/test_counts.py"
 GAPS, FRAMES = "tests/test_gaps.py", "tests/test_frames.py"
 
 FAULTS = [
@@ -72,8 +73,8 @@ FAULTS = [
     ),
     Fault(
         what="a file has no count of dropout's masks",
-        file="fastbp/files.py",
-        old='counts.get("draws", model._draws)',
+        file="fastbp/counts.py",
+        old='counts.get("draws", 0)',
         new="model._draws",
         red=(f"{PARTS}::test_four_times_five_epochs_are_twenty",),
     ),
@@ -82,7 +83,7 @@ FAULTS = [
         file="fastbp/loop.py",
         old="    shuffled, before = (epochs, first if seed is None else 0)",
         new="    shuffled, before = (epochs, first)",
-        red=(f"{PARTS}::test_the_order_is_that_of_all_epochs_and_a_seed_of_its_own_begins_anew",),
+        red=(f"{PARTS}::test_the_order_is_that_of_all_epochs_and_a_seed_of_its_own_begins_them_anew",),
     ),
     Fault(
         what="a pickled estimator forgets its optimizer",
@@ -175,5 +176,34 @@ FAULTS = [
         old="    elif isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):\n",
         new="    elif False:\n",
         red=(f"{FRAMES}::test_masked_targets_are_not_to_be_filled",),
+    ),
+    Fault(
+        what="a plan keeps its counts where a file has none",
+        file="fastbp/counts.py",
+        old='    model.epochs = counts.get("epochs", 0)\n    model._draws = counts.get("draws", 0)',
+        new='    model.epochs = counts.get("epochs", model.epochs)\n'
+        '    model._draws = counts.get("draws", model._draws)',
+        red=(f"{COUNTS}::test_the_file_of_an_untrained_plan_begins_anew",),
+    ),
+    Fault(
+        what="0 epochs go on with dropout's masks",
+        file="fastbp/counts.py",
+        old="    if not value:\n",
+        new="    if False:\n",
+        red=(f"{COUNTS}::test_0_epochs_begin_anew_with_the_first_orders_and_masks",),
+    ),
+    Fault(
+        what="0 epochs of a copy rewind the masks of a loop by hand",
+        file="fastbp/counts.py",
+        old='    model.epochs = counts.get("epochs", 0)\n    model._draws = counts.get("draws", 0)',
+        new='    model._draws = counts.get("draws", 0)\n    model.epochs = counts.get("epochs", 0)',
+        red=(f"{COUNTS}::test_copies_of_what_was_trained_by_hand_alone_have_its_masks",),
+    ),
+    Fault(
+        what="a count of epochs is whatever it is set to",
+        file="fastbp/counts.py",
+        old='    value = check.integer("epochs", value, minimum=0, maximum=2**62)\n',
+        new="",
+        red=(f"{COUNTS}::test_epochs_are_set_to_an_int_of_pythons", f"{COUNTS}::test_what_is_no_count_is_refused"),
     ),
 ]
