@@ -10,7 +10,7 @@ import numpy as np
 from . import colours
 from .plot import finish, legend_below, open_figure, plain_numbers, wrapped
 from .quiet import quiet
-from .streams import target
+from .streams import fill
 
 _FRAMES, _MILLISECONDS, _HOLD = 70, 90, 2000       # the last frame is held
 
@@ -146,7 +146,8 @@ def _write(figure, moving, draw, moments, path):
     palette = frames[-1].quantize(256)
     first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [_MILLISECONDS] * len(others) + [_HOLD]
-    first.save(target(path), "GIF", save_all=True, append_images=others, duration=durations, loop=0)
+    options = {"save_all": True, "append_images": others, "duration": durations, "loop": 0}
+    fill(path, lambda to: first.save(to, "GIF", **options))
 
 
 def _points(axes, fitter, names):

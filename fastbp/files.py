@@ -19,7 +19,7 @@ from safetensors.numpy import save as to_bytes
 from fastbp import check, foreign
 from fastbp.counts import counts_of, go_on
 from fastbp.schema import DTYPES, FORMAT, PARAMETERS, Schema, check_format, keys
-from fastbp.streams import OR_OPEN, is_stream, target, write
+from fastbp.streams import OR_OPEN, failed, is_stream, target, write
 from fastbp.tensors import Tensors
 from fastbp.writing import path_of, write_atomically
 
@@ -163,9 +163,7 @@ def _opened(path, what):
     except SafetensorError:                                       # its words may be the file's
         raise _none(path, what, foreign.seems(path)) from None
     except OSError as error:
-        told = type(error)(f"{path}: cannot be read ({error.strerror or error}); expected a {what}")
-        told.errno = error.errno
-        raise told from None
+        raise failed(error, f"{path}: cannot be read", f"expected a {what}") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: not a usable {what}: {error}") from None
 
@@ -182,7 +180,7 @@ def _check_file(path, what):
         found = os.stat(path)
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
-            raise type(error)(f"{path}: cannot be read ({error.strerror}); expected a {what}") from None
+            raise failed(error, f"{path}: cannot be read", f"expected a {what}") from None
         raise FileNotFoundError(f"{path}: no such file; expected a {what}") from None
     special = foreign.special(found.st_mode)
     if special == "a folder":

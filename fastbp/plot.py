@@ -13,7 +13,7 @@ import numpy as np
 from .colours import FRAME, GREY, SIGNED, TRAINING, VALIDATION
 from .logs import OWN
 from .quiet import quiet
-from .streams import target
+from .streams import fill, target
 
 __all__ = ["history", "mistakes", "weights"]
 
@@ -255,7 +255,8 @@ def plain_numbers(axis):
 
 
 def finish(figure, path):
-    """The figure, written to `path` where there is one."""
+    """The figure, written to `path` where there is one: PNG into an open file."""
     if path is not None:
-        figure.savefig(target(path), dpi=130)
+        # into an open file PNG, whatever format the settings of matplotlib name
+        fill(path, lambda to: figure.savefig(to, dpi=130, format=None if isinstance(to, str) else "png"))
     return figure

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Quantity(NamedTuple):
+class RegressionMetrics(NamedTuple):
     """rms, mae: root mean square and mean absolute error; r2: R squared, None where the targets do not differ."""
 
     rms: float
@@ -14,12 +14,12 @@ class Quantity(NamedTuple):
 
 
 def quantity(predicted, y):
-    """The Quantity of predicted (n,) and true y (n,) values."""
+    """The RegressionMetrics of predicted (n,) and true y (n,) values."""
     y = np.asarray(y, dtype=np.float64)
     errors = predicted - y
-    spread = float(((y - y.mean()) ** 2).sum())
-    r2 = 1 - float((errors ** 2).sum()) / spread if spread > 0 else None
-    return Quantity(float(np.sqrt((errors ** 2).mean())), float(np.abs(errors).mean()), r2)
+    total = float(((y - y.mean()) ** 2).sum())  # total sum of squares: equal targets differ from their mean by rounding
+    r2 = 1 - float((errors ** 2).sum()) / total if total > 0 and (y != y[0]).any() else None
+    return RegressionMetrics(float(np.sqrt((errors ** 2).mean())), float(np.abs(errors).mean()), r2)
 
 
 def classes(outputs):

@@ -42,7 +42,7 @@ def write(file, data, name="path"):
     done, text = 0, ""
     try:
         while done < len(data):
-            count = file.write(data[done:] if done else data)
+            count = file.write(memoryview(data)[done:] if done else data)  # the rest is not copied each time
             if count is None and not isinstance(file, io.RawIOBase):
                 break  # of a file-like object that says nothing: it would have raised
             if type(count) is not int or not 0 < count <= len(data) - done:
@@ -55,9 +55,21 @@ def write(file, data, name="path"):
     except TypeError as error:
         raise _of_text(shown, "wb", error) from None
     except OSError as error:
-        raise _failed(error, f"{shown} cannot be written") from None
+        raise failed(error, f"{shown} cannot be written") from None
     if text:
         raise OSError(f"{shown} took not all: {text}; what came through is no whole file; make room, or write again")
+
+
+def fill(path, draw):
+    """Calls draw(where), which writes into what it is given: the text of a path, or io.BytesIO, whose bytes then go
+    whole into `path`, an open binary file."""
+    path = target(path)
+    if isinstance(path, str):
+        draw(path)
+    else:
+        buffer = io.BytesIO()
+        draw(buffer)
+        write(path, buffer.getvalue())
 
 
 def check_open(file, method, name="path"):
@@ -85,7 +97,7 @@ def read(file, count, shown):
         except DAMAGED as error:
             raise ValueError(f"{shown} is truncated or damaged ({error}); fetch it again") from None
         except OSError as error:
-            raise _failed(error, f"{shown} cannot be read") from None
+            raise failed(error, f"{shown} cannot be read") from None
         if isinstance(piece, str):
             raise _of_text(shown, "rb")
         if piece is None:
@@ -106,11 +118,12 @@ def _of_text(shown, mode, error=None):
     return TypeError(f"{shown} {what}, expected a binary one; open it with mode {mode!r}, or use io.BytesIO")
 
 
-def _failed(error, text):
-    """The error to raise: of the same class, with the same number."""
+def failed(error, text, remedy="make it possible, or choose another file"):
+    """The error to raise for an OSError: of the same class where that takes a text, with the same number."""
+    text = f"{text} ({error.strerror or error}); {remedy}"
     try:
-        told = type(error)(f"{text} ({error.strerror or error}); make it possible, or choose another file")
+        told = type(error)(text)
     except Exception:  # a class of somebody's with arguments of its own
-        told = OSError(f"{text} ({error}); make it possible, or choose another file")
+        told = OSError(text)
     told.errno = error.errno
     return told

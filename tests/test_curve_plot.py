@@ -1,5 +1,7 @@
 """Pictures of curve fits: what is drawn is what is true, and a file is written."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -162,6 +164,18 @@ def test_animation_is_a_gif_that_moves(motion):
     for before, after in ((0, 1), (1, 2)):
         changed = np.abs(frames[after] - frames[before]) > 40
         assert changed[60:, :width].sum() > 100 and changed[60:, width:].sum() > 50    # fit and path, both
+
+
+def test_an_open_file_that_takes_a_part_at_a_time_has_all_of_the_animation(fitter):
+    class Some(io.BytesIO):
+        def write(self, data):
+            return super().write(bytes(data[:5000]))
+
+    runs, some, whole = [fitter.run("gradient", 2)], Some(), io.BytesIO()
+    for file in (some, whole):
+        curve_plot.animate(fitter, runs, runs, (1, 3), file)
+    assert some.getvalue() == whole.getvalue()
+    assert whole.getvalue().startswith(b"GIF89a")
 
 
 def test_animation_ends_with_the_whole_way(fitter, motion):

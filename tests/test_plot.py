@@ -1,5 +1,6 @@
 """Pictures: what is drawn is what is true, a file is written, and matplotlib is wanted only when something is drawn."""
 
+import io
 import subprocess
 import sys
 
@@ -217,3 +218,29 @@ def test_a_dollar_is_a_dollar_in_titles_and_legends(tmp_path):
     assert figure.get_suptitle() == r"a \$_{\$ title"
     labels = [text.get_text() for part in figure.subfigs for text in part.legends[0].get_texts()]
     assert labels[1] == r"\$\frac\$: 1.5 at the end"
+
+
+class Some(io.RawIOBase):
+    """Takes at most 100 bytes at a time."""
+
+    def __init__(self):
+        self.data = b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.data += bytes(data[:100])
+        return len(data[:100])
+
+
+def test_an_open_file_has_all_of_a_png_whatever_the_settings_of_matplotlib(tmp_path):
+    import matplotlib
+
+    some = Some()
+    with matplotlib.rc_context({"savefig.format": "pdf"}):
+        plot.history(CURVES, some)
+        plot.history(CURVES, tmp_path / "a.svg")
+    assert some.data.startswith(b"\x89PNG\r\n\x1a\n")
+    assert some.data.endswith(b"IEND\xaeB`\x82")
+    assert b"<svg" in (tmp_path / "a.svg").read_bytes()

@@ -10,6 +10,8 @@ def test_a_quantity():
     found = quality.quantity(np.array([1.0, 2, 4]), np.array([1, 2, 3]))
     assert found == pytest.approx((np.sqrt(1 / 3), 1 / 3, 0.5))                     # 1 - 1 / 2
     assert quality.quantity(np.array([1.0, 3]), np.array([2, 2])) == (1, 1, None)   # the targets do not differ
+    assert quality.quantity(np.array([1.0, 0.1, 0.1]), np.full(3, 0.1)).r2 is None  # their mean is not 0.1
+    assert quality.quantity(np.zeros(2), np.array([0.0, 1e-200])).r2 is None        # whose squares are 0
 
 
 def test_classes():

@@ -280,6 +280,21 @@ def test_a_short_write_is_noticed(count, told):
         example().save(Odd())
 
 
+def test_the_rest_is_not_copied_for_each_part_that_is_written():
+    data, given = bytes(range(256)) * 4, []
+
+    class Some(Dribble):
+        def write(self, data):
+            given.append(data)
+            return super().write(data)
+
+    file = Some(most=100)
+    streams.write(file, data)
+    assert file.data == data
+    assert len(given) == 11
+    assert all(memoryview(each).obj is data for each in given)
+
+
 def test_what_would_block_is_noticed():
     class Full(Dribble):
         def write(self, data):
@@ -314,6 +329,26 @@ def test_what_the_system_says_is_told_with_its_number(method):
         assert caught.value.errno == errno.ENOSPC
         with pytest.raises(OSError, match="No space left"):  # Python's own, of what is left in the buffer
             full.close()
+
+
+def test_an_error_with_arguments_of_its_own_is_told_as_an_oserror(tmp_path, monkeypatch):
+    class Own(OSError):
+        def __init__(self, number, *, place):
+            super().__init__(number, "gone")
+
+    def fail(*arguments, **named):
+        raise Own(errno.EIO, place=3)
+
+    example().save(tmp_path / "net")
+    file = io.BytesIO(saved())
+    file.read = fail
+    with pytest.raises(OSError, match=r"cannot be read \(gone\); make it possible, or choose another") as caught:
+        fb.load(file)
+    assert (type(caught.value), caught.value.errno) == (OSError, errno.EIO)
+    monkeypatch.setattr(fb.files, "safe_open", fail)
+    with pytest.raises(OSError, match=r"net: cannot be read \(gone\); expected a model saved by net\.save") as caught:
+        fb.load(tmp_path / "net")
+    assert (type(caught.value), caught.value.errno) == (OSError, errno.EIO)
 
 
 def test_a_file_that_does_not_work_with_bytes():
