@@ -18,7 +18,8 @@ import numpy as np
 
 from fastbp import check, text
 from fastbp._core import caller
-from fastbp.logs import LOOP, more_is_better, settled
+from fastbp.logs import RESERVED, check_monitor, rises, settled
+from fastbp.logs import name as checked_name
 
 
 class StopTraining(Exception):
@@ -66,15 +67,21 @@ class History:
 
 
 class Callback:
-    """Base of callbacks: overwrite what you need. `monitor` is the value that the logs of each epoch must hold, None
-    for none: one of fit's own, of metrics, or one that a callback before this one puts there.
+    """Base of callbacks: overwrite what you need.
+
+    monitor: the name of the value that the logs of each epoch must hold, None for none: one of fit's own, of metrics,
+    or one that a callback before this one puts there.
+    puts: a tuple of the names that it puts into logs, so that `fit` knows before the first step which may be monitored;
+    None does not say. After a callback that does not, as after a function, `fit` takes any name for one that it may
+    put, but for fit's own ("accuracy" has to be declared, where fit has none) and such as differ from a known name by a
+    slip of the finger.
 
     The first three return None, or True to end the training. A method that is called almost as one of these four is
     warned of. An exception ends the training and is passed on by `fit`, once on_train_end of all callbacks was called;
     the parameters are those of the last step.
     """
 
-    monitor = None
+    monitor = puts = None
 
     def on_train_begin(self, net):
         """Called before the first epoch; True ends the training."""
@@ -96,8 +103,8 @@ class EarlyStopping(Callback):
     must be in the logs of every epoch; NaN is no improvement.
     patience: an int >= 0. With 0, the first epoch that is no better stops.
     min_delta: improving means by more than this, >= 0.
-    mode: "min", "max", or "auto": what the name says, such as "max" for accuracy, f1, auc or score and "min" for loss
-        and error. `fit` refuses "auto" for a name that does not say.
+    mode: "min", "max", or "auto": what the name says, such as "max" for accuracy, f1 or auc and "min" for loss and
+        error. `fit` refuses "auto" for a name that does not say, as score, or may say the opposite, as neg_loss.
     restore_best: whether the parameters of the best epoch are put back at the end, however training ended.
 
     After training: best (the best value, None before any), best_epoch, stopped_epoch (None where it did not stop), both
@@ -148,16 +155,8 @@ class EarlyStopping(Callback):
             return False
         if self.best is None:
             return True
-        upward = self.mode == "max" or (self.mode == "auto" and more_is_better(self.monitor))
+        upward = rises(self, self.monitor, self.mode)
         return value > self.best + self.min_delta if upward else value < self.best - self.min_delta
-
-    def check_mode(self):
-        """Raises ValueError where neither mode nor the monitored name says whether more is better."""
-        if self.mode == "auto" and more_is_better(self.monitor) is None:
-            raise ValueError(
-                f"{self!r} has mode 'auto', and the name {self.monitor!r} does not say whether more of it is better; "
-                "pass mode='max' or mode='min'"
-            )
 
     def on_train_end(self, net, history):
         self.put_back(net)
@@ -185,10 +184,10 @@ class Callbacks(Callback):
     """Several callbacks as one, in their order, for a training loop. Its first three methods return whether to stop.
 
     callbacks: a sequence of Callback and plain functions (or one of them). early_stopping: None or an EarlyStopping.
-    names: the keys that an epoch's logs will have, so that a callback that monitors another is refused beforehand,
-    unless a callback of the user's before it may put that one there.
+    names: the keys that an epoch's logs will have before callbacks put theirs, so that one that monitors another is
+    refused beforehand, unless a callback before it may put that one there; None: whatever they will be.
 
-    may_put: whether there is one that may put values of its own into logs.
+    names: afterwards with those that callbacks declare; undeclared: whether one may put others.
     """
 
     def __init__(self, callbacks=(), early_stopping=None, names=None):
@@ -207,7 +206,8 @@ class Callbacks(Callback):
                     "pass fb.EarlyStopping(patience=5)"
                 )
             callbacks.append(early_stopping)
-        self._list, self._names, self.may_put = [], [], False
+        self._list, self._names = [], []
+        fits, self.names, self.undeclared = names or (), list(names or ()), False
         for i, callback in enumerate(callbacks):
             self._names.append(f"callbacks[{i}] ({getattr(callback, '__qualname__', None) or repr(callback)})")
             if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
@@ -217,16 +217,16 @@ class Callbacks(Callback):
                 )
             if not isinstance(callback, Callback):
                 callback = _Function(callback)
-            unknown = names is not None and callback.monitor is not None and callback.monitor not in names
-            if unknown and (not self.may_put or callback.monitor in LOOP):
-                raise ValueError(
-                    f"{callback!r} monitors {callback.monitor!r}, expected one of: {', '.join(names)}; choose one of "
-                    "these, or pass validation_data or validation_split, or have a metric or a callback before this "
-                    "one put it there"
-                )
+            if names is not None and callback.monitor is not None:
+                by = "a metric or a callback before this one"
+                check_monitor(repr(callback), callback.monitor, self.names, self.undeclared, by)
             if isinstance(callback, EarlyStopping):
-                callback.check_mode()
-            self.may_put = self.may_put or type(callback) not in (Callback, EarlyStopping)
+                rises(callback, callback.monitor, callback.mode)
+            if callback.puts is not None:
+                self.names += _declared(callback.puts, self._names[-1], fits)
+            # what has the hook of these two puts nothing
+            elif getattr(callback.on_epoch_end, "__func__", None) not in _PUT_NOTHING:
+                self.undeclared = True
             self._list.append(callback)
 
     def on_train_begin(self, net):
@@ -285,6 +285,17 @@ class Callbacks(Callback):
         for callback, name in zip(self._list, self._names, strict=True):
             for method, hook in _misnamed(callback):
                 caller.warn(f"{name} has a method {method}, which fit never calls; the nearest that it does is {hook}")
+
+
+_PUT_NOTHING = (Callback.on_epoch_end, EarlyStopping.on_epoch_end)
+
+
+def _declared(puts, who, fits):
+    """A list of the names that a callback, called `who`, says it puts into logs beside those of fit."""
+    if not isinstance(puts, (tuple, list, set, frozenset)):
+        raise TypeError(f"puts of {who} is {check.shown(puts)}, expected a tuple of names or None; pass ('f1',), say")
+    taken = tuple(dict.fromkeys((*RESERVED, *fits)))
+    return [checked_name(each, f"a name in puts of {who}", taken) for each in puts]
 
 
 def _not_understood(name, answer, method):

@@ -37,7 +37,7 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
         raise _no_optimizer(optimizer)
     calls = Callbacks(callbacks, early_stopping, names=job.names())
     history = job.history(epochs)
-    optimizer.monitored(job.names(), calls.may_put)
+    optimizer.monitored(calls.names, calls.undeclared)
     calls.warn_of_misnamed()
     job.warn_of_data()
     check_memory([job], [optimizer])
@@ -74,7 +74,7 @@ def _train(job, first, optimizer, shuffle, seed, calls, history, bar):
         logs.update(job.validate(f"epoch {epoch + 1}"))
         history.append(epoch, logs)
         # what a callback puts into logs is known to a schedule after the callbacks, all else before them
-        late = optimizer.monitored(logs, calls.may_put) not in (None, *logs)
+        late = optimizer.monitored(calls.names, calls.undeclared) not in (None, *logs)
         if not late:
             optimizer.observe(logs)
         bar.end(logs)

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastbp import check, memory, schedules
 from fastbp._core import cpu, portable
-from fastbp.logs import LOOP
+from fastbp.logs import check_monitor
 from fastbp.quiet import quiet
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
@@ -183,20 +183,16 @@ class Optimizer:
         if name is not None:
             self.lr.observe(logs[name])
 
-    def monitored(self, names, others=False):
+    def monitored(self, names, undeclared=False):
         """Which of the `names` of an epoch's values the schedule waits for; None where it waits for none.
 
-        Raises ValueError where there is no such name, so that a training can find out before it begins. others: whether
-        callbacks may put values beside them, whose names are known when they do.
+        Raises ValueError where there is no such name, so that a training can find out before it begins. undeclared:
+        whether callbacks may put values beside them, whose names are known when they do.
         """
         if isinstance(self.lr, float) or not self.lr.stateful:
             return None
         name = self.lr.monitor or ("val_loss" if "val_loss" in names else "loss")
-        if name not in names and not (others and name not in LOOP):
-            raise ValueError(
-                f"schedule monitors {name!r}, expected one of: {', '.join(names)}; "
-                "choose one of these, pass validation data, or have a callback put it into logs"
-            )
+        check_monitor("schedule", name, names, undeclared, "a callback")
         return name
 
     def fresh(self):

@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 
 from .colours import FRAME, GREY, SIGNED, TRAINING, VALIDATION
-from .logs import OWN
+from .logs import BUILT_IN
 from .quiet import quiet
 from .streams import fill, target
 
@@ -33,7 +33,7 @@ def history(history, path=None, title="Training", validation="validation"):
         raise ValueError("the history is empty: no epoch was finished; train for at least one")
     first = 1 + (getattr(history, "epoch", None) or [0])[0]  # of a network that was trained before, a later one
     names = [name for name in ("loss", "accuracy") if curves.get(name)]
-    own = {key: values for key, values in curves.items() if key not in OWN and len(values)}
+    own = {key: values for key, values in curves.items() if key not in BUILT_IN and len(values)}
     names += [name for name in own if not (name.startswith("val_") and name.removeprefix("val_") in own)]
     rows, columns = _grid(len(names), most=3)
     figure = open_figure(path, (5.2 * columns + 0.4, 4.2 * rows))
@@ -43,7 +43,7 @@ def history(history, path=None, title="Training", validation="validation"):
         axes = part.subplots()
         for key, label, style in ((name, "training", TRAINING), ("val_" + name, validation, VALIDATION)):
             if curves.get(key):
-                _curve(axes, key, label if key in OWN else key, style, first, curves[key])
+                _curve(axes, key, label if key in BUILT_IN else key, style, first, curves[key])
         _style_curves(axes, name, first, len(curves["loss"]))
         legend_below(part, 5.2)
     return finish(figure, path)
@@ -63,7 +63,7 @@ def _style_curves(axes, name, first, epochs):
     from matplotlib.ticker import MaxNLocator
     axes.set_xlabel("epoch")
     axes.set_ylabel("accuracy (%)" if name == "accuracy" else wrapped(name, 3.2, 10))
-    axes.set_title(name.capitalize() if name in OWN else wrapped(name, 4.4, 11), fontsize=11)
+    axes.set_title(name.capitalize() if name in BUILT_IN else wrapped(name, 4.4, 11), fontsize=11)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.xaxis.set_major_formatter(lambda epoch, _: f"{epoch:,.0f}")
     beside = 0.5 if epochs < 3 else 0.02 * epochs

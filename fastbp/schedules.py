@@ -14,6 +14,7 @@ import numpy as np
 
 from fastbp import check
 from fastbp._core import portable
+from fastbp.logs import rises
 from fastbp.quiet import quiet
 
 
@@ -231,9 +232,9 @@ class ReduceOnPlateau(Schedule):
     """lr, multiplied by `factor`, in (0, 1), whenever a value has not improved for more than `patience` epochs.
 
     `fit` tells it of the value after each epoch; a loop written by hand calls observe(value). Better means less by
-    more than min_delta (mode "min") or more by more than min_delta ("max"). After a fall, `cooldown` epochs are not
-    counted. The rate never falls below min_lr. monitor: a key of History; None is val_loss, or loss without
-    validation data.
+    more than min_delta (mode "min") or more by more than min_delta ("max"); "auto" is what the name of the value says,
+    as for EarlyStopping, and a name that does not say is refused. After a fall, `cooldown` epochs are not counted. The
+    rate never falls below min_lr. monitor: a key of History; None is val_loss, or loss without validation data.
     """
 
     name = "reduce_on_plateau"
@@ -242,7 +243,7 @@ class ReduceOnPlateau(Schedule):
     factor: float = 0.1
     patience: int = 10
     min_delta: float = 1e-4
-    mode: str = "min"
+    mode: str = "auto"
     cooldown: int = 0
     min_lr: float = 0.0
     monitor: str | None = None
@@ -253,18 +254,23 @@ class ReduceOnPlateau(Schedule):
         self._number("factor", above=0.0, below=1.0)
         self._steps("patience", minimum=0)
         self._number("min_delta", minimum=0.0)
-        check.choice("mode", self.mode, ("min", "max"))
+        check.choice("mode", self.mode, ("auto", "min", "max"))
         self._steps("cooldown", minimum=0)
         self._number("min_lr", minimum=0.0)
         if not isinstance(self.monitor, (str, type(None))):
             raise TypeError(f"monitor is {self.monitor!r}, expected a key of History or None; pass 'loss', say")
+        self._rises()
         self.reset()
 
     def reset(self):
         self.current, self._best, self._waited, self._cooling = self.lr, math.inf, 0, 0
 
+    def _rises(self):
+        """Whether more of what it waits for is better."""
+        return rises(self, "loss" if self.monitor is None else self.monitor, self.mode)
+
     def observe(self, value):
-        value = float(value) if self.mode == "min" else -float(value)
+        value = -float(value) if self._rises() else float(value)
         current, best, waited, cooling = self.current, self._best, self._waited, self._cooling
         if value < best - self.min_delta:
             best, waited = value, 0

@@ -11,6 +11,7 @@ import pytest
 from small_network import bits, made
 
 import fastbp as fb
+from fastbp.callbacks import Callbacks
 from fastbp.logs import more_is_better, number
 
 VALUES = [0.5, 0.9, 0.7, 0.6, 0.1, 0.2]
@@ -19,8 +20,8 @@ VALUES = [0.5, 0.9, 0.7, 0.6, 0.1, 0.2]
 class Puts(fb.Callback):
     """Puts the next of `values` into logs; no value where it is None."""
 
-    def __init__(self, values=VALUES, name="f1"):
-        self.values, self.name = values, name
+    def __init__(self, values=VALUES, name="f1", puts=None):
+        self.values, self.name, self.puts = values, name, puts
 
     def on_epoch_end(self, net, epoch, logs):
         if self.values[epoch] is not None:
@@ -143,23 +144,19 @@ def test_what_is_monitored_must_be_there_each_epoch(data):
     assert len(history.epoch) == 3  # NaN is no improvement
 
 
-@pytest.mark.parametrize("monitor", ["val_loss", "f1"])
-def test_a_monitor_that_nobody_can_put_is_refused_before_the_first_step(data, monitor):
-    net = made()
-    before = bits(net)
-    others = [Puts()] if monitor == "val_loss" else []  # that one is fit's own
-    with pytest.raises(ValueError, match=f"monitors '{monitor}', expected one of: loss, lr"):
-        net.fit(*data[:2], callbacks=[*others, fb.EarlyStopping(monitor)])
-    assert bits(net) == before
-
-
 # ---- whether more is better ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name, more", [
     ("accuracy", True), ("val_accuracy", True), ("f1", True), ("macro-F1", True), ("val_auc", True), ("r2", True),
+    ("f1-score", True), ("top-1-accuracy", True), ("f1 (macro)", True), ("val/auc", True),
     ("Brier score", False), ("loss", False), ("val_loss", False), ("f1_loss", False), ("error rate", False),
-    ("rmse", False), ("gain", None), ("x", None), ("", None),
+    ("rmse", False), ("nll", False), ("log-loss", False), ("samples_per_second", True),
+    ("score", None), ("fid_score", None), ("likelihood", None), ("log_likelihood", None), ("gain", None), ("x", None),
+    ("", None), ("negative_log_likelihood", None), ("neg_mean_squared_error", None), ("Neg-MSE", None),
+    ("minus_loss", None), ("inverse error", None), ("one_minus_accuracy", None), ("1 - f1", None), ("1-accuracy", None),
+    ("-mse", None), ("\N{MINUS SIGN}mse", None), ("val_1-auc", None), ("1/mae", None), ("accuracy drop", None),
+    ("loss_reduction", None), ("non-error", None), ("neg(mse)", None), ("mse (negative)", None), ("accuracy_gap", None),
 ])
 def test_a_name_may_say_whether_more_is_better(name, more):
     assert more_is_better(name) is more
@@ -176,6 +173,26 @@ def test_a_name_that_does_not_is_refused_before_the_first_step(data):
         stopper = fb.EarlyStopping("gain", mode=mode)
         fit(data, Puts(name="gain"), stopper)
         assert stopper.best == best
+
+
+@pytest.mark.parametrize("name", ["score", "neg_mean_squared_error", "val_negative_log_likelihood"])
+def test_so_it_is_for_early_stopping_and_for_plateaus(name):
+    with pytest.raises(ValueError, match=f"EarlyStopping.* mode 'auto', and the name '{name}' does not say whether"):
+        Callbacks([fb.EarlyStopping(name)])
+    with pytest.raises(ValueError, match=rf"ReduceOnPlateau\(.* has mode 'auto', and the name '{name}' does not say"):
+        fb.schedules.ReduceOnPlateau(0.1, monitor=name)
+    assert fb.schedules.ReduceOnPlateau(0.1, monitor=name, mode="max").mode == "max"
+
+
+@pytest.mark.parametrize("monitor, mode, falls", [
+    (None, "auto", False), ("val_loss", "auto", False), ("val_accuracy", "auto", True), ("val_accuracy", "min", False),
+    ("f1", "auto", True), ("loss", "max", True),
+])
+def test_a_plateau_goes_by_the_name_as_well(monitor, mode, falls):
+    plateau = fb.schedules.ReduceOnPlateau(0.1, 0.5, patience=0, monitor=monitor, mode=mode)
+    plateau.observe(0.9)
+    plateau.observe(0.1)
+    assert plateau.current == (0.05 if falls else 0.1)
 
 
 # ---- what may be put there -------------------------------------------------------------------------------------------
@@ -257,5 +274,6 @@ def test_expressions_have_them_too():
 
     x, k = g.input("x"), g.parameter("k")
     plan = g.compile(g.mean((k * x - 1) ** 2))
-    history = plan.fit({"x": np.ones(8)}, epochs=6, callbacks=[Puts(name="accuracy"), fb.EarlyStopping("accuracy", 2)])
+    puts, stopper = Puts(name="accuracy", puts=("accuracy",)), fb.EarlyStopping("accuracy", 2)
+    history = plan.fit({"x": np.ones(8)}, epochs=6, callbacks=[puts, stopper])
     assert history.history["accuracy"] == VALUES[:4]

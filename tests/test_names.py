@@ -1,5 +1,8 @@
 """Names that a user chooses from: a wrong one leads to the right one, whoever calls it so."""
 
+import dataclasses
+import functools
+
 import pytest
 
 import fastbp as fb
@@ -114,3 +117,57 @@ def test_a_schedule_of_ones_own_may_have_arguments_of_its_own():
             return self.speed / (1 + t)
 
     assert Mine(speed=0.5)(1) == 0.25
+
+
+@dataclasses.dataclass(eq=False)
+class WithInitVar(fb.SGD):
+    rate: dataclasses.InitVar[float] = 0.1
+
+    def __post_init__(self, rate):
+        self.lr = rate
+        super().__post_init__()
+
+
+@dataclasses.dataclass(init=False, eq=False)
+class WithoutInit(fb.SGD):
+    def __init__(self, rate, /, *, pace=1.0):
+        super().__init__(lr=rate * pace)
+
+
+@dataclasses.dataclass(init=False)
+class Any(schedules.Constant):
+    def __init__(self, *args, **more):
+        super().__init__(more["rate"])
+
+
+def wrapped(method):
+    @functools.wraps(method)
+    def inner(self, **given):
+        return method(self, given.pop("rate"), **given)
+
+    return inner
+
+
+class Wrapped(fb.Adam):
+    @wrapped
+    def __init__(self, lr):
+        super().__init__(lr)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: WithInitVar(rate=0.5), lambda: WithoutInit(0.25, pace=2.0), lambda: Any(rate=0.5), lambda: Wrapped(rate=0.5)
+])
+def test_what_an_init_takes_is_a_setting(make):
+    made = make()
+    assert made.lr == 0.5 if isinstance(made, optimizers.Optimizer) else made(3) == 0.5
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: WithInitVar(rates=1), r"WithInitVar has no setting 'rates', expected: .*, rate; did you mean 'rate'\?"),
+    (lambda: WithoutInit(rate=0.5, pace=2.0), "WithoutInit has no setting 'rate', expected: pace"),
+    (lambda: WithoutInit(0.5, learning=1), "WithoutInit has no setting 'learning', expected: pace; leave it out"),
+    (lambda: fb.Adam(self=3), "Adam has no setting 'self'"),
+])
+def test_what_an_init_does_not_take_is_refused_in_words(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()

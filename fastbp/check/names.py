@@ -1,6 +1,7 @@
 """Names that a user chooses from, and what Keras, PyTorch and scikit-learn call the same things."""
 
 import difflib
+import inspect
 from dataclasses import MISSING
 
 from .numbers import settings_of, shown
@@ -138,9 +139,14 @@ def build(what, table, config):
 
 
 def settings(cls, given):
-    """Refuses names of arguments that the dataclass `cls` does not have: TypeError. A subclass that is no dataclass
-    itself has arguments of its own."""
-    known = settings_of(cls) if "__dataclass_params__" in vars(cls) else given
+    """Refuses names of arguments that `cls`, a dataclass or a user's subclass with an `__init__` of its own, does not
+    take: TypeError, as Python would raise, but with the name that is meant."""
+    if given.keys() <= settings_of(cls).keys():
+        return  # what it does not take of these, Python says
+    _, *taken = inspect.signature(cls.__init__, follow_wrapped=False).parameters.values()  # without self
+    if any(each.kind is each.VAR_KEYWORD for each in taken):
+        return
+    known = [each.name for each in taken if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     for key in given:
         if key not in known:
             raise TypeError(_no_setting(cls.__name__, key, known))

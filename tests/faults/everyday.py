@@ -4,7 +4,7 @@ holes, data of other libraries."""
 from tests.faults import Fault
 
 LOGS, METRICS, PARTS = "tests/test_logs.py", "tests/test_metrics.py", "tests/test_training_in_parts.py"
-COUNTS = "tests/test_counts.py"
+COUNTS, MONITORS = "tests/test_counts.py", "tests/test_monitors.py"
 GAPS, FRAMES = "tests/test_gaps.py", "tests/test_frames.py"
 
 FAULTS = [
@@ -32,7 +32,7 @@ FAULTS = [
     Fault(
         what="a schedule is told of a callback's value before there is one",
         file="fastbp/loop.py",
-        old="        late = optimizer.monitored(logs, calls.may_put) not in (None, *logs)\n",
+        old="        late = optimizer.monitored(calls.names, calls.undeclared) not in (None, *logs)\n",
         new="        late = False\n",
         red=(f"{LOGS}::test_a_plateau_waits_for_it",),
     ),
@@ -237,5 +237,52 @@ FAULTS = [
         old=" if total > 0 and (y != y[0]).any() else None",
         new=" if total > 0 else None",
         red=("tests/test_quality.py::test_a_quantity",),
+    ),
+    Fault(
+        what="only fields of a dataclass are settings",
+        file="fastbp/check/names.py",
+        old="    _, *taken = inspect",
+        new="    if '__dataclass_params__' in vars(cls):\n"
+        "        raise TypeError(_no_setting(cls.__name__, min(given), settings_of(cls)))\n"
+        "    _, *taken = inspect",
+        red=("tests/test_names.py::test_what_an_init_takes_is_a_setting",),
+    ),
+    Fault(
+        what="what a decorated init takes is what it did before",
+        file="fastbp/check/names.py",
+        old=", follow_wrapped=False",
+        new="",
+        red=("tests/test_names.py::test_what_an_init_takes_is_a_setting",),
+    ),
+    Fault(
+        what="a name says that more is better, though it is negated",
+        file="fastbp/logs.py",
+        old="    if words & _TURNS or _NEGATED.search(name):\n        return None\n",
+        new="",
+        red=(
+            f"{LOGS}::test_a_name_may_say_whether_more_is_better",
+            f"{LOGS}::test_so_it_is_for_early_stopping_and_for_plateaus",
+        ),
+    ),
+    Fault(
+        what="less is better for a plateau, whatever the name says",
+        file="fastbp/schedules.py",
+        old="-float(value) if self._rises() else",
+        new="-float(value) if self.mode == 'max' else",
+        red=(f"{LOGS}::test_a_plateau_goes_by_the_name_as_well",),
+    ),
+    Fault(
+        what="after a function any name may be monitored",
+        file="fastbp/logs.py",
+        old=" and monitor not in BUILT_IN and not any(_slip(monitor, name) for name in names)",
+        new=" and monitor not in RESERVED",
+        red=(f"{MONITORS}::test_it_is_refused_before_the_first_step",),
+    ),
+    Fault(
+        what="a callback without the hook that is given logs may put values there",
+        file="fastbp/callbacks.py",
+        old='            elif getattr(callback.on_epoch_end, "__func__", None) not in _PUT_NOTHING:\n',
+        new="            else:\n",
+        red=(f"{MONITORS}::test_it_is_refused_before_the_first_step",),
     ),
 ]
