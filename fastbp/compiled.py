@@ -75,7 +75,7 @@ class Plan(Looks):
                 self._trained[W] = total_of(self._trained[W], slope)
         self._masks = numbered(self._order)
         self._limits = derived.integer_limits(self._order)
-        self._gaps = derived.targets_with_gaps(self._order)
+        self._may_miss = derived.targets_that_may_miss(self._order)
         return nodes
 
     def _hold(self, vectors):
@@ -234,12 +234,12 @@ class Plan(Looks):
                 array = check.indices(array, self._limits[name], name)
             else:
                 if type(array) is not np.ndarray:
-                    array = check.unmasked(array) if name in self._gaps else array
+                    array = check.unmasked(array) if name in self._may_miss else array
                     array = check.numeric(array, name)
                 if node.width == 1 and array.ndim == 1:
                     array = array.reshape(-1, 1)
-                if name in self._gaps:
-                    array = check.with_gaps(array, self.dtype, name)
+                if name in self._may_miss:
+                    array = check.with_missing(array, self.dtype, name)
                 array = sources.rows(array, node.width, self.dtype, name, finite=False)
             if n is None:
                 n, first = len(array), name

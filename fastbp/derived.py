@@ -1,4 +1,4 @@
-"""What is derived from a graph beside its gradient: bounds and gaps of inputs, Hessian-vector products."""
+"""What is derived from a graph beside its gradient: bounds of inputs, missing targets, Hessian-vector products."""
 
 from .elementwise import absolute, multiply, square, total_of
 from .node import Node, constant, differentiate
@@ -17,14 +17,14 @@ def integer_limits(order):
     return limits
 
 
-def targets_with_gaps(order):
+def targets_that_may_miss(order):
     """The names of the inputs among these nodes that may be NaN: that are nothing but targets of losses which leave
     missing ones out."""
     found, others = set(), set()
     for node in order:
         for place, child in enumerate(node.inputs):
             if child.op == "data":
-                is_target = node.op == "loss" and place == 1 and node.function.ignores
+                is_target = node.op == "loss" and place == 1 and node.function.ignores_missing
                 (found if is_target else others).add(child.name)
     return found - others
 

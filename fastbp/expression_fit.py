@@ -29,8 +29,8 @@ class Job(loop.Job):
             raise ValueError("the loss has no inputs, expected data to train on; use loss_and_grad and optimizer.step")
         for key, array in arrays.items():
             # what is converted was searched when it was looked at
-            gaps = key in self.model._gaps
-            if array.dtype == self.model.dtype and not gaps and not sources.all_finite(array, self.model.dtype):
+            missing = key in self.model._may_miss
+            if array.dtype == self.model.dtype and not missing and not sources.all_finite(array, self.model.dtype):
                 raise ValueError(
                     f"input {key!r} has NaN or infinity in it, expected finite numbers; clean it, or leave rows out"
                 )

@@ -31,8 +31,8 @@ def forward(plan, arrays, n, draws):
     nodes = _reals(ordered([plan.loss_node]))
     found = plan._run_nodes(tuple(nodes), nodes, arrays, n, draws)
     for node in nodes:
-        gaps = node.op == "data" and node.name in plan._gaps
-        if not gaps and not np.isfinite(found[node]).all():
+        missing = node.op == "data" and node.name in plan._may_miss
+        if not missing and not np.isfinite(found[node]).all():
             return Trouble(f"at {_with_inputs(node)}", _remedy(node))
     return None
 
@@ -110,27 +110,27 @@ def in_network(net, X, targets, labels=False, weights=None):
         return layer + sizes
     if not math.isfinite(net._outputs(X, targets, labels, weights)[1]):
         told = f"in {net.loss.name}, although every layer's output is finite, of outputs up to {size:.3g}"
-        told += "" if labels else f", targets up to {_size(check.known(targets)):.3g}"
-        return told + ("" if weights is None else f", sample weights up to {_size(weights):.3g}")
+        told += "" if labels else f", targets up to {magnitude(check.nan_to_zero(targets)):.3g}"
+        return told + ("" if weights is None else f", sample weights up to {magnitude(weights):.3g}")
     if not math.isfinite(net._penalty()):
-        return f"in the penalties (l1, l2), of parameters up to {_size(net.params):.3g}"
+        return f"in the penalties (l1, l2), of parameters up to {magnitude(net.params):.3g}"
     return "although every layer's output is finite without dropout"
 
 
 def _first_output(net, X):
     """(the first layer whose output for X is not finite, in words, with the sizes of its inputs and weights), or
     ("", "", the size of the network's outputs)."""
-    size = _size(X) * net.input_scale
+    size = magnitude(X) * net.input_scale
     for i, layer in enumerate(net.layers):
         if layer.size:
             Y = net.head(i)._outputs(X)[0]
             if not np.isfinite(Y).all():
-                sizes = f", of inputs up to {size:.3g} and weights up to {_size(layer.W):.3g}"
+                sizes = f", of inputs up to {size:.3g} and weights up to {magnitude(layer.W):.3g}"
                 return f"at the output of layer {i} ({layer!r})", sizes, None
-            size = _size(Y)
+            size = magnitude(Y)
     return "", "", size
 
 
-def _size(array):
-    """The largest magnitude in an array of any real dtype."""
+def magnitude(array):
+    """The largest magnitude in an array of any real dtype, a float."""
     return max(abs(float(array.max())), abs(float(array.min())))

@@ -7,6 +7,8 @@ and each says one thing once a training.
 
 import numpy as np
 
+from .finite import magnitude
+
 LARGE = 100.0  # inputs of this magnitude saturate or kill the units of a network that begins as ours do
 STILL = 0.01  # a loss that has moved by less, relatively, has not moved
 FIRST = 3  # epochs after which the loss is looked at the first time; then after 6, 12, 24 ...
@@ -57,7 +59,7 @@ def large_inputs(inputs, n, scale):
 
     inputs(slice): rows of X.
     """
-    size = _size(inputs(slice(0, n, max(1, n // ROWS)))) * scale
+    size = magnitude(inputs(slice(0, n, max(1, n // ROWS)))) * scale
     if size < LARGE:
         return ""
     return (
@@ -70,7 +72,7 @@ def large_data(arrays):
     """What to say of the size of an expression's inputs, {name: array with a row for each sample}, or ""."""
     # what is of longer integers is an index
     real = {name: array for name, array in arrays.items() if array.dtype.kind == "f" or array.dtype.itemsize == 1}
-    sizes = {name: _size(array[:: max(1, len(array) // ROWS)]) for name, array in real.items()}
+    sizes = {name: magnitude(array[:: max(1, len(array) // ROWS)]) for name, array in real.items()}
     name = max(sizes, key=sizes.get, default=None)
     if name is None or sizes[name] < LARGE:
         return ""
@@ -78,11 +80,6 @@ def large_data(arrays):
         f"{name!r} goes up to {sizes[name]:.4g} in magnitude, and gradient descent learns from numbers of about 1: "
         f"divide it by {sizes[name]:.3g}, in the data or in the expression, or standardise it"
     )
-
-
-def _size(array):
-    """The largest magnitude in an array, a float."""
-    return max(abs(float(array.max())), abs(float(array.min())))
 
 
 def dead_layer(net, inputs, n):

@@ -37,7 +37,7 @@ class Loss:
         check.choice("missing", self.missing, ("refuse", "ignore"))
 
     @property
-    def ignores(self):
+    def ignores_missing(self):
         """Whether a target may be NaN."""
         return self.missing == "ignore"
 
@@ -48,7 +48,7 @@ class Loss:
 
     def kernel(self, labels=False):
         """The kernel's row in the compiled table. labels: whether the targets are int32 class labels."""
-        return self.row + "_labels" * (labels and self.takes_labels) + "_missing" * self.ignores
+        return self.row + "_labels" * (labels and self.takes_labels) + "_missing" * self.ignores_missing
 
     def scale(self, batch, units):
         """The factor of the sum over `batch` samples and `units` outputs that makes it this loss."""
@@ -57,12 +57,12 @@ class Loss:
     def config(self):
         """JSON-able dict: the name and the settings, but for missing="refuse", which older versions do not know."""
         settings = asdict(self)
-        if not self.ignores:
+        if not self.ignores_missing:
             del settings["missing"]
         return {"name": self.name, **settings}
 
     def __repr__(self):
-        known = [item.name for item in fields(self) if item.name != "missing" or self.ignores]
+        known = [item.name for item in fields(self) if item.name != "missing" or self.ignores_missing]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in known)})"
 
     @classmethod
@@ -156,7 +156,7 @@ class CrossEntropy(Loss):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.ignores:
+        if self.ignores_missing:
             raise ValueError(
                 "missing is 'ignore' with cross_entropy, expected 'refuse': the outputs of a row have one target "
                 "together; leave rows without one out, or give them a sample_weight of 0"

@@ -163,15 +163,15 @@ class Sequential:
         arrays = {"X": X, "targets": y, "weights": weights}
         loss = float(plan.run("gradients", arrays, model=self)[0])
         self._last = plan
-        repeatable = (self.loss.target_range is None or labels) and not self.loss.ignores and self._repeatable(kinds)
-        if weights is None and repeatable:
+        repeatable = not self.loss.ignores_missing and (self.loss.target_range is None or labels)
+        if weights is None and repeatable and self._repeatable(kinds):
             self._ready = plan.ready(
                 ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
                 scanned=("X", "targets"),
             )
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f"the loss is {loss} {self.cause(X, y, labels, weights)}; use a smaller lr or clip_norm, "
+                f"the loss is {loss} {finite.in_network(self, X, y, labels, weights)}; use a smaller lr or clip_norm, "
                 "or scale X and y"
             )
         return loss
@@ -233,7 +233,7 @@ class Sequential:
         itself (or the only one); None, nothing: this is no classification."""
         if labels or self.loss.name == "cross_entropy":
             return "class"
-        if self.loss.one_hot and self.units > 1 and check.one_hot(targets, self.loss.ignores):
+        if self.loss.one_hot and self.units > 1 and check.one_hot(targets, self.loss.ignores_missing):
             return "class"
         return "answers" if self.loss.classification else None
 
@@ -253,12 +253,12 @@ class Sequential:
     @quiet
     def _right(self, Y, targets, labels, question):
         """Which of the outputs Y (n, units), before the loss's link, are right: bools, one for each that counts."""
-        gaps = self.loss.ignores and not labels
+        missing = self.loss.ignores_missing and not labels
         if question == "class":
             right = Y.argmax(1) == (targets if labels else targets.argmax(1))
-            return right[check.rows_that_are_there(targets)] if gaps else right
+            return right[check.complete_rows(targets)] if missing else right
         right = (Y > 0) == (targets > 0.5)  # the outputs are logits
-        return right[~np.isnan(targets)] if gaps else right
+        return right[~np.isnan(targets)] if missing else right
 
     @quiet
     def _outputs(self, X, targets=None, labels=False, weights=None):
@@ -412,10 +412,6 @@ class Sequential:
         head = Sequential(*layers, loss="mae", dtype=self.dtype, input_scale=self.input_scale)
         head.params[:] = self.params[: head.params.size]
         return head
-
-    def cause(self, X, targets, labels=False, weights=None):
-        """In words, what is the first that is not finite for checked data: see fastbp.finite.in_network."""
-        return finite.in_network(self, X, targets, labels, weights)
 
     def __repr__(self):
         parts = [*map(repr, self.layers), f"loss={self.loss!r}", f"dtype={self.dtype.name!r}", f"seed={self.seed}"]

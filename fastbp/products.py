@@ -240,7 +240,7 @@ def written(node):
     function = node.function
     if target.attributes.get("integer"):
         target = gather(constant(np.eye(y.size)), target)
-    there = e.equal(target, target) if function.ignores else None  # NaN is not
+    there = e.equal(target, target) if function.ignores_missing else None  # NaN is not
     value = LOSSES[function.row](y, target if there is None else where(there, target, 0.0), function.param)
     value = value if there is None else where(there, value, 0.0)
     scale = 1 / y.size if function.over_units else 1.0

@@ -4,7 +4,7 @@ import contextlib
 
 import numpy as np
 
-from . import check, hints, loop, sources
+from . import check, finite, hints, loop, sources
 from ._core import caller
 from .loop import Job, epoch_order, held_out, logged, validation_share
 from .metrics import Metrics
@@ -161,11 +161,11 @@ class NetworkJob(Job):
         elif share:
             edge, self.asked = held_out(share, len(X)), self.question
             self.validation = [X[edge:], targets[edge:], self.labels, None if weights is None else weights[edge:]]
-            validated = check.numeric(check.unmasked(y) if net.loss.ignores else y, "y")[edge:] if metrics else None
+            validated = self.as_given(y, "y")[edge:] if metrics else None
             X, targets, by_class = X[:edge], targets[:edge], None if by_class is None else by_class[:edge]
         self.split = bool(share)
         if metrics and validated is not None:
-            validated = check.numeric(check.unmasked(validated) if net.loss.ignores else validated, "validation y")
+            validated = self.as_given(validated, "validation y")
         self.metrics = Metrics(metrics, validated)
         arrays = {"X": X, "targets": targets} | ({} if by_class is None else {"weights": by_class})
         super().__init__(net, arrays, batch_size, threads)
@@ -176,6 +176,10 @@ class NetworkJob(Job):
         X = sources.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
         y, labels = check.targets(y, len(X), net.loss, net.units, net.dtype, name=f"{prefix}y")
         return X, y, labels, self.weights(sample_weight, None, y), net._question(y, labels)
+
+    def as_given(self, y, name):
+        """The targets that metrics see: an array of the numbers that were given."""
+        return check.numeric(check.unmasked(y) if self.model.loss.ignores_missing else y, name)
 
     def weights(self, sample_weight, class_weight, targets):
         net = self.model
@@ -233,8 +237,8 @@ class NetworkJob(Job):
         no row has a class."""
         if self.labels:
             return targets
-        if self.model.loss.ignores:
-            targets = targets[check.rows_that_are_there(targets)]
+        if self.model.loss.ignores_missing:
+            targets = targets[check.complete_rows(targets)]
             if not len(targets):
                 return None
         if self.question == "class":
@@ -255,4 +259,4 @@ class NetworkJob(Job):
         return self.arrays["X"][part]
 
     def where(self, rows):
-        return self.model.cause(rows["X"], rows["targets"], self.labels, rows.get("weights"))
+        return finite.in_network(self.model, rows["X"], rows["targets"], self.labels, rows.get("weights"))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp import finite, network, sources, train
 from fastbp import graph as g
-from fastbp import network, sources, train
 from fastbp._core import cpu
 
 F32, F64 = np.dtype("float32"), np.dtype("float64")
@@ -317,7 +317,7 @@ def test_a_step_that_blows_up_is_found_in_bytes():
 def test_the_layer_that_blows_up_is_found_under_the_scale():
     net = fb.Sequential(fb.Dense(2, 2), fb.Dense(2, 1), input_scale=1e-30)
     net.layers[0].W[:], net.layers[1].W[:] = 1e32, 1e38
-    cause = net.cause(np.full((1, 2), 1e9, F32), np.zeros((1, 1), F32))
+    cause = finite.in_network(net, np.full((1, 2), 1e9, F32), np.zeros((1, 1), F32))
     assert cause.startswith(f"at the output of layer 1 ({net.layers[1]!r}), of inputs up to ")
 
 

@@ -8,8 +8,8 @@ and of the network's dtype; fastbp/sources.py, the first to look at inputs, says
 
 from .arrays import array, changed, data, indices, not_an_array, not_finite, numeric, rows, rows_of
 from .frames import converted
-from .gaps import known, rows_that_are_there, unmasked, with_gaps
 from .memory import apart, vectors
+from .missing import complete_rows, nan_to_zero, unmasked, with_missing
 from .names import build, choice, nearest, settings
 from .numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown, threads
 from .targets import is_labels, one_hot, targets, weights
@@ -21,6 +21,7 @@ __all__ = [
     "build",
     "changed",
     "choice",
+    "complete_rows",
     "converted",
     "data",
     "dtype",
@@ -29,7 +30,7 @@ __all__ = [
     "indices",
     "integer",
     "is_labels",
-    "known",
+    "nan_to_zero",
     "nearest",
     "not_an_array",
     "not_finite",
@@ -39,7 +40,6 @@ __all__ = [
     "printable",
     "rows",
     "rows_of",
-    "rows_that_are_there",
     "seed",
     "settings",
     "settings_of",
@@ -49,5 +49,5 @@ __all__ = [
     "unmasked",
     "vectors",
     "weights",
-    "with_gaps",
+    "with_missing",
 ]

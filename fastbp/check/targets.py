@@ -8,7 +8,7 @@ from fastbp._core import cpu
 from fastbp.quiet import quiet
 
 from .arrays import cast, first_bad, index_text, numeric, place_text
-from .gaps import known, unmasked, with_gaps
+from .missing import nan_to_zero, unmasked, with_missing
 from .numbers import number, shown
 
 _INT32 = np.dtype(np.int32)
@@ -34,7 +34,7 @@ def targets(y, n, loss, units, dtype, name="y"):
                 if loss.target_range is not None:
                     _in_range(y, loss, name)
                 return y, False
-    if loss.ignores:
+    if loss.ignores_missing:
         y = unmasked(y)
     elif isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
         raise ValueError(f"{name} has masked values, expected a target everywhere; {_remedy(loss, name)}")
@@ -58,9 +58,12 @@ def targets(y, n, loss, units, dtype, name="y"):
             values = values.reshape(n, 1)
     if values.shape != (n, units):
         raise _target_shape(values, n, loss, units, name)
-    result = with_gaps(values, dtype, name) if loss.ignores else cast(values, dtype, name, _remedy(loss, name), y)
+    if loss.ignores_missing:
+        result = with_missing(values, dtype, name)
+    else:
+        result = cast(values, dtype, name, _remedy(loss, name), y)
     if loss.target_range is not None:
-        _in_range(known(result) if loss.ignores else result, loss, name)
+        _in_range(nan_to_zero(result) if loss.ignores_missing else result, loss, name)
     return result, False
 
 
@@ -76,11 +79,11 @@ def _ignoring(loss):
     return f"loss=fb.losses.{type(loss).__name__}({', '.join([*settings, 'missing=' + repr('ignore')])})"
 
 
-def one_hot(y, gaps=False):
-    """Whether each row of y (n, units) is a class: all 0, but for a single 1; with gaps, each of those that are not all
-    NaN, and whether there is one. Looked at in pieces: numbers to be met are seen in the first one."""
+def one_hot(y, missing=False):
+    """Whether each row of y (n, units) is a class: all 0, but for a single 1; with `missing`, each of those that are
+    not all NaN, and whether there is one. Looked at in pieces: numbers to be met are seen in the first one."""
     rows = max(1, _PIECE // y.shape[1])
-    if gaps:
+    if missing:
         y = y[~np.isnan(y).all(axis=1)]
     for first in range(0, len(y), rows):
         piece = y[first : first + rows]
@@ -112,7 +115,7 @@ def weights(sample_weight, class_weight, y, n, loss, dtype, classes=None):
             raise ValueError(f"sample_weight has shape {result.shape}, expected ({n},); {hint}")
         result = _non_negative(cast(result, dtype, "sample_weight"), "sample_weight")
     if class_weight is not None:
-        labels = _classes_of(known(y) if loss.ignores else np.asarray(y), loss)
+        labels = _classes_of(nan_to_zero(y) if loss.ignores_missing else np.asarray(y), loss)
         if classes is None:
             classes = max(2, int(labels.max()) + 1 if np.ndim(y) == 1 else np.shape(y)[1])
         table = _class_table(class_weight, classes, dtype)
@@ -152,8 +155,8 @@ def _target_shape(values, n, loss, units, name):
     elif units == 1:
         wanted = f"({n},) or {wanted}"
     if units > 1 and labels and values.ndim == 1:
-        if values.dtype.kind == "f" and (gaps := np.isnan(values)).any():
-            at, hint = int(gaps.argmax()), "leave rows without one out, then use astype(int)"
+        if values.dtype.kind == "f" and (missing := np.isnan(values)).any():
+            at, hint = int(missing.argmax()), "leave rows without one out, then use astype(int)"
             return ValueError(f"{name}[{at}] is {values[at]}, expected a label for each row; {hint}")
         return TypeError(f"{head}{wanted}; if these are class labels use {name}.astype(int)")
     if units > 1 and labels and values.shape == (n, 1):

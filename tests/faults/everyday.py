@@ -5,7 +5,7 @@ from tests.faults import Fault
 
 LOGS, METRICS, PARTS = "tests/test_logs.py", "tests/test_metrics.py", "tests/test_training_in_parts.py"
 COUNTS, MONITORS = "tests/test_counts.py", "tests/test_monitors.py"
-GAPS, FRAMES = "tests/test_gaps.py", "tests/test_frames.py"
+MISSING, FRAMES = "tests/test_missing.py", "tests/test_frames.py"
 
 FAULTS = [
     Fault(
@@ -126,35 +126,35 @@ FAULTS = [
         file="csrc/losses.inc",
         old="vstore(dY + j, of_known(missing, t, factor * slope(y, t, p)));",
         new="vstore(dY + j, factor * slope(y, t, p));",
-        red=(f"{GAPS}::test_gradients_are_those_of_central_differences",),
+        red=(f"{MISSING}::test_gradients_are_those_of_central_differences",),
     ),
     Fault(
         what="infinite targets are missing as well",
-        file="fastbp/check/gaps.py",
-        old="    gaps = np.isnan(values)\n",
-        new="    gaps = ~np.isfinite(values)\n",
-        red=(f"{GAPS}::test_what_is_there_must_be_a_target",),
+        file="fastbp/check/missing.py",
+        old="    missing = np.isnan(values)\n",
+        new="    missing = ~np.isfinite(values)\n",
+        red=(f"{MISSING}::test_what_is_there_must_be_a_target",),
     ),
     Fault(
         what="an accuracy counts what is missing as wrong",
         file="fastbp/network.py",
-        old="        return right[~np.isnan(targets)] if gaps else right\n",
+        old="        return right[~np.isnan(targets)] if missing else right\n",
         new="        return right\n",
-        red=(f"{GAPS}::test_an_accuracy_is_of_the_targets_that_are_there",),
+        red=(f"{MISSING}::test_an_accuracy_is_of_the_targets_that_are_there",),
     ),
     Fault(
         what="an expression's inputs may be missing if they are a target as well",
         file="fastbp/derived.py",
         old="    return found - others\n",
         new="    return found\n",
-        red=(f"{GAPS}::test_what_is_no_target_alone_may_not_be_missing",),
+        red=(f"{MISSING}::test_what_is_no_target_alone_may_not_be_missing",),
     ),
     Fault(
         what="a loss in small nodes multiplies by NaN",
         file="fastbp/products.py",
         old="    value = value if there is None else where(there, value, 0.0)\n",
         new="",
-        red=(f"{GAPS}::test_hessians_of_expressions",),
+        red=(f"{MISSING}::test_hessians_of_expressions",),
     ),
     Fault(
         what="integers beside missing ones are objects",

@@ -122,7 +122,7 @@ FAULTS = [
     Fault(
         what="one-hot rows of a quadratic cost are numbers",
         file="fastbp/network.py",
-        old="        if self.loss.one_hot and self.units > 1 and check.one_hot(targets, self.loss.ignores):\n",
+        old="        if self.loss.one_hot and self.units > 1 and check.one_hot(targets, self.loss.ignores_missing):\n",
         new="        if self.loss.one_hot and self.units > 1 and targets is None:\n",
         red=(f"{TELLS}::test_one_hot_rows_have_the_history_of_their_labels",),
     ),

@@ -329,9 +329,9 @@ def test_settings_that_are_none(make, kind, message):
 
 def test_known_and_there():
     y = np.array([[1, np.nan], [2, 3]], "f")
-    assert check.known(y).tolist() == [[1, 0], [2, 3]]
-    assert check.known(y).dtype == y.dtype
-    assert check.known(y[1:]) is not y
+    assert check.nan_to_zero(y).tolist() == [[1, 0], [2, 3]]
+    assert check.nan_to_zero(y).dtype == y.dtype
+    assert check.nan_to_zero(y[1:]) is not y
     full = y[1:]
-    assert check.known(full) is full
-    assert check.rows_that_are_there(y).tolist() == [False, True]
+    assert check.nan_to_zero(full) is full
+    assert check.complete_rows(y).tolist() == [False, True]

@@ -1,4 +1,4 @@
-"""Targets with gaps: NaN, and what a masked array masks, where a loss is told to leave missing targets out."""
+"""Missing targets: NaN, and what a masked array masks, where a loss is told to leave them out."""
 
 import numpy as np
 
@@ -9,22 +9,22 @@ from .arrays import not_finite
 
 
 @quiet
-def with_gaps(values, dtype, name):
+def with_missing(values, dtype, name):
     """values as aligned C-contiguous `dtype`, without a copy where it is, in which NaN stands for what is missing;
     refuses infinity and overflow."""
     result = np.require(values, dtype, ["C", "A"])
-    if not cpu.all_finite(known(result)):
-        raise not_finite(known(values), dtype, name)
+    if not cpu.all_finite(nan_to_zero(result)):
+        raise not_finite(nan_to_zero(values), dtype, name)
     return result
 
 
-def known(values):
+def nan_to_zero(values):
     """values, (n, ...), with 0 where they are NaN: themselves where none is."""
-    gaps = np.isnan(values)
-    return np.where(gaps, values.dtype.type(0), values) if gaps.any() else values
+    missing = np.isnan(values)
+    return np.where(missing, values.dtype.type(0), values) if missing.any() else values
 
 
-def rows_that_are_there(values):
+def complete_rows(values):
     """bools (n,): the rows of (n, units) in which no number is missing."""
     return ~np.isnan(values).any(axis=1)
 
