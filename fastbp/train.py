@@ -91,7 +91,8 @@ def fit(
     f is given no weights. What it raises ends the training with a RuntimeError that names it.
     callbacks: fb.Callback objects or functions (net, epoch, logs), in whose order they are called: what one puts into
     logs, a number under a name of its own, the later ones see and may monitor, and the History has it, with NaN for
-    the epochs without it. early_stopping: fb.EarlyStopping, which comes after them.
+    the epochs without it. What nobody will put there is refused before the first step, as far as the callbacks declare
+    it (Callback.puts). early_stopping: fb.EarlyStopping, which comes after them.
     The History's accuracy, of a classification (see `evaluate`), is that of the data trained on at the end of an epoch;
     of more than 4,000 samples, that of every k-th. Its lr is the rate of an epoch's first step.
     progress: True, False, or None for a bar where stderr is a terminal, and in a notebook. threads: an int, the most
