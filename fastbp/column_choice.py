@@ -32,8 +32,6 @@ class ColumnOptions(NamedTuple):
         seen = {}
         for option in ("ignore", "words", "dates", "units"):
             given = getattr(self, option)
-            if isinstance(given, str):
-                raise TypeError(f"{option} is {given!r}; expected a list of columns, such as [{given!r}]")
             for name in given:
                 if name not in names:
                     raise ValueError(f"--{option} {cells.quoted(str(name))}: there is no such column{nearest(name)}")
@@ -48,6 +46,16 @@ class ColumnOptions(NamedTuple):
                 raise ValueError("--date-order goes with --dates COLUMN, which is missing")
         if self.categorical != "auto":
             check.integer("categorical", self.categorical, minimum=0)
+
+
+def column_names(option, given):
+    """The names in a list that was given for an option; TypeError for what is no list, a name alone above all."""
+    if isinstance(given, str):
+        raise TypeError(f"{option} is {given!r}; expected a list of columns, such as [{given!r}]")
+    if isinstance(given, bytes) or not hasattr(given, "__iter__"):
+        raise TypeError(f"{option} is {check.shown(given)}, expected a list of columns; pass their names, such as "
+                        f"{option}=[\"town\"], or leave it out for none")
+    return tuple(given)
 
 
 class Profile:

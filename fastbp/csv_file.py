@@ -77,10 +77,10 @@ def form_of(format):
 class Rows:
     """The rows of a file: iterates over (number of the line it begins in, cells). separator: what is between cells;
     comment: the last line before the rows that begins with #, without it. Errors name the file, and the line where
-    there is one."""
+    there is one. path: a str, bytes or os.PathLike, or an open binary file."""
 
     def __init__(self, path, form=None):
-        self.path, self.comment, self._line = path, None, 0
+        self.path, self.comment, self._line = csv_text.Source(path), None, 0
         self._rows = self._read(form_of(form))
         self.separator = next(self._rows)
 
@@ -261,11 +261,15 @@ class Sheet:
     def __init__(self, path, form=None, header=None, expected="a header row and rows of numbers"):
         """header: whether there is one where `form` does not say; a function of the first row that tells, or None for
         finding out, which refuses what seems to have none. expected: what an empty file is said to lack."""
-        self.path, self.form = path, form_of(form)
+        self.form = form_of(form)
         self.rows = Rows(path, self.form)
+        self.path = self.rows.path
         self._ahead = list(itertools.islice(self.rows, 1))
         if not self._ahead:
-            raise ValueError(f"{path}: the file is empty; expected {expected}")
+            what = "the file is empty" if self.rows.comment is None else \
+                "every line in which there is something begins with #, so all are comments (take the # away where one " \
+                "is a row)"
+            raise ValueError(f"{self.path}: {what}; expected {expected}")
         first = [name.strip() for name in self._ahead[0][1]]
         self.line, self.width, self.lines = self._ahead[0][0], len(first), None
         self.header = header if self.form.header is None else self.form.header

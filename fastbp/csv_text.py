@@ -6,9 +6,12 @@ Nothing else is guessed: a wrong guess would be other letters without a word.
 
 import codecs
 import io
+import os
 import re
 
 from fastbp import cells, foreign
+from fastbp.streams import OR_OPEN, all_of, is_stream
+from fastbp.writing import path_of
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -30,11 +33,42 @@ def check_encoding(name):
                      f"latin-1")
 
 
+class Source:
+    """What a table is read from: a path, or an open binary file, which is read to its end here and stays open. Its text
+    is what messages call it; name: the file's without folders and ending, "" of an open one.
+
+    Raises TypeError for what is neither, or a file of text, ValueError for an open one that is closed or at its end.
+    """
+
+    def __init__(self, given):
+        self._data, self.name = None, ""
+        if is_stream(given, "read"):
+            self._text, self._data = all_of(given)
+        else:
+            self._text = path_of(given, instead=OR_OPEN)
+            self.name = os.path.splitext(os.path.basename(self._text))[0]
+
+    def __str__(self):
+        return self._text
+
+    def open(self):
+        """An io.BufferedReader of the bytes, from the first one."""
+        return open(self._text, "rb") if self._data is None else io.BufferedReader(io.BytesIO(self._data))
+
+    def seems(self):
+        """What it seems to be, as fastbp.foreign says."""
+        return foreign.seems(self._text) if self._data is None else foreign.of_bytes(self._data[:_HEAD])
+
+    def again(self):
+        """Whether it can be read once more: a pipe cannot."""
+        return self._data is not None or not foreign.special_path(self._text)
+
+
 def lines(path, encoding=None):
-    """The lines of the file at `path` with their ends; a carriage return alone ends one too. Errors name the file."""
+    """The lines of a Source with their ends; a carriage return alone ends one too. Errors name the file."""
     used = encoding
     try:
-        with open(path, "rb") as file:
+        with path.open() as file:
             head = file.peek(_HEAD)[:_HEAD]
             used = encoding or _told(path, head)
             text = io.TextIOWrapper(file, encoding=used, newline="")
@@ -77,7 +111,7 @@ def _told(path, head):
         if head.startswith(mark):
             return name
     zeros = head.count(0)
-    seems = foreign.seems(path) if zeros else ""
+    seems = path.seems() if zeros else ""
     if 3 * zeros > len(head) and not seems:
         name = "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
         raise ValueError(f"{path}: not a text file in UTF-8 (many bytes are zero); it seems to be text in UTF-16 "
@@ -98,7 +132,7 @@ def _not_text(path, used, error, asked):
     if used != "utf-8":
         return (f"{path}: text in {used.upper()} by its first bytes, and damaged or cut off: not all of it can be read "
                 f"({getattr(error, 'reason', error)}); save it again")
-    seems = foreign.seems(path)
+    seems = path.seems()
     if (found := _first_wrong(path)) is not None:
         byte, line, piece = found
         where = f" in line {line}"
@@ -111,10 +145,10 @@ def _not_text(path, used, error, asked):
 
 def _first_wrong(path):
     """(number of the first byte that is no UTF-8, its line, the bytes around it); None where nobody can look again."""
-    if foreign.special_path(path):
+    if not path.again():
         return None
     before = 0
-    with open(path, "rb") as file:
+    with path.open() as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode("utf-8")

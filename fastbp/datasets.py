@@ -18,7 +18,7 @@ from . import foreign
 from .csv_file import Format
 from .quiet import quiet
 from .splits import split_rows
-from .streams import OR_OPEN, check_open, is_stream, read
+from .streams import OR_OPEN, all_of, is_stream
 from .tables import Dataset, Table, load_csv, load_features
 from .writing import path_of
 
@@ -147,8 +147,8 @@ def _opened(path):
     if not is_stream(path, "read"):
         path = path_of(path, instead=OR_OPEN)
         return path, lambda: open(path, "rb")
-    shown = check_open(path, "readable")
-    return shown, lambda: io.BufferedReader(io.BytesIO(read(path, sys.maxsize, shown)))
+    shown, data = all_of(path)
+    return shown, lambda: io.BufferedReader(io.BytesIO(data))
 
 
 def _read_idx(path, file):

@@ -42,6 +42,7 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     table = spec.get("table") or _plain(spec)
     kinds = [column_kinds.from_spec(column) for column in table["columns"]]
     sheet = csv_file.Sheet(path, format, header=table["header"])
+    path = sheet.path
     answer = spec.get("target")
     if not sheet.header:
         _name(sheet, table, kinds, answer)

@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import os
+import sys
 import zlib
 
 from fastbp import check
@@ -110,6 +111,30 @@ def read(file, count, shown):
         pieces.append(piece)
         count -= len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def all_of(file, name="path"):
+    """(what messages call it, bytes) of an open binary file from where it stands to its end; ValueError where it stands
+    there."""
+    shown = check_open(file, "readable", name)
+    data = read(file, sys.maxsize, shown)
+    if not data:
+        raise at_end(file, shown)
+    return f"{name} {check.shown(file)}", data
+
+
+def at_end(file, shown):
+    """The ValueError for an open binary file that gave no byte: it is empty, or stands at its end, where writing has
+    left it."""
+    try:
+        place = file.tell()
+    except (OSError, ValueError, TypeError, AttributeError):        # of a pipe, a socket
+        place = None
+    if place == 0:
+        return ValueError(f"{shown} is an empty file; write into it first, or open another one")
+    where = "" if place is None else f" (byte {place})"
+    return ValueError(f"{shown} stands at its end{where}, so that nothing is left to read; go back to where it was "
+                      f"written, such as with f.seek(0)")
 
 
 def _of_text(shown, mode, error=None):

@@ -7,13 +7,12 @@ How a table was read goes into the model's file; fastbp/model_tables.py reads ot
 
 import copy
 import difflib
-import os
 from typing import NamedTuple
 
 import numpy as np
 
 from fastbp import cells, check, column_kinds, csv_file, notation
-from fastbp.column_choice import ColumnOptions, Profile, choose, evidence
+from fastbp.column_choice import ColumnOptions, Profile, choose, column_names, evidence
 from fastbp.quiet import quiet
 from fastbp.schema import TABLE_VERSION
 from fastbp.splits import split_rows
@@ -110,6 +109,8 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
              date_order=None, categorical="auto"):
     """Read a CSV file whose column `target` is to be predicted from all the others.
 
+    path: a str, bytes or os.PathLike, or an open binary file, which is read to its end and stays open.
+
     task: "classification", "regression", or None to tell from the column. Cells that are words, in a column with at
     least as many words as numbers, are classes, and so are at most 20 distinct whole numbers that repeat; other numbers
     are a quantity, and a word among them is an error.
@@ -129,14 +130,16 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
     Returns a Table; X (n, inputs) float64 in file order. Raises ValueError naming the file, line and column, and how
     many cells are alike, for whatever is not as said: unknown columns, missing values, words among numbers, marks in
     numbers that may mean two things, dates and units nobody said, rows of the wrong length, repeated names, a file that
-    is not text.
+    is not text. TypeError for a path that is none, a file of text, and lists that are none.
     """
     if task not in (None, "classification", "regression"):
         raise ValueError(f"task is {task!r}; expected 'classification', 'regression' or None to tell from the column")
     check.choice("missing", missing, ("refuse", "drop", "median"))
-    options = ColumnOptions(ignore, words, dates, units, date_order, categorical)
+    options = ColumnOptions(*map(column_names, ("ignore", "words", "dates", "units"), (ignore, words, dates, units)),
+                            date_order, categorical)
     format = csv_file.form_of(format)
     sheet = csv_file.Sheet(path, format)
+    path = sheet.path
     _check_target(sheet, target)
     options.check(sheet.names, target, lambda name: nearest(name, sheet.names))
     places = [i for i, name in enumerate(sheet.names) if name not in options.ignore]
@@ -166,10 +169,9 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
         raise ValueError(f"{path}: every one of the {len(whole)} rows has a missing value, so none is left; fill them "
                          f"in, or remove the columns that are empty")
     y, task, reason, classes = found.read(kept)
-    name = os.path.splitext(os.path.basename(path))[0]
     file_format = {"header": sheet.header, "width": sheet.width, "decimal": style.decimal,
                    "thousands": style.thousands, "target_unit": None if found.unit is None else list(found.unit)}
-    return Table(X[whole], y, tuple(column_kinds.names(kinds)), target, task, reason, classes, name,
+    return Table(X[whole], y, tuple(column_kinds.names(kinds)), target, task, reason, classes, path.name or "table",
                  len(whole) - len(kept), tuple(kinds), file_format, missing)
 
 
@@ -221,6 +223,7 @@ def load_features(path, features=None, count=None, format=None):
     Raises ValueError naming the file, line and column, as load_csv does.
     """
     sheet = csv_file.Sheet(path, format, header=True)
+    path = sheet.path
     if features is None:
         if len(sheet.names) != count:
             raise ValueError(f"{path}: {len(sheet.names)} columns; the model expects {count}, all numbers")
@@ -272,6 +275,7 @@ def load_points(path, format=None):
     """
     sheet = csv_file.Sheet(path, format, lambda first: not any(map(notation.is_number, first)),
                            "two columns of numbers, x and y")
+    path = sheet.path
     if sheet.width != 2:
         raise ValueError(f"{path}, line {sheet.line}: {sheet.width} column{'s' * (sheet.width != 1)}; expected two "
                          f"columns of numbers, x and y")

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, deserialize
 
 from fastbp import foreign
 from fastbp.schema import DTYPES
-from fastbp.streams import DAMAGED, check_open, read
+from fastbp.streams import DAMAGED, at_end, check_open, read
 
 _HEADER = 100_000_000  # bytes of the longest header that the format has
 
@@ -24,6 +24,8 @@ class Tensors:
     def __init__(self, file, name="path"):
         shown = check_open(file, "readable", name)
         start, header = read(file, 8, shown), b""
+        if not start:
+            raise at_end(file, shown)
         size = int.from_bytes(start, "little")
         try:
             if not 2 <= size <= _HEADER or len(start) < 8:

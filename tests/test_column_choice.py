@@ -1,5 +1,6 @@
 """Which kind a column is, and what has to be said of it."""
 
+import numpy as np
 import pytest
 
 from fastbp.tables import describe, load_csv
@@ -95,6 +96,8 @@ def test_what_has_to_be_said(load, texts, options, message):
     ({"ignore": ["a"], "words": ["a"]}, ValueError, "--ignore and --words are both said of column 'a'; choose one"),
     ({"ignore": ["y"]}, ValueError, "--ignore y: that is the target; name a column of features"),
     ({"words": "ab"}, TypeError, r"words is 'ab'; expected a list of columns, such as \['ab'\]"),
+    ({"units": None}, TypeError, r'units is None, expected a list of columns; pass .* units=\["town"\], or leave it out'),
+    ({"ignore": 3}, TypeError, r"ignore is 3 \(int\), expected a list"), ({"dates": b"a"}, TypeError, "dates is b'a' .*"),
     ({"date_order": "dmy"}, ValueError, "--date-order goes with --dates COLUMN, which is missing"),
     ({"date_order": "ydm", "dates": ["a"]}, ValueError, "unknown date_order 'ydm'"),
     ({"categorical": -1}, ValueError, "categorical is -1"), ({"categorical": "all"}, TypeError, "categorical is 'all'"),
@@ -137,3 +140,9 @@ def test_units_and_dates_of_the_target(load):
         load(["2024-01-01", "2024-01-02"], **more)
     assert load(["2024-01-01", "2024-01-02"], task="classification", **more).classes == ("2024-01-01", "2024-01-02")
     assert load(["1 kg", "2 kg"], task="classification", **more).classes == ("1 kg", "2 kg")
+
+
+def test_lists_of_columns_of_any_kind(load):
+    expected = load(["1", "2"], words=["a"]).features
+    for given in (("a",), {"a"}, np.array(["a"]), iter(["a"]), {"a": 1}):
+        assert load(["1", "2"], words=given).features == expected == ("a=1", "a=2", "b")

@@ -1,12 +1,14 @@
 """The text of a CSV file: encodings, and what is said where bytes are no text."""
 
 import gzip
+import io
 import os
 import threading
 
 import pytest
 
-from fastbp import csv_text
+from fastbp import csv_text, model_tables
+from fastbp.datasets import load_csv, load_features
 
 TEXT = "größe,y\r\n1,2\r3,4\n"
 LINES = ["größe,y\r\n", "1,2\r", "3,4\n"]
@@ -15,7 +17,7 @@ LINES = ["größe,y\r\n", "1,2\r", "3,4\n"]
 def write(tmp_path, data):
     path = tmp_path / "t.csv"
     path.write_bytes(data)
-    return path
+    return csv_text.Source(path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -77,5 +79,40 @@ def test_a_pipe_is_read_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(TEXT.encode("utf-16")))
     writer.start()
-    assert list(csv_text.lines(tmp_path / "pipe")) == LINES
+    assert list(csv_text.lines(csv_text.Source(tmp_path / "pipe"))) == LINES
     writer.join()
+
+
+TABLE = "größe,y\n" + "".join(f"{i},{i * 1.5}\n" for i in range(20))
+
+
+def test_a_table_may_be_read_from_an_open_file(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    expected = load_csv(path, "y")
+    spec = expected.split().data_spec
+    for form in (str, os.fsencode):
+        assert load_csv(form(path), "y").name == "t"
+    with path.open("rb") as opened, gzip.open(io.BytesIO(gzip.compress(TABLE.encode()))) as zipped:
+        for file in (opened, zipped, io.BytesIO(TABLE.encode("utf-16"))):
+            table = load_csv(file, "y")
+            assert (table.X == expected.X).all() and (table.y == expected.y).all() and table.name == "table"
+            assert not file.closed
+            file.seek(0)
+            assert (load_features(file, ["größe"]) == expected.X).all()
+            file.seek(0)
+            assert (model_tables.read(file, spec, 1).X == expected.X).all()
+
+
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: None, TypeError, r"path is None, expected the path of a file; pass a str or .*, or an open binary file"),
+    (lambda: 3, TypeError, r"path is 3 \(int\), expected the path"), (lambda: "", ValueError, "path is '', expected"),
+    (lambda: io.StringIO(TABLE), TypeError, r"path is <_io.StringIO .*, which is a file of text, expected a binary one"),
+    (lambda: io.BytesIO(b"a,b\n1,2\n"), ValueError, r"^path <_io.BytesIO .*>.*: no column 'y'"),
+    (lambda: io.BytesIO(b"y\n1\n"), ValueError, r"^path <_io.BytesIO .*: the only column is 'y'"),
+    (lambda: io.BytesIO(b"a,y\n\xe4,1\n"), ValueError, r"^path <_io.BytesIO .*byte 4 cannot be read in line 2"),
+    (lambda: io.BytesIO(gzip.compress(b"a,b\n" * 100, mtime=0)), ValueError, "it seems to be a gzip file"),
+])
+def test_what_is_no_file_of_a_table(make, error, message):
+    with pytest.raises(error, match=message):
+        load_csv(make(), "y")

@@ -346,6 +346,7 @@ def test_csv_target_anywhere(tmp_path):
 @pytest.mark.parametrize("text, message", [
     ("", "the file is empty"),
     ("\n\n", "the file is empty"),
+    ("# a,b\n\n#1,2\n", r"every line in which there is something begins with #, so all are comments \(take "),
     ("a,b,t\n", "a header row but no rows below it"),
     ("t\n1\n", "the only column is 't'"),
     ("a,b\n1,2\n", "no column 't'; the columns are a, b"),

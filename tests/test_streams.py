@@ -202,10 +202,27 @@ def test_a_drawing_of_a_graph_goes_to_a_path(tmp_path):
 def test_idx_files_that_are_open(data):
     assert fb.datasets.read_idx(io.BytesIO(data)).tobytes() == b"ab"
     assert fb.datasets.read_idx(Dribble(data, most=3)).tobytes() == b"ab"
-    with pytest.raises(ValueError, match=r"path is <.*BytesIO.*truncated"):
+    with pytest.raises(ValueError, match=r"path <.*BytesIO.*truncated"):
         fb.datasets.read_idx(io.BytesIO(data[:-1]))
     with pytest.raises(ValueError, match=r"not an IDX file; expected one that begins"):
         fb.datasets.read_idx(io.BytesIO(b"\x89PNG\r\n\x1a\n"))
+
+
+@pytest.mark.parametrize("read", [fb.load, fb.datasets.read_idx, lambda file: fb.datasets.load_csv(file, "y")])
+def test_a_file_at_its_end_is_not_said_to_be_empty(read):
+    file = io.BytesIO()
+    with pytest.raises(ValueError, match=r"path is <_io\.BytesIO .*, which is an empty file; write into it first"):
+        read(file)
+    size = file.write(saved())
+    with pytest.raises(ValueError, match=rf"which stands at its end \(byte {size}\), .* such as with f\.seek\(0\)"):
+        read(file)
+
+    class Pipe:
+        def read(self, size):
+            return b""
+
+    with pytest.raises(ValueError, match=r"Pipe.*, which stands at its end, so that nothing is left to read"):
+        read(Pipe())
 
 
 # ---- refused ---------------------------------------------------------------------------------------------------------
