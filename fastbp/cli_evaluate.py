@@ -53,7 +53,7 @@ def _read_table(options, net, spec):
                               target=True, drop=options.missing == "drop")
     cli_predict.tell(found.told)
     if found.dropped:
-        say(f"{options.file}: {found.dropped} rows with missing values left out", then="  ")
+        say(f"{options.file}: {found.dropped} row{'s' * (found.dropped != 1)} with missing values left out", then="  ")
     return cli_predict.scaled(options.file, found.X, False, spec), found.y
 
 

@@ -112,9 +112,8 @@ def _load(options):
         say(f"{len(table.features)} inputs: {told}", then="  ")
     if told := tables.describe_notation(table.file_format):
         say(told, then="  ")
-    if missing := int(column_kinds.cells_of(np.isnan(table.X), table.kinds).sum()):
-        say(f"{missing} missing value{'s' * (missing != 1)} filled in: numbers by the median of the training rows, "
-            f"words by zeros", then="  ")
+    if told := column_kinds.describe_imputed(np.isnan(table.X), table.kinds):
+        say(told, then="  ")
     return data, table.task, _RECIPES[table.task]
 
 

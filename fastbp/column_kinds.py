@@ -10,6 +10,7 @@ import numpy as np
 from fastbp import cells, dates, units
 from fastbp.notation import python
 
+_OTHER_ORDER = {"dmy": "mdy", "mdy": "dmy"}
 PAIRS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
 
 
@@ -182,8 +183,13 @@ class Date(Kind):
             why = "has a year of two digits, which may be of any century; write four"
         elif self.order is None and dates.order(text):
             why = "has day and month first, and the dates the model was trained on had not; write 2024-12-31"
+        elif self.order and dates.days(text, _OTHER_ORDER[self.order]) is not None:
+            first, other = ("day", "month") if self.order == "dmy" else ("month", "day")
+            why = (f"is not a date that is read with the {first} first, as all dates of the column are (--date-order "
+                   f"{self.order} in training), but one with the {other} first; write it so, or as 2024-12-31")
         else:
-            why = "is not a date that is read; write 2024-12-31, 31.12.2024 or 31 Dec 2024, a time behind it or not"
+            last = {"dmy": ", 31.12.2024", "mdy": ", 12/31/2024"}.get(self.order, "")
+            why = f"is not a date that is read; write 2024-12-31{last} or 31 Dec 2024, a time behind it or not"
         return f"{cells.shown(text)} {why}{cells.others(count - 1)}"
 
 
@@ -235,6 +241,17 @@ def impute(X, kinds):
         if kinds[place].imputed is not None:
             X[np.isnan(X[:, i]), i] = kinds[place].imputed
     return X
+
+
+def describe_imputed(filled, kinds):
+    """In words, how many missing values were filled in, and with what; "" for none. filled: bools like X."""
+    counts = cells_of(filled, kinds).sum(axis=0)
+    words = int(sum(count for count, kind in zip(counts, kinds, strict=True) if kind.kind == "words"))
+    total = int(counts.sum())
+    if not total:
+        return ""
+    parts = ["numbers by the median of the training rows"] * (words < total) + ["words by zeros"] * (words > 0)
+    return f"{total} missing value{'s' * (total != 1)} filled in: {', '.join(parts)}"
 
 
 def not_imputed(X, kinds):

@@ -267,8 +267,8 @@ class Sheet:
         self._ahead = list(itertools.islice(self.rows, 1))
         if not self._ahead:
             what = "the file is empty" if self.rows.comment is None else \
-                "every line in which there is something begins with #, so all are comments (take the # away where one " \
-                "is a row)"
+                "every line in which there is something begins with #, so all are comments (take the # away where " \
+                "one is a row)"
             raise ValueError(f"{self.path}: {what}; expected {expected}")
         first = [name.strip() for name in self._ahead[0][1]]
         self.line, self.width, self.lines = self._ahead[0][0], len(first), None

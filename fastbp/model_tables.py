@@ -68,9 +68,8 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     if not drop:
         column_kinds.check_missing(columns, kinds, X, "fill it in or remove the row (a model trained with --missing "
                                                       "median fills in the medians of its training rows)")
-    filled = int(column_kinds.cells_of(missing & ~refused, kinds).sum())
-    if filled:
-        told.append(f"{path}: {filled} missing value{'s' * (filled != 1)} filled in with medians of the training rows")
+    if filled := column_kinds.describe_imputed(missing & ~refused, kinds):
+        told.append(f"{path}: {filled}")
     column_kinds.impute(X, kinds)
     if not target:
         return Read(X, None, told)
@@ -80,7 +79,8 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     y = found.quantities() if spec.get("classes") is None else found.labels(spec["classes"])
     kept = ~(refused.any(axis=1) | found.missing)
     if not kept.any():
-        raise ValueError(f"{path}: every one of the {len(kept)} rows has a missing value, so none is left to evaluate")
+        rows = f"every one of the {len(kept)} rows" if len(kept) > 1 else "the only row"
+        raise ValueError(f"{path}: {rows} has a missing value, so none is left to evaluate")
     return Read(X[kept], y[kept], told, int((~kept).sum()))
 
 

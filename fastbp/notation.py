@@ -10,13 +10,14 @@ import math
 import re
 from typing import NamedTuple
 
-from fastbp.cells import shown
+from fastbp.cells import quoted, shown
 
 MARKS = {".": "point", ",": "comma"}
 ALWAYS = frozenset(" \u00a0\u202f\u2009'\u2019")       # these separate thousands and can be nothing else
 _GROUPED = re.compile(rf"[+-]?[1-9]\d{{0,2}}([.,{''.join(sorted(ALWAYS))}])\d{{3}}(?:\1\d{{3}})*(?:([.,])\d*)?",
                       re.ASCII)
 _PLAIN = re.compile(r"[+-]?(?:\d+([.,])\d*|([.,])\d+|\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_ADDRESS = re.compile(r"(\d{1,3})" + r"\.(\d{3})" * 3, re.ASCII)
 _LONGEST = 400           # characters of a number; a cell may be of any length
 _MINUS = "\u2212"       # as typesetters write it
 
@@ -48,6 +49,12 @@ def signs(text):
 def is_number(text):
     """Whether a text is a number in any notation."""
     return signs(text) is not None
+
+
+def like_an_address(text):
+    """Whether a number with points between thousands may be the address of a computer as well: 192.168.100.100."""
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and all(int(group) <= 255 for group in found.groups())
 
 
 def other(mark):
@@ -86,17 +93,24 @@ class Evidence:
 
     def __init__(self):
         self.decimal, self.thousands, self.either = {}, {}, {}      # mark -> (csv_file.Cells, cell, its number)
+        self.address = None                                         # the same of a number that may be an address
 
     def __bool__(self):
         return bool(self.decimal or self.thousands or self.either)
 
     def add(self, column, numbers):
         """Look at the different cells of a column of numbers: (cell, the number in it) each."""
+        address, plainly = None, False
         for cell, text in numbers:
             if (found := signs(text)) is not None:
+                if cell == text and like_an_address(text):
+                    address = address or (column, cell, text)
+                elif found[1] == ".":
+                    plainly = True                          # no address, so that the others in the column are none
                 for kept, mark in zip((self.decimal, self.thousands, self.either), found, strict=True):
                     if mark is not None and mark in MARKS and mark not in kept:
                         kept[mark] = column, cell, text
+        self.address = self.address or (None if plainly else address)
 
     def notation(self, decimal=None, thousands=None, usual=None):
         """The Notation that the cells show, or ValueError.
@@ -104,6 +118,8 @@ class Evidence:
         decimal, thousands: what was said, "" for none. usual: the Notation of the file that a model was trained on,
         which decides where the cells show nothing.
         """
+        if self.address and thousands != "." and (usual is None or usual.thousands != "."):
+            raise ValueError(self._address())
         if decimal is not None or thousands is not None:
             return self._said(decimal, thousands)
         for mark in MARKS:
@@ -135,6 +151,14 @@ class Evidence:
                 raise ValueError(self._contradiction(marks[","], ",", marks["."], "."))
             decimal = next(iter(marks), ".")
         return Notation(decimal, other(decimal) if thousands is None else thousands)
+
+    def _address(self):
+        column, _, text = self.address
+        name = quoted(column.name)
+        return (f"{_cell(self.address)} may be an address, or the number {text.replace('.', '')} with points between "
+                f"thousands, and so may all such cells of the column; say --thousands . if it is a number; if it is "
+                f"none, take it as a word with --words {name} or leave it out with --ignore {name} in training (of a "
+                f"target say --task classification)")
 
     @staticmethod
     def _contradiction(one, mark, another, its):

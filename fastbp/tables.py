@@ -166,7 +166,8 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
     whole = ~found.missing if missing == "median" else ~found.missing & ~np.isnan(X).any(axis=1)
     kept = np.flatnonzero(whole)
     if not len(kept):
-        raise ValueError(f"{path}: every one of the {len(whole)} rows has a missing value, so none is left; fill them "
+        rows = f"every one of the {len(whole)} rows" if len(whole) > 1 else "the only row"
+        raise ValueError(f"{path}: {rows} has a missing value, so none is left; fill them "
                          f"in, or remove the columns that are empty")
     y, task, reason, classes = found.read(kept)
     file_format = {"header": sheet.header, "width": sheet.width, "decimal": style.decimal,
@@ -201,7 +202,7 @@ def _notation(profiles, kinds, target, format):
 def describe(kinds):
     """In words, what was made of columns that are not plain numbers; "" where all are."""
     told = {"flag": lambda kind: f"{kind.words[1]} is 1, {kind.words[0]} 0",
-            "words": lambda kind: f"{kind.width} words, an input each",
+            "words": lambda kind: f"{kind.width} words, an input each" if kind.width > 1 else "1 word, an input",
             "date": lambda kind: "days since 1970-01-01" + (f", read as {kind.order}" if kind.order else ""),
             "number": lambda kind: f"in {kind.unit[0] or kind.unit[1]}" if kind.unit else ""}
     parts = [(kind.name, told[kind.kind](kind)) for kind in kinds]

@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 
 from fastbp import cells, column_choice, units
-from fastbp.notation import python
+from fastbp.column_kinds import PAIRS
+from fastbp.notation import like_an_address, python
 
 _FEW = 20                # a column of whole numbers with more distinct values than this is a quantity, not a class
 
@@ -28,8 +29,9 @@ class Target:
             column_choice.check_dates(profile, "write it as a number, such as days from some day, or choose --task "
                                                "classification if each date is a class", "the target ")
         self.numeric = profile.numeric or unit or task == "regression"
-        # numbers are names of classes as well
-        self.whole_text = task == "classification" and bool(profile.words) and not unit
+        # numbers are names of classes as well, and so are addresses
+        self.whole_text = task == "classification" and not unit and (
+            profile.words > 0 or any(map(like_an_address, profile.odd)))
         words = not self.numeric or self.whole_text
         missing = {text: cells.missing(text, words) for text in profile.counts}
         self.missing = np.array([missing[text] for text in self.texts])
@@ -94,23 +96,32 @@ class Target:
         return np.array([places[label] for label in labels], dtype=np.int64), task, reason, tuple(names)
 
     def labels(self, classes):
-        """(n,) places of the cells in a model's classes; ValueError for one that is none of them."""
+        """(n,) places of the cells in a model's classes; ValueError for one that is none of them.
+
+        Of two classes such as True and False the case of letters is no matter: other programs write TRUE and FALSE.
+        """
         numbers = {each: i for i, each in enumerate(classes) if isinstance(each, int)}
         texts = {each: i for i, each in enumerate(classes) if isinstance(each, str)}
         fractions = {python(each): i for each, i in reversed(texts.items())}
         if None in fractions:                                   # classes of words, among which numbers are words
             fractions = {}
+        alike = {each.casefold(): i for each, i in texts.items()}
+        flags = len(alike) == len(classes) and any(set(alike) == set(pair) for pair in PAIRS)
         made = np.empty(len(self.texts), dtype=np.int64)
         for row, (text, value) in enumerate(zip(self.texts, self.values, strict=True)):
             place = texts.get(text)
             if place is None and value is not None:
                 place = numbers.get(_integer(text, value)) if value == int(value) else None
                 place = fractions.get(value) if place is None else place
+            if place is None and flags:
+                place = alike.get(text.casefold())
             if place is None and not self.missing[row]:
                 listed = ", ".join(cells.plain(str(each)) for each in classes[:8]) + (
                     f", ... ({len(classes)} in all)" if len(classes) > 8 else "")
+                meant = alike.get(text.casefold())
+                hint = "" if meant is None else f"; did you mean {cells.shown(classes[meant])}?"
                 raise ValueError(f"{self.column.at(row)}: {cells.shown(text)} is none of the classes that the model "
-                                 f"was trained on ({listed}); correct the cell, or remove the row")
+                                 f"was trained on ({listed}){hint}; correct the cell, or remove the row")
             made[row] = -1 if place is None else place
         return made
 

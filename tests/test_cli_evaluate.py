@@ -60,6 +60,20 @@ def test_classes(run, flowers):
         assert most == (f"{table.classes[others.argmax()]} ({others.max()})" if others.any() else "-")
 
 
+def test_what_is_missing_is_told_in_words(run, place):
+    rows = "".join(f"{i},{'AB'[i % 2]},{i}.5\n" for i in range(40))
+    train = ["train", "--csv", write(place, "a,b,y\n" + rows + "40,,40.5\n"), "--target", "y", *QUICK[:3], "--out", "m"]
+    code, out, _ = run(*train, "--missing", "median")
+    assert code == 0 and "\n1 missing value filled in: words by zeros\n" in out
+    for command in ("predict", "evaluate"):
+        code, _, err = run(command, MODEL, write(place, "a,b,y\n1,,1.5\n2,,2.5\n", "new.csv"))
+        assert code == 0 and err == "new.csv: 2 missing values filled in: words by zeros\n"
+    assert run(*train[:2], write(place, "a,b,y\n" + rows), *train[3:])[0] == 0
+    for count, told in ((1, "1 row with missing values"), (2, "2 rows with missing values")):
+        name = write(place, "a,b,y\n1,A,1.5\n2,B,3\n" + "3,,2.5\n" * count, "new.csv")
+        assert f"new.csv: {told} left out\n" in run("evaluate", MODEL, name, "--missing", "drop")[1]
+
+
 def test_a_class_that_is_never_given(run, place):
     net = fb.mlp(1, 3, loss="cross_entropy")
     net.params[:] = 0

@@ -107,7 +107,7 @@ def test_a_table_may_be_read_from_an_open_file(tmp_path):
 @pytest.mark.parametrize(("make", "error", "message"), [
     (lambda: None, TypeError, r"path is None, expected the path of a file; pass a str or .*, or an open binary file"),
     (lambda: 3, TypeError, r"path is 3 \(int\), expected the path"), (lambda: "", ValueError, "path is '', expected"),
-    (lambda: io.StringIO(TABLE), TypeError, r"path is <_io.StringIO .*, which is a file of text, expected a binary one"),
+    (lambda: io.StringIO(TABLE), TypeError, r"path is <_io.StringIO .*, which is a file of text, expected a bin"),
     (lambda: io.BytesIO(b"a,b\n1,2\n"), ValueError, r"^path <_io.BytesIO .*>.*: no column 'y'"),
     (lambda: io.BytesIO(b"y\n1\n"), ValueError, r"^path <_io.BytesIO .*: the only column is 'y'"),
     (lambda: io.BytesIO(b"a,y\n\xe4,1\n"), ValueError, r"^path <_io.BytesIO .*byte 4 cannot be read in line 2"),

@@ -94,7 +94,12 @@ def test_missing_values_become_medians_of_the_training_rows(trained, write):
     assert [column["fill"] for column in spec["table"]["columns"]] == [median, 0.0, np.median(table.X[train, 4])]
     found = model_tables.read(write("area,town,new\nNA,,no\n1,A,\n"), spec, 5)
     assert found.X.tolist() == [[median, 0, 0, 0, 0], [1, 1, 0, 0, spec["table"]["columns"][2]["fill"]]]
-    assert found.told[-1].endswith("3 missing values filled in with medians of the training rows")
+    both = "3 missing values filled in: numbers by the median of the training rows, words by zeros"
+    assert found.told[-1].endswith(f"t.csv: {both}")
+    found = model_tables.read(write("area,town,new\n1,,no\n1,,no\n"), spec, 5)
+    assert found.told[-1].endswith("t.csv: 2 missing values filled in: words by zeros")
+    found = model_tables.read(write("area,town,new\n,A,no\n"), spec, 5)
+    assert found.told[-1].endswith("1 missing value filled in: numbers by the median of the training rows")
     assert not np.isnan(data.X_train).any() and not np.isnan(data.X_test).any()
 
 
@@ -189,7 +194,7 @@ def test_labels_of_a_file(trained, write):
         model_tables.read(write("a,y\n1,no\n2,maybe\n"), spec, inputs, target=True)
     with pytest.raises(ValueError, match=r"line 4, column 'y': the target is missing \(''\), .* --missing drop"):
         model_tables.read(write("a,y\n1,no\n2,yes\n3,\n"), spec, inputs, target=True)
-    with pytest.raises(ValueError, match="every one of the 1 rows has a missing value, so none is left to evaluate"):
+    with pytest.raises(ValueError, match=r"t\.csv: the only row has a missing value, so none is left to evaluate"):
         model_tables.read(write("a,y\n1,\n"), spec, inputs, target=True, drop=True)
     spec, inputs = trained(text.replace("no", "2").replace("yes", "10"))
     assert model_tables.read(write("a,y\n1,2.0\n2,010\n"), spec, inputs, target=True).y.tolist() == [0, 1]
@@ -199,6 +204,47 @@ def test_labels_of_a_file(trained, write):
     spec, inputs = trained(text.replace("no", "2").replace("yes", "10"))
     with pytest.raises(ValueError, match=r"'3' is none of the classes that the model was trained on \(2, 10\)"):
         model_tables.read(write("a,y\n1,3\n"), spec, inputs, target=True)
+
+
+@pytest.mark.parametrize(("classes", "file", "y"), [
+    (("True", "False"), ("TRUE", "FALSE"), [1, 0]), (("Yes", "No"), ("yes", "NO"), [1, 0]),
+    (("y", "n"), ("Y", "N"), [1, 0]), (("OFF", "ON"), ("off", "On"), [0, 1])])
+def test_flags_are_classes_in_letters_of_any_case(trained, write, classes, file, y):
+    spec, inputs = trained("a,y\n" + "".join(f"{i},{classes[i % 2]}\n" for i in range(N)))
+    for pair in (file, classes):
+        text = "a,y\n" + "".join(f"{i},{each}\n" for i, each in enumerate(pair))
+        assert model_tables.read(write(text), spec, inputs, target=True).y.tolist() == y
+
+
+@pytest.mark.parametrize(("classes", "cell", "hint"), [
+    (("Rose", "Iris"), "rose", r"; did you mean 'Rose'\?"), (("True", "False", "?!"), "TRUE", "; .* 'True'."),
+    (("True", "TRUE", "False"), "true", r"; did you mean 'T.*'\?"), (("1", "2"), "TRUE", ""),
+    (("True", "False"), "yes", ""), (("True", "TRUE"), "true", r"; did you mean 'T.*'\?")])
+def test_a_class_that_differs_by_case_is_named(trained, write, classes, cell, hint):
+    spec, inputs = trained("a,y\n" + "".join(f"{i},{classes[i % len(classes)]}\n" for i in range(N)))
+    with pytest.raises(ValueError, match=rf"'{cell}' is none of the classes .*\){hint}; correct the cell"):
+        model_tables.read(write(f"a,y\n1,{cell}\n"), spec, inputs, target=True)
+
+
+@pytest.mark.parametrize(("order", "cell", "words"), [
+    ("dmy", "2/28/2024", "the day first, .* dmy in training.*, but one with the month"),
+    ("mdy", "28/2/2024", "the month first, .* mdy in training.*, but one with the day")])
+def test_a_date_in_the_other_order_is_told_so(trained, write, order, cell, words):
+    text = "a,y\n" + "".join(f"{1 + i % 9}/{1 + i % 8}/2024,{i}.5\n" for i in range(N))
+    spec, inputs = trained(text, dates=["a"], date_order=order)
+    with pytest.raises(ValueError, match=rf"column 'a': '{cell}' is not a date that is read with {words} first"):
+        model_tables.read(write(f"a\n{cell}\n"), spec, inputs)
+    with pytest.raises(ValueError, match=f"'x' is not a date .*{'31.12.2024' if order == 'dmy' else '12/31/2024'} or"):
+        model_tables.read(write("a\nx\n"), spec, inputs)
+
+
+def test_an_address_is_a_number_where_the_training_file_said_so(trained, write):
+    text = "a;y\n" + "".join(f"192.168.100.{100 + i};{i},5\n" for i in range(N))
+    spec, inputs = trained(text, format=Format(thousands="."))
+    assert model_tables.read(write("a\n192.168.100.7\n".replace("7", "107")), spec, 1).X.tolist() == [[192168100107]]
+    spec, inputs = trained()
+    with pytest.raises(ValueError, match=r"'192.168.100.100' may be an address"):
+        model_tables.read(write("area,town,new\n192.168.100.100,A,no\n"), spec, inputs)
 
 
 def test_quantities_of_a_file(trained, write):

@@ -39,6 +39,8 @@ def test_what_a_cell_shows(text, shows):
 class Column:
     """Stands for csv_file.Cells: each cell is in a line of its own."""
 
+    name = "the host"
+
     def __init__(self, texts):
         self.texts = texts
 
@@ -59,7 +61,9 @@ def found(*texts):
     (["1", "2"], PLAIN), (["1.234"], PLAIN), (["0,5"], Notation(",")), (["1,234", "0,5"], Notation(",")),
     (["1,234.5", "1,000"], Notation(".", ",")), (["1.234,5", "1.000"], Notation(",", ".")),
     (["1.234.567", "1.000"], Notation(",", ".")), (["1,234,567"], Notation(".", ",")),
-    (["1 000", "0,5"], Notation(",")),
+    (["1 000", "0,5"], Notation(",")), (["10.100.200.255", "10.100.200.256"], Notation(",", ".")),
+    (["10.100.200.255", "1.000.000"], Notation(",", ".")), (["-10.100.200.255"], Notation(",", ".")),
+    (["10.100.200.255,0"], Notation(",", ".")), (["10,100,200,255"], Notation(".", ",")),
 ])
 def test_what_the_cells_show_beyond_doubt_is_read(texts, expected):
     assert found(*texts).notation() == found(*reversed(texts)).notation() == expected
@@ -78,6 +82,8 @@ def test_what_the_cells_show_beyond_doubt_is_read(texts, expected):
     (["1,234", "0.5"], r"line 2: '1,234' has a comma, and line 3: '0.5' a point; which .* say --decimal \. if the "
                         "comma"),
     (["1,234", "1.234"], "'1,234' may have"),
+    (["0.5", "10.100.200.255"], r"line 3: '10.100.200.255' may be an address, or the number 10100200255 with .* say "
+                                r"--thousands \. if .* --words 'the host' or .* --ignore 'the host' in training"),
 ])
 def test_what_is_not_clear_is_refused(texts, message):
     with pytest.raises(ValueError, match=message):
@@ -89,7 +95,7 @@ def test_what_is_not_clear_is_refused(texts, message):
     ({"decimal": "."}, ["1,234"], Notation(".", ",")), ({"thousands": ""}, ["1,234"], Notation(",", "")),
     ({"thousands": ""}, ["1.234"], Notation(".", "")),
     ({"decimal": ",", "thousands": ""}, ["1.234"], Notation(",", "")),
-    ({"thousands": "."}, [], Notation(",", "."))])
+    ({"thousands": "."}, [], Notation(",", ".")), ({"thousands": "."}, ["10.100.200.255"], Notation(",", "."))])
 def test_what_is_said_decides(said, texts, expected):
     assert found(*texts).notation(**said) == expected
 

@@ -112,3 +112,10 @@ def test_rows_are_dropped_for_a_feature_or_the_target(tmp_path):
     path.write_text("a,b,y\n1,?,2.5\n2,x,2.5\n3,1,2\n4,1,2\n")
     with pytest.raises(ValueError, match="line 3, column 'b': 'x' is not a number"):
         load_csv(path, "y", missing="drop")
+
+
+def test_addresses_are_classes_where_that_is_said(load):
+    column = ["192.168.100.100", "192.168.100.101"] * 10
+    with pytest.raises(ValueError, match=r"column 'y': '192.168.100.100' may be an address, .*--task classification"):
+        load(column)
+    assert load(column, "classification").classes == tuple(column[:2])
