@@ -19,7 +19,7 @@ from setuptools.errors import CompileError, LinkError
 
 MODULES = [
     "portable", "cpu", "teams", "memory", "random",
-    "plan", "dense", "rows", "maps", "updates", "executor",
+    "plan", "dense", "rows", "maps", "updates", "pace", "executor",
     "train", "ready", "many",
 ]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
@@ -89,10 +89,11 @@ class BuildCore(build_ext):
 
 
 def extension(name):
-    """The Extension of fastbp/_core/<name>.pyx; cpu and portable hold C sources as well."""
+    """The Extension of fastbp/_core/<name>.pyx; cpu, portable and teams hold C sources as well."""
     headers = [str(path) for path in Path("csrc").glob("*") if path.suffix in (".h", ".inc", ".def")]
-    own = {"portable": ["csrc/portable.c"]}
-    own["cpu"] = sorted({str(path) for path in Path("csrc").glob("*.c")} - {*own["portable"]})
+    own = {"portable": ["csrc/portable.c"], "teams": ["csrc/queue.c"]}
+    others = {path for paths in own.values() for path in paths}
+    own["cpu"] = sorted({str(path) for path in Path("csrc").glob("*.c")} - others)
     return Extension(
         f"fastbp._core.{name}",
         [f"fastbp/_core/{name}.pyx", *own.get(name, [])],

@@ -195,33 +195,49 @@ double fbp_normal(uint64_t word); /* standard normal: the distribution's quantil
 void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
                 ptrdiff_t m, ptrdiff_t row_bytes);
 
-/* The work of a team of threads that is already running: phases one after another, each of a number of tasks. Task i
- * waits in lane i % lanes; a thread takes from its own lane first and then from the others', and the one that finishes the
- * last task of a phase opens the next phase, or closes the queue.
- * Nobody waits for a thread, only for tasks: one that the system has put aside holds up at most the task it is at, which
- * is what makes a team bearable on a machine that has fewer free cores than threads. And a task goes to the same thread
- * step after step, whose caches hold what it needs. */
-enum { FBP_LANES = 32 };
+/* The work of a team of threads that stay together: jobs one after another, each of phases one after another, each of a
+ * number of tasks. Task i waits in lane i % lanes; a thread takes from its own lane first and then from the others', and the
+ * one that finishes the last task of a phase opens the next phase, or closes the queue: then the job is over, and whoever
+ * posted it may go on.
+ * Nobody waits for a thread, only for tasks: one that the system has put aside holds up the task it is at, and nothing where
+ * it is at none, whether it sleeps, spins or comes late. Nothing of a job is read but by who has taken one of its tasks, as
+ * the job may be over and gone for whoever has not. And a task goes to the same thread step after step, whose caches hold
+ * what it needs. */
+enum { FBP_LANES = 32, FBP_BITS = 32 };
 typedef struct {
-    uint64_t taken; /* phase, and how many of the lane's tasks are taken (32 bits each) */
+    uint64_t taken; /* phase, and how many of the lane's tasks are taken */
     char pad[56];
 } fbp_lane;
 typedef struct {
-    uint64_t open;  /* phase and its tasks (32 bits each) */
+    uint64_t open;   /* phase and its tasks; a bit: closed */
     char pad[56];
-    int64_t left;   /* tasks of the phase that are not finished */
+    int64_t left;    /* tasks of the phase that are not finished */
     char pad2[56];
-    int32_t opened; /* how often a phase was opened: what a thread that has waited long sleeps on */
-    int32_t asleep; /* threads that do */
+    int32_t opened;  /* how often a phase was opened: what a thread of the job that has waited long sleeps on */
+    int32_t asleep;  /* threads that do */
+    char pad3[56];
+    int32_t posted;  /* how often a job was posted: what the others sleep on */
+    int32_t ended;   /* no job will come: threads leave */
+    const void *job; /* this and what follows are the job's, written while the queue is closed */
+    uint64_t number;
+    int32_t team;    /* threads 0 .. team - 1 may take part */
     int32_t lanes;
-    int32_t spins;  /* looks at `open` before a thread sleeps */
-    char pad3[48];
+    int32_t spins;   /* looks at `open` before a thread of the job sleeps */
+    int32_t rest;    /* looks at `posted` before another one sleeps */
+    uint64_t era;    /* of the phases: when the lanes were told the time last */
+    char pad4[16];
+    int32_t resting[FBP_BITS]; /* threads that do, by the bits of their numbers that a futex tells apart */
     fbp_lane lane[FBP_LANES];
 } fbp_queue;
-/* An empty queue for threads 0 .. team - 1; crowded: they are more than the cores, so that a waiting one is in the way. */
-void fbp_start(fbp_queue *queue, int team, int crowded);
-void fbp_open(fbp_queue *queue, int tasks);        /* begins a phase of 1 task or more; 0 closes the queue */
-int fbp_take(fbp_queue *queue, int member);        /* a task's number, or -1 when the queue is closed; waits in between */
-int fbp_finish(fbp_queue *queue);                  /* after every task taken: 1 if it was the phase's last, else 0 */
+void fbp_start(fbp_queue *queue); /* closed, and nobody is there */
+/* The caller, thread 0, begins a job of a first phase of 1 task or more; the queue must be closed. crowded: threads are more
+ * than cores, so that a waiting one is in the way. */
+void fbp_post(fbp_queue *queue, const void *job, int team, int crowded, int tasks);
+void fbp_open(fbp_queue *queue, int tasks); /* begins a phase of 1 task or more; 0 closes the queue */
+/* A task's number; waits for one. -1: for thread 0 that the job is over, for the others that threads leave. number: of the
+ * task's job, from 1 on. */
+int fbp_take(fbp_queue *queue, int member, uint64_t *number);
+int fbp_finish(fbp_queue *queue); /* after every task taken: 1 if it was the phase's last, else 0 */
+void fbp_end(fbp_queue *queue);   /* the other threads leave; the queue must be closed */
 
 #endif

@@ -22,6 +22,14 @@ def elsewhere(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def teams_of_any_size():
+    """A test of three threads has three, on any machine and in any weather."""
+    cpu.force_teams(True)
+    yield
+    cpu.force_teams(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def interruptible():
     """Ctrl-C is an exception here and in every process a test starts, also where the tests were started by a shell in
     the background, which ignores it and hands that down."""

@@ -1,7 +1,6 @@
-"""csrc/dispatch.c: the choice of a table, the random generator, gather and the queue of tasks."""
+"""csrc/dispatch.c: the choice of a table, the random generator and gather."""
 
 import ctypes
-import threading
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_ssize_t, c_uint64, c_void_p
 
 import numpy as np
@@ -26,10 +25,6 @@ best_isa = function("fbp_best_isa", c_char_p)
 threefry = function("fbp_threefry", c_uint64, c_uint64, c_uint64)
 threefry_words = function("fbp_threefry_words", None, c_void_p, c_uint64, c_uint64, c_ssize_t)
 gather = function("fbp_gather", None, c_void_p, c_ssize_t, c_void_p, c_ssize_t, POINTER(c_int64), c_ssize_t, c_ssize_t)
-open_phase = function("fbp_open", None, c_void_p, c_int)
-take = function("fbp_take", c_int, c_void_p, c_int)
-start = function("fbp_start", None, c_void_p, c_int, c_int)
-finish = function("fbp_finish", c_int, c_void_p)
 
 
 def test_known_isas_are_listed_best_first():
@@ -112,39 +107,3 @@ def test_gather(row_bytes, m, rng):
     assert (out[1:m + 1, :row_bytes] == source[index, :row_bytes]).all()
     out[1:m + 1, :row_bytes] = 0xA5
     assert (out == 0xA5).all()
-
-
-@pytest.mark.parametrize("team", [1, 2, 3, 5])
-def test_every_task_of_a_phase_is_finished_before_the_next_begins(team):
-    """More threads than cores too. Phases of 1 to 5 tasks; each task must see all of the phases before it finished."""
-    queue, phases = (ctypes.c_char * 4096)(), 400
-    done, early = np.zeros((phases, 5), np.int64), []
-    current = [0]
-
-    def work(member):
-        while (task := take(queue, member)) >= 0:
-            phase = current[0]
-            early.extend(phase for before in range(phase) if done[before, :before % 5 + 1].min() < 1)
-            done[phase, task] += 1
-            if finish(queue):
-                current[0] += 1
-                open_phase(queue, current[0] % 5 + 1 if current[0] < phases else 0)
-
-    start(queue, team, True)
-    open_phase(queue, 1)
-    threads = [threading.Thread(target=work, args=(member,), daemon=True) for member in range(team)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=20)
-        assert not thread.is_alive(), "a thread waits forever"
-    assert early == []
-    for phase in range(phases):
-        assert list(done[phase]) == [1] * (phase % 5 + 1) + [0] * (4 - phase % 5)
-
-
-def test_a_thread_takes_its_own_tasks_first_and_then_the_others():
-    queue = (ctypes.c_char * 4096)()
-    start(queue, 3, False)
-    open_phase(queue, 8)
-    assert [take(queue, 1) for _ in range(8)] == [1, 4, 7, 2, 5, 0, 3, 6]

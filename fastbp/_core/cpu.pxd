@@ -1,6 +1,6 @@
-# The one owner of the kernel tables, of the choice of ISA, and of OpenMP's API. Other modules cimport from here.
+# The one owner of the kernel tables, of the choice of ISA and of the number of threads. Other modules cimport from here.
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport fbp_any, fbp_queue, fbp_table
+from fastbp._core.kernels cimport fbp_any, fbp_table
 
 cdef const fbp_table *table_for(int itemsize) except NULL
 cdef const fbp_table *table_of_columns(int itemsize, Py_ssize_t columns) except NULL
@@ -8,13 +8,7 @@ cdef fbp_any *find(const fbp_table *table, str name) except NULL
 
 cpdef long version() noexcept
 cdef int team_limit(int wanted) except -1
-cdef int team_member() noexcept nogil
 cdef long process() noexcept nogil
-cdef double seconds() noexcept nogil
-cdef void start_queue(fbp_queue *queue, int team) noexcept nogil
-cdef void open_phase(fbp_queue *queue, int tasks) noexcept nogil
-cdef int take_task(fbp_queue *queue, int member) noexcept nogil
-cdef bint finish_task(fbp_queue *queue) noexcept nogil
 
 cdef void gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride, const int64_t *index,
                  Py_ssize_t m, Py_ssize_t row_bytes) noexcept nogil

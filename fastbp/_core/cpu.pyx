@@ -6,8 +6,8 @@ a batch size is compiled again). Nothing else in fastbp says OpenMP or reads a k
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport strcmp
 cimport numpy as cnp
-from fastbp._core cimport teams
-from fastbp._core.kernels cimport fbp_any, fbp_forward, fbp_queue, fbp_reduce, fbp_table, itemsize_of, real
+from fastbp._core cimport openmp, teams
+from fastbp._core.kernels cimport fbp_any, fbp_forward, fbp_reduce, fbp_table, itemsize_of, real
 
 import os
 import platform
@@ -26,77 +26,14 @@ cdef extern from "fastbp.h" nogil:
     void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize_t count)
     void fbp_gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
                     const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes)
-    void fbp_start(fbp_queue *queue, int team, int crowded)
-    void fbp_open(fbp_queue *queue, int tasks)
-    int fbp_take(fbp_queue *queue, int member)
-    int fbp_finish(fbp_queue *queue)
 
 cdef extern from *:
-    """
-    #include <dlfcn.h>
-    #ifdef _OPENMP
-    #include <omp.h>
-    #define FASTBP_OPENMP _OPENMP
-    #else
-    #define FASTBP_OPENMP 0
-    static int omp_get_thread_num(void) { return 0; }
-    static double omp_get_wtime(void) { return 0; }
-    static int omp_get_thread_limit(void) { return 1; }
-    #endif
-
-    /* The places, sets of CPUs, that OpenMP binds threads to, in an order of its own; 0 where it binds none. */
-    #if FASTBP_OPENMP >= 201511
-    static int fastbp_places(void) { return omp_get_proc_bind() == omp_proc_bind_false ? 0 : omp_get_num_places(); }
-    static int fastbp_place_size(int place) { return omp_get_place_num_procs(place); }
-    static void fastbp_place_cpus(int place, int *cpus) { omp_get_place_proc_ids(place, cpus); }
-    #else
-    static int fastbp_places(void) { return 0; }
-    static int fastbp_place_size(int place) { return 0 * place; }
-    static void fastbp_place_cpus(int place, int *cpus) { (void)place, (void)cpus; }
-    #endif
-
-    /* Ends the threads that the runtime keeps for the calling one; returns 0 where none is left. */
-    #if FASTBP_OPENMP && (__GNUC__ >= 9 || (defined __clang__ && FASTBP_OPENMP >= 201811))
-    #define FASTBP_ENDS_POOL 1
-    static int fastbp_end_pool(void) { return omp_pause_resource_all(omp_pause_hard); }
-    #else
-    #define FASTBP_ENDS_POOL 0
-    static int fastbp_end_pool(void) { return -1; }
-    #endif
-
-    /* The file of the runtime, or NULL; and whether it is LLVM's or Intel's, under whatever name. */
-    static const char *fastbp_runtime(int *llvm)
-    {
-        *llvm = 0;
-    #if FASTBP_OPENMP
-        Dl_info found;
-        if (dladdr((void *)&omp_get_thread_limit, &found) == 0 || found.dli_fname == NULL) return NULL;
-        void *library = dlopen(found.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-        *llvm = library != NULL && dlsym(library, "__kmpc_fork_call") != NULL;
-        if (library != NULL) dlclose(library);
-        return found.dli_fname;
-    #else
-        return NULL;
-    #endif
-    }
-    """
-    int FASTBP_OPENMP
-    int FASTBP_ENDS_POOL
-    int omp_get_thread_num() nogil
-    int omp_get_thread_limit() nogil
-    double omp_get_wtime() nogil
-    int fastbp_places()
-    int fastbp_place_size(int place)
-    void fastbp_place_cpus(int place, int *cpus)
-    int fastbp_end_pool() noexcept nogil
-    const char *fastbp_runtime(int *llvm)
     const char *FASTBP_BUILD_FLAGS
     int FASTBP_WANTED_OPENMP
     const char *__VERSION__
 
 cdef const fbp_table *_tables[2]    # of the ISA in use: float, double
 cdef const fbp_table *_halves[2]    # those for narrow products, or NULL; found once, as the CPU is asked for it
-cdef int _cpus = 1                          # that a team may run on
 _default_threads, _reason = 1, ""
 _unusable = ""                              # why there can be no team, in words
 MOST_THREADS = _threads.MOST                # a number of threads that the core can be told
@@ -256,9 +193,9 @@ def set_threads(count):
     """
     global _default_threads, _reason, _version
     if count is None:
-        limit = omp_get_thread_limit()
+        limit = openmp.thread_limit()
         limit, limited = (0, _unusable) if _unusable else (limit, f"OMP_THREAD_LIMIT={limit}")
-        new = _threads.default_count(bool(FASTBP_OPENMP), cpus=_allowed(), limit=limit, limited=limited)
+        new = _threads.default_count(bool(openmp.FASTBP_OPENMP), cpus=_allowed(), limit=limit, limited=limited)
     else:
         new = _threads.checked("threads", count), "set by fastbp.cpu.set_threads"
     _default_threads, _reason = new
@@ -275,6 +212,12 @@ def thread_reason():
 def team(wanted):
     """How many threads a call that wants `wanted` will have; they are started, if they are not there yet."""
     return team_limit(wanted)
+
+
+def force_teams(bint forced):
+    """Whether a call of so many threads has so many, also where there are fewer CPUs, or one thread is faster: for tests, and
+    to measure teams."""
+    teams.force(forced)
 
 
 def capped(wanted):
@@ -296,10 +239,10 @@ def _places():
     cdef int cpus[4096]
     cdef int place, i, size
     places = []
-    for place in range(fastbp_places()):
-        size = fastbp_place_size(place)
+    for place in range(openmp.places()):
+        size = openmp.place_size(place)
         if 0 < size <= 4096:
-            fastbp_place_cpus(place, cpus)
+            openmp.place_cpus(place, cpus)
             places.append({cpus[i] for i in range(size)})
     return places
 
@@ -315,41 +258,17 @@ def _why_unusable():
 
 def build():
     """How the core was built: compiler, flags, and whether it has OpenMP."""
-    return {"compiler": __VERSION__.decode(), "flags": FASTBP_BUILD_FLAGS.decode(), "openmp": bool(FASTBP_OPENMP),
+    return {"compiler": __VERSION__.decode(), "flags": FASTBP_BUILD_FLAGS.decode(), "openmp": bool(openmp.FASTBP_OPENMP),
             "machine": platform.machine()}
 
 
 cdef int team_limit(int wanted) except -1:
     """How many threads a call that wants `wanted` may have. Raises RuntimeError where this thread cannot make one."""
     teams.check_stack()
-    if FASTBP_OPENMP == 0 or wanted < 2:
+    if wanted < 2:
         return 1
-    return teams.team_of(wanted)
-
-
-cdef int team_member() noexcept nogil:
-    return omp_get_thread_num()
-
-
-cdef double seconds() noexcept nogil:
-    """Seconds since some moment."""
-    return omp_get_wtime()
-
-
-cdef void start_queue(fbp_queue *queue, int team) noexcept nogil:
-    fbp_start(queue, team, team > _cpus)
-
-
-cdef void open_phase(fbp_queue *queue, int tasks) noexcept nogil:
-    fbp_open(queue, tasks)
-
-
-cdef int take_task(fbp_queue *queue, int member) noexcept nogil:
-    return fbp_take(queue, member)
-
-
-cdef bint finish_task(fbp_queue *queue) noexcept nogil:
-    return fbp_finish(queue)
+    wanted = teams.useful(wanted)
+    return 1 if openmp.FASTBP_OPENMP == 0 or wanted < 2 else teams.team_of(wanted)
 
 
 cdef long process() noexcept nogil:
@@ -357,20 +276,13 @@ cdef long process() noexcept nogil:
     return teams.generation()
 
 
-cdef int prepare_for_forks() except -1:
-    """Sees to it that processes forked from this one can train, and finds out whether this one can have teams."""
+cdef int prepare_teams() except -1:
+    """Tells the teams what they must know of this machine, and finds out whether this process can have any."""
     cdef int llvm
-    cdef const char *file = fastbp_runtime(&llvm)
-    if FASTBP_OPENMP == 0:
-        teams.watch_forks(NULL, True, 0)    # no team is left behind, but locks of threads that the child has not may be
-        return 0
-    if llvm:    # it looks after forks itself, unless it was told not to: then its pool is lost in the child
-        teams.watch_forks(NULL, _threads.renews_after_fork(), _threads.openmp_stack(llvm=True))
-    elif FASTBP_ENDS_POOL:
-        teams.watch_forks(fastbp_end_pool, False, _threads.openmp_stack())
-    else:
-        teams.watch_forks(NULL, False, _threads.openmp_stack())
-    if _threads.BEFORE is not None and not llvm and file is not NULL and _threads.was_loaded(os.fsdecode(file)):
+    cdef const char *file = openmp.runtime(&llvm)
+    teams.begin(not llvm or _threads.renews_after_fork(), _threads.openmp_stack(llvm=llvm), len(_allowed()), _unusable)
+    if _threads.BEFORE is not None and llvm and file is not NULL and _threads.was_loaded(os.fsdecode(file)) and (
+            not _threads.renews_after_fork()):
         teams.cut_off()     # somebody may have run a team on this runtime before the fork: nobody can know
     return 0
 
@@ -391,10 +303,8 @@ cdef void threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize
 
 
 _unusable = _why_unusable()
-teams.refuse(_unusable)
-if FASTBP_WANTED_OPENMP and not FASTBP_OPENMP:
+if FASTBP_WANTED_OPENMP and not openmp.FASTBP_OPENMP:
     _threads.warn_of_serial_build(len(_allowed()))
-_cpus = len(_allowed())
 use(os.environ.get("FASTBP_ISA") or fbp_best_isa().decode())
 set_threads(None)
-prepare_for_forks()
+prepare_teams()

@@ -1,7 +1,7 @@
 # The executor: what one call runs, and the function that runs it.
 from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.kernels cimport H_COUNT
-from fastbp._core.program cimport Program, Trial
+from fastbp._core.program cimport Pace, Program
 
 cdef enum Phase:
     PACK        # copies of weights in panels; before the first step; its tasks are packings
@@ -32,6 +32,6 @@ cdef struct Call:
     uint64_t key                # of its dropout masks
     double hyper[H_COUNT]       # of its update
 
-cdef int start(Program *p, Call *call, Trial *trial, int team) except -1
+cdef int start(Program *p, Call *call, Pace *pace, int team) except -1
 cdef int begin(Program *p, Call *call) noexcept nogil
-cdef void work_alone(Program *p, Call *call, int tasks) noexcept nogil
+cdef void run_alone(Program *p, Call *call, int tasks) noexcept nogil

@@ -4,26 +4,16 @@ A call is a row of phases, a phase a number of tasks that any thread may take, i
 little comes between two phases and opens the next. What a task computes does not depend on who computes it, so the size
 of the team changes no bit. A team of one runs the same tasks in a plain loop.
 """
-from cython.parallel cimport parallel
 from libc.math cimport isfinite
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
-from fastbp._core cimport cpu, updates
+from fastbp._core cimport cpu, pace as paces, teams, updates
 from fastbp._core.dense cimport pack_rows
 from fastbp._core.kernels cimport (H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_LR,
                                    H_SCALE, fbp_ahead, get_real)
 from fastbp._core.portable cimport power_of_log
-from fastbp._core.program cimport Group, Place, Program, Trial
-
-cdef enum:
-    TRIAL = 64          # a trial of a team takes this part of a long call, or one of so many short calls, each way
-    TRIAL_STEPS = 2     # of a long call, at least
-    TRIAL_CALLS = 8     # long calls, of some 50 ms each, from one trial to the next; short ones before the first
-
-cdef double SHORT = 2e-3    # seconds: work that takes a team longer is worth one
-cdef double LONG_STEP = 5e-4    # seconds: in a step of a team that takes longer, its two meetings are nothing
-cdef double GAIN = 1.05     # that a team must bring, as a trial is short and errs by that much
-
+from fastbp._core.program cimport Group, Pace, Place, Program
+from fastbp._core.teams cimport Desk, Job
 
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
     """hyper (H_COUNT,) = the optimizer's constants (H_CONSTANTS,) and what depends on the step, t = 1, 2 ..."""
@@ -212,105 +202,85 @@ cdef int end_step(Program *p, Call *call) noexcept nogil:
     return advance(p, call)
 
 
-# ---- teams -----------------------------------------------------------------------------------------------------------------
+# ---- who does it -----------------------------------------------------------------------------------------------------------
 
 
-cdef void enter(Place *at, fbp_ahead *ahead, const Call *call, int member) noexcept nogil:
+cdef inline void enter(Desk *desk, const Call *call, int member) noexcept nogil:
     """Where a thread is when it begins: nowhere yet, with nothing to ask for and no copies of weights."""
-    memset(at, 0, sizeof(Place))
-    memset(ahead, 0, sizeof(fbp_ahead))
-    at.ahead, at.thread, at.order, at.sweep = ahead, member, call.order, -1
+    memset(desk, 0, sizeof(Desk))
+    desk.at.ahead, desk.at.thread, desk.at.order, desk.at.sweep = &desk.ahead, member, call.order, -1
 
 
-cdef void work(Program *p, Call *call, int member) noexcept nogil:
-    """One thread of a team: tasks, until there are no more."""
-    cdef Place at
-    cdef fbp_ahead ahead
+cdef void run_alone(Program *p, Call *call, int tasks) noexcept nogil:
+    """All tasks in order, of which `tasks` are those of the first phase."""
+    cdef Desk desk
     cdef int task
-    enter(&at, &ahead, call, member)
-    while True:
-        task = cpu.take_task(&p.queue, member)
-        if task < 0:
-            return
-        run_task(p, call, &at, task)
-        if cpu.finish_task(&p.queue):
-            cpu.open_phase(&p.queue, advance(p, call))
-
-
-cdef void work_alone(Program *p, Call *call, int tasks) noexcept nogil:
-    """All tasks in order: a team of one needs no queue."""
-    cdef Place at
-    cdef fbp_ahead ahead
-    cdef int task
-    enter(&at, &ahead, call, 0)
+    enter(&desk, call, 0)
     while tasks > 0:
         for task in range(tasks):
-            run_task(p, call, &at, task)
+            run_task(p, call, &desk.at, task)
         tasks = advance(p, call)
 
 
+# A call as a job of the team's. `base` comes first: a pointer to it is one to all of it.
+cdef struct CallJob:
+    Job base
+    Program *program
+    Call *call
+
+
+cdef void enter_call(const Job *job, Desk *desk, int member) noexcept nogil:
+    enter(desk, (<const CallJob *>job).call, member)
+
+
+cdef void run_of_call(const Job *job, Desk *desk, int task) noexcept nogil:
+    run_task((<const CallJob *>job).program, (<const CallJob *>job).call, &desk.at, task)
+
+
+cdef int advance_call(const Job *job) noexcept nogil:
+    return advance((<const CallJob *>job).program, (<const CallJob *>job).call)
+
+
 cdef void run(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
-    """The call's steps up to `stop`: one parallel region, or none for a team of one."""
+    """The call's steps up to `stop`."""
+    cdef CallJob job
     cdef int tasks
     call.stop = stop
     tasks = begin(p, call)
     if team == 1:
-        work_alone(p, call, tasks)
+        run_alone(p, call, tasks)
         return
-    cpu.start_queue(&p.queue, team)
-    cpu.open_phase(&p.queue, tasks)
-    with parallel(num_threads=team):
-        work(p, call, cpu.team_member())
+    job.base.enter, job.base.run, job.base.advance = enter_call, run_of_call, advance_call
+    job.program, job.call = p, call
+    teams.work_together(&job.base, team, tasks)
 
 
-cdef double timed(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
-    """`run`; returns its seconds."""
-    cdef double began = cpu.seconds()
-    run(p, call, team, stop)
-    return cpu.seconds() - began
+cdef void run_at_pace(Program *p, Call *call, Pace *pace, int team) noexcept nogil:
+    """The whole call, on one thread or on a team, whatever is faster at the moment."""
+    cdef double before = teams.seconds(), now
+    cdef Py_ssize_t done, stop
+    cdef bint together
+    while True:
+        together = paces.choose(pace, team, before)
+        done = call.done
+        stop = done + paces.stretch(pace, together, call.steps - done)
+        run(p, call, team if together else 1, stop)
+        if call.done < stop:        # something went wrong
+            return
+        now = teams.seconds()
+        paces.note(pace, together, stop - done, now - before, now)
+        if stop == call.steps:
+            return
+        before = now
 
 
-cdef void try_both(Program *p, Call *call, Trial *trial, int team) noexcept nogil:
-    """Takes some of a long call's steps as a team and as many alone, and notes which was faster. First the team is woken: that
-    takes as long as several small steps. Long steps are the team's: a hiccup in their trial would halve the speed of the next
-    seconds, as was seen of mlp512."""
-    cdef Py_ssize_t steps = call.steps // TRIAL, first = max(1, steps // 4)
-    cdef double together
-    run(p, call, team, first)
-    if call.done == first:
-        together = timed(p, call, team, first + steps)
-        if together > LONG_STEP * steps:
-            trial.alone = False
-        elif call.done == first + steps:
-            trial.alone = timed(p, call, 1, first + 2 * steps) < GAIN * together
-
-
-cdef void take_turn(Program *p, Call *call, Trial *trial, int team) noexcept nogil:
-    """Makes a whole short call as a team, and the next one alone, and notes which was faster."""
-    if trial.calls % TRIAL == TRIAL_CALLS:
-        trial.seconds = timed(p, call, team, call.steps) / call.steps
-    elif trial.seconds * call.steps < SHORT:
-        trial.alone = timed(p, call, 1, call.steps) / call.steps < GAIN * trial.seconds
-    else:
-        run(p, call, team, call.steps)
-
-
-cdef int start(Program *p, Call *call, Trial *trial, int team) except -1:
-    """Runs the call on at most `team` threads: on one where that is faster at the moment, which is tried now and then.
-
-    What two threads say to each other costs 0.2 us or 2 us, by the minute, on a machine that others use as well. Who
-    computes changes no bit, so the time may decide.
-    """
+cdef int start(Program *p, Call *call, Pace *pace, int team) except -1:
+    """Runs the call on at most `team` threads."""
     team = cpu.team_limit(team)
     p.broken = False
     with nogil:
-        if team > 1:
-            if call.steps >= TRIAL * TRIAL_STEPS:
-                if trial.calls % TRIAL_CALLS == 0:
-                    try_both(p, call, trial, team)
-            elif TRIAL_CALLS <= trial.calls % TRIAL <= TRIAL_CALLS + 1:
-                take_turn(p, call, trial, team)
-            trial.calls += 1
-        if call.done == call.stop and call.done < call.steps:   # nothing went wrong, and there is more to do
-            run(p, call, 1 if trial.alone else team, call.steps)
+        if team == 1 or teams.is_forced():
+            run(p, call, team, call.steps)
+        else:
+            run_at_pace(p, call, pace, team)
     return 0

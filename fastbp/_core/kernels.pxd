@@ -67,7 +67,7 @@ cdef extern from "fastbp.h" nogil:
         int count
         const fbp_kernel *kernels
     ctypedef struct fbp_queue:
-        uint64_t open
+        const void *job
 
 ctypedef fused real:
     float

@@ -1,21 +1,26 @@
 """Independent networks side by side: a thread takes one network's steps and runs them alone, then the next network's."""
-from cython.parallel cimport parallel
 from libc.stdlib cimport calloc, free
-from fastbp._core cimport cpu
-from fastbp._core.executor cimport Call, begin, work_alone
-from fastbp._core.kernels cimport fbp_queue
+from fastbp._core cimport cpu, teams
+from fastbp._core.executor cimport Call, begin, run_alone
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
+from fastbp._core.teams cimport Desk, Job
 from fastbp._core.train cimport prepare_batches, settle
 
 
-cdef struct Job:
+cdef struct Member:
     Program *program
     Call call
 
 
+# The job of the team's: one phase, in which each network is a task. `base` comes first.
+cdef struct ManyJob:
+    Job base
+    Member *members
+
+
 def run_each(list calls, int team):
-    """The training steps of several networks, in one parallel region of at most `team` threads.
+    """The training steps of several networks, on at most `team` threads.
 
     calls: the arguments of `train.run_batches`, all but its team, for each network, no plan twice. Threads take the
     networks in this order. Returns a list of what `train.run_batches` returns for each; a network whose loss is not finite
@@ -23,48 +28,47 @@ def run_each(list calls, int team):
     """
     cdef int count = <int>len(calls), i
     cdef Plan plan
-    cdef fbp_queue queue
-    cdef Job *jobs = <Job *>calloc(max(1, count), sizeof(Job))
-    if jobs is NULL:
+    cdef ManyJob job
+    cdef Member *members = <Member *>calloc(max(1, count), sizeof(Member))
+    if members is NULL:
         raise MemoryError("no memory for the calls of many networks")
     try:
         for i in range(count):
             plan, arrays, order, first, epoch, lr, losses, model, optimizer, _ = calls[i]
-            prepare_batches(plan, &jobs[i].call, arrays, order, first, epoch, lr, losses, model, optimizer)
-            jobs[i].program = &plan.program
-            jobs[i].call.stop = jobs[i].call.steps
+            prepare_batches(plan, &members[i].call, arrays, order, first, epoch, lr, losses, model, optimizer)
+            members[i].program = &plan.program
+            members[i].call.stop = members[i].call.steps
         team = cpu.team_limit(min(team, count))
-        cpu.start_queue(&queue, team)
-        cpu.open_phase(&queue, count)
-        with nogil, parallel(num_threads=team):
-            work(jobs, &queue, cpu.team_member())
+        job.base.enter, job.base.run, job.base.advance, job.members = begin_nothing, run_network, end_all, members
+        with nogil:
+            teams.work_together(&job.base, team, count)
         results, failed = [], None
         for i in range(count):      # all of them, also where there is no memory for one
             plan, _, _, _, _, _, _, model, optimizer, before = calls[i]
             try:
-                results.append(settle(plan, &jobs[i].call, model, optimizer, before))
+                results.append(settle(plan, &members[i].call, model, optimizer, before))
             except MemoryError as error:
                 failed = error
         if failed is not None:
             raise failed
         return results
     finally:
-        free(jobs)
+        free(members)
         for call in calls:
             plan = call[0]
             plan.bound.clear()
 
 
-cdef void work(Job *jobs, fbp_queue *queue, int member) noexcept nogil:
-    """One thread: networks, until all are taken."""
-    cdef Job *job
-    cdef int task
-    while True:
-        task = cpu.take_task(queue, member)
-        if task < 0:
-            return
-        job = &jobs[task]
-        job.program.broken = False
-        work_alone(job.program, &job.call, begin(job.program, &job.call))
-        if cpu.finish_task(queue):
-            cpu.open_phase(queue, 0)
+cdef void begin_nothing(const Job *job, Desk *desk, int member) noexcept nogil:
+    pass
+
+
+cdef void run_network(const Job *job, Desk *desk, int task) noexcept nogil:
+    """All steps of one network."""
+    cdef Member *member = &(<const ManyJob *>job).members[task]
+    member.program.broken = False
+    run_alone(member.program, &member.call, begin(member.program, &member.call))
+
+
+cdef int end_all(const Job *job) noexcept nogil:
+    return 0

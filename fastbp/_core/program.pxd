@@ -2,7 +2,7 @@
 # what dtype they hold. A step is one or more sweeps over the rows (fixed operations, then slices of the batch through the
 # row operations) and a parameter phase (ranges of the parameter vector get their gradient and their update).
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_queue,
+from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty,
                                    fbp_reduce, fbp_strips, fbp_update)
 
 cdef enum:
@@ -129,11 +129,19 @@ cdef struct Sweep:
     int fixed, fixed_end        # operations of Program.fixed
     int row, row_end            # operations of Program.ops
 
-# Whether one thread was faster than a team, for calls of a kind, when that was last tried.
-cdef struct Trial:
-    bint alone
-    int calls                   # that a team was wanted for
-    double seconds              # of a step, as a team, when that was last tried in a short call
+# How fast one thread and a team are at calls of a kind; see pace.pyx.
+cdef struct Pace:
+    double step[2]              # seconds that a step took of late, of one thread and of a team; 0: not known
+    double least[2]             # that it ever took
+    double tried[2]             # the moment when it was last measured
+    double since                # the moment when the one in use was chosen
+    double wait                 # seconds from the last trial to the next
+    double measured, fastest    # seconds that have been measured and not been counted, and of the fastest step among them
+    Py_ssize_t steps            # in how many steps
+    int trials                  # that have been made
+    int state                   # of the trial at hand
+    bint trial                  # whether it is one of the team
+    int team                    # threads of the team that all this is about
 
 cdef struct Program:
     Py_ssize_t batch, slice_rows, block_rows
@@ -171,9 +179,8 @@ cdef struct Program:
     char *s0
     char *s1
     double clip_norm            # 0: none
-    Trial passes, updates       # of calls that run the operations, and of updates by themselves
+    Pace passes, updates        # of calls that run the operations, and of updates by themselves
     bint broken                 # a parameter or gradient stopped being finite
-    fbp_queue queue
 
 
 cdef inline char *rows_of(const Value *value, const Place *at) noexcept nogil:

@@ -1,12 +1,29 @@
-# Whether the operating system has the threads that a team wants. Only cpu.pyx knows of this file.
+# The team of threads, and jobs for it. An executor says what a task is.
+from fastbp._core.kernels cimport fbp_ahead
+from fastbp._core.program cimport Place
 
-ctypedef int (*EndPool)() noexcept nogil    # ends the threads that OpenMP keeps for the calling one; 0 where none is left
+# What one thread has of its own while it works on a job.
+cdef struct Desk:
+    Place at
+    fbp_ahead ahead
 
+# Phases one after another, each of a number of tasks. It must stay where it is until its last task is done.
+cdef struct Job:
+    void (*enter)(const Job *job, Desk *desk, int member) noexcept nogil    # before a thread's first task
+    void (*run)(const Job *job, Desk *desk, int task) noexcept nogil
+    int (*advance)(const Job *job) noexcept nogil   # after a phase's last task: the next one's number of tasks, 0 for none
+
+cdef void work_alone(Job *job, int tasks) noexcept nogil
+cdef void work_together(Job *job, int team, int tasks) noexcept nogil
+cdef int useful(int wanted) noexcept nogil
+cdef int team_of(int wanted) except -1
+
+cdef int begin(bint recovers, size_t stack, int cpus, str why) except -1
 cdef long generation() noexcept nogil
 cdef bint is_cut_off() noexcept nogil
 cdef void cut_off() noexcept
-cdef int watch_forks(EndPool end_pool, bint recovers, size_t stack) except -1
-cdef void refuse(str why) noexcept
+cdef bint is_forced() noexcept nogil
+cdef void force(bint forced) noexcept
 cdef int check_stack() except -1
 cdef int capped(int wanted) except -1
-cdef int team_of(int wanted) except -1
+cdef double seconds() noexcept nogil

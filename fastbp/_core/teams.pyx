@@ -1,10 +1,19 @@
-"""Whether the operating system has the threads that a team wants: found out before OpenMP is asked, as GCC's runtime
-ends the process where it cannot start a thread, and waits forever for threads that a fork has left behind.
+"""The team: threads that stay together from one call to the next, and take tasks of whoever posts a job.
+
+They are OpenMP's, in a parallel region that a thread of its own opens once and keeps, so that OpenMP's settings hold: stacks,
+places, limits. A call posts a job, works on it as thread 0, and returns when the tasks are done, whoever did them; where
+another call has the team at the moment, it works alone. What a task computes does not depend on who computes it.
+
+Whether the operating system has the threads is found out before OpenMP is asked, as GCC's runtime ends the process where it
+cannot start one. A fork leaves all threads but the forking one behind: the child begins a team of its own.
 """
 from cython.parallel cimport parallel
-from libc.stdint cimport SIZE_MAX
+from libc.stdint cimport SIZE_MAX, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from fastbp._core cimport openmp
+from fastbp._core.kernels cimport fbp_queue
 
 from . import threads as _threads
 
@@ -19,26 +28,15 @@ cdef extern from *:
     #include <unistd.h>
     #endif
 
-    /* What is known of the calling thread: that the last team it wanted was of `asked`, itself included, and `had` came
-     * (0: none was wanted yet); where fewer came, the second from which on it may try again; the ends of its stack; and
-     * whether the fork at hand leaves threads behind. */
+    /* The ends of the calling thread's stack. */
     typedef struct {
-        int asked, had;
-        double again;
         int measured;
         uintptr_t lowest, highest;
-        int left_behind;
-    } fastbp_seat;
+    } fastbp_stack;
 
-    static fastbp_seat *fastbp_own_seat(void)
+    static void fastbp_measure_stack(fastbp_stack *stack)
     {
-        static __thread fastbp_seat seat;
-        return &seat;
-    }
-
-    static void fastbp_measure_stack(fastbp_seat *seat)
-    {
-        seat->measured = 1;
+        stack->measured = 1;
     #if defined __linux__ && !defined __GLIBC__
         if (syscall(SYS_gettid) == getpid()) return;    /* musl knows only what the main thread's stack has grown to */
     #endif
@@ -48,13 +46,13 @@ cdef extern from *:
         size_t size;
         if (pthread_getattr_np(pthread_self(), &attr) != 0) return;
         if (pthread_attr_getstack(&attr, &lowest, &size) == 0) {
-            seat->lowest = (uintptr_t)lowest;
-            seat->highest = (uintptr_t)lowest + size;
+            stack->lowest = (uintptr_t)lowest;
+            stack->highest = (uintptr_t)lowest + size;
         }
         pthread_attr_destroy(&attr);
     #elif defined __APPLE__
-        seat->highest = (uintptr_t)pthread_get_stackaddr_np(pthread_self());
-        seat->lowest = seat->highest - pthread_get_stacksize_np(pthread_self());
+        stack->highest = (uintptr_t)pthread_get_stackaddr_np(pthread_self());
+        stack->lowest = stack->highest - pthread_get_stacksize_np(pthread_self());
     #endif
     }
 
@@ -62,10 +60,10 @@ cdef extern from *:
      * library runs the thread on a stack of its own. */
     static size_t fastbp_stack_left(void)
     {
-        fastbp_seat *seat = fastbp_own_seat();
+        static __thread fastbp_stack stack;
         uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-        if (!seat->measured) fastbp_measure_stack(seat);
-        return here >= seat->lowest && here < seat->highest ? here - seat->lowest : SIZE_MAX;
+        if (!stack.measured) fastbp_measure_stack(&stack);
+        return here >= stack.lowest && here < stack.highest ? here - stack.lowest : SIZE_MAX;
     }
 
     /* A thread's number, and a wait until the system has let go of it: for some microseconds after it was joined, it
@@ -81,37 +79,42 @@ cdef extern from *:
     static void fastbp_wait_until_gone(long number) { (void)number; }
     #endif
 
-    /* The threads of a team: whose it is, how many there are, and the least stack that one of the others has. */
-    typedef struct {
-        fastbp_seat *caller;
-        int members;
-        size_t least_stack;
-    } fastbp_muster;
-
-    static void fastbp_report(fastbp_muster *muster)
+    /* The process's signals are for threads that know of them: this one, and those that it starts, take only faults of their
+     * own. */
+    static void fastbp_leave_signals(void)
     {
-        size_t mine = fastbp_stack_left(), least = __atomic_load_n(&muster->least_stack, __ATOMIC_RELAXED);
-        __atomic_add_fetch(&muster->members, 1, __ATOMIC_RELAXED);
-        if (fastbp_own_seat() == muster->caller) return;
-        while (mine < least && !__atomic_compare_exchange_n(&muster->least_stack, &least, mine, 0, __ATOMIC_RELAXED,
-                                                            __ATOMIC_RELAXED))
-            ;
+        sigset_t all;
+        sigfillset(&all);
+        sigdelset(&all, SIGSEGV), sigdelset(&all, SIGBUS), sigdelset(&all, SIGFPE), sigdelset(&all, SIGILL);
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
     }
+
+    static fbp_queue fastbp_the_queue __attribute__((aligned(128)));
     """
-    ctypedef struct Seat "fastbp_seat":
-        int asked, had
-        double again
-        bint left_behind
-    Seat *own_seat "fastbp_own_seat"() noexcept nogil
     size_t stack_left "fastbp_stack_left"() noexcept nogil
     long thread_number "fastbp_thread_number"() noexcept nogil
     void wait_until_gone "fastbp_wait_until_gone"(long number) noexcept nogil
-    ctypedef struct Muster "fastbp_muster":
-        Seat *caller
-        int members
-        size_t least_stack
-    void report "fastbp_report"(Muster *muster) noexcept nogil
+    void leave_signals "fastbp_leave_signals"() noexcept nogil
+    fbp_queue queue "fastbp_the_queue"
 
+cdef extern from "fastbp.h" nogil:
+    void fbp_start(fbp_queue *queue)
+    void fbp_post(fbp_queue *queue, const void *job, int team, bint crowded, int tasks)
+    void fbp_open(fbp_queue *queue, int tasks)
+    int fbp_take(fbp_queue *queue, int member, uint64_t *number)
+    int fbp_finish(fbp_queue *queue)
+    void fbp_end(fbp_queue *queue)
+
+cdef extern from *:
+    """
+    /* 0 -> 1 by one thread of several: whether this is the one. */
+    static int fastbp_try_lock(int *word) { return __atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE) == 0; }
+    static void fastbp_unlock(int *word) { __atomic_store_n(word, 0, __ATOMIC_RELEASE); }
+    """
+    bint try_lock "fastbp_try_lock"(int *word) noexcept nogil
+    void unlock "fastbp_unlock"(int *word) noexcept nogil
+
+cdef extern from "pthread.h" nogil:
     ctypedef struct pthread_t:
         pass
     ctypedef struct pthread_attr_t:
@@ -128,6 +131,12 @@ cdef extern from *:
     int pthread_mutex_lock(pthread_mutex_t *mutex) nogil
     int pthread_mutex_unlock(pthread_mutex_t *mutex) nogil
     int pthread_mutex_destroy(pthread_mutex_t *mutex) nogil
+    ctypedef struct pthread_cond_t:
+        pass
+    int pthread_cond_init(pthread_cond_t *cond, const void *attr) nogil
+    int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex) nogil
+    int pthread_cond_broadcast(pthread_cond_t *cond) nogil
+    int pthread_detach(pthread_t thread) nogil
     int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil, void (*child)() noexcept nogil)
 
 # The deepest kernels (maps of three operands) take 13 KB, what calls them 1 KB. A signal that arrives meanwhile puts the
@@ -135,50 +144,69 @@ cdef extern from *:
 cdef size_t STACK = 32 * 1024
 cdef double PATIENCE = 1.0          # seconds after which a thread that had fewer than it wanted tries again
 
-cdef EndPool _end_pool = NULL
-cdef bint _recovers = False         # whether OpenMP notices by itself that it is in a forked process
-cdef bint _cut_off = False          # whether a team would wait for threads that a fork has left behind
+cdef size_t KEEPER_STACK = 256 * 1024   # of the thread that opens the region, and then only waits
+
+cdef bint _recovers = True          # whether OpenMP has threads again in a forked process
+cdef bint _cut_off = False          # whether this process cannot have any, as it was forked from one that may have had some
 cdef long _generation = 1           # 1 more with every fork on the way to this process
 cdef size_t _worker_stack = 0       # bytes; 0: the system's default
 cdef int _most = _threads.MOST_TEAM
+cdef int _cpus = 1                  # that a team may run on
+cdef bint _forced = False           # whether teams are used without asking whether they are of any use
+cdef int _told = 0                  # threads that OpenMP would have taken when it was loaded
 cdef str _refused = ""              # why there can be no teams, in words
+
+
+# What is known of the team. `lock` is for what the keeper, the threads and whoever lets the team grow write.
+cdef struct Crew:
+    pthread_mutex_t lock
+    pthread_cond_t changed
+    bint kept                       # there is a keeper
+    int wanted                      # of the region that is there, or comes next: threads, the keeper included
+    int coming                      # that OpenMP gives it, the keeper included; 0 before it begins
+    int there                       # that have come; the keeper is none of them
+    size_t least_stack              # of those
+    int asked                       # by whoever let it grow last; he had `team`
+    double again                    # where that was fewer: the second from which on it may be tried again
+    int team                        # threads that a job may have, its caller included
+    int busy                        # somebody's job has the team, or it grows
+
+cdef Crew crew
 
 
 # ---- forks ---------------------------------------------------------------------------------------------------------
 
 
-cdef int watch_forks(EndPool end_pool, bint recovers, size_t stack) except -1:
-    """From now on a process forked from this one has teams of its own, or knows that it cannot have any.
+cdef int begin(bint recovers, size_t stack, int cpus, str why) except -1:
+    """What teams are to know of this machine. recovers: whether OpenMP has threads again in a forked process; stack: bytes of
+    that of its threads, 0 for the system's default; cpus: how many of them a team may run on; why: there can be no team, or "".
 
-    Of all threads only the forking one lives on in the child, and with it OpenMP's belief that it has a pool of threads,
-    whichever library filled it. So the pool is ended before the fork, as OpenBLAS does with its own; the parent's next
-    team starts it again. end_pool: NULL where the runtime has no such function. recovers: it needs none. stack: bytes of that
-    of its threads, 0 for the system's default.
+    Of all threads only the forking one lives on in the child, and OpenMP believes that it still has those that it had. GCC's
+    runtime keeps them by the thread that wanted them, which is the keeper, so that a keeper of the child's own has new ones,
+    whatever other libraries did. LLVM's begins anew by itself, unless it was told not to.
     """
-    global _end_pool, _recovers, _worker_stack
-    _end_pool, _recovers, _worker_stack = end_pool, recovers, stack
-    if pthread_atfork(before_fork, NULL, after_fork) != 0:
+    global _recovers, _worker_stack, _refused, _cpus, _told
+    _recovers, _worker_stack, _refused, _told = recovers, stack, why, openmp.most_threads()
+    _cpus = _most if why else cpus      # who wants a team is to hear why there is none
+    forget_threads()
+    if pthread_atfork(NULL, NULL, after_fork) != 0:
         raise MemoryError("no memory to watch forks")
     return 0
 
 
-cdef void before_fork() noexcept nogil:
-    cdef Seat *seat = own_seat()
-    if _cut_off or _recovers:
-        seat.left_behind = _cut_off
-    elif _end_pool is not NULL and _end_pool() == 0:
-        seat.asked = seat.had = 0
-        seat.left_behind = False
-    else:
-        seat.left_behind = True     # within a parallel region the pool cannot be ended
-
-
 cdef void after_fork() noexcept nogil:
     global _cut_off, _generation
-    cdef Seat *seat = own_seat()
-    seat.asked = seat.had = 0
-    _cut_off = seat.left_behind
+    _cut_off = _cut_off or (crew.kept and not _recovers)
     _generation += 1
+    forget_threads()
+
+
+cdef void forget_threads() noexcept nogil:
+    memset(&crew, 0, sizeof(crew))
+    pthread_mutex_init(&crew.lock, NULL)
+    pthread_cond_init(&crew.changed, NULL)
+    crew.team = 1
+    fbp_start(&queue)
 
 
 cdef long generation() noexcept nogil:
@@ -210,62 +238,192 @@ cdef int check_stack() except -1:
     return 0
 
 
-cdef void refuse(str why) noexcept:
-    """No teams from now on, for this reason in words; "" for none."""
-    global _refused
-    _refused = why
+# ---- jobs ----------------------------------------------------------------------------------------------------------
 
 
-# ---- teams ---------------------------------------------------------------------------------------------------------
+cdef void work_alone(Job *job, int tasks) noexcept nogil:
+    """All tasks of a job in order, of which `tasks` are those of its first phase."""
+    cdef Desk desk
+    cdef int task
+    job.enter(job, &desk, 0)
+    while tasks > 0:
+        for task in range(tasks):
+            job.run(job, &desk, task)
+        tasks = job.advance(job)
+
+
+cdef void work_together(Job *job, int team, int tasks) noexcept nogil:
+    """The same, on at most `team` threads; alone where others have the team at the moment."""
+    cdef Desk desk
+    cdef uint64_t number
+    cdef int task
+    if tasks < 1:
+        return
+    if team < 2 or not try_lock(&crew.busy):
+        work_alone(job, tasks)
+        return
+    job.enter(job, &desk, 0)
+    fbp_post(&queue, job, min(team, crew.team), team > _cpus, tasks)
+    while True:
+        task = fbp_take(&queue, 0, &number)
+        if task < 0:
+            break
+        job.run(job, &desk, task)
+        if fbp_finish(&queue):
+            fbp_open(&queue, job.advance(job))
+    unlock(&crew.busy)
+
+
+cdef void serve(int member) noexcept nogil:
+    """One of the other threads: tasks of whatever job there is, until threads are to leave."""
+    cdef Desk desk
+    cdef Job *job
+    cdef uint64_t number = 0, last = 0
+    cdef int task
+    while True:
+        task = fbp_take(&queue, member, &number)
+        if task < 0:
+            return
+        job = <Job *>queue.job          # which stays while its task is not finished
+        if number != last:
+            job.enter(job, &desk, member)
+            last = number
+        job.run(job, &desk, task)
+        if fbp_finish(&queue):
+            fbp_open(&queue, job.advance(job))
+
+
+# ---- how there come to be threads ----------------------------------------------------------------------------------
+
+
+cdef void *keep(void *argument) noexcept nogil:
+    """The keeper: opens a region of as many threads as are wanted, and waits until others are wanted."""
+    cdef int wanted = 0
+    leave_signals()
+    while True:
+        pthread_mutex_lock(&crew.lock)
+        while crew.wanted == wanted:
+            pthread_cond_wait(&crew.changed, &crew.lock)
+        wanted = crew.wanted
+        pthread_mutex_unlock(&crew.lock)
+        fbp_start(&queue)
+        with parallel(num_threads=wanted):
+            if openmp.thread_number() == 0:
+                wait_for_change(wanted)
+            else:
+                come_in()
+                serve(openmp.thread_number())
+
+
+cdef void wait_for_change(int wanted) noexcept nogil:
+    """The keeper, within its region, which stays as long as so many threads are wanted."""
+    pthread_mutex_lock(&crew.lock)
+    crew.coming = openmp.threads_here()
+    pthread_cond_broadcast(&crew.changed)
+    while crew.wanted == wanted:
+        pthread_cond_wait(&crew.changed, &crew.lock)
+    pthread_mutex_unlock(&crew.lock)
+
+
+cdef void come_in() noexcept nogil:
+    cdef size_t left = stack_left()
+    pthread_mutex_lock(&crew.lock)
+    crew.there += 1
+    crew.least_stack = min(crew.least_stack, left)
+    pthread_cond_broadcast(&crew.changed)
+    pthread_mutex_unlock(&crew.lock)
+
+
+cdef bint has_keeper() noexcept nogil:
+    """Whether there is a keeper, who comes when he is wanted first."""
+    cdef pthread_t thread
+    cdef pthread_attr_t attr
+    if not crew.kept:
+        pthread_attr_init(&attr)
+        pthread_attr_setstacksize(&attr, KEEPER_STACK)
+        # where other libraries want more of every thread's stack than that, it has the usual one
+        crew.kept = pthread_create(&thread, &attr, keep, NULL) == 0 or pthread_create(&thread, NULL, keep, NULL) == 0
+        pthread_attr_destroy(&attr)
+        if crew.kept:
+            pthread_detach(thread)
+    return crew.kept
+
+
+cdef void gather(int wanted) noexcept nogil:
+    """Lets the keeper open a region of `wanted` threads, itself included, and waits until they are there."""
+    fbp_end(&queue)
+    pthread_mutex_lock(&crew.lock)
+    crew.wanted, crew.coming, crew.there, crew.least_stack = wanted, 0, 0, SIZE_MAX
+    pthread_cond_broadcast(&crew.changed)
+    while crew.coming == 0 or crew.there < crew.coming - 1:
+        pthread_cond_wait(&crew.changed, &crew.lock)
+    pthread_mutex_unlock(&crew.lock)
 
 
 cdef int team_of(int wanted) except -1:
-    """How many threads there are of a team of `wanted`, 2 or more, when OpenMP is asked for so many next.
-
-    All `wanted`, where they can be had; the first time, and where the team grows, that is tried. Else it is looked up.
-    """
-    cdef Seat *seat = own_seat()
-    if _cut_off:
-        return 1
-    if seat.asked == wanted and (seat.had == wanted or seconds() < seat.again):
-        return seat.had
-    if wanted == seat.had:      # what came where more was asked for, which stays noted
+    """How many threads a job of `wanted`, 2 or more, may have: all of them where they can be had, which is tried the first
+    time; else it is looked up."""
+    cdef int team
+    if wanted <= crew.team:
         return wanted
-    if wanted < seat.had:       # OpenMP ends the threads that a smaller team leaves over
-        seat.asked = seat.had = wanted
-        return wanted
-    return grown(seat, wanted)
+    if _cut_off or (crew.asked >= wanted and crew.team < crew.asked and seconds() < crew.again):
+        return crew.team
+    wanted = capped(wanted)
+    if wanted <= crew.team or not try_lock(&crew.busy):     # it is somebody's at the moment: as many as it has
+        return min(wanted, crew.team)
+    try:
+        return grown(wanted)
+    finally:
+        unlock(&crew.busy)
 
 
-cdef int grown(Seat *seat, int wanted) except -1:
-    """Lets OpenMP's pool of this thread grow to a team of `wanted`, or as many as there can be; returns how many.
+cdef int grown(int wanted) except -1:
+    """Lets the team, which the caller has to himself, grow to `wanted` threads, or as many as there can be; returns how many.
 
-    The interpreter's lock is held: two threads that both found room for the last one would end the process.
+    Nobody else lets it grow meanwhile: two threads that both found room for the last one would end the process.
     """
-    cdef int had = max(seat.had, 1), team = capped(wanted), started
-    cdef Muster muster
+    cdef int had = crew.team, team = wanted, started
     why = _refused
     if why:
         team = 1
     else:
-        started = startable(team - had)
+        started = startable(team - had) if has_keeper() else 0
         if had + started < team:
             team = had + started
             why = "the system starts no more (ulimit -u and -v, or the container's pids.max)"
     if team > had:
-        muster.caller, muster.members, muster.least_stack = seat, 0, SIZE_MAX
-        call_together(&muster, team)
-        if muster.members < team:
-            why = "OpenMP starts no more (OMP_THREAD_LIMIT, OMP_DYNAMIC, or a parallel region around this one)"
-        team = muster.members
-        if muster.least_stack < STACK:
+        with nogil:
+            gather(team)
+        team = crew.coming
+        if team < wanted and not why:
+            why = "OpenMP starts no more (OMP_THREAD_LIMIT, OMP_DYNAMIC)"
+        if crew.least_stack < STACK:
             team = 1
-            why = (f"the stacks of OpenMP's threads have {muster.least_stack // 1024} KB, expected {STACK // 1024} KB; "
+            why = (f"the stacks of OpenMP's threads have {crew.least_stack // 1024} KB, expected {STACK // 1024} KB; "
                    "set OMP_STACKSIZE=1M before Python starts")
-    seat.asked, seat.had, seat.again = wanted, team, seconds() + PATIENCE
+    crew.asked, crew.team, crew.again = wanted, team, seconds() + PATIENCE
     if why:
         warn_of_fewer(wanted, team, why)
     return team
+
+
+cdef int useful(int wanted) noexcept nogil:
+    """How many of `wanted` threads there is any use for: not more than CPUs, or than another library's settings allow now
+    (threadpoolctl sets the number of the calling thread)."""
+    cdef int most = openmp.most_threads()
+    if most < _told:
+        wanted = min(wanted, most)
+    return wanted if _forced else min(wanted, _cpus)
+
+
+cdef bint is_forced() noexcept nogil:
+    return _forced
+
+
+cdef void force(bint forced) noexcept:
+    """Whether a call of so many threads has so many, also where there are fewer CPUs, or one thread is faster."""
+    global _forced
+    _forced = forced
 
 
 cdef int capped(int wanted) except -1:
@@ -326,12 +484,6 @@ cdef int startable(int count) noexcept nogil:
     pthread_attr_destroy(&attr)
     free(probes)
     return started
-
-
-cdef void call_together(Muster *muster, int team) noexcept nogil:
-    """A parallel region in which every thread says that it is there."""
-    with parallel(num_threads=team):
-        report(muster)
 
 
 cdef double seconds() noexcept nogil:

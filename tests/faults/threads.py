@@ -3,44 +3,73 @@
 from . import Fault
 
 TEAMS, CPU, THREADS = "fastbp/_core/teams.pyx", "fastbp/_core/cpu.pyx", "fastbp/_core/threads.py"
+QUEUE, PACE = "csrc/queue.c", "fastbp/_core/pace.pyx"
 OF_TEAMS = "tests/test_teams.py::test_"
 STORY = "tests/test_quiet.py::test_the_callers_error_state_changes_nothing"
 
 FAULTS = [
     Fault(
-        what="OpenMP's pool is not ended before a fork",
+        what="a child believes in its parent's threads",
         file=TEAMS,
-        old="    elif _end_pool is not NULL and _end_pool() == 0:",
-        new="    elif True:",
+        old="    _generation += 1\n    forget_threads()\n",
+        new="    _generation += 1\n",
         red=(OF_TEAMS + "a_fork_after_the_team_of_another_library",),
     ),
     Fault(
-        what="a pool that could not be ended counts as ended",
+        what="who finds the team at another's job posts his own",
         file=TEAMS,
-        old="    elif _end_pool is not NULL and _end_pool() == 0:",
-        new="    elif _end_pool is not NULL and _end_pool() <= 0:",
-        red=(OF_TEAMS + "a_fork_in_a_team_of_another_library",),
+        old="    if team < 2 or not try_lock(&crew.busy):\n",
+        new="    if team < 2:\n",
+        red=(OF_TEAMS + "callers_at_the_same_time",),
     ),
     Fault(
-        what="a process forked from one without teams forgets it",
+        what="a signal of the process ends it in a thread of the team",
         file=TEAMS,
-        old="        seat.left_behind = _cut_off\n",
-        new="        seat.left_behind = False\n",
-        red=(OF_TEAMS + "an_import_after_a_fork",),
+        old="    leave_signals()\n",
+        new="",
+        red=(OF_TEAMS + "signals_of_the_process_are_for_other_threads",),
     ),
     Fault(
-        what="an import in a forked process does not ask who was there before",
-        file=CPU,
-        old="        teams.cut_off() ",
-        new="        pass ",
-        red=(OF_TEAMS + "an_import_after_a_fork",),
+        what="another library's limit of threads is not seen",
+        file=TEAMS,
+        old="    if most < _told:\n",
+        new="    if most < 0:\n",
+        red=(OF_TEAMS + "a_limit_of_another_library",),
     ),
     Fault(
-        what="every import in a forked process counts as one after a team",
-        file=THREADS,
-        old="return os.path.realpath(file) in BEFORE",
-        new="return True",
-        red=(OF_TEAMS + "an_import_after_a_fork",),
+        what="a thread takes tasks of a job of fewer threads",
+        file=QUEUE,
+        old="        if (open & CLOSED || member >= team) {\n",
+        new="        if (open & CLOSED) {\n",
+        red=("tests/test_queue.py::test_a_job_of_fewer_threads_is_nobody_elses",),
+    ),
+    Fault(
+        what="a lane that was not used for long seems to be of a later phase",
+        file=QUEUE,
+        old="    keep_lanes_young(queue);\n",
+        new="",
+        red=("tests/test_queue.py::test_phases_go_on_where_their_numbers_come_round",),
+    ),
+    Fault(
+        what="a thread wakes for no job that was posted while it fell asleep",
+        file=QUEUE,
+        old="    if (bits) wakes(&queue->posted, bits);\n",
+        new="",
+        red=("tests/test_queue.py::test_a_job_of_fewer_threads_is_nobody_elses",),
+    ),
+    Fault(
+        what="a caller that is put aside is a reason for a team",
+        file=PACE,
+        old="(min(seconds / steps, 2 * usual) - usual)",
+        new="(seconds / steps - usual)",
+        red=("tests/test_pace.py::test_a_caller_that_is_put_aside_is_no_reason_for_a_team",),
+    ),
+    Fault(
+        what="a team that disappoints is tried as often as any",
+        file=PACE,
+        old="min(2 * pace.wait, SELDOM)",
+        new="AGAIN",
+        red=("tests/test_pace.py::test_a_team_that_disappoints_is_tried_more_seldom",),
     ),
     Fault(
         what="a network stays locked in the child by a thread that is not there",
@@ -66,15 +95,15 @@ FAULTS = [
     Fault(
         what="a team that could not be had once is never tried again",
         file=TEAMS,
-        old="seconds() < seat.again)",
+        old="seconds() < crew.again)",
         new="True)",
         red=(OF_TEAMS + "a_shortage_that_passes",),
     ),
     Fault(
         what="stacks of OpenMP's threads are not measured",
         file=TEAMS,
-        old="if muster.least_stack < STACK:",
-        new="if muster.least_stack < 1024:",
+        old="if crew.least_stack < STACK:",
+        new="if crew.least_stack < 1024:",
         red=(OF_TEAMS + "stacks_of_openmps_threads_that_are_too_small",),
     ),
     Fault(
@@ -150,8 +179,8 @@ FAULTS = [
     Fault(
         what="OpenMP is asked for threads in places without a CPU",
         file=CPU,
-        old="teams.refuse(_unusable)\n",
-        new="",
+        old="len(_allowed()), _unusable)",
+        new="len(_allowed()), \"\")",
         red=("tests/test_cpu.py::test_places_without_a_cpu",),
     ),
     Fault(
@@ -185,8 +214,8 @@ FAULTS = [
     Fault(
         what="LLVM's runtime is taken to renew itself in a forked process, which it was told not to",
         file="fastbp/_core/cpu.pyx",
-        old="teams.watch_forks(NULL, _threads.renews_after_fork(), _threads.openmp_stack(llvm=True))",
-        new="teams.watch_forks(NULL, True, _threads.openmp_stack(llvm=True))",
+        old="teams.begin(not llvm or _threads.renews_after_fork(), ",
+        new="teams.begin(True, ",
         red=("tests/test_promises.py::test_a_process_forked_after_training_still_trains",),
         environ=(("CC", "clang"),),
     ),

@@ -1,0 +1,198 @@
+/* queue.c - how a team of threads that stay together shares out its work; see fastbp.h. */
+#include <string.h>
+#if defined __linux__
+#include <linux/futex.h>
+#include <limits.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
+#include <pthread.h>
+#endif
+#include "fastbp.h"
+
+/* A phase's number and a number of tasks in one word, so that both are of one moment. At a phase each half microsecond the
+ * numbers come round in three days: whichever of two was later is told by their difference. */
+enum { FIELD = 24, PHASE = 63 - FIELD };
+static const uint64_t TASKS = ((uint64_t)1 << FIELD) - 1, PHASES = ((uint64_t)1 << PHASE) - 1, CLOSED = (uint64_t)1 << 63;
+
+static uint64_t phase_of(uint64_t word) { return word >> FIELD & PHASES; }
+static int is_later(uint64_t a, uint64_t b) { return (int64_t)((a - b) << (64 - PHASE)) > 0; }
+
+/* ---- sleep --------------------------------------------------------------------------------------------------- */
+
+/* A thread that yields instead of sleeping gives its whole share of the processor away to other programs. A sleeper is
+ * woken at once, and in its turn.
+ * `sleeps_on` returns at once where *word is not `seen` any more, and may return for no reason. Who is to wake it changes the
+ * word before he looks whether anybody sleeps, and a sleeper says that he does before he looks at the word. */
+#if defined __linux__
+static void sleeps_on(int32_t *word, int32_t seen, uint32_t bits)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, seen, NULL, NULL, bits);
+}
+static void wakes(int32_t *word, uint32_t bits)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, bits);
+}
+#else
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static void sleeps_on(int32_t *word, int32_t seen, uint32_t bits)
+{
+    (void)bits;
+    pthread_mutex_lock(&lock);
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == seen) pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+}
+static void wakes(int32_t *word, uint32_t bits)
+{
+    (void)word, (void)bits;
+    pthread_mutex_lock(&lock);
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+#endif
+
+static void relax(void)
+{
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#elif defined __aarch64__
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Waits for the phase after `open`, as a thread of the job. */
+static void wait_for_phase(fbp_queue *queue, uint64_t open)
+{
+    for (int32_t i = __atomic_load_n(&queue->spins, __ATOMIC_RELAXED); i > 0; i--) {
+        if (__atomic_load_n(&queue->open, __ATOMIC_ACQUIRE) != open) return;
+        relax();
+    }
+    __atomic_add_fetch(&queue->asleep, 1, __ATOMIC_SEQ_CST);
+    int32_t opened = __atomic_load_n(&queue->opened, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&queue->open, __ATOMIC_SEQ_CST) == open) sleeps_on(&queue->opened, opened, ~0u);
+    __atomic_sub_fetch(&queue->asleep, 1, __ATOMIC_SEQ_CST);
+}
+
+static int bit_of(int member) { return member % FBP_BITS; }
+
+/* Waits for the job after the one that was the `posted`-th, as a thread that has no part in that. */
+static void wait_for_job(fbp_queue *queue, int member, int32_t posted)
+{
+    for (int32_t i = __atomic_load_n(&queue->rest, __ATOMIC_RELAXED); i > 0; i--) {
+        if (__atomic_load_n(&queue->posted, __ATOMIC_ACQUIRE) != posted) return;
+        relax();
+    }
+    __atomic_add_fetch(&queue->resting[bit_of(member)], 1, __ATOMIC_SEQ_CST);
+    sleeps_on(&queue->posted, posted, (uint32_t)1 << bit_of(member));
+    __atomic_sub_fetch(&queue->resting[bit_of(member)], 1, __ATOMIC_SEQ_CST);
+}
+
+static void wake_resting(fbp_queue *queue, int team)
+{
+    uint32_t bits = 0;
+    __atomic_add_fetch(&queue->posted, 1, __ATOMIC_SEQ_CST);
+    for (int member = 1; member < team && member <= FBP_BITS; member++)
+        if (__atomic_load_n(&queue->resting[bit_of(member)], __ATOMIC_SEQ_CST) > 0) bits |= (uint32_t)1 << bit_of(member);
+    if (bits) wakes(&queue->posted, bits);
+}
+
+/* ---- work ---------------------------------------------------------------------------------------------------- */
+
+void fbp_start(fbp_queue *queue)
+{
+    memset(queue, 0, sizeof *queue);
+    queue->open = CLOSED;
+}
+
+/* A lane that no phase has used for a day and a half would seem to be of a later one. So all of them are told the time now
+ * and then, while nobody can have a task. */
+static void keep_lanes_young(fbp_queue *queue)
+{
+    enum { ERA = 30 };
+    uint64_t phase = phase_of(queue->open);
+    if (phase >> ERA == queue->era) return;
+    queue->era = phase >> ERA;
+    for (int i = 0; i < FBP_LANES; i++) __atomic_store_n(&queue->lane[i].taken, phase << FIELD, __ATOMIC_RELAXED);
+}
+
+void fbp_post(fbp_queue *queue, const void *job, int team, int crowded, int tasks)
+{
+    /* About 2 ms, or 20 us: a sleeper wakes some 30 us late, which is as long as a step of a small network. */
+    enum { PATIENT = 100000, CROWDED = 1000, REST = 2500 };
+    keep_lanes_young(queue);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* who sees what follows sees that the last job was closed */
+    __atomic_store_n(&queue->job, job, __ATOMIC_RELAXED);
+    __atomic_store_n(&queue->number, queue->number + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&queue->team, team, __ATOMIC_RELAXED);
+    __atomic_store_n(&queue->lanes, team < FBP_LANES ? team : FBP_LANES, __ATOMIC_RELAXED);
+    __atomic_store_n(&queue->spins, crowded ? CROWDED : PATIENT, __ATOMIC_RELAXED);
+    __atomic_store_n(&queue->rest, crowded ? CROWDED : REST, __ATOMIC_RELAXED);
+    fbp_open(queue, tasks);
+    wake_resting(queue, team);
+}
+
+void fbp_open(fbp_queue *queue, int tasks)
+{
+    /* Between two phases nobody but the caller writes: the last one is finished and the next one is not open. */
+    uint64_t phase = (phase_of(queue->open) + 1) & PHASES;
+    __atomic_store_n(&queue->left, tasks, __ATOMIC_RELAXED);
+    __atomic_store_n(&queue->open, phase << FIELD | (tasks > 0 ? (uint64_t)tasks : CLOSED), __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&queue->opened, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&queue->asleep, __ATOMIC_SEQ_CST) > 0) wakes(&queue->opened, ~0u);
+}
+
+/* The next of a lane's `count` tasks of a phase, or -1. Nobody sets a lane back for a new phase: its count of an older
+ * phase means none. A thread that comes late with an old phase finds that phase's tasks taken, or a newer one. */
+static int64_t take_from(fbp_lane *lane, uint64_t phase, uint64_t count)
+{
+    uint64_t taken = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
+    for (;;) {
+        uint64_t next = phase_of(taken) == phase ? taken & TASKS : 0;
+        if (next >= count || is_later(phase_of(taken), phase)) return -1;
+        if (__atomic_compare_exchange_n(&lane->taken, &taken, phase << FIELD | (next + 1), 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+            return (int64_t)next;
+    }
+}
+
+static int take(fbp_queue *queue, int member, uint64_t open, int lanes)
+{
+    int tasks = (int)(open & TASKS);
+    for (int i = 0; i < lanes; i++) {
+        int lane = (member + i) % lanes;
+        int count = tasks > lane ? (tasks - lane + lanes - 1) / lanes : 0;
+        int64_t next = take_from(&queue->lane[lane], phase_of(open), (uint64_t)count);
+        if (next >= 0) return lane + (int)next * lanes;
+    }
+    return -1;
+}
+
+int fbp_take(fbp_queue *queue, int member, uint64_t *number)
+{
+    for (;;) {
+        int32_t posted = __atomic_load_n(&queue->posted, __ATOMIC_ACQUIRE); /* before `open`: a job that is missed counts */
+        uint64_t open = __atomic_load_n(&queue->open, __ATOMIC_ACQUIRE);
+        if (open & CLOSED && (member == 0 || __atomic_load_n(&queue->ended, __ATOMIC_ACQUIRE))) return -1;
+        int lanes = __atomic_load_n(&queue->lanes, __ATOMIC_RELAXED), team = __atomic_load_n(&queue->team, __ATOMIC_RELAXED);
+        *number = __atomic_load_n(&queue->number, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&queue->open, __ATOMIC_RELAXED) != open) continue; /* these may be the next job's */
+        if (open & CLOSED || member >= team) {
+            wait_for_job(queue, member, posted);
+        } else {
+            int task = take(queue, member, open, lanes);
+            if (task >= 0) return task;
+            wait_for_phase(queue, open);
+        }
+    }
+}
+
+int fbp_finish(fbp_queue *queue) { return __atomic_sub_fetch(&queue->left, 1, __ATOMIC_ACQ_REL) == 0; }
+
+void fbp_end(fbp_queue *queue)
+{
+    __atomic_store_n(&queue->ended, 1, __ATOMIC_SEQ_CST);
+    fbp_open(queue, 0);
+    wake_resting(queue, FBP_BITS + 1);
+}
