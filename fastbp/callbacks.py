@@ -39,8 +39,9 @@ class History:
 
     def append(self, epoch, logs):
         """Adds the values of one finished epoch."""
-        for name in logs:
-            self._list(name)
+        if logs.keys() - self.history.keys():
+            for name in logs:
+                self._list(name)
         values = [logs.get(name, math.nan) for name in self.history]
         # one call of C's that appends to all of them: Ctrl-C cannot leave some an epoch ahead of the others
         deque(map(list.append, [self.epoch, *self.history.values()], [epoch, *values]), maxlen=0)
@@ -52,7 +53,9 @@ class History:
 
     def _list(self, name):
         """The values of this name: NaN of the epochs before it was there."""
-        return self.history.setdefault(name, [math.nan] * len(self.epoch))
+        if name not in self.history:
+            self.history[name] = [math.nan] * len(self.epoch)
+        return self.history[name]
 
     def plot(self, path=None):
         """Draws loss and accuracy over the epochs, into the file `path` where given (needs matplotlib)."""

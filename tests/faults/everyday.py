@@ -9,6 +9,14 @@ MISSING, FRAMES = "tests/test_missing.py", "tests/test_frames.py"
 
 FAULTS = [
     Fault(
+        what="each epoch of a History costs as much as there were epochs",
+        file="fastbp/callbacks.py",
+        old="        if name not in self.history:\n            self.history[name] = [math.nan] * len(self.epoch)\n"
+            "        return self.history[name]\n",
+        new="        return self.history.setdefault(name, [math.nan] * len(self.epoch))\n",
+        red=("tests/test_callbacks.py::test_an_epoch_costs_the_same_however_many_there_were",),
+    ),
+    Fault(
         what="a metric of one output has all differences of targets and predictions",
         file="fastbp/metrics.py",
         old="_locked(p[:, 0] if self.y.ndim == 1 and p.shape[1] == 1 else p), {}\n",
