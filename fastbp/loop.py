@@ -350,6 +350,7 @@ class Job:
 @quiet
 def _mean_loss(losses, whole, share, share_of_rest):
     """The mean over the samples, a float, of the losses of batches: of `whole` ones, and of the rest."""
-    shares = np.full(len(losses), share)
+    shares = np.empty(len(losses))  # np.full takes a microsecond more
+    shares.fill(share)
     shares[whole:] = share_of_rest
     return float(losses @ shares)
