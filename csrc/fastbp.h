@@ -239,5 +239,6 @@ void fbp_open(fbp_queue *queue, int tasks); /* begins a phase of 1 task or more;
 int fbp_take(fbp_queue *queue, int member, uint64_t *number);
 int fbp_finish(fbp_queue *queue); /* after every task taken: 1 if it was the phase's last, else 0 */
 void fbp_end(fbp_queue *queue);   /* the other threads leave; the queue must be closed */
+void fbp_forked(void);            /* in a forked process: threads that slept are not there */
 
 #endif

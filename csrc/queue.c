@@ -33,6 +33,7 @@ static void wakes(int32_t *word, uint32_t bits)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, bits);
 }
+void fbp_forked(void) {}
 #else
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -49,6 +50,11 @@ static void wakes(int32_t *word, uint32_t bits)
     pthread_mutex_lock(&lock);
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
+}
+void fbp_forked(void)
+{
+    pthread_mutex_init(&lock, NULL);
+    pthread_cond_init(&changed, NULL);
 }
 #endif
 

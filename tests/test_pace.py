@@ -97,6 +97,33 @@ def test_a_team_that_disappoints_is_tried_more_seldom(left):
     assert together < 0.1 * 20
 
 
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("pause", [10.0, 3600.0])
+def test_a_pause_is_no_reason_for_long(which, pause):
+    """A trial in which the whole process was stopped."""
+    machine = Machine(6e-4, 1e-3) if which else Machine(1e-3, 6e-4)
+    machine.run(3.0)
+    cost = list(machine.cost)
+    while machine.chooser.choose(2, machine.now) != which:
+        machine.stretch()
+    steps = machine.chooser.stretch(bool(which), 10**9)
+    machine.now += pause
+    machine.chooser.note(bool(which), steps, pause, machine.now)
+    machine.cost = cost[::-1]  # and now the other one is faster
+    machine.run(1.5)
+    assert machine.run(1.0) == pytest.approx(1.0 - (cost[1] < cost[0]), abs=0.1)
+
+
+def test_a_team_a_hundred_times_slower_is_left_at_once():
+    machine = Machine(2e-6, 1.2e-6)
+    machine.run(0.5)
+    machine.cost[1] = 1.2e-4
+    begun = machine.now
+    while machine.chooser.choose(2, machine.now):
+        machine.stretch()
+    assert machine.now - begun < 0.06
+
+
 def test_another_team_is_another_question():
     chooser = Chooser()
     for now in range(100):

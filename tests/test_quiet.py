@@ -184,7 +184,7 @@ def estimators(dtype):
     weights = np.full(50, 1e-30)
     classifier = MLPClassifier(epochs=3, dtype=dtype, random_state=0, validation_split=0.2, l2=1e-30,
                                optimizer=fb.SGD(lr=fb.schedules.Exponential(0.1, 1e-6)))
-    classifier.fit(X, labels, weights).partial_fit(X, labels)
+    classifier.fit(X, labels, weights).set_params(validation_split=0.0).partial_fit(X, labels)
     regressor = MLPRegressor(epochs=3, dtype=dtype, random_state=0).fit(X, times(Y, 1e-30), weights)
     return [classifier.predict_proba(times(X, 1e-30)), classifier.predict(X), regressor.predict(times(X, 1e-30))]
 

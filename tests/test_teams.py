@@ -305,6 +305,47 @@ def test_fewer_threads_than_the_system_starts(room, had):
 
 @LINUX
 @OPENMP
+@pytest.mark.parametrize("environ", [{"OMP_THREAD_LIMIT": "2"}, {"OMP_DYNAMIC": "true"}, {"OMP_STACKSIZE": "24k"}, {}])
+@pytest.mark.parametrize("wanted", [2, 4])
+def test_what_openmp_refuses_is_not_waited_for(environ, wanted):
+    """A second later as little as at once."""
+    words, errors = run(f"""
+        import time
+        import fastbp as fb
+        fb.cpu.force_teams(True)
+        bits = train(threads=1)
+        for _ in range(2):
+            print(train(threads={wanted}) == bits)
+            time.sleep(1.1)
+        signal.alarm(20)
+        print(train(threads={wanted}) == bits)
+    """, **environ)
+    assert words == ["True"] * 3, errors
+
+
+@LINUX
+@OPENMP
+@pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda pid: ())(0)) < 2, reason="one CPU")
+def test_a_team_runs_where_the_process_may():
+    """Not only where the thread may that was the first to want one."""
+    words, errors = run("""
+        import fastbp as fb
+        before, cpus = set(os.listdir("/proc/self/task")), os.sched_getaffinity(0)
+        def work():
+            os.sched_setaffinity(0, {min(cpus)})
+            train(threads=2)
+            ours.update(int(task) for task in os.listdir("/proc/self/task") if task not in before)
+            ours.remove(threading.get_native_id())
+        ours = set()
+        thread = threading.Thread(target=work)
+        thread.start(); thread.join()
+        print(len(ours), all(os.sched_getaffinity(task) == cpus for task in ours))
+    """, FASTBP_NUM_THREADS="1")
+    assert words == ["2", "True"], errors
+
+
+@LINUX
+@OPENMP
 def test_a_shortage_that_passes():
     words, errors = run(LIMITED + textwrap.dedent("""
         import time

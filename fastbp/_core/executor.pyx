@@ -276,6 +276,8 @@ cdef void run_at_pace(Program *p, Call *call, Pace *pace, int team) noexcept nog
 
 cdef int start(Program *p, Call *call, Pace *pace, int team) except -1:
     """Runs the call on at most `team` threads."""
+    if call.steps < 1:
+        return 0
     team = cpu.team_limit(team)
     p.broken = False
     with nogil:

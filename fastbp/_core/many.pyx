@@ -67,6 +67,8 @@ cdef void run_network(const Job *job, Desk *desk, int task) noexcept nogil:
     """All steps of one network."""
     cdef Member *member = &(<const ManyJob *>job).members[task]
     member.program.broken = False
+    if member.call.steps < 1:
+        return
     run_alone(member.program, &member.call, begin(member.program, &member.call))
 
 

@@ -50,7 +50,7 @@ cdef extern from *:
     int threads_here "omp_get_num_threads"() nogil          # in a region
     int most_threads "omp_get_max_threads"() nogil          # of the next region of the calling thread
     int thread_limit "omp_get_thread_limit"() nogil
-    int places "fastbp_places"()
+    int places "fastbp_places"() nogil
     int place_size "fastbp_place_size"(int place)
     void place_cpus "fastbp_place_cpus"(int place, int *cpus)
     const char *runtime "fastbp_runtime"(int *llvm)

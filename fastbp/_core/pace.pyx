@@ -29,6 +29,7 @@ cdef double WARM = 5e-5         # of a trial that do not count
 cdef double TRIAL = 3e-4        # of a trial that count
 cdef double LONG = 5e-4         # a step that takes longer needs no warming
 cdef double STRETCH = 4e-3      # from one look at the clock to the next
+cdef double TEAMS = 5e-4        # of a team, which may have become a hundred times slower meanwhile
 cdef double AGAIN = 4e-2        # from one trial to the next, where the other one may be faster
 cdef double SELDOM = 0.32       # the same where a team has disappointed
 cdef double SOON = 0.1          # a team that is dropped sooner has
@@ -71,7 +72,7 @@ cdef bint choose(Pace *pace, int team, double now) noexcept nogil:
 
 cdef Py_ssize_t stretch(const Pace *pace, bint together, Py_ssize_t left) noexcept nogil:
     """How many of the steps that are left to take before the next look."""
-    cdef double seconds = WARM if pace.state == WARMS else TRIAL if pace.state == MEASURES else STRETCH
+    cdef double seconds = WARM if pace.state == WARMS else TRIAL if pace.state == MEASURES else TEAMS if together else STRETCH
     cdef double step = pace.fastest if pace.state == MEASURES and pace.steps > 0 else pace.step[together]
     cdef Py_ssize_t least = STEPS if pace.state == SETTLED else 1
     if step == 0:
@@ -105,7 +106,7 @@ cdef void note(Pace *pace, bint together, Py_ssize_t steps, double seconds, doub
 
 
 cdef void note_trial(Pace *pace, bint together, Py_ssize_t steps, double seconds) noexcept nogil:
-    cdef double step = seconds / steps
+    cdef double step = seconds / steps, fair
     if pace.state == WARMS and (step < LONG or pace.step[together] == 0):
         pace.measured += seconds
         if pace.measured >= WARM:
@@ -123,7 +124,8 @@ cdef void note_trial(Pace *pace, bint together, Py_ssize_t steps, double seconds
     if pace.wait < AGAIN or step > LONG:
         pace.wait = AGAIN
     if step > LONG and pace.step[not together] > 0:
-        pace.wait += PRICE * max(0, pace.measured - pace.steps * pace.step[not together])
+        fair = pace.steps * pace.step[not together]
+        pace.wait += PRICE * min(max(0, pace.measured - fair), 2 * fair)    # a pause of hours is no price
     pace.measured, pace.steps = 0, 0
 
 

@@ -8,12 +8,14 @@ Whether the operating system has the threads is found out before OpenMP is asked
 cannot start one. A fork leaves all threads but the forking one behind: the child begins a team of its own.
 """
 from cython.parallel cimport parallel
+from libc.math cimport INFINITY
 from libc.stdint cimport SIZE_MAX, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from fastbp._core cimport openmp
 from fastbp._core.kernels cimport fbp_queue
+from fastbp._core.pthreads cimport *
 
 from . import threads as _threads
 
@@ -79,14 +81,25 @@ cdef extern from *:
     static void fastbp_wait_until_gone(long number) { (void)number; }
     #endif
 
-    /* The process's signals are for threads that know of them: this one, and those that it starts, take only faults of their
-     * own. */
-    static void fastbp_leave_signals(void)
+    /* The process's signals are for threads that know of them. What is started between these two takes only faults of its
+     * own: threads are born with the mask of whoever starts them. */
+    static __thread sigset_t fastbp_mask;
+    static void fastbp_hold_signals(void)
     {
         sigset_t all;
         sigfillset(&all);
         sigdelset(&all, SIGSEGV), sigdelset(&all, SIGBUS), sigdelset(&all, SIGFPE), sigdelset(&all, SIGILL);
-        pthread_sigmask(SIG_SETMASK, &all, NULL);
+        pthread_sigmask(SIG_SETMASK, &all, &fastbp_mask);
+    }
+    static void fastbp_take_signals(void) { pthread_sigmask(SIG_SETMASK, &fastbp_mask, NULL); }
+
+    /* A thread may run where its process's first one may, not only where the one that happened to start it does. */
+    static void fastbp_run_anywhere(void)
+    {
+    #if defined __linux__
+        cpu_set_t cpus;
+        if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0) sched_setaffinity(0, sizeof cpus, &cpus);
+    #endif
     }
 
     static fbp_queue fastbp_the_queue __attribute__((aligned(128)));
@@ -94,7 +107,9 @@ cdef extern from *:
     size_t stack_left "fastbp_stack_left"() noexcept nogil
     long thread_number "fastbp_thread_number"() noexcept nogil
     void wait_until_gone "fastbp_wait_until_gone"(long number) noexcept nogil
-    void leave_signals "fastbp_leave_signals"() noexcept nogil
+    void hold_signals "fastbp_hold_signals"() noexcept nogil
+    void take_signals "fastbp_take_signals"() noexcept nogil
+    void run_anywhere "fastbp_run_anywhere"() noexcept nogil
     fbp_queue queue "fastbp_the_queue"
 
 cdef extern from "fastbp.h" nogil:
@@ -104,6 +119,7 @@ cdef extern from "fastbp.h" nogil:
     int fbp_take(fbp_queue *queue, int member, uint64_t *number)
     int fbp_finish(fbp_queue *queue)
     void fbp_end(fbp_queue *queue)
+    void fbp_forked()
 
 cdef extern from *:
     """
@@ -113,31 +129,6 @@ cdef extern from *:
     """
     bint try_lock "fastbp_try_lock"(int *word) noexcept nogil
     void unlock "fastbp_unlock"(int *word) noexcept nogil
-
-cdef extern from "pthread.h" nogil:
-    ctypedef struct pthread_t:
-        pass
-    ctypedef struct pthread_attr_t:
-        pass
-    ctypedef struct pthread_mutex_t:
-        pass
-    int pthread_attr_init(pthread_attr_t *attr) nogil
-    int pthread_attr_setstacksize(pthread_attr_t *attr, size_t size) nogil
-    int pthread_attr_destroy(pthread_attr_t *attr) nogil
-    int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *) noexcept nogil,
-                       void *argument) nogil
-    int pthread_join(pthread_t thread, void **result) nogil
-    int pthread_mutex_init(pthread_mutex_t *mutex, const void *attr) nogil
-    int pthread_mutex_lock(pthread_mutex_t *mutex) nogil
-    int pthread_mutex_unlock(pthread_mutex_t *mutex) nogil
-    int pthread_mutex_destroy(pthread_mutex_t *mutex) nogil
-    ctypedef struct pthread_cond_t:
-        pass
-    int pthread_cond_init(pthread_cond_t *cond, const void *attr) nogil
-    int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex) nogil
-    int pthread_cond_broadcast(pthread_cond_t *cond) nogil
-    int pthread_detach(pthread_t thread) nogil
-    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil, void (*child)() noexcept nogil)
 
 # The deepest kernels (maps of three operands) take 13 KB, what calls them 1 KB. A signal that arrives meanwhile puts the
 # vector registers on the stack too: 3 KB, or 11 KB on a CPU with matrix registers.
@@ -162,7 +153,8 @@ cdef struct Crew:
     pthread_mutex_t lock
     pthread_cond_t changed
     bint kept                       # there is a keeper
-    int wanted                      # of the region that is there, or comes next: threads, the keeper included
+    long round                      # of the region that is there, or comes next: its number,
+    int wanted                      # and its threads, the keeper included
     int coming                      # that OpenMP gives it, the keeper included; 0 before it begins
     int there                       # that have come; the keeper is none of them
     size_t least_stack              # of those
@@ -198,6 +190,7 @@ cdef void after_fork() noexcept nogil:
     global _cut_off, _generation
     _cut_off = _cut_off or (crew.kept and not _recovers)
     _generation += 1
+    fbp_forked()
     forget_threads()
 
 
@@ -298,29 +291,31 @@ cdef void serve(int member) noexcept nogil:
 
 cdef void *keep(void *argument) noexcept nogil:
     """The keeper: opens a region of as many threads as are wanted, and waits until others are wanted."""
-    cdef int wanted = 0
-    leave_signals()
+    cdef long round = 0
+    cdef int wanted
+    if openmp.places() == 0:
+        run_anywhere()
     while True:
         pthread_mutex_lock(&crew.lock)
-        while crew.wanted == wanted:
+        while crew.round == round:
             pthread_cond_wait(&crew.changed, &crew.lock)
-        wanted = crew.wanted
+        round, wanted = crew.round, crew.wanted
         pthread_mutex_unlock(&crew.lock)
         fbp_start(&queue)
         with parallel(num_threads=wanted):
             if openmp.thread_number() == 0:
-                wait_for_change(wanted)
+                wait_for_next(round)
             else:
                 come_in()
                 serve(openmp.thread_number())
 
 
-cdef void wait_for_change(int wanted) noexcept nogil:
-    """The keeper, within its region, which stays as long as so many threads are wanted."""
+cdef void wait_for_next(long round) noexcept nogil:
+    """The keeper, within its region, which stays until another one is wanted."""
     pthread_mutex_lock(&crew.lock)
     crew.coming = openmp.threads_here()
     pthread_cond_broadcast(&crew.changed)
-    while crew.wanted == wanted:
+    while crew.round == round:
         pthread_cond_wait(&crew.changed, &crew.lock)
     pthread_mutex_unlock(&crew.lock)
 
@@ -353,6 +348,7 @@ cdef void gather(int wanted) noexcept nogil:
     """Lets the keeper open a region of `wanted` threads, itself included, and waits until they are there."""
     fbp_end(&queue)
     pthread_mutex_lock(&crew.lock)
+    crew.round += 1
     crew.wanted, crew.coming, crew.there, crew.least_stack = wanted, 0, 0, SIZE_MAX
     pthread_cond_broadcast(&crew.changed)
     while crew.coming == 0 or crew.there < crew.coming - 1:
@@ -382,29 +378,33 @@ cdef int grown(int wanted) except -1:
 
     Nobody else lets it grow meanwhile: two threads that both found room for the last one would end the process.
     """
-    cdef int had = crew.team, team = wanted, started
-    why = _refused
-    if why:
-        team = 1
+    cdef int had = crew.team, team = wanted, startable_
+    cdef size_t stack = SIZE_MAX
+    if _refused:
+        warn_of_fewer(wanted, 1, _refused)
+        return 1
+    with nogil:
+        hold_signals()
+        startable_ = had + (startable(wanted - had) if has_keeper() else 0)
+        if startable_ > had:
+            gather(min(wanted, startable_))
+            team, stack = crew.coming, crew.least_stack
+        else:
+            team = had
+        take_signals()
+        # before anything can be raised; what OpenMP and its stacks forbid is not tried again
+        crew.asked, crew.team = wanted, 1 if stack < STACK else team
+        crew.again = INFINITY if stack < STACK or team < min(wanted, startable_) else seconds() + PATIENCE
+    if stack < STACK:
+        why = (f"the stacks of OpenMP's threads have {stack // 1024} KB, expected {STACK // 1024} KB; set OMP_STACKSIZE=1M "
+               "before Python starts")
+    elif team < min(wanted, startable_):
+        why = "OpenMP starts no more (OMP_THREAD_LIMIT, OMP_DYNAMIC)"
     else:
-        started = startable(team - had) if has_keeper() else 0
-        if had + started < team:
-            team = had + started
-            why = "the system starts no more (ulimit -u and -v, or the container's pids.max)"
-    if team > had:
-        with nogil:
-            gather(team)
-        team = crew.coming
-        if team < wanted and not why:
-            why = "OpenMP starts no more (OMP_THREAD_LIMIT, OMP_DYNAMIC)"
-        if crew.least_stack < STACK:
-            team = 1
-            why = (f"the stacks of OpenMP's threads have {crew.least_stack // 1024} KB, expected {STACK // 1024} KB; "
-                   "set OMP_STACKSIZE=1M before Python starts")
-    crew.asked, crew.team, crew.again = wanted, team, seconds() + PATIENCE
-    if why:
-        warn_of_fewer(wanted, team, why)
-    return team
+        why = "the system starts no more (ulimit -u and -v, or the container's pids.max)"
+    if crew.team < wanted:
+        warn_of_fewer(wanted, crew.team, why)
+    return crew.team
 
 
 cdef int useful(int wanted) noexcept nogil:
