@@ -391,20 +391,23 @@ static long check_pack(const fbp_table *table, const fbp_kernel *kernel)
 
 /* ---- the rest --------------------------------------------------------------------------------------------------- */
 
-enum { PHASES = 2000, TASKS = 7 };
+enum { JOBS = 40, PHASES_OF_JOB = 50, PHASES = JOBS * PHASES_OF_JOB, TASKS = 7 };
 static fbp_queue queue;
 static int phase, done[PHASES][TASKS];
 
+/* A thread of the team, until it is to leave; thread 0 until the job is over. */
 static void *take_tasks(void *member)
 {
     long wrong = 0;
-    for (int task; (task = fbp_take(&queue, (int)(size_t)member)) >= 0;) {
+    uint64_t job;
+    for (int task; (task = fbp_take(&queue, (int)(size_t)member, &job)) >= 0;) {
+        wrong += job != (uint64_t)(phase / PHASES_OF_JOB + 1);
         if (phase > 0)
             for (int i = 0; i < TASKS; i++) wrong += done[phase - 1][i] != 1;
         done[phase][task]++;
         if (!fbp_finish(&queue)) continue;
         phase++;
-        fbp_open(&queue, phase < PHASES ? TASKS : 0);
+        fbp_open(&queue, phase % PHASES_OF_JOB ? TASKS : 0);
     }
     return (void *)wrong;
 }
@@ -426,12 +429,16 @@ static int check_portable(void)
 
 static int check_dispatch(void)
 {
-    pthread_t thread[3];
+    pthread_t thread[2];
     long wrong = fbp_threefry(0x0370734413198A2E, 0x85A308D3243F6A88) != 0x483DF7A0C4923A9C;
-    fbp_start(&queue, 3, 1);
-    fbp_open(&queue, TASKS);
-    for (size_t i = 0; i < 3; i++) pthread_create(&thread[i], NULL, take_tasks, (void *)i);
-    for (size_t i = 0; i < 3; i++) {
+    fbp_start(&queue);
+    for (size_t i = 0; i < 2; i++) pthread_create(&thread[i], NULL, take_tasks, (void *)(i + 1));
+    for (int job = 0; job < JOBS; job++) {
+        fbp_post(&queue, NULL, 3, job % 2, TASKS);
+        wrong += (long)take_tasks(0);
+    }
+    fbp_end(&queue);
+    for (size_t i = 0; i < 2; i++) {
         void *early;
         pthread_join(thread[i], &early);
         wrong += (long)early;
