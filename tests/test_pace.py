@@ -97,21 +97,21 @@ def test_a_team_that_disappoints_is_tried_more_seldom(left):
     assert together < 0.1 * 20
 
 
-@pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("pause", [10.0, 3600.0])
-def test_a_pause_is_no_reason_for_long(which, pause):
-    """A trial in which the whole process was stopped."""
-    machine = Machine(6e-4, 1e-3) if which else Machine(1e-3, 6e-4)
-    machine.run(3.0)
-    cost = list(machine.cost)
-    while machine.chooser.choose(2, machine.now) != which:
+def test_a_pause_is_no_reason_for_long(pause):
+    """A trial of a team in which the whole process was stopped."""
+    machine = Machine(1e-3, 6e-4)
+    machine.run(1.0)
+    machine.cost[1] = 3e-3
+    machine.run(0.5)  # one thread is in use now, and the team tried now and then
+    while not machine.chooser.choose(2, machine.now):
         machine.stretch()
-    steps = machine.chooser.stretch(bool(which), 10**9)
+    steps = machine.chooser.stretch(True, 10**9)
     machine.now += pause
-    machine.chooser.note(bool(which), steps, pause, machine.now)
-    machine.cost = cost[::-1]  # and now the other one is faster
+    machine.chooser.note(True, steps, pause, machine.now)
+    machine.cost[1] = 6e-4
     machine.run(1.5)
-    assert machine.run(1.0) == pytest.approx(1.0 - (cost[1] < cost[0]), abs=0.1)
+    assert machine.run(1.0) > 0.9
 
 
 def test_a_team_a_hundred_times_slower_is_left_at_once():

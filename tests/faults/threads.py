@@ -104,7 +104,7 @@ FAULTS = [
         file=TEAMS,
         old="            gather(min(wanted, startable_))",
         new="            gather(wanted)",
-        red=(OF_TEAMS + "fewer_threads_than_the_system_starts", OF_TEAMS + "a_shortage_that_passes"),
+        red=(OF_TEAMS + "fewer_threads_than_the_system_starts",),
     ),
     Fault(
         what="threads are tried with stacks of the default size",
