@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # neon.sh - compiles csrc and kernels_check.c and runs the check: for AArch64, under qemu unless this machine is one,
 # or for this machine with `neon.sh native`, or `neon.sh sanitized`: with the compiler's checks of memory and of undefined
 # behaviour, which end it at the first fault. Skips, with a reason and exit 0, where the tools are missing
@@ -39,6 +39,12 @@ if [ "${1:-}" = sanitized ]; then
     fi
 fi
 
+# As many files at a time as there are processors; one that does not compile ends the script.
+at_once=$(nproc 2> /dev/null || echo 2) running=0
+finish_one() {
+    wait -n
+    running=$((running - 1))
+}
 objects=
 for source in "$csrc"/*.c "$here/kernels_check.c"; do
     object=$work/$(basename "$source" .c).o
@@ -50,9 +56,12 @@ for source in "$csrc"/*.c "$here/kernels_check.c"; do
         esac
     fi
     # shellcheck disable=SC2086
-    "$compiler" $flags $extra -c "$source" -o "$object"
+    "$compiler" $flags $extra -c "$source" -o "$object" &
+    running=$((running + 1))
+    [ "$running" -lt "$at_once" ] || finish_one
     objects="$objects $object"
 done
+while [ "$running" -gt 0 ]; do finish_one; done
 # shellcheck disable=SC2086
 "$compiler" $link $objects -o "$work/kernels_check" -lm -lpthread
 # shellcheck disable=SC2086
