@@ -247,28 +247,19 @@ cdef void work_alone(Job *job, int tasks) noexcept nogil:
 
 cdef void work_together(Job *job, int team, int tasks) noexcept nogil:
     """The same, on at most `team` threads; alone where others have the team at the moment."""
-    cdef Desk desk
-    cdef uint64_t number
-    cdef int task
     if tasks < 1:
         return
     if team < 2 or not try_lock(&crew.busy):
         work_alone(job, tasks)
         return
-    job.enter(job, &desk, 0)
     fbp_post(&queue, job, min(team, crew.team), team > _cpus, tasks)
-    while True:
-        task = fbp_take(&queue, 0, &number)
-        if task < 0:
-            break
-        job.run(job, &desk, task)
-        if fbp_finish(&queue):
-            fbp_open(&queue, job.advance(job))
+    serve(0)
     unlock(&crew.busy)
 
 
 cdef void serve(int member) noexcept nogil:
-    """One of the other threads: tasks of whatever job there is, until threads are to leave."""
+    """One thread of the team: tasks of whatever job there is, until threads are to leave; thread 0, whose job it is, until
+    that is over."""
     cdef Desk desk
     cdef Job *job
     cdef uint64_t number = 0, last = 0
@@ -378,27 +369,25 @@ cdef int grown(int wanted) except -1:
 
     Nobody else lets it grow meanwhile: two threads that both found room for the last one would end the process.
     """
-    cdef int had = crew.team, team = wanted, startable_
+    cdef int had = crew.team, team = had, possible
     cdef size_t stack = SIZE_MAX
     if _refused:
         warn_of_fewer(wanted, 1, _refused)
         return 1
     with nogil:
         hold_signals()
-        startable_ = had + (startable(wanted - had) if has_keeper() else 0)
-        if startable_ > had:
-            gather(min(wanted, startable_))
+        possible = had + (startable(wanted - had) if has_keeper() else 0)
+        if possible > had:
+            gather(min(wanted, possible))
             team, stack = crew.coming, crew.least_stack
-        else:
-            team = had
         take_signals()
         # before anything can be raised; what OpenMP and its stacks forbid is not tried again
         crew.asked, crew.team = wanted, 1 if stack < STACK else team
-        crew.again = INFINITY if stack < STACK or team < min(wanted, startable_) else seconds() + PATIENCE
+        crew.again = INFINITY if stack < STACK or team < min(wanted, possible) else seconds() + PATIENCE
     if stack < STACK:
         why = (f"the stacks of OpenMP's threads have {stack // 1024} KB, expected {STACK // 1024} KB; set OMP_STACKSIZE=1M "
                "before Python starts")
-    elif team < min(wanted, startable_):
+    elif team < min(wanted, possible):
         why = "OpenMP starts no more (OMP_THREAD_LIMIT, OMP_DYNAMIC)"
     else:
         why = "the system starts no more (ulimit -u and -v, or the container's pids.max)"

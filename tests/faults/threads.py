@@ -102,7 +102,7 @@ FAULTS = [
     Fault(
         what="OpenMP is asked for threads that nobody has tried to start",
         file=TEAMS,
-        old="            gather(min(wanted, startable_))",
+        old="            gather(min(wanted, possible))",
         new="            gather(wanted)",
         red=(OF_TEAMS + "fewer_threads_than_the_system_starts",),
     ),
