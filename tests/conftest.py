@@ -8,6 +8,7 @@ import pytest
 from model_files import saved_model
 from small_network import INPUTS, UNITS, N
 
+from fastbp import cli
 from fastbp._core import cpu
 
 
@@ -92,6 +93,17 @@ def saved(tmp_path):
     """A saved model's path, and a function that writes it again with its description or parameters changed."""
     path = tmp_path / "net.safetensors"
     return path, saved_model(path)
+
+
+@pytest.fixture
+def run_line(capsys):
+    """Runs a command line, given word by word; gives exit code, stdout and stderr."""
+
+    def run(*line):
+        code = cli.main([str(each) for each in line])
+        return code, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

@@ -23,13 +23,9 @@ pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture
-def run(capsys):
+def run(run_line):
     """Runs a command line; gives exit code, stdout and stderr."""
-    def run(line, *more):
-        code = cli.main([*line.split(), *more])
-        out, err = capsys.readouterr()
-        return code, out, err
-    return run
+    return lambda line, *more: run_line(*line.split(), *more)
 
 
 def idx(array):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import cli, cli_predict
+from fastbp import cli_predict
 
 QUICK = ["--epochs", "1", "--no-plots", "--quiet"]
 
@@ -17,11 +17,10 @@ pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture
-def run(capsys):
+def run(run_line):
     """Runs a command line; gives exit code, stdout and stderr, in which nothing is that a terminal obeys."""
     def run(*line):
-        code = cli.main([str(each) for each in line])
-        out, err = capsys.readouterr()
+        code, out, err = run_line(*line)
         assert (out + err).replace("\n", "").isprintable()
         return code, out, err
     return run

@@ -7,19 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastbp import cli, cli_curve, tables
+from fastbp import cli_curve, tables
 from fastbp.curve import CurveFitter
 
 pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture
-def run(capsys):
+def run(run_line):
     """Runs a command line; gives exit code, stdout and stderr."""
-    def run(line):
-        code = cli.main(line.split())
-        return code, *capsys.readouterr()
-    return run
+    return lambda line: run_line(*line.split())
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import cli, tables
+from fastbp import tables
 
 pytestmark = pytest.mark.usefixtures("place")
 QUICK = ["--epochs", "4", "--no-plots", "--quiet", "--out", "m"]
@@ -16,10 +16,9 @@ MODEL = "m/model.safetensors"
 
 
 @pytest.fixture
-def run(capsys):
+def run(run_line):
     def run(*line):
-        code = cli.main([str(each) for each in line])
-        out, err = capsys.readouterr()
+        code, out, err = run_line(*line)
         assert "Traceback" not in err and (code == 0 or (code == 2 and err.count("\n") == 1))
         return code, out, err
     return run

@@ -21,10 +21,9 @@ pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture
-def run(capsys):
+def run(run_line):
     def run(*line):
-        code = cli.main([str(each) for each in line])
-        out, err = capsys.readouterr()
+        code, out, err = run_line(*line)
         assert code in (0, 2) and "Traceback" not in err and (out + err).replace("\n", "").isprintable()
         return code, out, err
     return run
