@@ -82,6 +82,12 @@ typedef void fbp_backward(void *dZ, ptrdiff_t lddz, const void *dY, ptrdiff_t ld
 typedef double fbp_loss(void *dY, ptrdiff_t lddy, const void *Y, ptrdiff_t ldy, const void *T, ptrdiff_t ldt,
                         const void *w, ptrdiff_t m, ptrdiff_t n, double scale, double param);
 
+/* Returns scale * how many answers are right; the arguments are those of a loss, so that a plan runs both alike: dY, w
+ * and param are not used. right_labels: rows of Y (m, n) whose first largest element is that of the label, T (m) of int32;
+ * right_classes: that of the row of T (m, n); right_answers: elements, Y > 0 for T > 0.5. What has a NaN as its target, or
+ * among its row's, is not counted. */
+typedef fbp_loss fbp_right;
+
 /* p (n) and its state s0 (n), s1 (n) (NULL where the update has none) move by one step against g (n).
  * h is indexed by enum fbp_hyper. Returns 1 if every new p is finite, else 0. g is not changed. */
 typedef int fbp_update(void *p, void *s0, void *s1, const void *g, ptrdiff_t n, const double *h);

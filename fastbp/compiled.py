@@ -177,9 +177,9 @@ class Plan(Looks):
         reals = {name: array for name, array in arrays.items() if name not in self._limits}
         return sources.kinds(self.dtype, reals, touching=True)
 
-    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
+    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=(), question=None):
         """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
-        look at."""
+        look at. question: None, as no right answers of an expression are counted."""
         check.vectors(self, ())
         common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
         grads = self.grads

@@ -12,7 +12,7 @@ from .products import numbered
 from .program import Program, Sweep
 from .rules_of_rows import RulesOfRows
 
-SUMS = {*ranges.SUMS, "total", "loss"}
+SUMS = {*ranges.SUMS, "total", "loss", "right"}
 
 
 def lower(
@@ -30,6 +30,7 @@ def lower(
     training=True,
     results=None,
     masks=None,
+    right=None,
 ):
     """The Program of a graph.
 
@@ -38,10 +39,11 @@ def lower(
     offsets: {parameter: its beginning in the vector of `size` numbers}; keep: backward is a separate
     call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's, of
     which none is called as one of the data is: names of inputs are words, so those of an expression's are tuples;
-    masks: {dropout's mask: its number}, where other programs draw the same ones.
+    masks: {dropout's mask: its number}, where other programs draw the same ones; right: a node that counts right
+    answers, or None.
     """
     lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {}, masks)
-    return lowering.lower(forward, loss, gradients, keep)
+    return lowering.lower(forward, loss, gradients, keep, right)
 
 
 class _Lowering(RulesOfRows):
@@ -58,9 +60,10 @@ class _Lowering(RulesOfRows):
         # a product that is cut; [(number, first column, columns)] of the shares of its x; their values, and operations
         self.cut, self.shares, self.share_columns, self.share_lists = None, [], {}, []
 
-    def lower(self, forward, loss, gradients, keep):
+    def lower(self, forward, loss, gradients, keep, right):
         program = self.program
-        roots = [*forward, *([] if loss is None else [loss])]
+        # answers are counted before the loss, after which the outputs' place is the gradient's: that needs no more room
+        roots = [*forward, *(node for node in (right, loss) if node is not None)]
         self.wanted = {*forward, *self.results}
         others = [node for node in self.results if all(node is not one for one in forward)]
         # the last layer's gradients first: the order in which backward reaches them
@@ -89,6 +92,7 @@ class _Lowering(RulesOfRows):
                 program.forward = sum(map(len, (*self.share_lists, *self.rows_lists)))
         self.now = levels - 1
         self.take_results(loss)
+        program.right = self.sums.get(right)
         self.make_ranges()
         self.put_in_order()
         pinned = {

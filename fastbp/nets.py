@@ -6,7 +6,7 @@ from . import per_example, plans
 from .derived import written_penalty
 from .elementwise import multiply, total_of
 from .node import Node, constant, differentiate
-from .products import Mask, dense, dropout, loss, penalty
+from .products import Mask, dense, dropout, loss, penalty, right
 from .program import Data
 
 
@@ -44,22 +44,25 @@ def offsets(parameters):
     return found, begin
 
 
-def program(net, kind, batch, gathered, labels, weighted, sources=()):
+def program(net, kind, batch, gathered, labels, weighted, sources=(), question=None):
     """The Program of a network. kind: "train" (loss and gradients), "keep" (forward, then backward from a given dY),
     "predict" (outputs), "evaluate" (outputs and loss), or one of per_example.KINDS. sources: of X, as
-    fastbp.sources.kinds says."""
+    fastbp.sources.kinds says. question: of "train" and "evaluate", what right answers are counted of, as
+    fastbp.products.right says, or None."""
     itemsize = net.dtype.itemsize
     x = rows("X", net.inputs)
     y, layers = output(net.layers, x, training=kind in ("train", "keep"))
     data = {"X": Data.of_reals(net.inputs, net.dtype, gathered, dict(sources).get("X"), net.input_scale)}
-    gradients, end, results = {}, None, {}
+    gradients, end, count, results = {}, None, None, {}
     if kind not in ("keep", "predict"):
         width, size = (1, 4) if labels else (net.units, itemsize)
         data["targets"] = Data(width, size, gathered)
         weights = None
         if weighted:
             data["weights"], weights = Data(1, itemsize, gathered), rows("weights", 1)
-        end = loss(y, rows("targets", width, labels), net.loss, weights)
+        targets = rows("targets", width, labels)
+        end = loss(y, targets, net.loss, weights)
+        count = right(y, targets, question) if question else None
     wanted = [node for W, b, _ in layers for node in (W, b)]
     where, size = offsets(wanted)
     lowered = partial(plans.lowered, dtype=net.dtype, batch=batch, data=data, offsets=where, size=size)
@@ -81,4 +84,4 @@ def program(net, kind, batch, gathered, labels, weighted, sources=()):
             gradients[W] = total_of(gradients[W], *differentiate(node, constant(1.0), [W], add=total_of).values())
     if kind != "train":
         results[y] = "Y"
-    return lowered([y], end, gradients, keep=kind == "keep", results=results)
+    return lowered([y], end, gradients, keep=kind == "keep", results=results, right=count)

@@ -392,9 +392,9 @@ class Sequential:
         makes it overflow."""
         return not kinds and self.input_scale <= 1
 
-    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=()):
+    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=(), question=None):
         check.vectors(self, ())
-        program = nets.program(self, kind, batch, gathered, labels, weighted, kinds)
+        program = nets.program(self, kind, batch, gathered, labels, weighted, kinds, question)
         return plans.Plan(self.params, self.grads, program, team)
 
     def _layer_of(self, vector):

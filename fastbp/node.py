@@ -30,7 +30,8 @@ class Operation(NamedTuple):
 
 OPERATIONS = {name: Operation(name) for name in ("data", "parameter", "constant")}
 
-TAKES_INTEGERS = {"gather": 1, "scatter": 1, "loss": 1, "loss_gradient": 1}  # the input that may be of integers
+# the input that may be of integers
+TAKES_INTEGERS = {"gather": 1, "scatter": 1, "loss": 1, "loss_gradient": 1, "right": 1}
 
 
 class Node:

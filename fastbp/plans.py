@@ -51,19 +51,21 @@ class Plan:
             else:
                 self.fixed[name] = self.compiled.fixed_array(index, program)
 
-    def run(self, part, arrays, *, dropout=(0, 0), model=None, first=0, steps=1):
+    def run(self, part, arrays, *, dropout=(0, 0), model=None, first=0, steps=1, rights=None):
         """Runs a part of the plan on consecutive batches, without an update; returns the losses, float64 (steps,).
 
         part: "forward", "backward", "gradients" (both, and what they are for) or "outputs" (forward, and the loss if
         there is one). arrays: {name: array}, whatever the names. dropout: (key, steps that drew masks before); model:
         instead, the network or expression whose next masks they are, which counts them. first: the first batch's row
-        in the arrays.
+        in the arrays. rights: float64 (steps,) to fill with how many answers of each batch are right, where the plan
+        was made for a question; or None.
         """
         begin, end, learns = _PARTS[part](self.forward)
         losses = np.empty(steps)
         if model is not None:
             dropout = model._dropout_key, model._draws
-        core.run(self.compiled, self.arrays(arrays), begin, end, learns, first, losses, dropout, cpu.threads(), model)
+        arrays, team = self.arrays(arrays), cpu.threads()
+        core.run(self.compiled, arrays, begin, end, learns, first, losses, dropout, team, model, rights)
         return losses
 
     def ready(self, names, part, *, limits=None, scanned=()):
@@ -99,8 +101,8 @@ def lowered(forward, loss, gradients, dtype, **options):
 class Cache:
     """The plans of a network or an expression.
 
-    make: (kind, batch, gathered, labels, weighted, threads, sources) -> Plan; the kinds are the maker's, sources what
-    fastbp.sources.kinds says of the data.
+    make: (kind, batch, gathered, labels, weighted, threads, sources, question) -> Plan; the kinds are the maker's,
+    sources what fastbp.sources.kinds says of the data, question what right answers the plan counts, or None.
     """
 
     def __init__(self, make):
@@ -108,35 +110,37 @@ class Cache:
         self.plans = {}
         self.idle = {}
 
-    def get(self, kind, batch, *, gathered=False, labels=False, weighted=False, sources=(), threads=None):
+    def get(
+        self, kind, batch, *, gathered=False, labels=False, weighted=False, sources=(), question=None, threads=None
+    ):
         """The plan of a use and a batch size; the caller is the only one to use it."""
-        key = self._key(kind, batch, gathered, labels, weighted, threads, sources)
+        key = self._key(kind, batch, gathered, labels, weighted, threads, sources, question)
         plan = self.plans.get(key)
         if plan is None:
             if len(self.plans) >= MOST:
                 self.plans.clear()
-            plan = self.plans[key] = self.make(*key[:7])
+            plan = self.plans[key] = self.make(*key[:-1])
         return plan
 
     def get_new(self, kind, batch):
         """A plan that nobody else will get."""
-        return self.make(*self._key(kind, batch)[:7])
+        return self.make(*self._key(kind, batch)[:-1])
 
     @contextmanager
-    def borrowed(self, kind, batch, *, labels=False, weighted=False, sources=()):
+    def borrowed(self, kind, batch, *, labels=False, weighted=False, sources=(), question=None):
         """A plan that no other thread uses at the same time."""
-        key = self._key(kind, batch, labels=labels, weighted=weighted, sources=sources)
+        key = self._key(kind, batch, labels=labels, weighted=weighted, sources=sources, question=question)
         if len(self.idle) > MOST:
             self.idle.clear()
         idle = self.idle.setdefault(key, [])
         try:
             plan = idle.pop()  # atomic: two threads never get the same one
         except IndexError:
-            plan = self.make(*key[:7])
+            plan = self.make(*key[:-1])
         try:
             yield plan
         finally:
             idle.append(plan)
 
-    def _key(self, kind, batch, gathered=False, labels=False, weighted=False, threads=None, sources=()):
-        return kind, batch, gathered, labels, weighted, threads or cpu.threads(), sources, cpu.selected()
+    def _key(self, kind, batch, gathered=False, labels=False, weighted=False, threads=None, sources=(), question=None):
+        return kind, batch, gathered, labels, weighted, threads or cpu.threads(), sources, question, cpu.selected()

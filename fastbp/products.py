@@ -290,3 +290,16 @@ LOSSES = {
 }
 OPERATIONS["loss"] = Operation("loss", None, _loss_derivative)
 OPERATIONS["loss_gradient"] = Operation("loss_gradient", None, _loss_gradient_derivative)
+
+
+# ---- right answers -------------------------------------------------------------------------------------------------
+
+
+def right(y, target, question):
+    """How many answers of the outputs y (B, O) are right. question: "class", a row's largest output is that of its
+    target, a label or a row; "answers", an output is above 0 and its target above 1/2, or neither is. What misses its
+    target, NaN, is not counted."""
+    return Node("right", (y, target), batched=False, shape=(), question=question)
+
+
+OPERATIONS["right"] = Operation("right")  # a count has no slope

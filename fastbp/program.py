@@ -169,6 +169,7 @@ class Program:
     """data: {name: value} of the caller's arrays; forward: how many row operations come before backward; size: numbers
     in the parameter vector. Numbers of a slice's vector of sums below `size` are those of the parameters, the `extra`
     ones after them are other sums. root: the loss, as (its number among the sums, None) or (None, a fixed value).
+    right: the number among the sums of how many answers are right, or None where nobody counts.
     shares: [(first, last), ...] row operations of each share of the inputs' columns, which come before the sweeps."""
 
     batch: int
@@ -191,6 +192,7 @@ class Program:
     extra: int = 0
     sums: int = 0
     root: tuple = (None, None)
+    right: int | None = None
 
     @property
     def most_threads(self):

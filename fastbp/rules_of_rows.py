@@ -289,6 +289,13 @@ class RulesOfRows(Rules):
             sums=self.new_sum(node),
         )
 
+    def lower_right(self, node):
+        y, target = node.inputs
+        labels = target.attributes.get("integer")
+        kernel = "right_labels" if labels else {"class": "right_classes", "answers": "right_answers"}[node.question]
+        fields = {"x": self.values[y], "y": self.values[target], "n_out": y.size, "scale": 1.0}
+        self.emit("right", kernel=kernel, sums=self.new_sum(node), **fields)
+
     def new_sum(self, node):
         self.sums[node] = self.program.sums
         self.program.sums += 1

@@ -21,6 +21,7 @@ SIGNATURES = {  # of fastbp.h: result, arguments
     "forward": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
     "backward": (None, [*MATRIX, *MATRIX, *MATRIX, SIZE, SIZE]),
     "loss": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
+    "right": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
     "update": (INT, [POINTER, POINTER, POINTER, POINTER, SIZE, POINTER]),
     "column_sum": (None, [POINTER, *MATRIX, SIZE, SIZE, INT]),
     "combine": (None, [POINTER, *MATRIX, SIZE, SIZE]),
@@ -215,6 +216,14 @@ class Kernel:
                               *Y.shape, scale, param)
         call.check()
         return value, out and out.values
+
+    def right(self, Y, T, scale=1.0):
+        """Y (m, n), T (m, n) or labels (m,)."""
+        call = Call(self.layout)
+        y, t = call.input(Y), call.input(T)
+        value = self.function(None, 0, y.pointer, y.ld, t.pointer, t.ld, None, *Y.shape, scale, 0.0)
+        call.check()
+        return value
 
     def update(self, p, s0, s1, g, h):
         """p, g (n,), s0, s1 (n,) or None, h a Hyper. Returns (finite, p, s0, s1)."""

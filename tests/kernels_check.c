@@ -127,6 +127,8 @@ static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n,
     else if (is(as, "loss"))
         return ((fbp_loss *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, x[2].data, x[2].ld,
                                               x[3].data, m, n, 0.7, 0.3);
+    else if (is(as, "right"))
+        return ((fbp_right *)kernel->function)(NULL, 0, x[1].data, x[1].ld, x[2].data, x[2].ld, NULL, m, n, 1, 0);
     else if (is(as, "update"))
         return ((fbp_update *)kernel->function)(x[0].data, x[1].data, x[2].data, x[3].data, n, h);
     else if (is(as, "column_sum"))
@@ -256,7 +258,7 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
     const double tolerance = itemsize == 4 ? 1e-5 : 1e-12;
     const char *as = kernel->signature;
     const int rowwise = contains(kernel->name, "softmax");
-    const int never_empty = rowwise || contains(kernel->name, "cross_e") || is(as, "row_reduce");
+    const int never_empty = rowwise || contains(kernel->name, "cross_e") || is(as, "row_reduce") || is(as, "right");
     const int in_place = is(as, "backward") || is(as, "loss") || is(as, "dropout") || is(as, "map");
     const int places = is(as, "backward") || is(as, "loss") ? 3 : 2;
     long cases = 0;

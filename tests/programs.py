@@ -15,10 +15,11 @@ NETWORKS = {
 }
 
 
-def of_network(widths, batch=64, kind="train", *, gathered=False, labels=False, weighted=False, **options):
+def of_network(widths, batch=64, kind="train", *, gathered=False, labels=False, weighted=False, question=None,
+               **options):
     """The Program of a network of these widths."""
     net = fb.mlp(*widths, seed=0, **{"activation": "tanh", **options})
-    return nets.program(net, kind, batch, gathered, labels, weighted)
+    return nets.program(net, kind, batch, gathered, labels, weighted, question=question)
 
 
 def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gathered=False, panel=16):

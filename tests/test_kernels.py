@@ -142,6 +142,17 @@ def compare_loss(kernel, ref, tolerance):
             same(placed, dY)
 
 
+def compare_right(kernel, ref, tolerance):
+    """Of outputs among which some are equal; more in test_right.py."""
+    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes, least=kernel.name == "right_labels")):
+        rng = np.random.default_rng((m, n))
+        Y, T = draw(kernel.dtype, m, n, scale=1).round(1), rng.random((m, n)).round(1).astype(kernel.dtype)
+        T[rng.random((m, n)) < 1 / (3 + n)] = np.nan
+        if kernel.name == "right_labels":
+            T = np.where(rng.random(m) < 0.5, Y.argmax(axis=1), rng.integers(0, n, m)).astype(np.int32)
+        assert kernel(Y, T, 0.7) == ref(*exact(Y, T), 0.7)
+
+
 def compare_update(kernel, ref, tolerance):
     plain = reference.Hyper(correction1=0.19, correction2=0.01)
     together = {"scale": 0.5, "limit": 0.8, "weight_decay": 0.03, "lr": 0.7}

@@ -12,8 +12,8 @@ from fastbp.node import OPERATIONS, TAKES_INTEGERS, Node, broadcast, constant, d
 
 DEEP = 100_000  # nodes in a chain: far more than the interpreter's stack of calls
 LEAVES = {"data", "parameter", "constant"}
-# what layers' penalties and gradients of single samples are made of, in the graphs of plans only
-INSIDE = {"penalty_gradient", "outer"}
+# what layers' penalties, gradients of single samples and accuracies are made of, in the graphs of plans only
+INSIDE = {"penalty_gradient", "outer", "right"}
 
 
 # ---- every operation -----------------------------------------------------------------------------------------------

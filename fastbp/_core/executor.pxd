@@ -21,6 +21,7 @@ cdef struct Call:
     const double *lr            # (steps,)
     const double *constants     # (H_CONSTANTS,) the optimizer's
     double *losses              # (steps,)
+    double *rights              # (steps,) how many answers were right, of a plan that counts them; or NULL
     int64_t taken               # updates taken before this call
     uint64_t seed, draws        # of dropout: the key, and how many steps drew from it before this call
     # where the call is; written between two phases, when no task is under way

@@ -142,15 +142,19 @@ cdef int begin_sweep(Program *p, Call *call, int sweep) noexcept nogil:
     return 0
 
 
-cdef double loss_of(const Program *p) noexcept nogil:
+cdef double sum_of(const double *sums, int slices) noexcept nogil:
+    """Of the parts of all slices, in their order."""
     cdef double value = 0
     cdef int i
-    if p.root_sums is not NULL:
-        for i in range(p.slices):
-            value += p.root_sums[i]
-    elif p.root is not NULL:
-        value = get_real(p.root, p.item)
+    for i in range(slices):
+        value += sums[i]
     return value
+
+
+cdef double loss_of(const Program *p) noexcept nogil:
+    if p.root_sums is not NULL:
+        return sum_of(p.root_sums, p.slices)
+    return get_real(p.root, p.item) if p.root is not NULL else 0
 
 
 cdef int advance(Program *p, Call *call) noexcept nogil:
@@ -192,6 +196,8 @@ cdef int advance(Program *p, Call *call) noexcept nogil:
 cdef int end_step(Program *p, Call *call) noexcept nogil:
     cdef bint shares_made = goes_on(p, call)
     call.losses[call.done] = call.loss
+    if call.rights is not NULL:
+        call.rights[call.done] = sum_of(p.right_sums, p.slices)
     if p.broken:
         return 0
     call.done += 1

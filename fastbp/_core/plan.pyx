@@ -34,7 +34,7 @@ cdef Driver driver_named(str name) except NULL:
         return maps.activate
     if name == "dropout":
         return rows.dropout
-    if name == "loss":
+    if name == "loss" or name == "right":
         return rows.loss
     if name == "gather":
         return rows.gather
@@ -293,6 +293,8 @@ cdef class Plan:
             p.root_sums = self.sums + <Py_ssize_t>sums * p.slices
         elif root is not None:
             p.root = self.values[<int>root].base
+        if program.right is not None:
+            p.right_sums = self.sums + <Py_ssize_t>program.right * p.slices
         return 0
 
     cdef int _make_operation(self, Op *op, operation, const fbp_table *table) except -1:

@@ -171,6 +171,7 @@ cdef struct Program:
     fbp_reduce *all_finite
     double *root_sums           # (slices,) parts of the loss, or NULL where it is
     const char *root            # a fixed value, or NULL where there is no loss
+    double *right_sums          # (slices,) how many answers are right, or NULL where nobody counts
     double *penalties           # (n_tasks,)
     double *squares             # (n_tasks,) squared norms of the gradient's ranges
     bint penalised

@@ -52,7 +52,8 @@ cdef void dropout(const Op *op, const Place *at) noexcept nogil:
 
 
 cdef void loss(const Op *op, const Place *at) noexcept nogil:
-    """Adds the block's loss to the slice's sum; out (rows, n_out) = its gradient for the outputs x, unless NULL."""
+    """Adds the block's loss to the slice's sum; out (rows, n_out) = its gradient for the outputs x, unless NULL. Or its number of
+    right answers, whose kernels have the same arguments."""
     cdef double value = (<fbp_loss *>op.kernel)(
         rows_of(op.out, at) if op.out is not NULL else NULL, op.out.ld if op.out is not NULL else 0,
         rows_of(op.x, at), op.x.ld, rows_of(op.y, at), op.y.ld, rows_of(op.w, at) if op.w is not NULL else NULL,

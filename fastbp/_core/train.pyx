@@ -123,17 +123,30 @@ cdef Py_ssize_t largest(const int64_t *rows, Py_ssize_t count) noexcept:
     return <Py_ssize_t>min(most, <uint64_t>(PY_SSIZE_T_MAX - 1))
 
 
+cdef int check_rights(Plan plan, double[::1] rights, Py_ssize_t steps) except -1:
+    """Refuses an array that has no room for the counts of all steps, or a plan that counts none."""
+    if rights is not None and (plan.program.right_sums is NULL or rights.shape[0] != steps):
+        counts = "no right answers" if plan.program.right_sums is NULL else "right answers"
+        raise ValueError(f"rights has {rights.shape[0]} numbers, for {steps} steps of a plan that counts {counts}, expected one for "
+                         "each step of a plan made for a question; pass None, or make the plan for one")
+    return 0
+
+
 def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize_t first, double[::1] losses, dropout,
-        int team, model=None):
+        int team, model=None, double[::1] rights=None):
     """`len(losses)` passes over consecutive batches without an update; losses (steps,) is filled (0 if there is none).
 
     arrays: [(value, array), ...] of the plan's direct values; the first batch begins at their row `first`. The row
     operations [first_op, last_op) run (last_op -1: to the end), then, if `learns`, the gradients of all parameters.
     dropout: (key, steps that drew from it before). model: whose draws these passes count among, None where they do not.
+    rights: (steps,), filled with how many answers of a step were right, by a plan that counts them; or None.
     """
     cdef Call call
+    check_rights(plan, rights, losses.shape[0])
     prepare(plan, &call, arrays, None, first_op, last_op, learns, first, losses.shape[0], losses.shape[0], None)
     call.losses = &losses[0]
+    if rights is not None:
+        call.rights = &rights[0]
     call.seed, call.draws = dropout
     try:
         start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
@@ -144,7 +157,7 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
 
 
 def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr, double[::1] losses,
-                model, optimizer, State before, int team):
+                model, optimizer, State before, int team, double[::1] rights=None):
     """`len(lr)` training steps, one a batch; returns (steps completed, None or a copy of parameters one of which an
     update made not finite).
 
@@ -153,9 +166,11 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
     network or an expression, whose masks the steps draw. optimizer: a fastbp.optimizers.Optimizer, or None for the value
     and gradient only. The completed steps are counted in both. A loss that is not finite ends the call before the step's
     update. Where a parameter stops being finite, the State `before`, unless it is None, is restored instead.
+    rights: (steps,), filled with how many answers of each completed step were right before its update, by a plan that counts
+    them; or None.
     """
     cdef Call call
-    prepare_batches(plan, &call, arrays, order, first, epoch, lr, losses, model, optimizer)
+    prepare_batches(plan, &call, arrays, order, first, epoch, lr, losses, model, optimizer, rights)
     try:
         start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
         return settle(plan, &call, model, optimizer, before)
@@ -164,10 +179,13 @@ def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoc
 
 
 cdef int prepare_batches(Plan plan, Call *call, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr,
-                         double[::1] losses, model, optimizer) except -1:
+                         double[::1] losses, model, optimizer, double[::1] rights=None) except -1:
     """Points a call at the arguments of `run_batches`, which must live until it ends."""
+    check_rights(plan, rights, lr.shape[0])
     prepare(plan, call, arrays, optimizer, 0, -1, True, first, lr.shape[0], epoch, order)
     call.lr, call.losses = &lr[0], &losses[0]
+    if rights is not None:
+        call.rights = &rights[0]
     call.seed, call.draws = model._dropout_key, model._draws
     if optimizer is not None:
         call.constants, call.taken = plan.constants, optimizer.steps
