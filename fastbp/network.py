@@ -8,6 +8,7 @@ import numpy as np
 from . import check, counts, finite, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
 from ._core import cpu, random
 from ._core.ready import Alone
+from .accuracy import counted, share_of
 from .quiet import quiet
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
@@ -191,7 +192,7 @@ class Sequential:
         Y = self._predicted_quickly(X)
         if Y is None:
             X, kinds = self._read(X)
-            Y, _ = self._outputs(X)
+            Y, *_ = self._outputs(X)
             if len(X) <= PREDICT_ROWS and self._repeatable(kinds):
                 plan = self._plans.get_new("predict", len(X))
                 self._ready_to_predict.append(plan.ready(("X", "Y"), "outputs", scanned=("X",)))
@@ -244,10 +245,10 @@ class Sequential:
     @quiet
     def _judged(self, X, targets, labels, weights, question):
         """(evaluate, of checked arrays; the outputs (n, units), before the loss's link)."""
-        Y, loss = self._outputs(X, targets, labels, weights)
+        Y, loss, right = self._outputs(X, targets, labels, weights, question)
         result = {"loss": float(loss + self._penalty())}
         if question:
-            result["accuracy"] = share(self._right(Y, targets, labels, question))
+            result["accuracy"] = share_of(right, counted(targets, labels, question))
         return result, Y
 
     @quiet
@@ -261,19 +262,22 @@ class Sequential:
         return right[~np.isnan(targets)] if missing else right
 
     @quiet
-    def _outputs(self, X, targets=None, labels=False, weights=None):
-        """(Y, mean loss) of checked arrays: whole chunks in one compiled call, the rest in another."""
+    def _outputs(self, X, targets=None, labels=False, weights=None, question=None):
+        """(Y, mean loss, right answers to the question) of checked arrays: whole chunks in one compiled call, the rest
+        in another."""
         n = len(X)
         Y = np.empty((n, self.units), self.dtype)
         kind = "predict" if targets is None else "evaluate"
-        total, options = 0.0, {"labels": labels, "weighted": weights is not None}
+        total, right, options = 0.0, 0.0, {"labels": labels, "weighted": weights is not None, "question": question}
         options["sources"] = sources.kinds(self.dtype, {"X": X})
         arrays = {"X": X, "Y": Y, "targets": targets, "weights": weights}
         for batch, first, steps in plans.chunks(n, PREDICT_ROWS):
             with self._plans.borrowed(kind, batch, **options) as plan:
-                losses = plan.run("outputs", arrays, first=first, steps=steps)
+                rights = np.zeros(steps) if question else None
+                losses = plan.run("outputs", arrays, first=first, steps=steps, rights=rights)
             total += losses.sum() * (batch / n)
-        return Y, total
+            right += rights.sum() if question else 0
+        return Y, total, right
 
     @quiet
     def _penalty(self):
