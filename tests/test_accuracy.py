@@ -87,6 +87,19 @@ def test_outputs_that_are_no_numbers_answer_as_numpy_has_it(dtype):
     assert net.evaluate([[1.0]], [[0.0, 1.0, 0.9]])["accuracy"] == 1
 
 
+def test_each_question_has_a_plan_of_its_own():
+    """The same network, and targets of the same shape."""
+    hot, some, numbers = np.array([[0, 1], [1, 0]]), np.array([[1, 1], [0, 0]]), np.array([[0.5, 2], [3, 1]])
+    net = fb.mlp(1, 2, loss="binary_cross_entropy")
+    net.layers[0].W[:], net.layers[0].b[:] = 0, [1, 2]
+    X, found = np.ones((2, 1)), []
+    for targets in (hot, some, hot):
+        found.append(net.evaluate(X, targets)["accuracy"])
+    assert found == [1 / 2, 2 / 4, 1 / 2]
+    net = fb.mlp(1, 2, loss="mse")
+    assert ["accuracy" in net.evaluate(X, targets) for targets in (numbers, hot, numbers)] == [False, True, False]
+
+
 def test_an_accuracy_of_nothing_is_no_number():
     net = fb.mlp(1, 1, loss=fb.losses.BinaryCrossEntropy(missing="ignore"))
     assert math.isnan(net.evaluate([[1.0], [2.0]], [[np.nan], [np.nan]])["accuracy"])
