@@ -18,6 +18,7 @@ import numpy as np
 
 from fastbp import check, text
 from fastbp._core import caller
+from fastbp._core.epochs import is_better
 from fastbp.logs import RESERVED, check_monitor, rises, settled
 from fastbp.logs import name as checked_name
 
@@ -45,6 +46,15 @@ class History:
         values = [logs.get(name, math.nan) for name in self.history]
         # one call of C's that appends to all of them: Ctrl-C cannot leave some an epoch ahead of the others
         deque(map(list.append, [self.epoch, *self.history.values()], [epoch, *values]), maxlen=0)
+
+    def extend(self, first, columns):
+        """Adds finished epochs, of which `first` is the first: {name: [a value for each of them]}."""
+        count = len(next(iter(columns.values())))
+        lists = [self._list(name) for name in columns]
+        others = [values for name, values in self.history.items() if name not in columns]
+        nothing = [[math.nan] * count for _ in others]
+        added = [range(first, first + count), *columns.values(), *nothing]
+        deque(map(list.extend, [self.epoch, *lists, *others], added), maxlen=0)  # as in append
 
     def amend(self, logs):
         """Puts the values that callbacks have added to the logs of the last epoch beside the others."""
@@ -143,7 +153,7 @@ class EarlyStopping(Callback):
                 f"those of every epoch, among {', '.join(logs)}; have a callback before this one put it there, NaN "
                 "where there is none"
             )
-        if self._improves(value):
+        if is_better(value, self.best, self.min_delta, rises(self, self.monitor, self.mode)):
             self._best = (value, epoch, net.params.copy() if self.restore_best else None)
             self.waited = 0
             return False
@@ -152,14 +162,6 @@ class EarlyStopping(Callback):
             return False
         self.stopped_epoch = epoch
         return True
-
-    def _improves(self, value):
-        if math.isnan(value):
-            return False
-        if self.best is None:
-            return True
-        upward = rises(self, self.monitor, self.mode)
-        return value > self.best + self.min_delta if upward else value < self.best - self.min_delta
 
     def on_train_end(self, net, history):
         self.put_back(net)
@@ -231,6 +233,21 @@ class Callbacks(Callback):
             elif getattr(callback.on_epoch_end, "__func__", None) not in _PUT_NOTHING:
                 self.undeclared = True
             self._list.append(callback)
+
+    @property
+    def is_empty(self):
+        """Whether there is nobody to call."""
+        return not self._list
+
+    def stopping(self, names):
+        """(an EarlyStopping, the index in `names` of what it monitors, whether more of that is better) where nothing but
+        its decision is to be called after an epoch; else None."""
+        if len(self._list) != 1 or type(self._list[0]) is not EarlyStopping:
+            return None
+        only = self._list[0]
+        if only.monitor not in names or any(hook in vars(only) for hook in _HOOKS.values()):
+            return None
+        return only, names.index(only.monitor), rises(only, only.monitor, only.mode)
 
     def on_train_begin(self, net):
         return self._each("on_train_begin", net)

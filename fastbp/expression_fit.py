@@ -39,29 +39,42 @@ class Job(loop.Job):
     def names(self):
         return loop.logged(["loss"], () if self.validation is None else ["loss"])
 
-    def plan(self, batch, order):
+    def plan(self, batch, gathered):
         kinds = self.model._kinds(self.arrays)
-        return self.model._plans.get("train", batch, gathered=order is not None, sources=kinds, threads=self.threads)
+        return self.model._plans.get("train", batch, gathered=gathered, sources=kinds, threads=self.threads)
 
-    def validate(self, when):
-        return {} if self.validation is None else {"val_loss": self.model.loss(**self.validation)}
+    def kinds(self):
+        return self.validation and self.model._kinds(self.validation)
 
-    def hint(self, history, optimizer):
-        if not hints.stands_still(history):
+    def evaluation(self):
+        if self.validation is None:
+            return []
+        n = len(next(iter(self.validation.values())))
+        plan = self.model._plans.take("loss", n, sources=self.model._kinds(self.validation))
+        return [(plan, self.validation, 0, 1, 1.0)]
+
+    def measured(self):
+        return self.names()
+
+    def hint(self, history, known):
+        look = hints.stands_still(history, known)
+        if not look:
             return ""
-        return hints.from_the_start(history, optimizer, hints.large_data(self.arrays))
+        return hints.from_the_start(history, self.optimizer, look, hints.large_data(self.arrays))
 
-    def chunk(self, left):
-        return 1 if self.model.debug else super().chunk(left)
+    def chunk(self, most):
+        return 1 if self.model.debug else super().chunk(most)
 
-    def guarded(self, start, epoch, order, step, losses, optimizer, batch):
-        found = self.trouble(self.rows_of_step(order, step, batch), finite.anywhere) if self.model.debug else None
+    def check_step(self, epoch, step):
+        if not self.model.debug:
+            return
+        batch = self.batch if step < self.n // self.batch else self.n % self.batch
+        found = self.trouble(self.rows_of_step(self.course.order_at_hand(), step, batch), finite.anywhere)
         if found is not None:
             raise FloatingPointError(
                 f"epoch {epoch + 1}, step {step + 1}: a number is not finite {found.where}; the parameters are those "
                 f"before this step. {_sentence(found.remedy)}"
             )
-        yield from super().guarded(start, epoch, order, step, losses, optimizer, batch)
 
     def explained(self, rows, loss, layer):
         found = self.trouble(rows, finite.forward if layer is None else finite.backward)

@@ -33,23 +33,23 @@ def unseen_classes(trained, held):
     )
 
 
-def stands_still(history):
-    """Whether it is time to look, and the loss has not moved by 1 %: since the first epoch, or since half as many
-    epochs ago."""
-    losses = history.history["loss"]
-    count = len(losses)
-    while count > FIRST and count % 2 == 0:
-        count //= 2
-    if count != FIRST:
-        return False
-    past = losses[0 if len(losses) == FIRST else len(losses) // 2 - 1 :]
-    return max(past) - min(past) <= STILL * abs(past[0])
+def stands_still(history, known):
+    """The number of epochs after which it was time to look, of those since the first `known` ones, and the loss had not
+    moved by 1 %: since the first epoch, or since half as many epochs before. 0 where there is none."""
+    losses, look = history.history["loss"], FIRST
+    while look <= len(losses):
+        past = losses[0 if look == FIRST else look // 2 - 1 : look]
+        if look > known and max(past) - min(past) <= STILL * abs(past[0]):
+            return look
+        look *= 2
+    return 0
 
 
-def from_the_start(history, optimizer, why):
-    """`why`, a reason or "", as the hint of a training whose loss has stood still from its first step on; of others "":
-    who goes on with an optimizer that has taken steps before may have arrived."""
-    if not why or len(history.epoch) != FIRST or optimizer.steps != FIRST * history.params["steps"]:
+def from_the_start(history, optimizer, look, why):
+    """`why`, a reason or "", as the hint of a training whose loss has stood still from its first step on, as a look
+    after so many epochs found; of others "": who goes on with an optimizer that has taken steps before may have
+    arrived."""
+    if not why or look != FIRST or optimizer.steps != len(history.epoch) * history.params["steps"]:
         return ""
     return f"the loss has not moved by 1 % in {FIRST} epochs: {why}"
 

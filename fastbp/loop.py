@@ -1,20 +1,19 @@
-"""The training loop of networks and expressions: one plan for whole batches and one for the last, smaller one; a
-compiled call for each chunk of steps, about 50 ms long, so that Ctrl-C, progress bar and callbacks stay alive; once an
-epoch back in Python."""
+"""The training loop of networks and expressions: compiled calls of about 50 ms, so that Ctrl-C and the progress bar
+stay alive. A call takes some steps of a long epoch, or as many short epochs as fit, with all that follows each of them;
+where something of the user's is to be called in between, one epoch."""
 
+import contextlib
 import time
 from typing import NamedTuple
-
-import numpy as np
 
 from . import check, optimizers, splits
 from ._core import caller, cpu, random
 from ._core import train as core
+from ._core.epochs import NAMES, Epochs
 from .callbacks import Callbacks, History
 from .progress import Progress
-from .quiet import quiet
 
-CHUNK_SECONDS = 0.05
+CALL_SECONDS = 0.05
 
 
 def epoch_order(n, batch_size, shuffle, seed):
@@ -44,13 +43,16 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     failed = None
     with Progress(epochs, history.params["steps"], progress, first) as bar:
         optimizer.bind(model.params)  # here: whatever is refused is refused by now
+        job.begin(optimizer, shuffle, seed)
         try:
-            _train(job, first, optimizer, shuffle, seed, calls, history, bar)
+            _train(job, calls, history, bar)
         except KeyboardInterrupt:
             history.interrupted = True
+            job.tell(history, job.results)  # what Ctrl-C has kept from it
         except BaseException as error:
             failed = error
         try:
+            job.give_back()
             calls.on_train_end(model, history)
         except KeyboardInterrupt:
             history.interrupted = True
@@ -60,27 +62,34 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
     return history
 
 
-def _train(job, first, optimizer, shuffle, seed, calls, history, bar):
-    """All epochs, the first of which is number `first`, each followed by what is to be done about it."""
-    model = job.model
-    stop, hinted = calls.on_train_begin(model), False
-    for epoch in range(first, first + history.params["epochs"]):
-        if stop or calls.on_epoch_begin(model, epoch):
+def _train(job, calls, history, bar):
+    """All epochs, each or several followed by what is to be done about them."""
+    model, optimizer, hinted = job.model, job.optimizer, False
+    stopping = calls.stopping(NAMES) if job.runs_on() else None
+    alone = stopping is None and not calls.is_empty  # whether each epoch comes back to Python
+    stop = calls.on_train_begin(model)
+    while not stop and len(history.epoch) < history.params["epochs"]:
+        epoch = model.epochs
+        if alone and calls.on_epoch_begin(model, epoch):
             break
         bar.begin(epoch)
-        # alone for an epoch, not for all of them: callbacks may use the network
-        logs = model._alone.call(_made, job, job.epoch(epoch, optimizer, shuffle, seed + epoch - first, bar))
-        model.epochs = epoch + 1
-        logs.update(job.validate(f"epoch {epoch + 1}"))
-        history.append(epoch, logs)
+        known = len(history.epoch)
+        most = 1 if alone or not job.runs_on() else history.params["epochs"] - known
+        # alone to the end of an epoch, not for all of them: callbacks may use the network
+        model._alone.call(_made, job, job.epochs(most, stopping, history, bar))
+        logs = job.tell(history, job.logs)
+        bar.begin(model.epochs - 1)  # of several, the last one
         # what a callback puts into logs is known to a schedule after the callbacks, all else before them
         late = optimizer.monitored(calls.names, calls.undeclared) not in (None, *logs)
         if not late:
             optimizer.observe(logs)
         bar.end(logs)
-        if not hinted and (hint := job.hint(history, optimizer)):
+        if not hinted and (hint := job.hint(history, known)):
             hinted = True
             caller.warn(hint)
+        if not alone:
+            stop = job.course.stopped
+            continue
         measured = len(logs)
         stop = calls.on_epoch_end(model, epoch, logs)
         if len(logs) > measured:
@@ -140,51 +149,48 @@ def _update(model, optimizer):
 
 
 class Call(NamedTuple):
-    """Steps to take in compiled code: the arguments of core.run_batches but for its team."""
+    """Steps to take in compiled code: a core Epochs, and the arguments of its `run` but for the team."""
 
-    plan: object
-    arrays: list
-    order: object
-    first: int
-    epoch: int
-    lr: np.ndarray
-    losses: np.ndarray
-    model: object
-    optimizer: object
-    before: object  # a core.State to go back to where a parameter stops being finite, or None
+    course: object
+    training: list
+    evaluated: list
+    rates: object  # float64 (steps,)
+    before: object  # a core State to go back to where a parameter stops being finite
+    stopping: object
 
 
 def _made(job, work):
-    """Makes the calls that `work`, a generator of the job's, asks for, one by one; returns what it returns."""
-    result = None
-    try:
+    """Makes the calls that `work`, a generator of the job's, asks for, one by one."""
+    failure = None
+    with contextlib.suppress(StopIteration):
         while True:
-            call = work.send(result)
+            course, *arguments = work.send(failure)
             begun = time.perf_counter()
-            result = core.run_batches(*call, job.threads)
-            job.step_seconds = (time.perf_counter() - begun) / len(call.losses)
-    except StopIteration as end:
-        return end.value
+            failure = course.run(*arguments, job.threads)
+            job.step_seconds = (time.perf_counter() - begun) / max(1, course.done)
+
+
+def _listed(column):
+    """An array (n,) as a list of floats, of one float where all are the same: rates and times of epochs too short to be
+    timed, of which a list of as many objects takes as long as the step of a small network."""
+    first = float(column[0])
+    return [first] * len(column) if (column == first).all() else column.tolist()
 
 
 def run_steps(job, optimizer, steps, seed=0):
-    """Exactly `steps` training steps over shuffled whole batches, in as few compiled calls as there are epochs.
+    """Exactly `steps` training steps over shuffled whole batches, in one compiled call.
 
     For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
     Returns the losses, float64 (steps,).
     """
-    losses = np.empty(steps)
-    done, epoch = 0, 0
     check_memory([job], [optimizer])
     if optimizer is not None:
         optimizer.bind(job.model.params)
-    while done < steps:
-        order = epoch_order(job.n, job.batch, True, seed + epoch)
-        # the order of one batch of all rows never changes, so all its epochs are one call
-        count = steps if order is None else min(steps - done, job.n // job.batch)
-        _made(job, job.steps(job.plan(job.batch, order), order, 0, losses[done : done + count], optimizer))
-        done, epoch = done + count, epoch + 1
-    return losses
+    job.begin(optimizer, True, seed, rest=False)
+    rates = None if optimizer is None else optimizer.learning_rates(steps)
+    job.model._last, training = job.training()
+    job.course.run(training, [], rates, None, None, job.threads, steps)
+    return job.course.last_losses()
 
 
 def validation_share(split, data):
@@ -211,28 +217,34 @@ class Job:
     """What one training needs: the model (a network or an expression), its checked data, and the plans of its steps.
 
     arrays: {name: array}, a row for each of the n samples; batch: rows of a step. What a kind of model knows better,
-    it overrides: `names`, `plan`, `more_logs`, `validate`, `warn_of_data`, `hint` and `where`.
-
-    The methods that train - epoch, guarded, steps - are generators: they yield each Call and are sent its result,
-    (steps completed, None or parameters that are not finite). So `run` makes the calls of one, `fit_many` of several.
+    it overrides: `names`, `plan`, `evaluation`, `more_logs`, `warn_of_data`, `hint`, `where` and the attributes below.
     """
+
+    rows = None  # int (n,), the rows of the arrays that are trained on, or None for all
+    counted = val_counted = 0  # answers that an accuracy counts, of the data and of the validation data
+    penalties = ()  # [(begin, count, l1, l2), ...] of parts of the parameters
 
     def __init__(self, model, arrays, batch_size, threads):
         self.model, self.arrays = model, arrays
         self.threads = check.threads(threads)
         self.n = len(next(iter(arrays.values())))
         self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
-        self.step_seconds = None
-        self.lr = 0.0  # of an epoch's first step
+        self.step_seconds = self.course = self.taken = None
+
+    def begin(self, optimizer, shuffle, seed, rest=True):
+        """Before the first step; the arguments of a core Epochs."""
+        self.optimizer, self.start, self.first = optimizer, None, self.model.epochs
+        self.course = Epochs(
+            self.model, optimizer, self.n, self.batch, self.rows, shuffle, seed, rest, self.counted, self.val_counted,
+            self.penalties,
+        )  # fmt: skip
 
     def history(self, epochs):
         """The History to fill."""
         steps = -(-self.n // self.batch)
         return History({"epochs": epochs, "batch_size": self.batch, "samples": self.n, "steps": steps})
 
-    def order(self, shuffle, seed):
-        """The rows of one epoch in their order, int64 (n,), or None for the data as they lie."""
-        return epoch_order(self.n, self.batch, shuffle, seed)
+    # ---- what a kind of model knows better ---------------------------------------------------------------------------
 
     def names(self):
         """The keys of an epoch's logs."""
@@ -242,24 +254,35 @@ class Job:
         """What the caller calls the array of this name."""
         return name
 
-    def plan(self, batch, order):
-        """The plan of a training step of `batch` rows, gathered in an order or not."""
+    def plan(self, batch, gathered):
+        """The plan of a training step of `batch` rows, read in an order or not."""
         raise AttributeError(f"{type(self).__name__} has no plan of its own")
 
-    def more_logs(self):
-        """What an epoch's logs hold beside the loss."""
+    def kinds(self):
+        """What plans of the validation data must know of their dtypes, as fastbp.sources.kinds says."""
+
+    def evaluation(self):
+        """[(plan, arrays, first row, steps, share of a step)] of the validation data, of plans that are taken."""
+        return []
+
+    def more_logs(self, when):
+        """What an epoch's logs hold beside what the compiled call gives. when: the epoch, in words."""
         return {}
 
-    def validate(self, when):
-        """The logs of the validation data. when: the epoch, in words."""
-        return {}
+    def runs_on(self):
+        """Whether nothing of Python's is to be done after an epoch but what callbacks do."""
+        return not getattr(self.optimizer.lr, "stateful", False)
 
     def warn_of_data(self):
         """Warns of data that training can come to nothing with."""
 
-    def hint(self, history, optimizer):
-        """After an epoch: what to warn of where training has come to nothing so far, or ""."""
+    def hint(self, history, known):
+        """After the epochs that follow the first `known` ones: what to warn of where training has come to nothing so
+        far, or ""."""
         return ""
+
+    def check_step(self, epoch, step):
+        """Before a step, both counted from 0, where steps are taken one by one."""
 
     def where(self, rows):
         """In words, where in a step over these rows ({name: array}) a number first is not finite."""
@@ -271,54 +294,90 @@ class Job:
         what = f"a parameter of {layer} stopped being finite" if layer else f"the loss became {loss} {self.where(rows)}"
         return what, "Use a smaller lr, or clip_norm, or scale X and y"
 
-    def epoch(self, epoch, optimizer, shuffle, seed, bar):
-        """One epoch; returns its logs."""
-        begun = time.perf_counter()
-        order = self.order(shuffle, seed)
-        whole, rest = divmod(self.n, self.batch)
-        start = core.State(self.model, optimizer)
-        losses = np.empty(whole + bool(rest))
-        step = 0
-        while step < whole:
-            count = self.chunk(whole - step)
-            yield from self.guarded(start, epoch, order, step, losses[step : step + count], optimizer, self.batch)
-            step += count
-            bar.advance(count)
-        if rest:
-            yield from self.guarded(start, epoch, order, whole, losses[whole:], optimizer, rest)
-            bar.advance(1)
-        seconds = time.perf_counter() - begun
-        logs = {"loss": _mean_loss(losses, whole, self.batch / self.n, rest / self.n)}
-        logs.update(self.more_logs())
-        return {**logs, "lr": self.lr, "seconds": seconds, "samples_per_second": self.n / seconds}
+    # ---- epochs ------------------------------------------------------------------------------------------------------
 
-    def chunk(self, left):
-        """How many steps to take before Python has a look again."""
+    def epochs(self, most, stopping, history, bar):
+        """A generator of calls, which is sent what each returns: to the end of an epoch, or of several, `most` of them
+        at most. stopping: an EarlyStopping that the calls ask, or None."""
+        course, model = self.course, self.model
+        while True:
+            if course.step == 0:  # where to go back to
+                self.start = core.State(model, self.optimizer), course.epoch, model.epochs
+            steps = self.chunk(most)
+            self.check_step(model.epochs, course.step)
+            rates = self.optimizer.learning_rates(steps)
+            last, training = self.training()
+            failure = yield Call(course, training, self.evaluated(), rates, self.start[0], stopping)
+            model._last = last if course.step == 0 or len(training) == 1 else self.whole
+            if failure is not None:
+                self.tell(history, self.results)
+                raise self.broken(*failure)
+            bar.advance(course.done)
+            if course.step == 0:
+                return
+
+    def chunk(self, most):
+        """How many steps to take before Python has a look again: of the epoch at hand, or of `most` whole epochs."""
+        left = self.course.steps - self.course.step
         if self.step_seconds is None:
             return 1
-        return max(1, min(left, int(CHUNK_SECONDS / max(self.step_seconds, 1e-9))))
+        fit = int(CALL_SECONDS / max(self.step_seconds, 1e-9))
+        if self.course.step == 0 and fit > left:
+            return min(fit // left, most) * left
+        return max(1, min(left, fit))
 
-    def steps(self, plan, order, first, losses, optimizer, before=None):
-        """Takes len(losses) steps from row `first` of the order; returns (steps completed, broken):
-        broken is None, or the parameters (P,) one of which is not finite; they are then again as `before`."""
-        model = self.model
-        lr = np.zeros(len(losses)) if optimizer is None else optimizer.learning_rates(len(losses))
-        if first == 0:
-            self.lr = float(lr[0])
-        done, broken = yield Call(
-            plan.compiled,
-            plan.arrays(self.arrays),
-            order,
-            first,
-            self.n // self.batch,
-            lr,
-            losses,
-            model,
-            optimizer,
-            before,
-        )
-        model._last = plan
-        return done, broken
+    def training(self):
+        """(the plan of an epoch's last step, [(compiled plan, its arrays), ...] of whole batches and the rest)."""
+        gathered, rest = self.course.in_order, self.n % self.batch
+        self.whole = self.plan(self.batch, gathered)
+        plans = [self.whole]
+        if self.course.steps > self.n // self.batch:
+            plans.append(self.plan(rest, gathered))
+        return plans[-1], [(plan.compiled, plan.arrays(self.arrays)) for plan in plans]
+
+    def evaluated(self):
+        """[(compiled plan, its arrays, first row, steps, share of a step)] of the validation data."""
+        made_for = cpu.selected(), self.kinds()
+        if self.taken is None or self.taken[0] != made_for:
+            self.give_back()
+            self.taken = made_for, self.evaluation()
+        return [(plan.compiled, plan.arrays(arrays), *more) for plan, arrays, *more in self.taken[1]]
+
+    def give_back(self):
+        """Leaves the plans of the validation data to others."""
+        taken, self.taken = self.taken, None
+        for plan, *_ in taken[1] if taken else ():
+            self.model._plans.give_back(plan)
+
+    def tell(self, history, logs):
+        """Tells the History of the epochs that are finished and that it does not know of; returns the last one's logs,
+        {} where there is none. logs: `results`, or `logs`, which asks metrics as well."""
+        if self.course is None:  # of one among many, that has not begun
+            return {}
+        known = len(history.epoch)
+        results, names = self.course.results_since(known), self.measured()
+        if len(results) == 1:
+            found = logs(results[0], names, self.first + known)
+            history.append(self.first + known, found)
+            return found
+        if not len(results):
+            return {}
+        columns = {name: _listed(results[:, i]) for i, name in enumerate(NAMES) if name in names}
+        history.extend(self.first + known, columns)
+        return {name: values[-1] for name, values in history.history.items()}
+
+    def results(self, row, names, epoch):
+        """Those of these names that a compiled call gives of an epoch."""
+        row = row.tolist()
+        return {name: row[i] for i, name in enumerate(NAMES) if name in names}
+
+    def logs(self, row, names, epoch):
+        """All of an epoch's, counted from 0."""
+        return {**self.results(row, names, epoch), **self.more_logs(f"epoch {epoch + 1}")}
+
+    def measured(self):
+        """The names of what a compiled call gives of an epoch."""
+        return logged(["loss"])
 
     def rows_of_step(self, order, step, batch):
         """{name: array} of the `batch` rows of a step of the epoch."""
@@ -326,31 +385,22 @@ class Job:
         which = which if order is None else order[which]
         return {name: array[which] for name, array in self.arrays.items()}
 
-    def guarded(self, start, epoch, order, step, losses, optimizer, batch):
-        """`steps`, and what happens when a number stops being finite."""
-        plan = self.plan(batch, order)
-        done, broken = yield from self.steps(plan, order, step * self.batch, losses, optimizer, start)
-        if done == len(losses):
-            return
-        bad = step + done
-        loss = losses[done]
-        layer = None if broken is None else self.model._layer_of(broken)
-        # The same steps give the same bits: going back to the start of the epoch and repeating all but the bad step
-        # costs nothing until it is needed. (Where a parameter broke, the call has gone back by itself.)
-        start.restore()
-        if bad:
-            again = np.empty(min(bad, self.n // self.batch))
-            yield from self.steps(self.plan(self.batch, order), order, 0, again, optimizer)
-        what, remedy = self.explained(self.rows_of_step(order, bad, batch), loss, layer)
-        raise FloatingPointError(
-            f"epoch {epoch + 1}, step {bad + 1}: {what}; the parameters are those before this step. {remedy}"
+    def broken(self, loss, params):
+        """The error of a step whose loss is not finite, or whose update made a parameter not finite: params (P,)."""
+        course, (state, first, before) = self.course, self.start
+        step, steps = course.step, (course.epoch - first) * course.steps + course.step
+        epoch = before + course.epoch - first
+        layer = None if params is None else self.model._layer_of(params)
+        # The same steps give the same bits: going back to where the call, or the epoch, began and repeating all but the
+        # bad step costs nothing until it is needed.
+        state.restore()
+        course.go_back_to(first)
+        if steps:
+            self.model._last = self.whole
+            course.run(self.training()[1], [], self.optimizer.learning_rates(steps), None, None, self.threads)
+        order = course.order_at_hand()
+        batch = self.batch if step < self.n // self.batch else self.n % self.batch
+        what, remedy = self.explained(self.rows_of_step(order, step, batch), loss, layer)
+        return FloatingPointError(
+            f"epoch {epoch + 1}, step {step + 1}: {what}; the parameters are those before this step. {remedy}"
         )
-
-
-@quiet
-def _mean_loss(losses, whole, share, share_of_rest):
-    """The mean over the samples, a float, of the losses of batches: of `whole` ones, and of the rest."""
-    shares = np.empty(len(losses))  # np.full takes a microsecond more
-    shares.fill(share)
-    shares[whole:] = share_of_rest
-    return float(losses @ shares)

@@ -4,20 +4,17 @@ several networks, about 50 ms in all, and each network goes through its epochs a
 import time
 from collections import deque
 
-import numpy as np
-
 from . import check, loop, sources, train
 from ._core import caller, cpu
 from ._core import many as core
 from ._core.ready import together
-from .network import Sequential, share
+from .network import Sequential
 from .optimizers import SGD, Optimizer
 from .progress import Progress
 
 # Networks under way for each thread: enough for threads to share evenly (a call has 3 ms for each), and no more,
 # because each holds the order of its epoch, 8 bytes a sample, and costs some 20 us of Python a call.
 PER_THREAD = 16
-PIECE = 8192  # rows that are copied together for the accuracy of a network that trains on some rows
 
 
 def fit_many(
@@ -96,11 +93,13 @@ def _train(members, histories, shuffle, bar, team):
         member.optimizer.monitored(member.names())
     loop.check_memory(members, [member.optimizer for member in members])
     for member, history in zip(members, histories, strict=True):  # whatever is refused is refused by now
-        member.begin(history, shuffle, bar)
+        member.optimizer.bind(member.model.params)
+        member.work = member.trained(history, shuffle, bar)
     try:
         _side_by_side(members, team)
     except KeyboardInterrupt:
-        for history in histories:
+        for member, history in zip(members, histories, strict=True):
+            member.tell(history, member.results)  # what Ctrl-C has kept from it
             history.interrupted = len(history.epoch) < history.params["epochs"]
 
 
@@ -133,43 +132,24 @@ class _Member(train.NetworkJob):
             seen[arrays] = super().checked(seen[key], y, sample_weight, prefix)
         return seen[arrays]
 
-    def order(self, shuffle, seed):
-        order = super().order(shuffle, seed)
-        if self.rows is None:
-            return order
-        return self.rows if order is None else self.rows[order]
-
     def inputs(self, part):
         return super().inputs(part if self.rows is None else self.rows[part])
 
-    def accuracy(self):
-        if self.rows is None:
-            return super().accuracy()
-        rows = self.rows[:: self.every]
-        pieces = [rows[first : first + PIECE] for first in range(0, len(rows), PIECE)]
-        X, targets = self.arrays["X"], self.arrays["targets"]
-        right = [
-            self.model._right(self.model._outputs(X[piece])[0], targets[piece], self.labels, self.question)
-            for piece in pieces
-        ]
-        return share(np.concatenate(right))
-
-    def begin(self, history, shuffle, bar):
-        """Takes the optimizer; `resume` trains."""
-        self.optimizer.bind(self.model.params)
-        self.work = self.trained(history, shuffle, bar)
-
     def trained(self, history, shuffle, bar):
         """The whole training, as a generator of calls."""
-        first = self.model.epochs
-        for epoch in range(first, first + history.params["epochs"]):
-            bar.begin(epoch - first)
-            logs = yield from self.epoch(epoch, self.optimizer, shuffle, self.seed + epoch - first, bar)
-            self.model.epochs = epoch + 1
-            logs.update(self.validate(f"epoch {epoch + 1} of nets[{self.index}]"))
-            history.append(epoch, logs)
-            self.optimizer.observe(logs)
-            self.told = self.told or self.hint(history, self.optimizer)
+        epochs = history.params["epochs"]
+        self.begin(self.optimizer, shuffle, self.seed)
+        while len(history.epoch) < epochs:
+            known = len(history.epoch)
+            bar.begin(known)
+            yield from self.epochs(epochs - known if self.runs_on() else 1, None, history, bar)
+            self.optimizer.observe(self.tell(history, self.logs))
+            self.told = self.told or self.hint(history, known)
+        self.give_back()
+        self.course = None  # and with it the order of its epochs
+
+    def logs(self, row, names, epoch):
+        return {**self.results(row, names, epoch), **self.more_logs(f"epoch {epoch + 1} of nets[{self.index}]")}
 
     def resume(self, result=None):
         """Hands on the result of `call` and finds the next one; returns whether there is one."""
@@ -198,7 +178,7 @@ def _side_by_side(members, team):
         turn.sort(key=lambda member: -member.model.params.size)  # long work last would leave the other threads idle
         begun = time.perf_counter()
         results = core.run_each([member.call for member in turn], team)
-        pace = (time.perf_counter() - begun) / max(len(member.call.losses) for member in turn)
+        pace = (time.perf_counter() - begun) / max(1, max(member.course.done for member in turn))
         for member, result in zip(turn, results, strict=True):
             member.step_seconds = pace  # of a step of each
             if member.resume(result):

@@ -5,10 +5,10 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import check, counts, finite, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
+from . import accuracy, check, counts, finite, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
 from ._core import cpu, random
+from ._core.epochs import penalty
 from ._core.ready import Alone
-from .accuracy import counted, share_of
 from .quiet import quiet
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
@@ -192,7 +192,7 @@ class Sequential:
         Y = self._predicted_quickly(X)
         if Y is None:
             X, kinds = self._read(X)
-            Y, *_ = self._outputs(X)
+            Y = self._outputs(X)[0]
             if len(X) <= PREDICT_ROWS and self._repeatable(kinds):
                 plan = self._plans.get_new("predict", len(X))
                 self._ready_to_predict.append(plan.ready(("X", "Y"), "outputs", scanned=("X",)))
@@ -248,45 +248,45 @@ class Sequential:
         Y, loss, right = self._outputs(X, targets, labels, weights, question)
         result = {"loss": float(loss + self._penalty())}
         if question:
-            result["accuracy"] = share_of(right, counted(targets, labels, question))
+            result["accuracy"] = accuracy.share_of(right, accuracy.counted(targets, labels, question))
         return result, Y
 
-    @quiet
-    def _right(self, Y, targets, labels, question):
-        """Which of the outputs Y (n, units), before the loss's link, are right: bools, one for each that counts."""
-        missing = self.loss.ignores_missing and not labels
-        if question == "class":
-            right = Y.argmax(1) == (targets if labels else targets.argmax(1))
-            return right[check.complete_rows(targets)] if missing else right
-        right = (Y > 0) == (targets > 0.5)  # the outputs are logits
-        return right[~np.isnan(targets)] if missing else right
+    def _evaluation(self, X, targets=None, labels=False, weights=None, question=None):
+        """(outputs Y (n, units), [(plan, its arrays, first row, steps, share of a step in the mean)]) of checked arrays:
+        whole chunks, and the rest. The plans are to be given back."""
+        n, kind = len(X), "predict" if targets is None else "evaluate"
+        arrays = {"X": X, "Y": np.empty((n, self.units), self.dtype), "targets": targets, "weights": weights}
+        options = {"labels": labels, "weighted": weights is not None, "question": question}
+        options["sources"] = sources.kinds(self.dtype, {"X": X})
+        return arrays["Y"], [
+            (self._plans.take(kind, batch, **options), arrays, first, steps, batch / n)
+            for batch, first, steps in plans.chunks(n, PREDICT_ROWS)
+        ]
 
     @quiet
     def _outputs(self, X, targets=None, labels=False, weights=None, question=None):
-        """(Y, mean loss, right answers to the question) of checked arrays: whole chunks in one compiled call, the rest
-        in another."""
-        n = len(X)
-        Y = np.empty((n, self.units), self.dtype)
-        kind = "predict" if targets is None else "evaluate"
-        total, right, options = 0.0, 0.0, {"labels": labels, "weighted": weights is not None, "question": question}
-        options["sources"] = sources.kinds(self.dtype, {"X": X})
-        arrays = {"X": X, "Y": Y, "targets": targets, "weights": weights}
-        for batch, first, steps in plans.chunks(n, PREDICT_ROWS):
-            with self._plans.borrowed(kind, batch, **options) as plan:
-                rights = np.zeros(steps) if question else None
-                losses = plan.run("outputs", arrays, first=first, steps=steps, rights=rights)
-            total += losses.sum() * (batch / n)
+        """(Y, mean loss, right answers to the question) of checked arrays."""
+        loss = right = 0.0
+        Y, parts = self._evaluation(X, targets, labels, weights, question)
+        for plan, arrays, first, steps, share in parts:
+            rights = np.zeros(steps) if question else None
+            losses = plan.run("outputs", arrays, first=first, steps=steps, rights=rights)
+            loss += losses.cumsum()[-1] * share  # one after another, as a training adds them
             right += rights.sum() if question else 0
-        return Y, total, right
+            self._plans.give_back(plan)
+        return Y, loss, right
 
-    @quiet
     def _penalty(self):
-        return sum(
-            layer.l1 * float(np.abs(layer.W).sum(dtype=np.float64))
-            + layer.l2 * float(np.square(layer.W, dtype=np.float64).sum())
-            for layer in self.layers
-            if layer.size and (layer.l1 or layer.l2)
-        )
+        return penalty(self.params, self._penalties())
+
+    def _penalties(self):
+        """[(begin, count, l1, l2), ...] of the weights that have one, as parts of the parameters."""
+        found, begin = [], 0
+        for layer in self.layers:
+            if layer.size and (layer.l1 or layer.l2):
+                found.append((begin, layer.W.size, layer.l1, layer.l2))
+            begin += layer.size
+        return found
 
     # ---- gradients of single samples -------------------------------------------------------------------------------
 
@@ -420,11 +420,6 @@ class Sequential:
     def __repr__(self):
         parts = [*map(repr, self.layers), f"loss={self.loss!r}", f"dtype={self.dtype.name!r}", f"seed={self.seed}"]
         return text.call("Sequential", parts + [f"input_scale={self.input_scale!r}"] * (self.input_scale != 1))
-
-
-def share(right):
-    """The share of bools that are True, a float; NaN where there are none."""
-    return float(np.mean(right)) if right.size else math.nan
 
 
 def _checked(given, loss):

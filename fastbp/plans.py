@@ -35,9 +35,9 @@ _PARTS = {
 class Plan:
     """A compiled plan and the names of its arrays. compiled: the core's plan; forward: the operations before backward;
     batch: rows of a step; grads: the vector that gradients are written to; fixed: {name: the plan's own array} of
-    fixed values that are given or wanted."""
+    fixed values that are given or wanted; key: of a Cache, what it was made for."""
 
-    __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads", "widths")
+    __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads", "key", "widths")
 
     @quiet
     def __init__(self, params, grads, program, team):
@@ -126,21 +126,30 @@ class Cache:
         """A plan that nobody else will get."""
         return self.make(*self._key(kind, batch)[:-1])
 
-    @contextmanager
-    def borrowed(self, kind, batch, *, labels=False, weighted=False, sources=(), question=None):
-        """A plan that no other thread uses at the same time."""
+    def take(self, kind, batch, *, labels=False, weighted=False, sources=(), question=None):
+        """A plan that no other thread gets until it is given back; who forgets to has it for himself."""
         key = self._key(kind, batch, labels=labels, weighted=weighted, sources=sources, question=question)
+        try:
+            plan = self.idle[key].pop()  # atomic: two threads never get the same one
+        except LookupError:
+            plan = self.make(*key[:-1])
+            plan.key = key
+        return plan
+
+    def give_back(self, plan):
+        """Leaves a plan that was taken to the next who needs one."""
         if len(self.idle) > MOST:
             self.idle.clear()
-        idle = self.idle.setdefault(key, [])
-        try:
-            plan = idle.pop()  # atomic: two threads never get the same one
-        except IndexError:
-            plan = self.make(*key[:-1])
+        self.idle.setdefault(plan.key, []).append(plan)
+
+    @contextmanager
+    def borrowed(self, kind, batch, **options):
+        """A context of a plan that is taken, and given back."""
+        plan = self.take(kind, batch, **options)
         try:
             yield plan
         finally:
-            idle.append(plan)
+            self.give_back(plan)
 
     def _key(self, kind, batch, gathered=False, labels=False, weighted=False, threads=None, sources=(), question=None):
         return kind, batch, gathered, labels, weighted, threads or cpu.threads(), sources, question, cpu.selected()

@@ -4,12 +4,10 @@ import contextlib
 
 import numpy as np
 
-from . import check, finite, hints, loop, sources
+from . import accuracy, check, finite, hints, loop, sources
 from ._core import caller
 from .loop import Job, epoch_order, held_out, logged, validation_share
 from .metrics import Metrics
-
-ACCURACY_ROWS = 4_000  # an epoch's accuracy is that of at most so many samples: all of MNIST's took 20 % of the epoch
 
 
 def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
@@ -93,8 +91,12 @@ def fit(
     logs, a number under a name of its own, the later ones see and may monitor, and the History has it, with NaN for
     the epochs without it. What nobody will put there is refused before the first step, as far as the callbacks declare
     it (Callback.puts). early_stopping: fb.EarlyStopping, which comes after them.
-    The History's accuracy, of a classification (see `evaluate`), is that of the data trained on at the end of an epoch;
-    of more than 4,000 samples, that of every k-th. Its lr is the rate of an epoch's first step.
+    The History's loss and accuracy (of a classification, see `evaluate`) of the data trained on are counted from the
+    batches as they pass, as in Keras: each by the parameters before its step, with dropout active, so in the first
+    epochs they may be worse than those of the validation data. `evaluate` gives those of the trained network. lr is the
+    rate of an epoch's first step; seconds are without validation, and the mean of epochs too short to be timed.
+    Where nothing of Python's is to be called after an epoch - no callback but an early_stopping, no metric, no schedule
+    that waits for a loss - as many epochs as fit into 50 ms are one compiled call.
     progress: True, False, or None for a bar where stderr is a terminal, and in a notebook. threads: an int, the most
     that work on it; where the system starts fewer, fewer do, and a RuntimeWarning says so once. The result does not
     depend on it.
@@ -118,7 +120,7 @@ def fit(
 
 
 def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
-    """Exactly `steps` training steps over shuffled whole batches, in as few compiled calls as there are epochs.
+    """Exactly `steps` training steps over shuffled whole batches, in one compiled call.
 
     For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
     Returns the losses, float64 (steps,).
@@ -187,45 +189,53 @@ class NetworkJob(Job):
         return check.weights(sample_weight, class_weight, targets, len(targets), net.loss, net.dtype, net.classes)
 
     def names(self):
-        """The keys of an epoch's logs."""
-        validated = [] if self.validation is None else ["loss", "accuracy"] if self.asked else ["loss"]
-        return logged(["loss", "accuracy"] if self.question else ["loss"], validated) + self.metrics.names
+        return self.measured() + self.metrics.names
 
     def called(self, name):
         return {"targets": "y", "weights": "sample_weight"}.get(name, name)
 
-    def plan(self, batch, order):
+    def begin(self, optimizer, shuffle, seed, rest=True):
+        targets = self.arrays["targets"]
+        self.counted = self.count(targets if self.rows is None else targets[self.rows], self.labels, self.question)
+        if self.validation is not None:
+            self.val_counted = self.count(*self.validation[1:3], self.asked)
+        self.penalties = self.model._penalties()
+        super().begin(optimizer, shuffle, seed, rest)
+
+    def count(self, targets, labels, question):
+        """How many answers an accuracy of these targets is of; 0 where there is no question."""
+        return accuracy.counted(targets, labels, question) if question else 0
+
+    def plan(self, batch, gathered):
         return self.model._plans.get(
             "train",
             batch,
-            gathered=order is not None,
+            gathered=gathered,
             labels=self.labels,
             weighted="weights" in self.arrays,
             sources=sources.kinds(self.model.dtype, {"X": self.arrays["X"]}),
+            question=self.question,
             threads=self.threads,
         )
 
-    def more_logs(self):
-        return {"accuracy": self.accuracy()} if self.question else {}
+    def kinds(self):
+        return self.validation and sources.kinds(self.model.dtype, {"X": self.validation[0]})
 
-    @property
-    def every(self):
-        """The accuracy is that of every such sample."""
-        return -(-self.n // ACCURACY_ROWS)
-
-    def accuracy(self):
-        """Of the data trained on."""
-        X, targets = self.arrays["X"][:: self.every], np.ascontiguousarray(self.arrays["targets"][:: self.every])
-        return self.model._evaluated(X, targets, self.labels, None, self.question)["accuracy"]
-
-    def validate(self, when):
+    def evaluation(self):
         if self.validation is None:
-            return {}
-        result, Y = self.model._judged(*self.validation, self.asked)
-        logs = {f"val_{name}": value for name, value in result.items()}
-        if self.metrics.names:
-            logs.update(self.metrics.of(self.model._linked(Y), when))
-        return logs
+            return []
+        self.Y, parts = self.model._evaluation(*self.validation, self.asked)
+        return parts
+
+    def measured(self):
+        validated = [] if self.validation is None else ["loss", "accuracy"] if self.asked else ["loss"]
+        return logged(["loss", "accuracy"] if self.question else ["loss"], validated)
+
+    def runs_on(self):
+        return super().runs_on() and not self.metrics.names
+
+    def more_logs(self, when):
+        return self.metrics.of(self.model._linked(self.Y.copy()), when) if self.metrics.names else {}
 
     def warn_of_data(self):
         if self.split and self.question is not None:
@@ -246,14 +256,15 @@ class NetworkJob(Job):
             return targets.argmax(axis=1)
         return (targets[:, 0] > 0.5).astype(np.intp) if targets.shape[1] == 1 else None
 
-    def hint(self, history, optimizer):
-        if not hints.stands_still(history):
+    def hint(self, history, known):
+        look = hints.stands_still(history, known)
+        if not look:
             return ""
         large = hints.large_inputs(self.inputs, self.n, self.model.input_scale)
         dead = hints.dead_layer(self.model, self.inputs, self.n)
         if dead:
             return dead + f"; {large}" * bool(large)
-        return hints.from_the_start(history, optimizer, large)
+        return hints.from_the_start(history, self.optimizer, look, large)
 
     def inputs(self, part):
         """X of a slice of the samples trained on."""

@@ -13,7 +13,6 @@ import pytest
 
 import fastbp as fb
 from fastbp import train
-from fastbp._core import train as core
 
 HERE = Path(__file__).parent
 CASES = {  # widths, batch, optimizer, and what the data are held in
@@ -31,12 +30,12 @@ def steps_of(name, count, threads):
     X, y = np.ones((4 * batch, widths[0]), dtype), np.zeros(4 * batch, np.int64)
     net = fb.mlp(*widths, loss="cross_entropy", seed=0, dropout=0.1)
     job = train.NetworkJob(net, X, y, None, None, batch, None, 0.0, threads)
-    order = np.arange(len(X))
-    plan, losses, update = job.plan(batch, order), np.empty(count), optimizer(lr=1e-3)
+    update = optimizer(lr=1e-3)
     update.bind(net.params)
-    rates = update.learning_rates(count)
-    arguments = (plan.compiled, plan.arrays(job.arrays), order, 0, 4, rates, losses, net, update, None, threads)
-    return lambda: core.run_batches(*arguments)
+    job.begin(update, True, 0)
+    _, training = job.training()
+    rates, evaluated = update.learning_rates(count), job.evaluated()
+    return lambda: job.course.run(training, evaluated, rates, None, None, threads)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -83,7 +83,7 @@ def test_one_hot_rows_have_the_history_of_their_labels(data, loss):
         assert {"accuracy", "val_accuracy"} <= set(history.history) & set(split.history)
         histories.append((history.history["accuracy"], history.history["val_accuracy"], split.history["val_accuracy"]))
     assert all(each == histories[0] for each in histories)
-    assert histories[0][0][-1] == net.evaluate(X, hot)["accuracy"] == net.evaluate(X, labels)["accuracy"]
+    assert histories[0][1][-1] == net.evaluate(X[:20], hot[:20])["accuracy"] == net.evaluate(X[:20], labels[:20])["accuracy"]
     many = fb.fit_many([made(loss=loss), made(loss=loss)], X, hot, epochs=2, validation_data=(X[:20], hot[:20]))
     assert all(each.history["accuracy"] == histories[0][0] for each in many)
     assert all(each.history["val_accuracy"] == histories[0][1] for each in many)
@@ -114,7 +114,7 @@ def test_questions_are_the_same_of_training_and_validation(data):
     net = made(loss="binary_cross_entropy")
     history = net.fit(X, answers, validation_data=(X, hot)).history
     assert history["val_accuracy"][-1] == float(((net.predict(X) > 0.5) == (hot > 0.5)).mean())
-    history = net.fit(X, hot, validation_data=(X, answers)).history
+    history = net.fit(X, hot, validation_data=(X, answers), optimizer=fb.SGD(lr=0.0)).history
     assert history["accuracy"][-1] == float(((net.predict(X) > 0.5) == (hot > 0.5)).mean())
 
 

@@ -8,7 +8,7 @@ from fastbp._core.ready import Ready
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp._core import train as core
+from fastbp._core.epochs import Epochs
 
 # arguments that methods, or what they call, have had; names of other arrays; no identifiers at all
 NAMES = [
@@ -57,9 +57,9 @@ def test_a_call_without_one_of_its_arrays_is_refused(compiled):
     for given in ({}, {"x": column}, {"y": column}):  # the arrays of the last call are forgotten
         with pytest.raises(ValueError, match=r"value \d of the plan has no array, expected one for each .*; pass it"):
             compiled.run("gradients", given)
-    lr, losses, arrays = np.zeros(1), np.zeros(1), compiled.arrays({"x": column})
+    course = Epochs(model, None, 2, 2, None, False, 0)
     with pytest.raises(ValueError, match=r"value \d of the plan has no array"):
-        core.run_batches(compiled.compiled, arrays, None, 0, 1, lr, losses, model, None, None, 1)
+        course.run([(compiled.compiled, compiled.arrays({"x": column}))], [], None, None, None, 1, 1)
 
 
 def test_a_call_that_is_made_ready_has_all_its_arrays(compiled):

@@ -121,7 +121,7 @@ def test_a_history_of_any_model(model):
 def test_any_model_is_the_same_in_chunks_of_any_length(model, monkeypatch):
     found = set()
     for seconds in (0.0, 1e-5, 10.0):
-        monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
         trained, fit = model()
         fit(epochs=4, batch_size=7, optimizer=fb.Adam(lr=0.01))
         found.add(trained.params.tobytes())

@@ -99,8 +99,7 @@ def test_networks_may_differ_in_all_but_their_inputs(data, threads):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("batch_size", [9, 200])
-def test_rows_are_trained_on_by_index(data, rng, threads, shuffle, batch_size, monkeypatch):
-    monkeypatch.setattr(many, "PIECE", 16)  # the accuracy is counted in pieces
+def test_rows_are_trained_on_by_index(data, rng, threads, shuffle, batch_size):
     X, Y, labels = data
     rows = [
         np.flatnonzero(np.arange(N) % 3 != 0),  # a fold
@@ -134,7 +133,7 @@ def test_one_optimizer_is_a_template_and_a_list_goes_on(data):
 @pytest.mark.parametrize("seconds", [0, 1e-5, 10])
 def test_results_do_not_depend_on_how_many_are_under_way_and_for_how_long(data, per_thread, seconds, monkeypatch):
     monkeypatch.setattr(many, "PER_THREAD", per_thread)
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
+    monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
     nets, twins = ([made(seed=seed) for seed in range(7)] for _ in range(2))
     same_as_alone(nets, twins, *data[:2], epochs=3, batch_size=4, threads=2)
 
@@ -149,7 +148,7 @@ def calls(monkeypatch):
     run_each = many.core.run_each
 
     def counted(calls, team):
-        made_calls.append([len(call.losses) for call in calls])
+        made_calls.append([len(call.rates) for call in calls])
         return run_each(calls, team)
 
     monkeypatch.setattr(many.core, "run_each", counted)
@@ -157,7 +156,7 @@ def calls(monkeypatch):
 
 
 def test_a_call_has_as_many_networks_for_each_thread_and_all_get_their_turn(data, calls, monkeypatch):
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0)  # one step a call
+    monkeypatch.setattr(loop, "CALL_SECONDS", 0)  # one step a call
     nets = [made(seed=seed) for seed in range(5)]
     fb.fit_many(nets, *data[:2], epochs=2, batch_size=25, threads=2)
     assert sum(map(len, calls)) == 5 * 2 * 2
@@ -175,7 +174,7 @@ def test_calls_are_as_long_as_those_of_fit(data, calls, monkeypatch):
     now, run_each = [0.0], many.core.run_each
 
     def timed(calls, team):
-        now[0] += 0.001 * sum(len(call.losses) for call in calls)
+        now[0] += 0.001 * sum(len(call.rates) for call in calls)
         return run_each(calls, team)
 
     monkeypatch.setattr(many.core, "run_each", timed)
@@ -185,7 +184,7 @@ def test_calls_are_as_long_as_those_of_fit(data, calls, monkeypatch):
 
 
 def test_other_threads_of_python_run_meanwhile(rng, monkeypatch):
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 1e6)  # after the first step a whole epoch is one call
+    monkeypatch.setattr(loop, "CALL_SECONDS", 1e6)  # after the first step a whole epoch is one call
     X, y = rng.random((20000, 64), dtype="float32"), rng.random((20000, 8), dtype="float32")
     nets = [fb.mlp(64, 32, 8, seed=seed) for seed in range(2)]
     ticks, over, during = [], threading.Event(), []
@@ -217,15 +216,12 @@ def test_the_data_is_not_copied(rng, with_rows):
     X, y = rng.random((4000, 300), dtype="float32"), rng.integers(0, 3, 4000)
     nets = [fb.mlp(300, 4, 3, loss="cross_entropy", seed=seed) for seed in range(10)]
     rows = [np.flatnonzero(np.arange(4000) % 10 != fold) for fold in range(10)] if with_rows else None
-    small = many.PIECE
-    many.PIECE = 256
     tracemalloc.start()
     try:
         fb.fit_many(nets, X, y, rows=rows, batch_size=20, threads=2)
         assert tracemalloc.get_traced_memory()[1] < X.nbytes / 2
     finally:
         tracemalloc.stop()
-        many.PIECE = small
 
 
 def test_the_data_is_checked_once_for_each_dtype_and_loss(data, monkeypatch):
@@ -271,7 +267,7 @@ def test_ctrl_c_ends_it_after_the_steps_at_hand(data, calls, monkeypatch):
             _thread.interrupt_main()
         return result
 
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0)
+    monkeypatch.setattr(loop, "CALL_SECONDS", 0)
     monkeypatch.setattr(many.core, "run_each", interrupted)
     nets = [made(seed=1), made(seed=2)]
     histories = fb.fit_many(nets, *data[:2], rows=[np.arange(20), np.arange(50)], batch_size=10, threads=2)

@@ -6,7 +6,7 @@ from kernel_calls import PADDED, Kernel
 from programs import NETWORKS, names, of_network
 
 import fastbp as fb
-from fastbp._core import train as core
+from fastbp._core.epochs import Epochs
 from fastbp.node import Node
 from fastbp.products import right
 from fastbp.reference import kernels as reference
@@ -131,14 +131,14 @@ def data_of(case, rng, n, inputs, units, dtype):
 
 
 def steps(net, X, T, batch, order, threads, lr, optimizer, question):
-    """Steps of two epochs in one call: (losses, counts or None, result)."""
+    """Steps of two epochs in one call: (losses, counts, what `run` returns)."""
     plan = net._plans.get("train", batch, gathered=order is not None, labels=T.ndim == 1, question=question,
                           threads=threads)
-    losses, rights = np.full(len(lr), -1.0), None if question is None else np.full(len(lr), -1.0)
     optimizer.bind(net.params)
-    result = core.run_batches(plan.compiled, plan.arrays({"X": X, "targets": T}), order, 0, len(X) // batch, lr, losses,
-                              net, optimizer, None, threads, rights)
-    return losses, rights, result
+    course = Epochs(net, optimizer, len(X), batch, order, False, 0, counted=len(X) if question else 0)
+    training = [(plan.compiled, plan.arrays({"X": X, "targets": T}))]
+    failure = course.run(training, [], lr, None, None, threads)
+    return course.last_losses().copy(), course.last_rights().copy(), failure
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
@@ -176,10 +176,9 @@ def test_a_step_that_is_not_taken_is_not_counted(threads):
         net.layers[0].W[:] = 1
         X[:] = 1
         X[limit:] = np.inf
-        _, rights, (done, _) = steps(net, X, T, 2, None, threads, lr, fb.SGD(lr=1.0), "answers")
-        assert done == completed
-        assert list(rights[:done]) == [2.0] * done
-        assert rights[-1] == -1
+        _, rights, failure = steps(net, X, T, 2, None, threads, lr, fb.SGD(lr=1.0), "answers")
+        assert failure is not None
+        assert list(rights) == [2.0] * completed
 
 
 def test_a_pass_without_an_update_counts(threads):
@@ -204,12 +203,8 @@ def test_a_place_for_counts_that_does_not_fit_is_refused(question, count, messag
     net = fb.mlp(1, 1, loss="binary_cross_entropy")
     X, params, rights = np.ones((4, 1), "float32"), net.params.copy(), np.full(count, -1.0)
     plan = net._plans.get("train", 2, question=question)
-    arrays, lr, optimizer = plan.arrays({"X": X, "targets": X}), np.ones(2), fb.SGD()
     with pytest.raises(ValueError, match=message):
         plan.run("gradients", {"X": X, "targets": X}, steps=2, rights=rights)
-    with pytest.raises(ValueError, match=message):
-        core.run_batches(plan.compiled, arrays, None, 0, 2, lr, np.empty(2), net, optimizer, None, 1, rights)
     assert np.array_equal(net.params, params)
     assert not net.grads.any()
     assert (rights == -1).all()
-    assert optimizer.steps == 0

@@ -1,5 +1,6 @@
 """fastbp/train.py: batches and their order, fit and its options. Kinds of arrays are in test_arrays.py."""
 
+import copy
 import inspect
 import io
 import sys
@@ -93,7 +94,7 @@ def test_history_has_a_value_for_each_epoch(data):
     assert history.params == {"epochs": 3, "batch_size": 8, "samples": 40, "steps": 5}
     assert not history.interrupted
     assert history.history["lr"] == [0.1, 0.1, 0.1]
-    assert history.history["accuracy"][-1] == net.evaluate(X[:40], labels[:40])["accuracy"]
+    assert history.history["val_accuracy"][-1] == net.evaluate(X[40:], labels[40:])["accuracy"]
     assert history.history["val_loss"][-1] == net.evaluate(X[40:], labels[40:])["loss"]
     assert all(seconds > 0 for seconds in history.history["seconds"])
     assert list(made().fit(X, Y).history) == ["loss", "lr", "seconds", "samples_per_second"]
@@ -105,6 +106,32 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_samples(data):
     net = made(l2=0.1, dtype="float64")
     history = net.fit(X, Y, batch_size=8, optimizer=fb.SGD(lr=0.0))
     assert history.history["loss"][0] == pytest.approx(net.evaluate(X, Y)["loss"], rel=1e-12)
+
+
+def test_the_loss_of_the_validation_data_has_the_penalties(data):
+    """To the bit what evaluate says of the same rows, whatever the dtype."""
+    X, _, labels = data
+    for dtype in ("float32", "float64"):
+        net = made(loss="cross_entropy", l1=0.1, l2=0.2, dtype=dtype)
+        history = net.fit(X, labels, epochs=3, batch_size=8, validation_data=(X[:20], labels[:20]))
+        assert history.history["val_loss"][-1] == net.evaluate(X[:20], labels[:20])["loss"]
+        assert net.evaluate(X, labels)["loss"] > 0.2 * np.square(net.layers[0].W).sum()
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+def test_the_accuracy_of_an_epoch_is_counted_from_its_batches(data, rate):
+    """Each by the parameters before its step, with the step's masks of dropout."""
+    X, _, labels = data
+    net, twin = (made(loss="cross_entropy", dropout=rate) for _ in range(2))
+    optimizer, found = fb.SGD(lr=0.1), []
+    for epoch in range(3):
+        right = 0
+        for xb, yb in fb.batches(X, labels, 8, seed=twin.seed + epoch):
+            right += (copy.deepcopy(twin).forward(xb).argmax(1) == yb).sum()
+            twin.loss_and_grad(xb, yb)
+            optimizer.step(twin)
+        found.append(right / len(X))
+    assert net.fit(X, labels, epochs=3, batch_size=8).history["accuracy"] == found
 
 
 def test_the_tail_of_the_data_is_trained_on(data):
@@ -160,7 +187,7 @@ def test_fit_is_the_same_in_chunks_of_any_length(data, hidden, monkeypatch):
     X, Y, _ = data
     results = set()
     for seconds in (0.0, 1e-4, 10.0):
-        monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
         net = fb.mlp(INPUTS, *hidden, UNITS, activation="tanh", seed=4, dropout=0.2)
         history = net.fit(X, Y, epochs=3, batch_size=3, optimizer=fb.Adam(lr=fb.schedules.Exponential(0.01, 0.99)))
         results.add((bits(net), tuple(history.history["loss"])))
@@ -207,7 +234,7 @@ def test_short_calls_that_take_turns_compute_what_one_thread_does(rng):
 @pytest.mark.parametrize("bad", [0, 2, 5, 150])
 def test_a_loss_that_ends_a_trial_of_a_team_ends_the_call(bad, rng, monkeypatch):
     """After a first step the other 255 are one call; its trial takes 3 of them alone, and 3 as a team."""
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 10.0)
+    monkeypatch.setattr(loop, "CALL_SECONDS", 10.0)
     X, Y = np.ones((256 * 128, 60), "f"), rng.standard_normal((256 * 128, 10)).astype("f")
     X[bad * 128] = 3e38
     found = set()
@@ -262,17 +289,6 @@ def test_validation_leaves_no_trace(data):
 
 
 # ---- callbacks, early stopping, schedules --------------------------------------------------------------------------
-
-
-def test_the_accuracy_of_much_data_is_that_of_every_kth_sample(rng, monkeypatch):
-    monkeypatch.setattr(train, "ACCURACY_ROWS", 100)
-    X, right, wrong = rng.standard_normal((210, INPUTS)).astype("f"), np.zeros(210, int), np.ones(210, int)
-    every_third = np.arange(210) % 3 == 0
-    for y in (np.where(every_third, right, wrong), np.eye(UNITS)[np.where(every_third, right, wrong)]):
-        net = fb.mlp(INPUTS, 8, UNITS, loss="cross_entropy", seed=1)
-        net.layers[-1].b[0] = 100.0  # what it says is always 0
-        history = net.fit(X, y, batch_size=50, optimizer=fb.SGD(lr=1e-6))
-        assert history.history["accuracy"] == [1.0]
 
 
 def test_callbacks_hear_of_everything_in_order(data):

@@ -34,5 +34,4 @@ cdef struct Call:
     double hyper[H_COUNT]       # of its update
 
 cdef int start(Program *p, Call *call, Pace *pace, int team) except -1
-cdef int begin(Program *p, Call *call) noexcept nogil
-cdef void run_alone(Program *p, Call *call, int tasks) noexcept nogil
+cdef void run_call(Program *p, Call *call, Pace *pace, int team) noexcept nogil

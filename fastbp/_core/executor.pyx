@@ -280,15 +280,20 @@ cdef void run_at_pace(Program *p, Call *call, Pace *pace, int team) noexcept nog
         before = now
 
 
+cdef void run_call(Program *p, Call *call, Pace *pace, int team) noexcept nogil:
+    """The whole call on a team of at most so many threads, of those that there are."""
+    p.broken = False
+    if team == 1 or teams.is_forced():
+        run(p, call, team, call.steps)
+    else:
+        run_at_pace(p, call, pace, team)
+
+
 cdef int start(Program *p, Call *call, Pace *pace, int team) except -1:
     """Runs the call on at most `team` threads."""
     if call.steps < 1:
         return 0
     team = cpu.team_limit(team)
-    p.broken = False
     with nogil:
-        if team == 1 or teams.is_forced():
-            run(p, call, team, call.steps)
-        else:
-            run_at_pace(p, call, pace, team)
+        run_call(p, call, pace, team)
     return 0

@@ -52,23 +52,32 @@ def normal(shape, key):
     return numbers.reshape(shape)
 
 
-def permutation(n, key):
-    """(n,) int64: 0 .. n-1 in random order (Fisher and Yates, with Lemire's multiply-shift for the choice)."""
-    order = np.arange(n, dtype=np.int64)
-    cdef int64_t[::1] out = order
-    cdef uint64_t seed = fold(key, 0x7065726D)          # "perm": apart from the streams of the same key
+cdef void permute(int64_t *out, Py_ssize_t n, uint64_t key) noexcept nogil:
+    """out (n,) = 0 .. n-1 in random order (Fisher and Yates, with Lemire's multiply-shift for the choice)."""
+    cdef uint64_t seed = threefry(key, 0x7065726D)      # "perm": apart from the streams of the same key
     cdef uint64_t words[WORDS]
     cdef uint64_t word, half, low = 0xFFFFFFFF
     cdef int64_t i, j, swap, last = n - 1
-    with nogil:
-        for i in range(last, 0, -1):
-            # 32 random bits for a choice among i + 1: biased by less than (i + 1) / 2^32. A word is two choices'.
-            if i == last or i // 2 % WORDS == WORDS - 1 and i % 2:
-                threefry_words(words, seed, <uint64_t>(i // 2 // WORDS * WORDS), WORDS)
-            word = words[i // 2 % WORDS]
-            half = word >> 32 if i % 2 else word & low
-            j = <int64_t>((half * <uint64_t>(i + 1)) >> 32)
-            swap = out[i]
-            out[i] = out[j]
-            out[j] = swap
+    for i in range(n):
+        out[i] = i
+    for i in range(last, 0, -1):
+        # 32 random bits for a choice among i + 1: biased by less than (i + 1) / 2^32. A word is two choices'.
+        if i == last or i // 2 % WORDS == WORDS - 1 and i % 2:
+            threefry_words(words, seed, <uint64_t>(i // 2 // WORDS * WORDS), WORDS)
+        word = words[i // 2 % WORDS]
+        half = word >> 32 if i % 2 else word & low
+        j = <int64_t>((half * <uint64_t>(i + 1)) >> 32)
+        swap = out[i]
+        out[i] = out[j]
+        out[j] = swap
+
+
+def permutation(Py_ssize_t n, key):
+    """(n,) int64: 0 .. n-1 in random order."""
+    order = np.empty(n, np.int64)
+    cdef int64_t[::1] out = order
+    cdef uint64_t seed = <uint64_t>(key & 0xFFFFFFFFFFFFFFFF)
+    if n > 0:
+        with nogil:
+            permute(&out[0], n, seed)
     return order

@@ -1,5 +1,4 @@
-"""The entrances to the executor: one pass, a run of training steps, one update."""
-from libc.stdint cimport int64_t, uint64_t
+"""Entrances to the executor: one pass, one update; what every entrance looks at first, and what it counts."""
 from libc.string cimport memcpy, memset
 from cpython.object cimport PyObject_GenericSetAttr
 cimport numpy as cnp
@@ -40,87 +39,53 @@ cdef class State:
         self.params, self.state = model.params, optimizer.state     # here: asking a model may be Python
         self.params_then = self.params.copy()
         self.state_then = None if self.state is None else self.state.copy()
-        self.steps, self.draws = optimizer.steps, model._draws
+        self.steps, self.draws, self.epochs = optimizer.steps, model._draws, model._epochs
 
     cpdef restore(self):
         self.params[...] = self.params_then
         if self.state is not None:
             self.state[...] = self.state_then
         PyObject_GenericSetAttr(self.model, "_draws", self.draws)
+        PyObject_GenericSetAttr(self.model, "_epochs", self.epochs)
         PyObject_GenericSetAttr(self.optimizer, "steps", self.steps)
-
-
-cdef object settle(Plan plan, Call *call, model, optimizer, State before):
-    """What belongs to the steps of a call that is over: they are counted. Where a parameter stopped being finite, everything is
-    as it was `before`, unless that is None. Returns what `run_batches` does."""
-    if plan.program.broken and before is not None:
-        try:
-            broken = before.params.copy()
-        finally:    # also where there is no memory for it
-            before.restore()
-        return call.done, broken
-    count(model, "_draws", call.done)
-    if optimizer is not None:
-        count(optimizer, "steps", call.done)
-    return call.done, None
 
 
 # ---- entrances -------------------------------------------------------------------------------------------------------
 
 
-cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns, Py_ssize_t first,
-                 Py_ssize_t steps, Py_ssize_t epoch, order) except -1:
+cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns, Py_ssize_t reach) except -1:
     """Points a call, and the plan's direct values, at the caller's arrays: [(index, array), ...].
 
-    They were checked when they came, and may have changed since: a call that lacks one, that would read outside of them, or
-    that would write what is not as it was made, is refused here, before anything is written.
+    They were checked when they came, and may have changed since: a call that lacks one, that would read beyond them - of
+    each it may read `reach` rows - or that would write what is not as it was made, is refused here, before anything is written.
     """
     memset(call, 0, sizeof(Call))
     plan.unbind()
     try:
-        bind_all(plan, call, arrays, optimizer, first_op, last_op, learns, first, plan.batch * min(steps, epoch), order)
+        bind_all(plan, call, arrays, optimizer, first_op, last_op, learns, reach)
     except:     # whatever it is
         plan.unbind()
         raise
-    call.first, call.steps, call.epoch, call.learns = first, steps, epoch, learns
+    call.learns = learns
     return 0
 
 
-cdef int bind_all(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns, Py_ssize_t first,
-                  Py_ssize_t count, order) except -1:
-    """`prepare`, of a plan without arrays: those of a call that reads `count` rows, or numbers of rows, from `first` on."""
-    cdef const int64_t[::1] rows
-    cdef Py_ssize_t n, least = PY_SSIZE_T_MAX
+cdef int bind_all(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns,
+                  Py_ssize_t reach) except -1:
+    """`prepare`, of a plan without arrays."""
+    cdef Py_ssize_t least = PY_SSIZE_T_MAX
     plan.check_vectors(learns, optimizer is not None)
     plan.program.update, plan.program.s0, plan.program.s1, plan.program.clip_norm = NULL, NULL, NULL, 0
     if optimizer is not None:
         set_update(plan, optimizer)
     for index, array in arrays:
-        n = plan.bind(index, array, learns, optimizer is not None)
-        least = min(least, n)
+        least = min(least, plan.bind(index, array, learns, optimizer is not None))
     call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
     plan.complete(call.first_op, call.last_op, learns)
-    if order is not None:
-        rows = order
-        if rows.shape[0] < first + count:
-            raise ValueError(f"the order has {rows.shape[0]} rows, expected {first + count} or more")
-        call.order = &rows[0]
-        n = largest(&rows[first], count) + 1
-    else:
-        n = first + count
-    if n > least:
-        raise ValueError(f"data has become shorter: {least} rows, expected {n} or more, as when it was checked; give it back "
-                         "its shape, or pass a copy of it")
+    if reach > least:
+        raise ValueError(f"data has become shorter: {least} rows, expected {reach} or more, as when it was checked; give it "
+                         "back its shape, or pass a copy of it")
     return 0
-
-
-cdef Py_ssize_t largest(const int64_t *rows, Py_ssize_t count) noexcept:
-    """The largest of these row numbers, or of what a negative one is as an unsigned number."""
-    cdef uint64_t most = 0
-    cdef Py_ssize_t i
-    for i in range(count):
-        most = max(most, <uint64_t>rows[i])
-    return <Py_ssize_t>min(most, <uint64_t>(PY_SSIZE_T_MAX - 1))
 
 
 cdef int check_rights(Plan plan, double[::1] rights, Py_ssize_t steps) except -1:
@@ -143,8 +108,8 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
     """
     cdef Call call
     check_rights(plan, rights, losses.shape[0])
-    prepare(plan, &call, arrays, None, first_op, last_op, learns, first, losses.shape[0], losses.shape[0], None)
-    call.losses = &losses[0]
+    prepare(plan, &call, arrays, None, first_op, last_op, learns, first + losses.shape[0] * plan.batch)
+    call.first, call.steps, call.epoch, call.losses = first, losses.shape[0], losses.shape[0], &losses[0]
     if rights is not None:
         call.rights = &rights[0]
     call.seed, call.draws = dropout
@@ -154,42 +119,6 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
             count(model, "_draws", call.done)
     finally:
         plan.bound.clear()
-
-
-def run_batches(Plan plan, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr, double[::1] losses,
-                model, optimizer, State before, int team, double[::1] rights=None):
-    """`len(lr)` training steps, one a batch; returns (steps completed, None or a copy of parameters one of which an
-    update made not finite).
-
-    Step s uses the rows order[first + s * batch : first + (s + 1) * batch] of `arrays`, or those rows themselves where
-    `order` is None, and begins again at `first` every `epoch` steps; order: (n,) int64. lr, losses: (steps,), losses is filled. model: a
-    network or an expression, whose masks the steps draw. optimizer: a fastbp.optimizers.Optimizer, or None for the value
-    and gradient only. The completed steps are counted in both. A loss that is not finite ends the call before the step's
-    update. Where a parameter stops being finite, the State `before`, unless it is None, is restored instead.
-    rights: (steps,), filled with how many answers of each completed step were right before its update, by a plan that counts
-    them; or None.
-    """
-    cdef Call call
-    prepare_batches(plan, &call, arrays, order, first, epoch, lr, losses, model, optimizer, rights)
-    try:
-        start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
-        return settle(plan, &call, model, optimizer, before)
-    finally:
-        plan.bound.clear()
-
-
-cdef int prepare_batches(Plan plan, Call *call, list arrays, order, Py_ssize_t first, Py_ssize_t epoch, double[::1] lr,
-                         double[::1] losses, model, optimizer, double[::1] rights=None) except -1:
-    """Points a call at the arguments of `run_batches`, which must live until it ends."""
-    check_rights(plan, rights, lr.shape[0])
-    prepare(plan, call, arrays, optimizer, 0, -1, True, first, lr.shape[0], epoch, order)
-    call.lr, call.losses = &lr[0], &losses[0]
-    if rights is not None:
-        call.rights = &rights[0]
-    call.seed, call.draws = model._dropout_key, model._draws
-    if optimizer is not None:
-        call.constants, call.taken = plan.constants, optimizer.steps
-    return 0
 
 
 cdef int set_update(Plan plan, optimizer) except -1:

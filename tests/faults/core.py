@@ -42,7 +42,7 @@ FAULTS = [
     ),
     Fault(
         "data that have become shorter are read beyond their end", "fastbp/_core/train.pyx",
-        "    if n > least:", "    if n > least and n < 0:",
+        "    if reach > least:", "    if reach > least and reach < 0:",
         (f"{CHANGED}::test_data_that_a_callback_resizes_are_refused",),
     ),
     Fault(

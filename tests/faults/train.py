@@ -7,9 +7,9 @@ INTERRUPTED, TELLS, CALLBACKS = "tests/test_interrupted.py", "tests/test_fit_tel
 FAULTS = [
     Fault(
         what="a call that broke a parameter leaves it to Python to go back",
-        file="fastbp/_core/train.pyx",
-        old="        before.restore()\n        return call.done, broken",
-        new="        return call.done, broken",
+        file="fastbp/_core/epochs.pyx",
+        old="            finally:    # also where there is no memory for it\n                before.restore()\n",
+        new="            finally:\n                pass\n",
         red=(f"{INTERRUPTED}::test_going_back_to_the_last_good_step_is_interrupted_between_two_steps",),
     ),
     Fault(
@@ -65,9 +65,9 @@ FAULTS = [
     ),
     Fault(
         what="the rate of an epoch is that of a later step",
-        file="fastbp/loop.py",
-        old="        if first == 0:\n            self.lr = float(lr[0])\n",
-        new="        self.lr = float(lr[-1])\n",
+        file="fastbp/_core/epochs.pyx",
+        old="    c.lr = c.rates[c.done] if c.rates is not NULL else 0\n    if c.shuffled",
+        new="    c.lr = c.rates[c.wanted - 1] if c.rates is not NULL else 0\n    if c.shuffled",
         red=(f"{TELLS}::test_the_rate_of_an_epoch_is_that_of_its_first_step",),
     ),
     Fault(
@@ -150,7 +150,7 @@ FAULTS = [
     Fault(
         what="who goes on training is told of large inputs",
         file="fastbp/hints.py",
-        old=" or optimizer.steps != FIRST * history.params[\"steps\"]:\n",
+        old=" or optimizer.steps != len(history.epoch) * history.params[\"steps\"]:\n",
         new=":\n",
         red=("tests/test_hints.py::test_the_scale_of_the_network_counts_and_who_goes_on_is_left_alone",),
     ),

@@ -1,0 +1,94 @@
+# Epochs of one training, run in compiled calls.
+from libc.stdint cimport int64_t, uint64_t
+from fastbp._core.executor cimport Call
+from fastbp._core.program cimport Program
+
+# What an epoch gives, a row of the results; NAMES in epochs.pyx says it in words.
+cdef enum Result:
+    LOSS
+    ACCURACY
+    LR
+    SECONDS
+    SAMPLES_PER_SECOND
+    VAL_LOSS
+    VAL_ACCURACY
+    RESULTS
+
+# Steps of one plan, a part of each epoch.
+cdef struct Leg:
+    Program *program            # NULL where an epoch has no such part
+    Call call
+    int team                    # the most threads of its plan
+    Py_ssize_t first, steps     # the first row, or number of the order; steps in an epoch
+    double share                # that a step has in a mean over the samples
+
+# The penalty of a part [begin, begin + count) of the parameters.
+cdef struct Penalty:
+    Py_ssize_t begin, count
+    double l1, l2
+
+# Early stopping: whether a result has improved of late, and the parameters of its best epoch.
+cdef struct Watch:
+    int result                  # the one that is watched, or -1 for none
+    bint rises                  # whether more of it is better
+    double least                # that it must improve by
+    double best                 # NaN before any
+    Py_ssize_t best_epoch       # -1 where it is none of this call's
+    Py_ssize_t waited, patience
+    char *best_params           # (P,), or NULL where they are not kept
+    Py_ssize_t nbytes           # of these
+
+cdef struct Course:
+    # what is trained
+    Leg whole, rest             # the steps of whole batches, and of the rows that are left
+    Leg evaluated[2]            # the same of the validation data, after each epoch
+    int n_evaluated
+    const char *params
+    Py_ssize_t item             # bytes of a parameter
+    const Penalty *penalties
+    int n_penalties
+    Py_ssize_t n, batch, steps  # rows of an epoch, rows of a step, steps of an epoch
+    bint shuffled
+    uint64_t seed               # of the first epoch's order
+    const int64_t *rows         # (n,) numbers of the data's rows, or NULL for all as they lie
+    int64_t *order              # (n,) the rows of the epoch at hand, or NULL for the data as they lie
+    double counted, val_counted # answers that an accuracy counts
+    # where it is
+    Py_ssize_t epoch, step      # epochs finished since the beginning, steps of the epoch at hand
+    double begun                # moment when the epoch at hand began
+    double lr                   # of its first step
+    # the call at hand
+    Py_ssize_t wanted, done     # steps
+    Py_ssize_t base             # where the losses of the epoch at hand begin
+    Py_ssize_t finished         # epochs
+    const double *rates         # (wanted,) learning rates, or NULL
+    double *losses              # (base + steps of the epoch at hand ...,)
+    double *rights              # the same, right answers of each step; NULL where nobody counts
+    double *val_losses          # (steps,) of an evaluation
+    double *val_rights
+    double *results             # (epochs, RESULTS) of those finished in this call
+    int64_t taken               # updates before this call
+    uint64_t draws              # steps that drew dropout masks before this call
+    Watch watch
+    bint stopped                # by the watch
+    bint broken                 # a parameter stopped being finite
+
+cdef void advance(Course *c, int team) noexcept nogil
+
+
+cdef class Epochs:
+    cdef Course at
+    cdef object model, optimizer
+    cdef object rows, order             # int64 (n,) or None: the memory of the course's
+    cdef object losses, rights, val_losses, val_rights, results, best_params
+    cdef Penalty *penalties
+    cdef Py_ssize_t reach               # rows that the data must have
+    cdef Py_ssize_t first               # epochs that the model had before
+    cdef Py_ssize_t told_from           # the epoch, counted from 0, of the first row of results
+    cdef list plans                     # of the call at hand
+    cdef int prepare(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1
+    cdef int most_threads(self) noexcept
+    cdef int make_room(self, Py_ssize_t steps) except -1
+    cdef int prepare_watch(self, stopping) except -1
+    cdef object settle(self, before, stopping)
+    cdef int release(self) except -1

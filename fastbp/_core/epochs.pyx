@@ -1,0 +1,451 @@
+"""Epochs: what a training does between two looks of Python's - orders, steps, evaluation, early stopping - without the GIL.
+
+A call takes some steps of an epoch, or all of several epochs. What they give does not depend on how they are cut into calls.
+"""
+from libc.math cimport INFINITY, NAN, isfinite, isnan
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+cimport numpy as cnp
+from fastbp._core cimport cpu, teams
+from fastbp._core.executor cimport Call, run_call
+from fastbp._core.kernels cimport real
+from fastbp._core.plan cimport Plan
+from fastbp._core.random cimport permute
+from fastbp._core.train cimport State, check_rights, count, prepare
+
+import numpy as np
+
+cnp.import_array()
+
+# of the results of an epoch, in their order
+NAMES = ("loss", "accuracy", "lr", "seconds", "samples_per_second", "val_loss", "val_accuracy")
+
+
+# ---- penalties ---------------------------------------------------------------------------------------------------------------
+
+
+cdef double penalty_of(const real *W, Py_ssize_t n, double l1, double l2) noexcept nogil:
+    """l1 * sum |W| + l2 * sum W^2, of W (n,)."""
+    cdef double magnitudes = 0, squares = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        magnitudes += abs(<double>W[i])
+        squares += <double>W[i] * W[i]
+    return l1 * magnitudes + l2 * squares
+
+
+cdef double all_penalties(const char *params, Py_ssize_t item, const Penalty *penalties, int n) noexcept nogil:
+    cdef double value = 0
+    cdef const Penalty *part
+    cdef int i
+    for i in range(n):
+        part = &penalties[i]
+        if item == sizeof(float):
+            value += penalty_of(<const float *>params + part.begin, part.count, part.l1, part.l2)
+        else:
+            value += penalty_of(<const double *>params + part.begin, part.count, part.l1, part.l2)
+    return value
+
+
+def penalty(params, list parts):
+    """The penalties, a float, of [(begin, count, l1, l2), ...] of params (P,)."""
+    cdef Penalty part
+    cdef double value = 0
+    for begin, size, l1, l2 in parts:
+        if not 0 <= begin <= begin + size <= params.size:
+            raise ValueError(f"a penalty is of [{begin}, {begin + size}), expected a part of {params.size} parameters")
+        part = Penalty(begin, size, l1, l2)
+        value += all_penalties(<const char *>cnp.PyArray_DATA(params), params.itemsize, &part, 1)
+    return value
+
+
+# ---- an epoch ------------------------------------------------------------------------------------------------------------------
+
+
+cdef void begin_epoch(Course *c) noexcept nogil:
+    """The order of the epoch at hand."""
+    cdef Py_ssize_t i
+    c.begun = teams.seconds()
+    c.lr = c.rates[c.done] if c.rates is not NULL else 0
+    if c.shuffled:
+        permute(c.order, c.n, c.seed + <uint64_t>c.epoch)
+        if c.rows is not NULL:
+            for i in range(c.n):
+                c.order[i] = c.rows[c.order[i]]
+
+
+cdef Py_ssize_t take(Course *c, Leg *leg, Py_ssize_t first, Py_ssize_t steps, double *losses, double *rights,
+                     int team) noexcept nogil:
+    """Steps of a plan's, from row `first` on; returns how many were completed."""
+    cdef Call *call = &leg.call
+    call.first, call.steps, call.epoch, call.done = first, steps, leg.steps, 0
+    call.losses, call.rights = losses, rights
+    run_call(leg.program, call, &leg.program.passes, min(team, leg.team))
+    return call.done
+
+
+cdef Py_ssize_t train(Course *c, Leg *leg, Py_ssize_t first, Py_ssize_t steps, int team) noexcept nogil:
+    """The next steps of the epoch at hand."""
+    cdef Call *call = &leg.call
+    cdef Py_ssize_t at = c.base + c.step
+    call.lr = c.rates + c.done if c.rates is not NULL else NULL
+    call.taken, call.draws, call.order = c.taken + c.done, c.draws + <uint64_t>c.done, c.order
+    steps = take(c, leg, first, steps, c.losses + at, c.rights + at if c.rights is not NULL else NULL, team)
+    c.broken = leg.program.broken
+    return steps
+
+
+cdef double share_of(double right, double counted) noexcept nogil:
+    return right / counted if counted > 0 else NAN
+
+
+cdef void evaluate(Course *c, double *result, int team) noexcept nogil:
+    """The validation data's loss and accuracy, by the parameters as they are."""
+    cdef double loss = 0, right = 0, total
+    cdef Leg *leg
+    cdef Py_ssize_t step
+    cdef int i
+    for i in range(c.n_evaluated):
+        leg = &c.evaluated[i]
+        take(c, leg, leg.first, leg.steps, c.val_losses, c.val_rights, team)
+        total = 0
+        for step in range(leg.steps):
+            total += c.val_losses[step]
+            if c.val_rights is not NULL:
+                right += c.val_rights[step]
+        loss += total * leg.share
+    result[<int>VAL_LOSS] = loss + all_penalties(c.params, c.item, c.penalties, c.n_penalties)
+    result[<int>VAL_ACCURACY] = share_of(right, c.val_counted)
+
+
+cdef bint improves(double value, double best, double least, bint rises) noexcept nogil:
+    """Whether a value is better by more than `least`; NaN never is, and any other value is where best is NaN."""
+    if isnan(value) or isnan(best):
+        return not isnan(value)
+    return value > best + least if rises else value < best - least
+
+
+def is_better(double value, best, double least, bint rises):
+    """Whether an epoch's value is better than the best one, or None, by more than `least`; NaN never is."""
+    return bool(improves(value, NAN if best is None else best, least, rises))
+
+
+cdef bint is_over(Watch *watch, const double *result, Py_ssize_t epoch, const char *params) noexcept nogil:
+    """After an epoch: whether early stopping ends the training here."""
+    cdef double value = result[watch.result]
+    if not improves(value, watch.best, watch.least, watch.rises):
+        watch.waited += 1
+        return watch.waited >= watch.patience
+    watch.best, watch.best_epoch, watch.waited = value, epoch, 0
+    if watch.best_params is not NULL:
+        memcpy(watch.best_params, params, watch.nbytes)
+    return False
+
+
+cdef void end_epoch(Course *c, double seconds, int team) noexcept nogil:
+    """The results of the epoch at hand, which took so long, and whether it is the last one."""
+    cdef double *result = c.results + c.finished * RESULTS
+    cdef double loss = 0, right = 0
+    cdef Py_ssize_t step
+    for step in range(c.whole.steps):
+        loss += c.losses[c.base + step] * c.whole.share
+    if c.rest.program is not NULL:
+        loss += c.losses[c.base + c.whole.steps] * c.rest.share
+    if c.rights is not NULL:
+        for step in range(c.steps):
+            right += c.rights[c.base + step]
+    result[<int>LOSS], result[<int>ACCURACY], result[<int>LR] = loss, share_of(right, c.counted), c.lr
+    result[<int>SECONDS] = seconds
+    result[<int>SAMPLES_PER_SECOND] = c.n / seconds if seconds > 0 else INFINITY
+    if c.n_evaluated > 0:
+        evaluate(c, result, team)
+    c.base += c.steps
+    c.epoch += 1
+    c.finished += 1
+    c.step = 0
+    if c.watch.result >= 0:
+        c.stopped = is_over(&c.watch, result, c.epoch - 1, c.params)
+
+
+cdef bint runs_on(const Course *c) noexcept nogil:
+    """Whether nothing is to be done between this epoch and the next: all are one row of steps."""
+    return (c.step == 0 and c.wanted - c.done > c.steps and not c.shuffled and c.rest.program is NULL and c.n_evaluated == 0
+            and c.watch.result < 0)
+
+
+cdef void run_on(Course *c, int team) noexcept nogil:
+    """All the epochs that are left of the call, in one row of steps."""
+    cdef Py_ssize_t first = c.done, done = train(c, &c.whole, 0, c.wanted - c.done, team), epoch
+    cdef double now = teams.seconds(), seconds = (now - c.begun) / max(1, done) * c.steps
+    c.done += done
+    for epoch in range(done // c.steps):
+        c.lr = c.rates[first + epoch * c.steps] if c.rates is not NULL else 0
+        end_epoch(c, seconds, team)
+    c.step = done % c.steps
+    if c.step > 0:      # the epoch that was not finished
+        c.lr = c.rates[first + done - c.step] if c.rates is not NULL else 0
+
+
+cdef void advance(Course *c, int team) noexcept nogil:
+    """The steps of the call, or fewer: to the first number that is not finite, or to the end of the epoch that early stopping
+    ends the training with."""
+    cdef Leg *leg
+    cdef Py_ssize_t steps, done
+    while c.done < c.wanted and not c.stopped:
+        if c.step == 0:
+            begin_epoch(c)
+        if runs_on(c):
+            run_on(c, team)
+            return
+        leg = &c.whole if c.step < c.whole.steps else &c.rest
+        steps = min(c.whole.steps - c.step, c.wanted - c.done) if leg is &c.whole else 1
+        done = train(c, leg, c.step * c.batch, steps, team)
+        c.step += done
+        c.done += done
+        if done < steps:
+            return
+        if c.step == c.steps:
+            end_epoch(c, teams.seconds() - c.begun, team)
+
+
+# ---- calls ---------------------------------------------------------------------------------------------------------------------
+
+
+cdef class Epochs:
+    """The epochs of one training.
+
+    model: a network or an expression; optimizer: a fastbp.optimizers.Optimizer, or None for values and gradients only.
+    n: rows of an epoch, batch: of a step; rows: int64 (n,), the numbers of the data's rows that are trained on, or None for the
+    first n; shuffled: whether each epoch has an order of its own, epoch e that of `seed` + e. rest: whether the rows that are no
+    whole batch are trained on as well. counted, val_counted: how many answers an accuracy of the data, or of the validation
+    data, is the share of; 0 where there is none. penalties: [(begin, count, l1, l2), ...] of the parameters.
+    """
+
+    def __cinit__(self, model, optimizer, Py_ssize_t n, Py_ssize_t batch, rows, bint shuffled, uint64_t seed, bint rest=True,
+                  counted=0, val_counted=0, penalties=()):
+        cdef Course *c = &self.at
+        cdef int64_t[::1] numbers
+        cdef Py_ssize_t i
+        memset(c, 0, sizeof(Course))
+        self.model, self.optimizer, self.plans, self.first = model, optimizer, [], model.epochs
+        c.n, c.batch, c.seed = n, batch, seed
+        c.whole.steps, c.rest.steps = n // batch, 1
+        c.whole.share, c.rest.share = batch / <double>n, n % batch / <double>n
+        c.steps = c.whole.steps + (rest and n % batch > 0)
+        c.shuffled, c.counted, c.val_counted = shuffled and batch < n, counted, val_counted
+        c.watch.result = -1
+        self.reach = n
+        if rows is not None:
+            self.rows = numbers = np.array(rows, np.int64)      # a copy, which nobody can change
+            c.rows = &numbers[0]
+            self.reach = rows.max() + 1
+        if c.shuffled or rows is not None:
+            self.order = numbers = np.array(rows, np.int64) if rows is not None else np.arange(n, dtype=np.int64)
+            c.order = &numbers[0]
+        self.losses = self.rights = self.results = np.empty(0)
+        self.penalties = <Penalty *>calloc(max(1, len(penalties)), sizeof(Penalty))
+        if self.penalties is NULL:
+            raise MemoryError("no memory for penalties")
+        for i, (begin, size, l1, l2) in enumerate(penalties):
+            self.penalties[i] = Penalty(begin, size, l1, l2)
+        c.penalties, c.n_penalties = self.penalties, <int>len(penalties)
+
+    def __dealloc__(self):
+        free(self.penalties)
+
+    @property
+    def epoch(self):
+        """The epochs that are finished."""
+        return self.at.epoch
+
+    @property
+    def step(self):
+        """The steps of the epoch at hand that are taken; 0 between two epochs."""
+        return self.at.step
+
+    @property
+    def steps(self):
+        """The steps of an epoch."""
+        return self.at.steps
+
+    @property
+    def done(self):
+        """The steps of the last call."""
+        return self.at.done
+
+    @property
+    def stopped(self):
+        """Whether early stopping has ended the training."""
+        return bool(self.at.stopped)
+
+    @property
+    def in_order(self):
+        """Whether rows are read in an order, and not as they lie."""
+        return self.order is not None
+
+    def order_at_hand(self):
+        """The order of the epoch at hand, int64 (n,), or None for the data as they lie."""
+        if self.at.step == 0:
+            begin_epoch_again(&self.at)
+        return self.order
+
+    def last_losses(self):
+        """The losses of the last call's steps, float64: of whole epochs, or of a part of one."""
+        return self.losses[:self.at.done]
+
+    def last_rights(self):
+        """How many answers were right in each of these steps, float64, where an accuracy is counted."""
+        return self.rights[:self.at.done]
+
+    def results_since(self, Py_ssize_t epoch):
+        """float64 (epochs, len(NAMES)): the results of the last call's epochs from `epoch` on, counted from 0."""
+        return self.results[epoch - self.told_from:self.at.finished]
+
+    def go_back_to(self, Py_ssize_t epoch):
+        """The next step is the first one of an epoch. What training has changed is the State's to put back."""
+        self.at.epoch, self.at.step = epoch, 0
+
+    def run(self, list training, list evaluated, double[::1] rates, State before, stopping, int team, steps=None):
+        """The next len(rates) steps, or `steps` without an optimizer: some of the epoch at hand, or all of several epochs.
+
+        training: [(plan, [(value, array), ...])] of the steps of whole batches and, where an epoch has one, of the rest's;
+        evaluated: [(plan, arrays, first row, steps, share of a step)] of the validation data, two at most; stopping: None, or
+        (an EarlyStopping that is to decide here, the index in NAMES of what it monitors, whether more of that is better).
+
+        Steps, epochs and draws are counted in the model and its optimizer. Returns None; or, where a number stopped being
+        finite, (the loss of the step at hand, None), its update not made; or (its loss, a copy of parameters one of which that
+        update made not finite), everything being as it was `before`, unless that is None.
+        """
+        try:
+            self.prepare(training, evaluated, rates, steps or rates.shape[0], stopping)
+            team = cpu.team_limit(min(team, self.most_threads()))
+            with nogil:
+                advance(&self.at, team)
+            return self.settle(before, stopping)
+        finally:
+            self.release()
+
+    cdef int prepare(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1:
+        """Points the course at plans and arrays, which must live until it has been settled."""
+        cdef Course *c = &self.at
+        cdef Leg *leg
+        cdef double[::1] place
+        cdef Py_ssize_t longest
+        cdef Plan plan
+        cdef int i
+        self.make_room(steps)
+        c.wanted, c.done, c.base, c.finished, c.broken = steps, 0, 0, 0, False
+        self.told_from = c.epoch
+        c.rates = &rates[0] if self.optimizer is not None else NULL
+        c.rest.program = NULL
+        for i, (plan, arrays) in enumerate(training):
+            leg = &c.rest if i else &c.whole
+            self.plans.append(plan)
+            check_rights(plan, self.rights[:steps] if c.counted > 0 else None, steps)
+            prepare(plan, &leg.call, arrays, self.optimizer, 0, -1, True, self.reach)
+            leg.program, leg.team = &plan.program, plan.team
+            leg.call.seed = self.model._dropout_key
+            leg.call.constants = plan.constants
+        c.params, c.item = c.whole.program.params, c.whole.program.item
+        c.draws = self.model._draws
+        c.taken = self.optimizer.steps if self.optimizer is not None else 0
+        c.n_evaluated = <int>len(evaluated)
+        longest = max([part[3] for part in evaluated], default=0)
+        if self.val_losses is None or len(self.val_losses) <= longest:
+            self.val_losses, self.val_rights = np.empty(longest + 1), np.empty(longest + 1)
+        place = self.val_losses
+        c.val_losses = &place[0]
+        place = self.val_rights
+        c.val_rights = &place[0] if c.val_counted > 0 else NULL
+        for i, (plan, arrays, first, leg_steps, share) in enumerate(evaluated):
+            leg = &c.evaluated[i]
+            self.plans.append(plan)
+            check_rights(plan, self.val_rights[:leg_steps] if c.val_counted > 0 else None, leg_steps)
+            prepare(plan, &leg.call, arrays, None, 0, -1, False, first + leg_steps * plan.batch)
+            leg.program, leg.team, leg.first, leg.steps, leg.share = &plan.program, plan.team, first, leg_steps, share
+        return self.prepare_watch(stopping)
+
+    cdef int most_threads(self) noexcept:
+        """That there is work for in any plan of the call."""
+        cdef Plan plan
+        cdef int most = 1
+        for plan in self.plans:
+            most = max(most, plan.team)
+        return most
+
+    cdef int make_room(self, Py_ssize_t steps) except -1:
+        """For what the next steps give, behind what those of the epoch at hand have given."""
+        cdef Course *c = &self.at
+        cdef double[::1] place
+        cdef Py_ssize_t room = c.step + max(c.steps, steps)
+        begun = slice(c.base, c.base + c.step)
+        for name in ("losses", "rights") if c.counted > 0 else ("losses",):
+            old = self.losses if name == "losses" else self.rights
+            new = old if len(old) >= room else np.empty(room)
+            new[:c.step] = old[begun]
+            place = new
+            if name == "losses":
+                self.losses, c.losses = new, &place[0]
+            else:
+                self.rights, c.rights = new, &place[0]
+        if len(self.results) <= room // c.steps:
+            self.results = np.empty((room // c.steps + 1, RESULTS))
+        c.results = <double *>cnp.PyArray_DATA(self.results)
+        return 0
+
+    cdef int prepare_watch(self, stopping) except -1:
+        cdef Watch *watch = &self.at.watch
+        watch.result, watch.best_epoch, watch.best_params = -1, -1, NULL
+        self.best_params = None
+        if stopping is None:
+            return 0
+        stopping, watch.result, watch.rises = stopping
+        watch.least, watch.best = stopping.min_delta, NAN if stopping.best is None else stopping.best
+        watch.patience, watch.waited = stopping.patience, stopping.waited
+        if stopping.restore_best:
+            self.best_params = np.empty_like(self.model.params)
+            watch.best_params = <char *>cnp.PyArray_DATA(self.best_params)
+            watch.nbytes = self.best_params.nbytes
+        return 0
+
+    cdef object settle(self, before, stopping):
+        """What belongs to the steps of a call that is over; see `run`. Nothing of it is Python's, so that Ctrl-C finds parameters
+        and what is counted of them together."""
+        cdef Course *c = &self.at
+        cdef Watch *watch = &c.watch
+        broken = None
+        if stopping is not None:
+            stopping = stopping[0]
+            if watch.best_epoch >= 0:
+                stopping._best = (watch.best, self.first + watch.best_epoch, self.best_params)
+            stopping.waited = watch.waited
+            if c.stopped:
+                stopping.stopped_epoch = self.first + c.epoch - 1
+        if c.broken and before is not None:
+            try:
+                broken = (<State>before).params.copy()
+            finally:    # also where there is no memory for it
+                before.restore()
+        else:
+            count(self.model, "_draws", c.done)
+            count(self.model, "_epochs", c.finished)
+            if self.optimizer is not None:
+                count(self.optimizer, "steps", c.done)
+        if c.done == c.wanted or c.stopped:
+            return None
+        return c.losses[c.base + c.step], broken
+
+    cdef int release(self) except -1:
+        """Forgets the arrays of the call."""
+        cdef Plan plan
+        for plan in self.plans:
+            plan.bound.clear()
+        self.plans.clear()
+        return 0
+
+
+cdef void begin_epoch_again(Course *c) noexcept nogil:
+    """`begin_epoch`, outside of a call."""
+    c.rates, c.done = NULL, 0
+    begin_epoch(c)

@@ -1,0 +1,87 @@
+"""Faults of epochs that run without Python: what follows each of them, and where a call ends."""
+
+from tests.faults import Fault
+
+EPOCHS = "tests/test_epochs.py"
+CORE = "fastbp/_core/epochs.pyx"
+
+FAULTS = [
+    Fault(
+        what="the next epochs of a call have the order of the first",
+        file=CORE,
+        old="permute(c.order, c.n, c.seed + <uint64_t>c.epoch)",
+        new="permute(c.order, c.n, c.seed + <uint64_t>(c.epoch - c.finished))",
+        red=(f"{EPOCHS}::test_epochs_in_one_call_are_those_of_many_calls",),
+    ),
+    Fault(
+        what="the masks of the rest are those of the first step",
+        file=CORE,
+        old="c.taken + c.done, c.draws + <uint64_t>c.done, c.order",
+        new="c.taken + c.done, c.draws + <uint64_t>c.base, c.order",
+        red=(f"{EPOCHS}::test_epochs_in_one_call_are_those_of_many_calls",),
+    ),
+    Fault(
+        what="epochs run on although early stopping is to be asked",
+        file=CORE,
+        old="            and c.watch.result < 0)",
+        new="            and c.watch.result < 9)",
+        red=(f"{EPOCHS}::test_early_stopping_is_the_same_without_python",
+             f"{EPOCHS}::test_an_early_stopping_goes_on_counting_from_call_to_call"),
+    ),
+    Fault(
+        what="early stopping waits an epoch longer",
+        file=CORE,
+        old="return watch.waited >= watch.patience",
+        new="return watch.waited > watch.patience",
+        red=(f"{EPOCHS}::test_early_stopping_is_the_same_without_python",),
+    ),
+    Fault(
+        what="the best parameters are those of the end",
+        file=CORE,
+        old="        memcpy(watch.best_params, params, watch.nbytes)",
+        new="        memcpy(watch.best_params, watch.best_params, watch.nbytes)",
+        red=(f"{EPOCHS}::test_early_stopping_is_the_same_without_python",),
+    ),
+    Fault(
+        what="the numbers of early stopping are those of the call",
+        file=CORE,
+        old="stopping.stopped_epoch = self.first + c.epoch - 1",
+        new="stopping.stopped_epoch = c.epoch - 1",
+        red=(f"{EPOCHS}::test_an_early_stopping_goes_on_counting_from_call_to_call",),
+    ),
+    Fault(
+        what="validation forgets the penalties",
+        file=CORE,
+        old="loss + all_penalties(c.params, c.item, c.penalties, c.n_penalties)",
+        new="loss",
+        red=("tests/test_train.py::test_the_loss_of_the_validation_data_has_the_penalties",),
+    ),
+    Fault(
+        what="an epoch that two calls share forgets the losses of the first",
+        file=CORE,
+        old="            new[:c.step] = old[begun]\n",
+        new="",
+        red=(f"{EPOCHS}::test_a_call_may_end_anywhere",),
+    ),
+    Fault(
+        what="Ctrl-C keeps the last call's epochs from the History",
+        file="fastbp/loop.py",
+        old="            job.tell(history, job.results)  # what Ctrl-C has kept from it\n",
+        new="",
+        red=(f"{EPOCHS}::test_ctrl_c_amid_many_epochs_leaves_none_out",),
+    ),
+    Fault(
+        what="a hook that is put on an early stopping is passed over",
+        file="fastbp/callbacks.py",
+        old=" or any(hook in vars(only) for hook in _HOOKS.values())",
+        new="",
+        red=(f"{EPOCHS}::test_a_hook_put_on_an_early_stopping_is_called",),
+    ),
+    Fault(
+        what="metrics are asked for one epoch of many",
+        file="fastbp/train.py",
+        old="return super().runs_on() and not self.metrics.names",
+        new="return super().runs_on()",
+        red=(f"{EPOCHS}::test_what_python_is_to_see_comes_back_after_each_epoch",),
+    ),
+]

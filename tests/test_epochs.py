@@ -1,0 +1,289 @@
+"""fastbp/_core/epochs.pyx: epochs that run without Python give what epochs one by one, or step by step, give."""
+
+import _thread
+import copy
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from small_network import INPUTS, UNITS, N, bits, made
+
+import fastbp as fb
+from fastbp import graph as g
+from fastbp import loop
+from fastbp._core import epochs as core
+
+TIMES = ("seconds", "samples_per_second")
+ONE_STEP, ANY_NUMBER = 0.0, 100.0  # seconds of a call
+
+
+class InPython(fb.EarlyStopping):
+    """An early stopping that is asked by Python, as any class of a user's."""
+
+
+def values(history):
+    """What a History holds beside times, to be compared."""
+    return history.epoch, {name: each for name, each in history.history.items() if name not in TIMES}
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """[steps] of the compiled calls that fit makes."""
+    steps = []
+
+    def counted(job, work):
+        failure = None
+        try:
+            while True:
+                course, *arguments = work.send(failure)
+                failure = course.run(*arguments, job.threads)
+                job.step_seconds = 1e-6
+                steps.append(course.done)
+        except StopIteration:
+            pass
+
+    monkeypatch.setattr(loop, "_made", counted)
+    return steps
+
+
+OPTIONS = {
+    "one batch": {"batch_size": 100},
+    "the data as they lie": {"batch_size": 25, "shuffle": False},
+    "in an order": {"batch_size": 25},
+    "with a rest": {"batch_size": 16},
+    "a rest as they lie": {"batch_size": 16, "shuffle": False},
+    "validation": {"batch_size": 16, "validation_split": 0.3},
+    "validation of one batch": {"batch_size": 100, "validation_split": 0.3},
+    "weights": {"batch_size": 16, "sample_weight": np.linspace(0.5, 1.5, N), "validation_split": 0.3},
+    "a schedule": {"batch_size": 16, "lr": fb.schedules.Cosine(0.1, 90)},
+    "warmup": {"batch_size": 100, "lr": fb.schedules.WarmUp(fb.schedules.Exponential(0.1, 0.99), 30)},
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_epochs_in_one_call_are_those_of_many_calls(data, name, dropout, threads, monkeypatch):
+    X, _, labels = data
+    options = dict(OPTIONS[name])
+    lr, found = options.pop("lr", 0.05), []
+    for seconds in (ONE_STEP, 1e-5, ANY_NUMBER):
+        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        net = made(loss="cross_entropy", dropout=dropout, l2=0.01, l1=0.001)
+        optimizer = fb.Adam(lr=copy.deepcopy(lr))
+        history = net.fit(X, labels, epochs=13, optimizer=optimizer, threads=threads, **options)
+        assert net.epochs == 13
+        assert all(each > 0 for time in TIMES for each in history.history[time])
+        found.append((values(history), bits(net), optimizer.steps, optimizer.state.tobytes(), net._draws))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0][0][1]["accuracy"]) == 13
+
+
+def test_epochs_that_nobody_looks_at_are_one_call(data, calls):
+    X, Y, _ = data
+    made().fit(X, Y, epochs=1000, batch_size=16, optimizer=fb.SGD(lr=0.01), early_stopping=fb.EarlyStopping("loss", 2000))
+    assert sum(calls) == 4000
+    assert calls == [1, 3, 3996]
+
+
+@pytest.mark.parametrize("options", [
+    {"callbacks": [lambda net, epoch, logs: None]},
+    {"early_stopping": InPython("loss", 50)},
+    {"callbacks": [fb.EarlyStopping("loss", 50)], "early_stopping": fb.EarlyStopping("loss", 50)},
+    {"optimizer": fb.SGD(lr=fb.schedules.ReduceOnPlateau(0.1))},
+    {"metrics": {"f": lambda y, p: 1.0}, "validation_split": 0.2},
+])  # fmt: skip
+def test_what_python_is_to_see_comes_back_after_each_epoch(data, calls, options):
+    made().fit(*data[:2], epochs=6, batch_size=16, **{"optimizer": fb.SGD(lr=0.01), **options})
+    assert len(calls) == 7
+
+
+def test_a_hook_put_on_an_early_stopping_is_called(data):
+    heard, stopping = [], fb.EarlyStopping("loss", 50)
+    stopping.on_epoch_begin = lambda net, epoch: heard.append(epoch)
+    made().fit(*data[:2], epochs=4, early_stopping=stopping)
+    assert heard == [0, 1, 2, 3]
+
+
+# ---- early stopping ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("restore_best", [True, False])
+@pytest.mark.parametrize("patience", [0, 1, 3, 1000])
+@pytest.mark.parametrize("monitor", ["loss", "accuracy", "val_loss", "val_accuracy", "lr"])
+def test_early_stopping_is_the_same_without_python(data, rng, monitor, patience, restore_best, monkeypatch):
+    X, labels, found = data[0], rng.integers(0, UNITS, N), []
+    for kind, seconds in ((InPython, 0.05), (fb.EarlyStopping, ONE_STEP), (fb.EarlyStopping, ANY_NUMBER)):
+        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        net = made(loss="cross_entropy")
+        stopping = kind(monitor, patience, min_delta=0.001, restore_best=restore_best)
+        optimizer = fb.SGD(lr=fb.schedules.Exponential(0.5, 0.999), momentum=0.9)
+        options = {"epochs": 60, "batch_size": 16, "validation_split": 0.4, "early_stopping": stopping}
+        history = net.fit(X, labels, optimizer=optimizer, **options)
+        kept = None if stopping.best_params is None else stopping.best_params.tobytes()
+        told = stopping.best, stopping.best_epoch, stopping.stopped_epoch, stopping.waited, kept
+        found.append((values(history), bits(net), optimizer.steps, net.epochs, told))
+    assert found[0] == found[1] == found[2]
+    assert monitor == "lr" or (patience == 1000) == (len(found[0][0][0]) == 60)
+
+
+def test_an_early_stopping_goes_on_counting_from_call_to_call(data, monkeypatch):
+    """best_epoch and stopped_epoch are numbers of History.epoch, which counts what the network had before."""
+    net, stopping = made(), fb.EarlyStopping("loss", patience=3)
+    net.fit(*data[:2], epochs=5)
+    history = net.fit(*data[:2], epochs=50, optimizer=fb.SGD(lr=0.0), early_stopping=stopping)
+    assert (stopping.best_epoch, stopping.stopped_epoch) == (5, 8)
+    assert history.epoch == [5, 6, 7, 8]
+
+
+def test_is_better():
+    nan = float("nan")
+    for value, best, least, rises, answer in [
+        (1.0, None, 5.0, False, True), (nan, None, 0.0, False, False), (nan, 1.0, 0.0, True, False),
+        (1.0, 2.0, 0.5, False, True), (1.5, 2.0, 0.5, False, False), (2.5, 2.0, 0.0, False, False),
+        (2.5, 2.0, 0.4, True, True), (2.5, 2.0, 0.5, True, False), (1.5, 2.0, 0.0, True, False),
+        (float("inf"), None, 0.0, False, True), (1.0, nan, 0.0, False, True),
+    ]:  # fmt: skip
+        assert core.is_better(value, best, least, rises) is answer
+
+
+# ---- what goes wrong -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class BlowsUp(fb.schedules.Schedule):
+    """From step 18 on, the third of the fifth epoch of four, steps are much too long."""
+
+    name = "blows_up"
+
+    def rates(self, t):
+        return np.where(t < 18, 1e-3, 1e30)
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("options", [{}, {"validation_split": 0.2}, {"shuffle": False}, {"batch_size": 100}])
+def test_a_number_that_is_not_finite_amid_many_epochs(data, options, many, monkeypatch):
+    X, Y, _ = data
+    options, found = {"batch_size": 16, "epochs": 40, **options}, []
+    for seconds in (ONE_STEP, ANY_NUMBER):
+        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        net, optimizer, histories = made(dropout=0.1), fb.Adam(lr=BlowsUp()), []
+        split = options.get("validation_split")
+        with pytest.raises(FloatingPointError) as error:
+            if many and not split:
+                fb.fit_many([net], X, Y, optimizers=[optimizer], **options)
+            else:
+                net.fit(X, Y, optimizer=optimizer, callbacks=[] if seconds else [lambda *_: None], **options)
+        histories.append(values(error.value.histories[0]) if many and not split else None)
+        found.append((str(error.value), bits(net), optimizer.steps, optimizer.state.tobytes(), net._draws, net.epochs,
+                      histories))
+    assert found[0] == found[1]
+    assert found[0][2] >= 18
+    assert np.isfinite(net.params).all()
+
+
+def test_ctrl_c_amid_many_epochs_leaves_none_out(data):
+    """The call at hand ends; the History has all epochs that the network has had."""
+    net, optimizer = made(loss="cross_entropy"), fb.SGD(lr=1e-3)
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    begun = time.perf_counter()
+    history = net.fit(data[0], data[2], epochs=10**8, batch_size=16, optimizer=optimizer)
+    assert time.perf_counter() - begun < 30
+    assert history.interrupted
+    assert len(history.epoch) == net.epochs == optimizer.steps / 4 > 100
+    assert {len(each) for each in history.history.values()} == {net.epochs}
+    assert history.epoch == list(range(net.epochs))
+    net.fit(data[0], data[2], batch_size=16, optimizer=optimizer)  # and so training goes on
+    assert net.epochs == len(history.epoch) + 1
+
+
+def test_data_that_have_changed_are_refused_and_nothing_moves(data):
+    X, Y = data[0].copy(), data[1].copy()
+    net = made()
+    before, heard = bits(net), []
+
+    def shorter(net, epoch, logs):
+        heard.append(bits(net))
+        X.resize((N // 2, INPUTS), refcheck=False)
+
+    with pytest.raises(ValueError, match=r"data has become shorter: 25 rows, expected 50 or more"):
+        net.fit(X, Y, epochs=3, callbacks=shorter)
+    assert bits(net) == heard[0] != before
+
+
+def test_a_plan_that_counts_nothing_is_refused_where_an_accuracy_is_wanted(data):
+    net = made(loss="cross_entropy")
+    plan = net._plans.get("train", 16, labels=True)
+    arrays = plan.arrays({"X": data[0].astype("f"), "targets": data[2].astype(np.int32)})
+    course = core.Epochs(net, None, N, 16, None, False, 0, counted=N)
+    with pytest.raises(ValueError, match="rights has .* a plan that counts no right answers"):
+        course.run([(plan.compiled, arrays)], [], None, None, None, 1, 1)
+
+
+# ---- a course by itself ------------------------------------------------------------------------------------------------
+
+
+def test_a_call_may_end_anywhere(data):
+    """The losses of an epoch that one call begins and another ends are those of one."""
+    X, Y, _ = data
+    found = []
+    for cut in ([12], [1] * 12, [5, 7], [3, 1, 6, 2]):
+        net, optimizer = made(), fb.SGD(lr=0.1)
+        optimizer.bind(net.params)
+        plans = [net._plans.get("train", rows, gathered=True) for rows in (16, 2)]
+        training = [(plan.compiled, plan.arrays({"X": X.astype("f"), "targets": Y.astype("f")})) for plan in plans]
+        course = core.Epochs(net, optimizer, N, 16, None, True, 7)
+        results = []
+        for steps in cut:
+            known = course.epoch
+            assert course.run(training, [], optimizer.learning_rates(steps), None, None, 1) is None
+            assert course.done == steps
+            results += course.results_since(known)[:, 0].tolist()
+        assert (course.epoch, course.step, course.steps) == (3, 0, 4)
+        found.append((results, bits(net)))
+    assert all(each == found[0] for each in found)
+    twin = made()
+    history = twin.fit(X, Y, epochs=3, batch_size=16, seed=7)
+    assert found[0] == (history.history["loss"], bits(twin))
+
+
+def test_orders_are_those_of_batches(data):
+    net = made()
+    rows = np.arange(0, N, 2)
+    course = core.Epochs(net, None, 25, 4, rows, True, 11)
+    for epoch in (0, 3):
+        course.go_back_to(epoch)
+        expected = np.concatenate([xb for xb, _ in fb.batches(rows, rows, 4, seed=11 + epoch)])
+        assert np.array_equal(course.order_at_hand(), expected)
+    assert core.Epochs(net, None, 25, 25, None, True, 11).order_at_hand() is None
+    assert core.Epochs(net, None, 25, 25, rows, True, 11).order_at_hand().tolist() == rows.tolist()
+
+
+def test_penalties(rng):
+    for dtype in ("float32", "float64"):
+        params = rng.standard_normal(100).astype(dtype)
+        W, V = params[3:20].astype(float), params[50:].astype(float)
+        expected = 0.1 * np.abs(W).sum() + 0.3 * np.square(W).sum() + 0.2 * np.square(V).sum()
+        assert core.penalty(params, [(3, 17, 0.1, 0.3), (50, 50, 0.0, 0.2)]) == pytest.approx(expected, rel=1e-12)
+    assert core.penalty(params, []) == 0.0
+    with pytest.raises(ValueError, match=r"a penalty is of \[90, 110\), expected a part of 100 parameters"):
+        core.penalty(params, [(90, 20, 0.1, 0.1)])
+
+
+def test_expressions_have_their_validation_and_early_stopping_without_python(calls):
+    x, y = g.inputs("x", "y")
+    data = {"x": np.linspace(-1, 1, 40), "y": np.linspace(0, 1, 40) ** 2}
+    plans = [g.compile(g.mean((g.parameter("k", init=0.5) * x + g.parameter("b", init=0.1) - y) ** 2)) for _ in range(2)]
+    found = []
+    for plan, kind in zip(plans, (InPython, fb.EarlyStopping), strict=True):
+        stopping = kind(patience=5)
+        history = plan.fit(data, epochs=400, batch_size=10, validation_split=0.25, early_stopping=stopping,
+                           optimizer=fb.Adam(lr=0.01))  # fmt: skip
+        found.append((values(history), bits(plan), stopping.best_epoch))
+        assert stopping.stopped_epoch is not None
+        assert history.history["val_loss"][stopping.best_epoch] == stopping.best
+    assert found[0] == found[1]
+    assert len(calls) == len(found[0][0][0]) + 1 + 3
