@@ -1,5 +1,19 @@
-"""The table of a result (bench/run.py says what a result holds), as Markdown that also reads well on a terminal."""
+"""The table of a result (bench/run.py says what a result holds), as Markdown that also reads well on a terminal.
+
+    python -m bench.report bench/results/2026-11-25-amd-epyc-avx512.json        prints it again
+"""
+import argparse
+import json
+from pathlib import Path
+
 from bench.cases import CASES
+
+STEPS = ("fastbp us: microseconds a step of chunks of steps, each a call of compiled code or one for each epoch (what "
+         "`fit` takes its steps by), without the checks, the validation and the History of a training")
+FIT = ("fit us: the same of whole trainings by net.fit or plan.fit, so many epochs each, with all that belongs to "
+       "them: checks of the data, orders, the last, smaller batch, accuracy, validation, early stopping, the History")
+PEERS = ("a peer's us: of its own training loop, at its better number of threads; ratio: its time over fastbp's; "
+         "peer / fit: the best peer's over fit's; fit / steps: what `fit` takes for each step over its compiled steps")
 
 
 def best(contenders, name):
@@ -7,10 +21,10 @@ def best(contenders, name):
     return min((c for c in contenders if c["name"] == name), key=lambda c: c["median"], default=None)
 
 
-def ours(result, contenders):
-    """fastbp with as many threads as were asked for: its figure is not the better of two."""
+def ours(result, contenders, name="fastbp"):
+    """fastbp's steps, or its fit, with as many threads as were asked for: its figure is not the better of two."""
     threads = result["machine"]["threads"]
-    return next((c for c in contenders if c["name"] == "fastbp" and c["threads"] == threads), None)
+    return next((c for c in contenders if c["name"] == name and c["threads"] == threads), None)
 
 
 def header(result):
@@ -26,10 +40,27 @@ def header(result):
     return "\n".join(lines)
 
 
+def through_fit(result):
+    """Whether `fit` was timed, as it is since results say so."""
+    return any(c["name"] == "fastbp_fit" for case in result["cases"].values() for c in case["contenders"])
+
+
+def notes(result):
+    """The lines below the table: what was timed."""
+    if not through_fit(result):
+        return "\n".join([STEPS, PEERS.partition("; peer / fit")[0]])
+    epochs = ", ".join(f"{name} {case['fit']['epochs']}" for name, case in result["cases"].items()
+                       if any(c["name"] == "fastbp_fit" for c in case["contenders"]))
+    return "\n".join([STEPS, f"{FIT}. Epochs: {epochs}", PEERS])
+
+
 def table(result):
-    """A row for each workload: fastbp, then each peer at its better number of threads, and its time over fastbp's."""
+    """A row for each workload: fastbp's steps, its fit, then each peer at its better number of threads, and its time
+    over that of fastbp's steps."""
     peers = [name for name in result["versions"] if name != "fastbp"]
     columns = ["workload", "fastbp us", "min - max", "1 thread", "GFLOP/s", "% peak", "best peer"]
+    if through_fit(result):
+        columns += ["fit us", "fit / steps", "peer / fit"]
     for name in peers:
         columns += [f"{name} us", "ratio"]
     return markdown(columns, [row(result, name, peers) for name in result["cases"]])
@@ -38,21 +69,30 @@ def table(result):
 def row(result, case, peers):
     """The cells of one workload; "-" for what was not measured."""
     contenders = result["cases"][case]["contenders"]
-    mine = ours(result, contenders)
+    mine, fit = ours(result, contenders), ours(result, contenders, "fastbp_fit")
     at_best = {name: peer for name in peers if (peer := best(contenders, name))}
+    # other doors to fastbp stand beside the peers where they were asked for, and are none
+    least = min((peer["median"] for name, peer in at_best.items() if not name.startswith("fastbp")), default=None)
     cells = [case, "-", "-", "-", "-", "-", "-"]
     if mine:
         alone = next((c for c in contenders if c["name"] == "fastbp" and c["threads"] == 1), None)
-        rate = CASES[case].flop / mine["median"] / 1e3
+        rate = result["cases"][case].get("flop", CASES[case].flop) / mine["median"] / 1e3
         peak = result["peak"].get(str(mine["threads"]), {}).get("gflops")
         cells = [case, number(mine["median"]), f"{number(mine['min'])} - {number(mine['max'])}",
                  number(alone["median"]) if alone else "-", number(rate), f"{100 * rate / peak:.0f}" if peak else "-",
-                 f"{min(peer['median'] for peer in at_best.values()) / mine['median']:.2f}x" if at_best else "-"]
+                 times(least, mine)]
+    if through_fit(result):
+        cells += [number(fit["median"]) if fit else "-", times(fit and fit["median"], mine), times(least, fit)]
     for name in peers:
         peer = at_best.get(name)
         cells.append(f"{number(peer['median'])} ({peer['threads']}t)" if peer else "-")
-        cells.append(f"{peer['median'] / mine['median']:.2f}x" if peer and mine else "-")
+        cells.append(times(peer and peer["median"], mine))
     return cells
+
+
+def times(us, contender):
+    """How many times as long as the contender, in words; "-" where either is not known."""
+    return f"{us / contender['median']:.2f}x" if us and contender else "-"
 
 
 def number(x):
@@ -70,3 +110,16 @@ def markdown(columns, rows):
         return "| " + " | ".join(padded) + " |"
     rule = [("-" * width if not i else "-" * (width - 1) + ":") for i, width in enumerate(widths)]
     return "\n".join([line(columns), line(rule), *map(line, rows)])
+
+
+def main(argv=None):
+    """Prints the table of each result that is named."""
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description="Print results of bench.run again.")
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT.json")
+    for path in parser.parse_args(argv).results:
+        result = json.loads(path.read_text())
+        print(header(result), table(result), notes(result), sep="\n\n", end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

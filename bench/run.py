@@ -1,9 +1,13 @@
-"""python -m bench.run: the nine workloads, fastbp and its peers by turns, in one run.
+"""python -m bench.run: the twelve workloads, fastbp and its peers by turns, in one run.
 
 For each workload every contender makes the same data and the same initial parameters; after a few updates on one batch
 the losses must agree, or the contender is not timed and the exit status is 1. Then, in rounds, each runs a chunk of
 steps, so that a machine that grows slower or hotter does so for all; a figure is the median over the rounds, with the
 least and the greatest. Peers run with 1 thread and with --threads; a ratio is to the better of the two.
+
+fastbp is there twice: as the compiled steps by themselves, and as its users call it, through `fit`: whole trainings,
+with the checks of the data, the orders, validation, early stopping and the History that belong to them. Peers run their
+own training loops. `python -m bench.report RESULT.json` prints the table of a result again.
 """
 import argparse
 import json
@@ -20,16 +24,18 @@ from bench.worker import Worker
 
 RESULTS = Path(__file__).with_name("results")
 TOLERANCE = 1e-3   # of the loss, relative, after the same few updates
+OURS = ("fastbp", "fastbp_fit")
+QUICK_FLOP = 1e11  # of a training through fit, about a second's; longer ones are left out of a quick run
 ASKED_FOR = ("torch_compile", "fastbp_expression", "fastbp_own_loss")  # contenders that run where they are named
 PAUSE = 0.02       # seconds between chunks: the last contender's threads stop spinning
 
 
 def arguments(argv):
     parser = argparse.ArgumentParser(prog="python -m bench.run", description="Time fastbp beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="about a minute: three rounds of short chunks")
+    parser.add_argument("--quick", action="store_true", help="about two minutes: three rounds of short chunks")
     parser.add_argument("--only", type=names_of(CASES), default=list(CASES), metavar="CASES",
                         help=f"workloads, separated by commas: {', '.join(CASES)}")
-    others = [name for name in MODULES if name != "fastbp"]
+    others = [name for name in MODULES if name not in OURS]
     parser.add_argument("--peers", type=names_of(others), default=[p for p in others if p not in ASKED_FOR],
                         help=f"separated by commas, of {', '.join(others)}; the default is all but "
                              f"{', '.join(ASKED_FOR)}; "
@@ -69,8 +75,8 @@ def main(argv=None):
     meet = partial(peak.round_trip, library) if library and options.threads > 1 else None
     workers = []
     try:
-        for name in ["fastbp", *options.peers]:
-            workers += start(name, teams, result["versions"])
+        for name in [*OURS, *options.peers]:
+            workers += start(name, teams, {} if name == "fastbp_fit" else result["versions"])
         print(report.header(result), flush=True)
         faults = []
         for name in options.only:
@@ -80,8 +86,7 @@ def main(argv=None):
             worker.close()
     limits(result["peak"], teams, options.quick)
     print("\n" + report.table(result))
-    print("\nus: microseconds a step, median over the rounds (a peer's at its better number of threads);"
-          " ratio: the peer's time over fastbp's")
+    print("\n" + report.notes(result))
     for fault in faults:
         print("WRONG:", fault, file=sys.stderr)
     store(result, options)
@@ -111,10 +116,13 @@ def start(name, teams, versions):
 
 
 def measure(name, workers, settings, faults, meet=None):
-    """{"flop", "contenders": [...], "round_trips"} of one workload. Wrong results are added to faults. meet() -> the
-    nanoseconds of a round trip between two threads, which is asked for every round."""
-    ready, truth = [], None
+    """{"flop", "contenders": [...], "round_trips", "fit"} of one workload. Wrong results are added to faults. meet() ->
+    the nanoseconds of a round trip between two threads, which is asked for every round."""
+    case, ready, truth = CASES[name], [], None
+    long = settings.get("quick") and case.flop * case.epoch_steps * case.epochs > QUICK_FLOP
     for worker in sorted(workers, key=lambda worker: worker.name != "numpy"):  # the baseline says what is right
+        if long and worker.name == "fastbp_fit":
+            continue
         try:
             loss = worker.ask("load", case=name).get("loss", "missing")
         except RuntimeError as why:
@@ -143,10 +151,11 @@ def measure(name, workers, settings, faults, meet=None):
     said = f"  (a round trip between two threads: {min(trips):.0f} - {max(trips):.0f} ns)" if trips else ""
     print(f"\n{name}{said}")
     for c in contenders:
-        print(f"  {c['name']:14}{c['threads']} thread(s) {report.number(c['median']):>9} us  "
+        print(f"  {c['name']:18}{c['threads']} thread(s) {report.number(c['median']):>9} us  "
               f"({report.number(c['min'])} - {report.number(c['max'])})  "
-              f"{report.number(CASES[name].flop / c['median'] / 1e3)} GFLOP/s", flush=True)
-    return {"flop": CASES[name].flop, "contenders": contenders, "round_trips": trips}
+              f"{report.number(case.flop / c['median'] / 1e3)} GFLOP/s", flush=True)
+    return {"flop": case.flop, "contenders": contenders, "round_trips": trips,
+            "fit": {"epochs": case.epochs, "steps": case.epochs * case.epoch_steps, "held": case.held}}
 
 
 def rotated(count, by):

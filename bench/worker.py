@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from bench import ROOT
+from bench import ROOT, peers
 from bench.cases import CASES
 
 CHECK_STEPS = 3
@@ -66,16 +66,15 @@ class Served:
         X, y = case.data()
         try:
             loss = self.check(case, X, y)
-            self.contender = self.module.Contender(case, X, y, self.threads)
+            self.contender = peers.contender(self.module, case, X, y, self.threads)
         except NotImplementedError as why:
             return {"missing": str(why)}
         return {"loss": loss}
 
     def check(self, case, X, y):
         B = case.batch
-        contender = self.module.Contender(case.one_batch(), X[:B].copy(), y[:B].copy(), self.threads)
-        if contender.multiple > 1:
-            contender.multiple = CHECK_STEPS
+        contender = peers.contender(self.module, case.one_batch(), X[:B].copy(), y[:B].copy(), self.threads)
+        contender.multiple = CHECK_STEPS  # all in one call where a call takes many
         contender.run(CHECK_STEPS)
         return contender.loss()
 
@@ -99,7 +98,8 @@ class Served:
 
     def timed(self, steps):
         """Seconds of `steps` steps: of a call, less those of a call of none, which is what a library checks of its
-        arguments before it begins. Training does that once, not once for each chunk that is timed here."""
+        arguments before it begins. Training does that once, not once for each chunk that is timed here. A contender
+        that calls `fit` takes whole trainings for steps, whose checks are in them, and has nothing to do for none."""
         times = [time.perf_counter()]
         for count in (0, steps):
             self.contender.run(count)
@@ -116,7 +116,6 @@ def main(name, threads):
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
-    from bench import peers
     try:
         module = peers.load(name)
     except ImportError as why:

@@ -1,6 +1,9 @@
-"""fastbp: the compiled loop that `net.fit` runs, without its checks, validation and history."""
+"""fastbp: the compiled steps that `fit` takes, a chunk of them a call, without its checks, validation and History.
+fastbp_fit.py is `fit` itself."""
 import fastbp as fb
-from fastbp import train
+from fastbp import graph as g
+from fastbp import loop, train
+from fastbp.expression_fit import Job
 
 NAME, VERSION = "fastbp", fb.__version__
 
@@ -20,6 +23,13 @@ def optimizer(case):
             "adam": lambda: fb.Adam(lr=case.lr)}[case.update]()
 
 
+def curve(case):
+    """The plan of a polynomial, at its initial parameters."""
+    x, y = g.inputs("x", "y")
+    k = g.parameter("k", case.parameters, init=case.initial_parameters())
+    return g.compile(g.mean((g.sum(k[i] * x**i for i in range(case.parameters)) - y) ** 2))
+
+
 class Contender:
     """One workload in fastbp; see bench/peers/__init__.py."""
 
@@ -37,3 +47,19 @@ class Contender:
     def loss(self):
         B = self.case.batch
         return float(self.net.loss_and_grad(self.X[:B], self.y[:B]))
+
+
+class Curve:
+    """A polynomial as an expression of fastbp; see bench/peers/__init__.py."""
+
+    multiple = 1
+
+    def __init__(self, case, X, y, threads=1):
+        self.case, self.data, self.plan, self.optimizer = case, {"x": X, "y": y}, curve(case), optimizer(case)
+        self.job = Job(self.plan, self.data, case.batch, None, 0.0, threads)
+
+    def run(self, steps):
+        loop.run_steps(self.job, self.optimizer, steps)
+
+    def loss(self):
+        return self.plan.loss(**self.data)

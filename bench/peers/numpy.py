@@ -70,8 +70,21 @@ class Contender:
 
     def loss_and_grad(self, X, y):
         """The loss of one batch, X (B, inputs); fills self.grads."""
+        self.forward(X, self.Y)
+        value = self.loss_backward(y)
+        for i in reversed(range(len(self.layers))):
+            self.activation_backward(i)
+            dZ, (dW, db) = self.dY[i], self.dlayers[i]
+            (self.Y[i - 1] if i else X).T.dot(dZ, out=dW)
+            self.ones.dot(dZ, out=db)
+            if i:
+                dZ.dot(self.layers[i][0].T, out=self.dY[i - 1])
+        return value
+
+    def forward(self, X, outputs):
+        """Fills outputs, those of each layer (n, units), from X (n, inputs)."""
         A = X
-        for (W, b), Y, activation in zip(self.layers, self.Y, self.case.activations, strict=True):
+        for (W, b), Y, activation in zip(self.layers, outputs, self.case.activations, strict=True):
             A.dot(W, out=Y)
             np.add(Y, b, out=Y)
             if activation == "relu":
@@ -84,15 +97,6 @@ class Contender:
                 np.multiply(Y, 0.5, out=Y)
                 np.add(Y, 0.5, out=Y)
             A = Y
-        value = self.loss_backward(y)
-        for i in reversed(range(len(self.layers))):
-            self.activation_backward(i)
-            dZ, (dW, db) = self.dY[i], self.dlayers[i]
-            (self.Y[i - 1] if i else X).T.dot(dZ, out=dW)
-            self.ones.dot(dZ, out=db)
-            if i:
-                dZ.dot(self.layers[i][0].T, out=self.dY[i - 1])
-        return value
 
     def loss_backward(self, y):
         """The loss; self.dY[-1] becomes its gradient by the outputs."""
@@ -157,3 +161,61 @@ class Contender:
         np.divide(m, t, out=t)
         np.multiply(t, self.case.lr * root / (1 - BETA1 ** self.steps), out=t)
         np.subtract(self.params, t, out=self.params)
+
+
+class Validating(Contender):
+    """A classification whose epochs end with a look at the validation data; see bench/peers/__init__.py."""
+
+    def __init__(self, case, X, y, threads=1, dtype="float32"):
+        super().__init__(case, X, y, threads, dtype)
+        self.held = case.held_data()
+        self.judged = [np.empty((case.held, units), dtype) for _, units in case.shapes]
+        self.least, self.best, self.validated = np.inf, np.empty_like(self.params), None
+
+    def run(self, steps):
+        for _ in range(steps):
+            super().run(1)
+            if self.batches.ended:
+                self.validated = value, _ = self.validate()
+                if value < self.least:
+                    self.least, self.best[:] = value, self.params
+
+    def validate(self):
+        """(cross-entropy, accuracy) of the validation data."""
+        X, y = self.held
+        self.forward(X, self.judged)
+        Z, rows = self.judged[-1], np.arange(len(y))
+        right = (Z.argmax(axis=1) == y).mean()
+        np.subtract(Z, Z.max(axis=1, keepdims=True), out=Z)
+        return float((np.log(np.exp(Z).sum(axis=1)) - Z[rows, y]).mean()), float(right)
+
+
+class Curve:
+    """A polynomial in NumPy; see bench/peers/__init__.py."""
+
+    multiple = 1
+
+    def __init__(self, case, X, y, threads=1, dtype="float32"):
+        self.case, self.x, self.y = case, X, y
+        self.k = case.initial_parameters(dtype)
+        self.grads = np.zeros_like(self.k)
+        self.powers = np.ones((case.parameters, len(X)), dtype)
+        self.error = np.empty(len(X), dtype)
+
+    def run(self, steps):
+        for _ in range(steps):
+            self.loss_and_grad()
+            np.subtract(self.k, self.case.lr * self.grads, out=self.k)
+
+    def loss(self):
+        return float(self.loss_and_grad())
+
+    def loss_and_grad(self):
+        """The mean square of the errors; fills self.grads."""
+        for i in range(1, len(self.k)):
+            np.multiply(self.powers[i - 1], self.x, out=self.powers[i])
+        self.k.dot(self.powers, out=self.error)
+        np.subtract(self.error, self.y, out=self.error)
+        self.powers.dot(self.error, out=self.grads)
+        np.multiply(self.grads, 2 / len(self.x), out=self.grads)
+        return np.vdot(self.error, self.error) / len(self.x)

@@ -29,10 +29,15 @@ class Contender:
         self.order, self.next = None, case.rows
         self.value = self.forward
 
-    def forward(self, x, y):
-        """The loss of one batch."""
+    def outputs(self, x):
+        """Those of the last layer."""
         for i, activation in enumerate(self.case.activations):
             x = ACTIVATIONS[activation](F.linear(x, self.params[2 * i], self.params[2 * i + 1]))
+        return x
+
+    def forward(self, x, y):
+        """The loss of one batch."""
+        x = self.outputs(x)
         if self.case.classes:
             return F.cross_entropy(x, y)
         if self.case.loss == "squared_error":
@@ -63,3 +68,57 @@ class Contender:
     def loss(self):
         with torch.no_grad():
             return float(self.forward(self.X[:self.case.batch], self.y[:self.case.batch]))
+
+
+class Validating(Contender):
+    """A classification whose epochs end with a look at the validation data; see bench/peers/__init__.py."""
+
+    def __init__(self, case, X, y, threads=1):
+        super().__init__(case, X, y, threads)
+        self.held = [torch.from_numpy(array) for array in case.held_data()]
+        self.least, self.best = float("inf"), [torch.empty_like(p) for p in self.params]
+        self.validated = None
+
+    def run(self, steps):
+        for _ in range(steps):
+            super().run(1)
+            if self.next + self.case.batch > self.case.rows:
+                self.validate()
+
+    @torch.no_grad()
+    def validate(self):
+        """The cross-entropy and the accuracy of the validation data; keeps the parameters where it is the least."""
+        X, y = self.held
+        outputs = self.outputs(X)
+        value = float(F.cross_entropy(outputs, y))
+        self.validated = value, float((outputs.argmax(dim=1) == y).float().mean())
+        if value < self.least:
+            self.least = value
+            for kept, now in zip(self.best, self.params, strict=True):
+                kept.copy_(now)
+
+
+class Curve:
+    """A polynomial in PyTorch; see bench/peers/__init__.py."""
+
+    multiple = 1
+
+    def __init__(self, case, X, y, threads=1):
+        torch.set_num_threads(threads)
+        self.x, self.y = torch.from_numpy(X), torch.from_numpy(y)
+        self.k = torch.tensor(case.initial_parameters(), requires_grad=True)
+        self.optimizer = torch.optim.SGD([self.k], lr=case.lr, fused=True)
+
+    def value(self):
+        return ((sum(self.k[i] * self.x**i for i in range(len(self.k))) - self.y) ** 2).mean()
+
+    def run(self, steps):
+        for _ in range(steps):
+            value = self.value()
+            self.optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            self.optimizer.step()
+
+    def loss(self):
+        with torch.no_grad():
+            return float(self.value())
