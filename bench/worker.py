@@ -16,19 +16,19 @@ CHECK_STEPS = 3
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "FASTBP_NUM_THREADS")
 
 
-def environment(threads):
-    """That of a process in which every library has so many threads."""
-    return dict(os.environ, **{variable: str(threads) for variable in THREAD_VARIABLES})
+def environment(threads, **variables):
+    """That of a process in which every library has so many threads; variables: what else is set in it."""
+    return dict(os.environ, **{variable: str(threads) for variable in THREAD_VARIABLES}, **variables)
 
 
 class Worker:
-    """A contender's process, seen from the one that measures."""
+    """A contender's process, seen from the one that measures. variables: of its environment."""
 
-    def __init__(self, name, threads):
+    def __init__(self, name, threads, **variables):
         self.name, self.threads = name, threads
         self.process = subprocess.Popen([sys.executable, "-m", "bench.worker", name, str(threads)], cwd=ROOT,
-                                        env=environment(threads), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True)
+                                        env=environment(threads, **variables), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
         self.about = self.answer()  # {"version": ...} or {"missing": why}
 
     def ask(self, do, **details):

@@ -2,7 +2,7 @@
 
 from tests.faults import Fault
 
-FIT = "tests/test_bench_fit.py::"
+FIT, LAB = "tests/test_bench_fit.py::", "tests/test_lab_trials.py::"
 
 FAULTS = [
     Fault(
@@ -67,5 +67,47 @@ FAULTS = [
         old="np.multiply(self.grads, 2 / len(self.x), out=self.grads)",
         new="np.multiply(self.grads, 1 / len(self.x), out=self.grads)",
         red=(FIT + "test_gradient_of_the_baselines_curve", FIT + "test_curves_descend_alike[numpy]"),
+    ),
+    Fault(
+        what="a trial whose rounds all begin with the same job",
+        file="bench/lab/turns.py",
+        old="for i in rotated(len(names), round_):",
+        new="for i in range(len(names)):",
+        red=(LAB + "test_jobs_take_turns_and_each_begins_a_round",),
+    ),
+    Fault(
+        what="a trial's ratio of medians, instead of the median of ratios",
+        file="bench/lab/turns.py",
+        old="[a / b for a, b in zip(taken, first, strict=True)]",
+        new="[a / min(first) for a in taken]",
+        red=(LAB + "test_jobs_take_turns_and_each_begins_a_round",),
+    ),
+    Fault(
+        what="the loop by hand in another order than that of fit",
+        file="bench/lab/by_hand.py",
+        old="seed=self.model.seed + epoch)",
+        new="seed=self.model.seed + epoch + 1)",
+        red=(LAB + "test_fit_and_a_loop_by_hand_have_the_same_bits",),
+    ),
+    Fault(
+        what="bytes that are cast before are not scaled",
+        file="bench/lab/casting.py",
+        old="C *= np.float32(scale)",
+        new="C *= np.float32(1)",
+        red=(LAB + "test_cast_before_or_read_as_it_is_a_training_is_the_same[uint8]",),
+    ),
+    Fault(
+        what="every process has the best ISA",
+        file="bench/lab/isa.py",
+        old='Worker("fastbp", options.threads, FASTBP_ISA=isa)',
+        new='Worker("fastbp", options.threads, FASTBP_ISA=options.isas[0])',
+        red=(LAB + "test_isas_run_in_processes_of_their_own",),
+    ),
+    Fault(
+        what="vector functions that run into infinity",
+        file="bench/lab/vector_functions.py",
+        old="np.full(COLUMNS, -1.5, dtype)",
+        new="np.full(COLUMNS, 0.5, dtype)",
+        red=(LAB + "test_functions_are_those_of_numpy_and_stay_finite",),
     ),
 ]
