@@ -281,6 +281,22 @@ def test_what_a_call_costs_without_steps_is_taken_off(monkeypatch):
     assert served.run(40) == {"seconds": 10.0}
 
 
+def test_a_pause_in_a_call_of_none_takes_nothing_off(monkeypatch):
+    """The third call of none is held up for longer than the steps take; another workload begins anew."""
+    class Paused:
+        multiple, now, idle = 1, 0.0, 0
+
+        def run(self, steps):
+            Paused.idle += not steps
+            Paused.now += 1.0 + 0.25 * steps + 100.0 * (not steps and Paused.idle == 3)
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: Paused.now)
+    served = worker.Served(None, 1)
+    served.contender = Paused()
+    assert [served.timed(8) for _ in range(4)] == [2.0] * 4
+    served.drop()
+    assert served.idle == float("inf")
+
+
 def test_data_prints_a_share_for_each_kind(capsys):
     options = ["--cases", "digits16", "--rows", "300", "--seconds", "0.01", "--rounds", "2", "--threads", "1"]
     assert data.main(options) == 0
