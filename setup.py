@@ -20,7 +20,7 @@ from setuptools.errors import CompileError, LinkError
 MODULES = [
     "portable", "cpu", "teams", "memory", "random",
     "plan", "dense", "rows", "maps", "updates", "pace", "executor",
-    "train", "epochs", "ready", "many",
+    "train", "stopping", "epochs", "ready", "many",
 ]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]

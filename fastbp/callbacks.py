@@ -18,7 +18,7 @@ import numpy as np
 
 from fastbp import check, text
 from fastbp._core import caller
-from fastbp._core.epochs import is_better
+from fastbp._core.stopping import is_better
 from fastbp.logs import RESERVED, check_monitor, rises, settled
 from fastbp.logs import name as checked_name
 

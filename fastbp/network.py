@@ -7,7 +7,7 @@ import numpy as np
 
 from . import accuracy, check, counts, finite, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
 from ._core import cpu, random
-from ._core.epochs import penalty
+from ._core.updates import penalty
 from ._core.ready import Alone
 from .quiet import quiet
 

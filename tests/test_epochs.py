@@ -14,6 +14,7 @@ import fastbp as fb
 from fastbp import graph as g
 from fastbp import loop
 from fastbp._core import epochs as core
+from fastbp._core import stopping, updates
 
 TIMES = ("seconds", "samples_per_second")
 ONE_STEP, ANY_NUMBER = 0.0, 100.0  # seconds of a call
@@ -131,10 +132,10 @@ def test_early_stopping_is_the_same_without_python(data, rng, monitor, patience,
 
 def test_an_early_stopping_goes_on_counting_from_call_to_call(data, monkeypatch):
     """best_epoch and stopped_epoch are numbers of History.epoch, which counts what the network had before."""
-    net, stopping = made(), fb.EarlyStopping("loss", patience=3)
+    net, patient = made(), fb.EarlyStopping("loss", patience=3)
     net.fit(*data[:2], epochs=5)
-    history = net.fit(*data[:2], epochs=50, optimizer=fb.SGD(lr=0.0), early_stopping=stopping)
-    assert (stopping.best_epoch, stopping.stopped_epoch) == (5, 8)
+    history = net.fit(*data[:2], epochs=50, optimizer=fb.SGD(lr=0.0), early_stopping=patient)
+    assert (patient.best_epoch, patient.stopped_epoch) == (5, 8)
     assert history.epoch == [5, 6, 7, 8]
 
 
@@ -146,7 +147,7 @@ def test_is_better():
         (2.5, 2.0, 0.4, True, True), (2.5, 2.0, 0.5, True, False), (1.5, 2.0, 0.0, True, False),
         (float("inf"), None, 0.0, False, True), (1.0, nan, 0.0, False, True),
     ]:  # fmt: skip
-        assert core.is_better(value, best, least, rises) is answer
+        assert stopping.is_better(value, best, least, rises) is answer
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------------------------
@@ -198,6 +199,15 @@ def test_ctrl_c_amid_many_epochs_leaves_none_out(data):
     assert history.epoch == list(range(net.epochs))
     net.fit(data[0], data[2], batch_size=16, optimizer=optimizer)  # and so training goes on
     assert net.epochs == len(history.epoch) + 1
+
+
+def test_more_parts_of_an_evaluation_than_there_is_room_for_are_refused(data):
+    net = made()
+    plan = net._plans.get("train", 16)
+    arrays = plan.arrays({"X": data[0].astype("f"), "targets": data[1].astype("f")})
+    part = (plan.compiled, arrays, 0, 1, 1.0)
+    with pytest.raises(ValueError, match="evaluated has 3 parts, expected at most 2"):
+        core.Epochs(net, None, N, 16, None, False, 0).run([(plan.compiled, arrays)], [part] * 3, None, None, None, 1, 1)
 
 
 def test_data_that_have_changed_are_refused_and_nothing_moves(data):
@@ -267,10 +277,10 @@ def test_penalties(rng):
         params = rng.standard_normal(100).astype(dtype)
         W, V = params[3:20].astype(float), params[50:].astype(float)
         expected = 0.1 * np.abs(W).sum() + 0.3 * np.square(W).sum() + 0.2 * np.square(V).sum()
-        assert core.penalty(params, [(3, 17, 0.1, 0.3), (50, 50, 0.0, 0.2)]) == pytest.approx(expected, rel=1e-12)
-    assert core.penalty(params, []) == 0.0
+        assert updates.penalty(params, [(3, 17, 0.1, 0.3), (50, 50, 0.0, 0.2)]) == pytest.approx(expected, rel=1e-12)
+    assert updates.penalty(params, []) == 0.0
     with pytest.raises(ValueError, match=r"a penalty is of \[90, 110\), expected a part of 100 parameters"):
-        core.penalty(params, [(90, 20, 0.1, 0.1)])
+        updates.penalty(params, [(90, 20, 0.1, 0.1)])
 
 
 def test_expressions_have_their_validation_and_early_stopping_without_python(calls):

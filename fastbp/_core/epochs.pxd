@@ -2,6 +2,11 @@
 from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.executor cimport Call
 from fastbp._core.program cimport Program
+from fastbp._core.stopping cimport Watch
+from fastbp._core.updates cimport Penalty
+
+cdef enum:
+    EVALUATED = 2
 
 # What an epoch gives, a row of the results; NAMES in epochs.pyx says it in words.
 cdef enum Result:
@@ -22,26 +27,10 @@ cdef struct Leg:
     Py_ssize_t first, steps     # the first row, or number of the order; steps in an epoch
     double share                # that a step has in a mean over the samples
 
-# The penalty of a part [begin, begin + count) of the parameters.
-cdef struct Penalty:
-    Py_ssize_t begin, count
-    double l1, l2
-
-# Early stopping: whether a result has improved of late, and the parameters of its best epoch.
-cdef struct Watch:
-    int result                  # the one that is watched, or -1 for none
-    bint rises                  # whether more of it is better
-    double least                # that it must improve by
-    double best                 # NaN before any
-    Py_ssize_t best_epoch       # -1 where it is none of this call's
-    Py_ssize_t waited, patience
-    char *best_params           # (P,), or NULL where they are not kept
-    Py_ssize_t nbytes           # of these
-
 cdef struct Course:
     # what is trained
     Leg whole, rest             # the steps of whole batches, and of the rows that are left
-    Leg evaluated[2]            # the same of the validation data, after each epoch
+    Leg evaluated[EVALUATED]    # the same of the validation data, after each epoch
     int n_evaluated
     const char *params
     Py_ssize_t item             # bytes of a parameter

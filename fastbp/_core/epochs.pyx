@@ -2,17 +2,18 @@
 
 A call takes some steps of an epoch, or all of several epochs. What they give does not depend on how they are cut into calls.
 """
-from libc.math cimport INFINITY, NAN, isfinite, isnan
+from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport cpu, teams
 from fastbp._core.executor cimport Call, run_call
-from fastbp._core.kernels cimport real
 from fastbp._core.plan cimport Plan
 from fastbp._core.random cimport permute
+from fastbp._core.stopping cimport Watch, is_over
 from fastbp._core.train cimport State, check_rights, count, prepare
+from fastbp._core.updates cimport Penalty, penalties_of
 
 import numpy as np
 
@@ -20,44 +21,6 @@ cnp.import_array()
 
 # of the results of an epoch, in their order
 NAMES = ("loss", "accuracy", "lr", "seconds", "samples_per_second", "val_loss", "val_accuracy")
-
-
-# ---- penalties ---------------------------------------------------------------------------------------------------------------
-
-
-cdef double penalty_of(const real *W, Py_ssize_t n, double l1, double l2) noexcept nogil:
-    """l1 * sum |W| + l2 * sum W^2, of W (n,)."""
-    cdef double magnitudes = 0, squares = 0
-    cdef Py_ssize_t i
-    for i in range(n):
-        magnitudes += abs(<double>W[i])
-        squares += <double>W[i] * W[i]
-    return l1 * magnitudes + l2 * squares
-
-
-cdef double all_penalties(const char *params, Py_ssize_t item, const Penalty *penalties, int n) noexcept nogil:
-    cdef double value = 0
-    cdef const Penalty *part
-    cdef int i
-    for i in range(n):
-        part = &penalties[i]
-        if item == sizeof(float):
-            value += penalty_of(<const float *>params + part.begin, part.count, part.l1, part.l2)
-        else:
-            value += penalty_of(<const double *>params + part.begin, part.count, part.l1, part.l2)
-    return value
-
-
-def penalty(params, list parts):
-    """The penalties, a float, of [(begin, count, l1, l2), ...] of params (P,)."""
-    cdef Penalty part
-    cdef double value = 0
-    for begin, size, l1, l2 in parts:
-        if not 0 <= begin <= begin + size <= params.size:
-            raise ValueError(f"a penalty is of [{begin}, {begin + size}), expected a part of {params.size} parameters")
-        part = Penalty(begin, size, l1, l2)
-        value += all_penalties(<const char *>cnp.PyArray_DATA(params), params.itemsize, &part, 1)
-    return value
 
 
 # ---- an epoch ------------------------------------------------------------------------------------------------------------------
@@ -115,32 +78,8 @@ cdef void evaluate(Course *c, double *result, int team) noexcept nogil:
             if c.val_rights is not NULL:
                 right += c.val_rights[step]
         loss += total * leg.share
-    result[<int>VAL_LOSS] = loss + all_penalties(c.params, c.item, c.penalties, c.n_penalties)
+    result[<int>VAL_LOSS] = loss + penalties_of(c.params, c.item, c.penalties, c.n_penalties)
     result[<int>VAL_ACCURACY] = share_of(right, c.val_counted)
-
-
-cdef bint improves(double value, double best, double least, bint rises) noexcept nogil:
-    """Whether a value is better by more than `least`; NaN never is, and any other value is where best is NaN."""
-    if isnan(value) or isnan(best):
-        return not isnan(value)
-    return value > best + least if rises else value < best - least
-
-
-def is_better(double value, best, double least, bint rises):
-    """Whether an epoch's value is better than the best one, or None, by more than `least`; NaN never is."""
-    return bool(improves(value, NAN if best is None else best, least, rises))
-
-
-cdef bint is_over(Watch *watch, const double *result, Py_ssize_t epoch, const char *params) noexcept nogil:
-    """After an epoch: whether early stopping ends the training here."""
-    cdef double value = result[watch.result]
-    if not improves(value, watch.best, watch.least, watch.rises):
-        watch.waited += 1
-        return watch.waited >= watch.patience
-    watch.best, watch.best_epoch, watch.waited = value, epoch, 0
-    if watch.best_params is not NULL:
-        memcpy(watch.best_params, params, watch.nbytes)
-    return False
 
 
 cdef void end_epoch(Course *c, double seconds, int team) noexcept nogil:
@@ -350,6 +289,8 @@ cdef class Epochs:
         c.params, c.item = c.whole.program.params, c.whole.program.item
         c.draws = self.model._draws
         c.taken = self.optimizer.steps if self.optimizer is not None else 0
+        if len(evaluated) > EVALUATED:
+            raise ValueError(f"evaluated has {len(evaluated)} parts, expected at most {EVALUATED}: whole batches, and the rest")
         c.n_evaluated = <int>len(evaluated)
         longest = max([part[3] for part in evaluated], default=0)
         if self.val_losses is None or len(self.val_losses) <= longest:

@@ -1,8 +1,12 @@
 """What happens to one range of the parameter vector: gradient, penalty, norm, update."""
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
+cimport numpy as cnp
 from fastbp._core.dense cimport pack_rows
+from fastbp._core.kernels cimport real
 from fastbp._core.program cimport Place, Program, Task
+
+cnp.import_array()
 
 
 cdef char *gradient_of(int index, const Program *program, const Place *at, bint kept) noexcept nogil:
@@ -82,3 +86,41 @@ cdef void update(int index, const char *g, Program *program, const double *hyper
         while pack and packed < task.n_packings and task.packings[packed].end <= done:
             pack_rows(&task.packings[packed])
             packed += 1
+
+
+# ---- penalties by themselves, of an evaluation -------------------------------------------------------------------------
+
+
+cdef double penalty_of(const real *W, Py_ssize_t n, double l1, double l2) noexcept nogil:
+    """l1 * sum |W| + l2 * sum W^2, of W (n,)."""
+    cdef double magnitudes = 0, squares = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        magnitudes += abs(<double>W[i])
+        squares += <double>W[i] * W[i]
+    return l1 * magnitudes + l2 * squares
+
+
+cdef double penalties_of(const char *params, Py_ssize_t item, const Penalty *penalties, int n) noexcept nogil:
+    cdef double value = 0
+    cdef const Penalty *part
+    cdef int i
+    for i in range(n):
+        part = &penalties[i]
+        if item == sizeof(float):
+            value += penalty_of(<const float *>params + part.begin, part.count, part.l1, part.l2)
+        else:
+            value += penalty_of(<const double *>params + part.begin, part.count, part.l1, part.l2)
+    return value
+
+
+def penalty(params, list parts):
+    """The penalties, a float, of [(begin, count, l1, l2), ...] of params (P,)."""
+    cdef Penalty part
+    cdef double value = 0
+    for begin, size, l1, l2 in parts:
+        if not 0 <= begin <= begin + size <= params.size:
+            raise ValueError(f"a penalty is of [{begin}, {begin + size}), expected a part of {params.size} parameters")
+        part = Penalty(begin, size, l1, l2)
+        value += penalties_of(<const char *>cnp.PyArray_DATA(params), params.itemsize, &part, 1)
+    return value

@@ -3,7 +3,7 @@
 from tests.faults import Fault
 
 EPOCHS = "tests/test_epochs.py"
-CORE = "fastbp/_core/epochs.pyx"
+CORE, STOPPING = "fastbp/_core/epochs.pyx", "fastbp/_core/stopping.pyx"
 
 FAULTS = [
     Fault(
@@ -30,14 +30,14 @@ FAULTS = [
     ),
     Fault(
         what="early stopping waits an epoch longer",
-        file=CORE,
+        file=STOPPING,
         old="return watch.waited >= watch.patience",
         new="return watch.waited > watch.patience",
         red=(f"{EPOCHS}::test_early_stopping_is_the_same_without_python",),
     ),
     Fault(
         what="the best parameters are those of the end",
-        file=CORE,
+        file=STOPPING,
         old="        memcpy(watch.best_params, params, watch.nbytes)",
         new="        memcpy(watch.best_params, watch.best_params, watch.nbytes)",
         red=(f"{EPOCHS}::test_early_stopping_is_the_same_without_python",),
@@ -52,7 +52,7 @@ FAULTS = [
     Fault(
         what="validation forgets the penalties",
         file=CORE,
-        old="loss + all_penalties(c.params, c.item, c.penalties, c.n_penalties)",
+        old="loss + penalties_of(c.params, c.item, c.penalties, c.n_penalties)",
         new="loss",
         red=("tests/test_train.py::test_the_loss_of_the_validation_data_has_the_penalties",),
     ),
