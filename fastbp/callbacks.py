@@ -132,17 +132,34 @@ class EarlyStopping(Callback):
         self.min_delta = check.number("min_delta", min_delta, minimum=0.0)
         self.mode = check.choice("mode", mode, ("auto", "min", "max"))
         self.restore_best = check.flag("restore_best", restore_best)
+        self._net = None  # that it watches while it is trained
         self._forget()
 
     def _forget(self):
         self._best = (None, None, None)  # value, epoch, parameters: one object, so that they always belong together
         self.stopped_epoch, self.waited = None, 0
 
+    def memory(self):
+        """What `on_epoch_end` changes, to be compared: whether it has seen an epoch."""
+        return self._best, self.waited
+
     best = property(lambda self: self._best[0])
     best_epoch = property(lambda self: self._best[1])
     best_params = property(lambda self: self._best[2])
 
+    def check_free(self):
+        """Refuses one that another training asks: it would put back the parameters of one network into the other."""
+        if self._net is not None:
+            raise RuntimeError(
+                f"{self!r} is at work in another training; give each training one of its own, copy.deepcopy(stopping) say"
+            )
+
+    def __getstate__(self):
+        return {**self.__dict__, "_net": None}
+
     def on_train_begin(self, net):
+        self.check_free()
+        self._net = net
         self._forget()
 
     def on_epoch_end(self, net, epoch, logs):
@@ -167,9 +184,12 @@ class EarlyStopping(Callback):
         self.put_back(net)
 
     def put_back(self, net):
-        """Writes the parameters of the best epoch into the network, if there are any."""
+        """Writes the parameters of the best epoch into the network that it watches, if there are any; then it is free."""
+        if self._net is not None and self._net is not net:
+            return
         if self.best_params is not None:
             net.params[:] = self.best_params
+        self._net = None
 
     def __repr__(self):
         return (
@@ -226,6 +246,7 @@ class Callbacks(Callback):
                 by = "a metric or a callback before this one"
                 check_monitor(repr(callback), callback.monitor, self.names, self.undeclared, by)
             if isinstance(callback, EarlyStopping):
+                callback.check_free()
                 rises(callback, callback.monitor, callback.mode)
             if callback.puts is not None:
                 self.names += _declared(callback.puts, self._names[-1], fits)
@@ -275,9 +296,18 @@ class Callbacks(Callback):
         if raised:
             raise raised[0]
 
-    def put_back(self):
+    def stoppings(self):
+        """Those that are an EarlyStopping."""
+        return [each for each in self._list if isinstance(each, EarlyStopping)]
+
+    def put_back(self, net):
+        """Writes the best parameters of early stopping into the network, as its on_train_end does."""
+        for each in self.stoppings():
+            each.put_back(net)
+
+    def put_back_epoch(self):
         """The epoch, counted from 0, whose parameters early stopping has put back at the end, or None."""
-        epochs = [each.best_epoch for each in self._list if isinstance(each, EarlyStopping) and each.restore_best]
+        epochs = [each.best_epoch for each in self.stoppings() if each.restore_best]
         return next((epoch for epoch in reversed(epochs) if epoch is not None), None)
 
     def _each(self, method, *arguments, own=None):

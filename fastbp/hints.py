@@ -38,9 +38,10 @@ def stands_still(history, known):
     moved by 1 %: since the first epoch, or since half as many epochs before. 0 where there is none."""
     losses, look = history.history["loss"], FIRST
     while look <= len(losses):
-        past = losses[0 if look == FIRST else look // 2 - 1 : look]
-        if look > known and max(past) - min(past) <= STILL * abs(past[0]):
-            return look
+        if look > known:
+            past = losses[0 if look == FIRST else look // 2 - 1 : look]
+            if max(past) - min(past) <= STILL * abs(past[0]):
+                return look
         look *= 2
     return 0
 

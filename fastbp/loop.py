@@ -48,18 +48,36 @@ def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progre
             _train(job, calls, history, bar)
         except KeyboardInterrupt:
             history.interrupted = True
-            job.tell(history, job.results)  # what Ctrl-C has kept from it
         except BaseException as error:
             failed = error
+        # what Ctrl-C has kept from the History comes first
+        ended = _all(
+            history,
+            lambda: calls.put_back(model),
+            lambda: job.catch_up(history),
+            lambda: calls.on_train_end(model, history),
+            job.give_back,
+        )
+    if failed is not None:
+        raise _told(failed, calls)
+    if ended is not None:
+        raise ended
+    return history
+
+
+def _all(history, interrupted, *ends):
+    """Calls all of these, whatever one of them raises. Returns the first error, or None; Ctrl-C is none, and after it
+    `interrupted` is called."""
+    first = None
+    for end in ends:
         try:
-            job.give_back()
-            calls.on_train_end(model, history)
+            end()
         except KeyboardInterrupt:
             history.interrupted = True
-        finally:
-            if failed is not None:
-                raise _told(failed, calls)
-    return history
+            interrupted()
+        except BaseException as error:
+            first = first or error
+    return first
 
 
 def _train(job, calls, history, bar):
@@ -69,16 +87,17 @@ def _train(job, calls, history, bar):
     alone = stopping is None and not calls.is_empty  # whether each epoch comes back to Python
     stop = calls.on_train_begin(model)
     while not stop and len(history.epoch) < history.params["epochs"]:
-        epoch = model.epochs
+        epoch = job.first + len(history.epoch)
         if alone and calls.on_epoch_begin(model, epoch):
             break
         bar.begin(epoch)
+        job.note_memories(calls.stoppings() if alone else [])
         known = len(history.epoch)
         most = 1 if alone or not job.runs_on() else history.params["epochs"] - known
         # alone to the end of an epoch, not for all of them: callbacks may use the network
         model._alone.call(_made, job, job.epochs(most, stopping, history, bar))
         logs = job.tell(history, job.logs)
-        bar.begin(model.epochs - 1)  # of several, the last one
+        bar.begin(history.epoch[-1])  # of several, the last one
         # what a callback puts into logs is known to a schedule after the callbacks, all else before them
         late = optimizer.monitored(calls.names, calls.undeclared) not in (None, *logs)
         if not late:
@@ -111,7 +130,7 @@ def _no_optimizer(given):
 
 def _told(error, calls):
     """The error that ended a training, which says so where the parameters are not those of the last good step."""
-    best = calls.put_back()
+    best = calls.put_back_epoch()
     if isinstance(error, FloatingPointError) and best is not None:
         error.args = (f"{error}. Early stopping has put back the parameters of epoch {best + 1}, the best",)
     return error
@@ -155,7 +174,6 @@ class Call(NamedTuple):
     training: list
     evaluated: list
     rates: object  # float64 (steps,)
-    before: object  # a core State to go back to where a parameter stops being finite
     stopping: object
 
 
@@ -189,7 +207,7 @@ def run_steps(job, optimizer, steps, seed=0):
     job.begin(optimizer, True, seed, rest=False)
     rates = None if optimizer is None else optimizer.learning_rates(steps)
     job.model._last, training = job.training()
-    job.course.run(training, [], rates, None, None, job.threads, steps)
+    job.course.run(training, [], rates, None, job.threads, check.integer("steps", steps, minimum=0))
     return job.course.last_losses()
 
 
@@ -230,10 +248,11 @@ class Job:
         self.n = len(next(iter(arrays.values())))
         self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
         self.step_seconds = self.course = self.taken = None
+        self.memories, self.seen = [], 0
 
     def begin(self, optimizer, shuffle, seed, rest=True):
         """Before the first step; the arguments of a core Epochs."""
-        self.optimizer, self.start, self.first = optimizer, None, self.model.epochs
+        self.optimizer, self.first = optimizer, self.model.epochs
         self.course = Epochs(
             self.model, optimizer, self.n, self.batch, self.rows, shuffle, seed, rest, self.counted, self.val_counted,
             self.penalties,
@@ -301,17 +320,15 @@ class Job:
         at most. stopping: an EarlyStopping that the calls ask, or None."""
         course, model = self.course, self.model
         while True:
-            if course.step == 0:  # where to go back to
-                self.start = core.State(model, self.optimizer), course.epoch, model.epochs
-            steps = self.chunk(most)
-            self.check_step(model.epochs, course.step)
-            rates = self.optimizer.learning_rates(steps)
+            if course.step == 0:
+                course.remember()
+            self.check_step(self.first + course.epoch, course.step)
+            rates = self.rates(self.chunk(most))
             last, training = self.training()
-            failure = yield Call(course, training, self.evaluated(), rates, self.start[0], stopping)
+            failure = yield Call(course, training, self.evaluated(), rates, stopping)
             model._last = last if course.step == 0 or len(training) == 1 else self.whole
             if failure is not None:
-                self.tell(history, self.results)
-                raise self.broken(*failure)
+                raise self.broken(*failure, stopping)
             bar.advance(course.done)
             if course.step == 0:
                 return
@@ -325,6 +342,17 @@ class Job:
         if self.course.step == 0 and fit > left:
             return min(fit // left, most) * left
         return max(1, min(left, fit))
+
+    def rates(self, steps):
+        """The learning rates of the next steps, float64 (steps,); of fewer, to the end of the epoch, where a later one is
+        not as it must be: the epochs before it are trained."""
+        left = self.course.steps - self.course.step
+        try:
+            return self.optimizer.learning_rates(steps)
+        except ValueError:
+            if steps <= left:
+                raise
+        return self.optimizer.learning_rates(left)
 
     def training(self):
         """(the plan of an epoch's last step, [(compiled plan, its arrays), ...] of whole batches and the rest)."""
@@ -366,6 +394,26 @@ class Job:
         history.extend(self.first + known, columns)
         return {name: values[-1] for name, values in history.history.items()}
 
+    def note_memories(self, stoppings):
+        """Before an epoch after which Python is to look: what is remembered of those before it, for `catch_up`."""
+        lr = self.optimizer.lr
+        self.seen = self.course.epoch
+        self.memories = [(each, each.memory()) for each in stoppings]
+        if getattr(lr, "stateful", False):
+            self.memories.append((lr, lr.memory()))
+
+    def catch_up(self, history):
+        """After what ended the training: the History, a schedule and early stopping are told of the epochs that have been
+        trained and that they do not know of. Who goes on then has what one that was not interrupted has."""
+        self.tell(history, self.logs if self.memories else self.results)
+        logs = {name: values[-1] for name, values in history.history.items()}
+        for each, before in self.memories if len(history.epoch) > self.seen else ():
+            if before is not None and each.memory() == before:
+                if each is self.optimizer.lr:
+                    self.optimizer.observe(logs)
+                elif each.monitor in logs:
+                    each.on_epoch_end(self.model, history.epoch[-1], logs)
+
     def results(self, row, names, epoch):
         """Those of these names that a compiled call gives of an epoch."""
         row = row.tolist()
@@ -385,22 +433,22 @@ class Job:
         which = which if order is None else order[which]
         return {name: array[which] for name, array in self.arrays.items()}
 
-    def broken(self, loss, params):
-        """The error of a step whose loss is not finite, or whose update made a parameter not finite: params (P,)."""
-        course, (state, first, before) = self.course, self.start
-        step, steps = course.step, (course.epoch - first) * course.steps + course.step
-        epoch = before + course.epoch - first
-        layer = None if params is None else self.model._layer_of(params)
-        # The same steps give the same bits: going back to where the call, or the epoch, began and repeating all but the
-        # bad step costs nothing until it is needed.
-        state.restore()
-        course.go_back_to(first)
+    def broken(self, loss, params, epoch, step, stopping):
+        """The error of a step whose loss is not finite, or whose update made a parameter not finite: params (P,). The
+        call has gone back to where it, or the epoch, began; epoch: how many it had finished since, step: of the next.
+
+        The same steps give the same bits, so to repeat all but the bad one costs nothing until it is needed.
+        """
+        course, layer = self.course, None if params is None else self.model._layer_of(params)
+        steps = epoch * course.steps + step
         if steps:
             self.model._last = self.whole
-            course.run(self.training()[1], [], self.optimizer.learning_rates(steps), None, None, self.threads)
+            rates = self.optimizer.learning_rates(steps)
+            course.run(self.training()[1], self.evaluated(), rates, stopping, self.threads)
         order = course.order_at_hand()
         batch = self.batch if step < self.n // self.batch else self.n % self.batch
         what, remedy = self.explained(self.rows_of_step(order, step, batch), loss, layer)
         return FloatingPointError(
-            f"epoch {epoch + 1}, step {step + 1}: {what}; the parameters are those before this step. {remedy}"
+            f"epoch {self.first + course.epoch + 1}, step {step + 1}: {what}; the parameters are those before this step. "
+            f"{remedy}"
         )

@@ -1,7 +1,6 @@
 """Many independent networks trained at once on the same data, each on one thread: a compiled call takes some steps of
 several networks, about 50 ms in all, and each network goes through its epochs as `fit` does, with the same bits."""
 
-import time
 from collections import deque
 
 from . import check, loop, sources, train
@@ -95,11 +94,14 @@ def _train(members, histories, shuffle, bar, team):
     for member, history in zip(members, histories, strict=True):  # whatever is refused is refused by now
         member.optimizer.bind(member.model.params)
         member.work = member.trained(history, shuffle, bar)
+    interrupted = False
     try:
         _side_by_side(members, team)
     except KeyboardInterrupt:
-        for member, history in zip(members, histories, strict=True):
-            member.tell(history, member.results)  # what Ctrl-C has kept from it
+        interrupted = True
+    for member, history in zip(members, histories, strict=True):
+        member.catch_up(history)  # on what Ctrl-C, or an error, has kept from it
+        if interrupted:
             history.interrupted = len(history.epoch) < history.params["epochs"]
 
 
@@ -142,6 +144,7 @@ class _Member(train.NetworkJob):
         while len(history.epoch) < epochs:
             known = len(history.epoch)
             bar.begin(known)
+            self.note_memories([])
             yield from self.epochs(epochs - known if self.runs_on() else 1, None, history, bar)
             self.optimizer.observe(self.tell(history, self.logs))
             self.told = self.told or self.hint(history, known)
@@ -176,12 +179,11 @@ def _side_by_side(members, team):
         count = len(ready) if len(ready) < team else len(ready) // team * team
         turn = [ready.popleft() for _ in range(count)]
         turn.sort(key=lambda member: -member.model.params.size)  # long work last would leave the other threads idle
-        begun = time.perf_counter()
         results = core.run_each([member.call for member in turn], team)
-        pace = (time.perf_counter() - begun) / max(1, max(member.course.done for member in turn))
-        for member, result in zip(turn, results, strict=True):
-            member.step_seconds = pace  # of a step of each
-            if member.resume(result):
+        for member, (failure, seconds) in zip(turn, results, strict=True):
+            # of the time of a call each network has its part
+            member.step_seconds = seconds / max(1, member.course.done) * (len(turn) / team)
+            if member.resume(failure):
                 ready.append(member)
 
 

@@ -43,6 +43,10 @@ class Schedule:
     def observe(self, value):
         """Told once an epoch of the monitored value; most schedules do not care."""
 
+    def memory(self):
+        """What `observe` has changed, to be compared: whether it has been told of an epoch. None: nobody knows."""
+        return None
+
     def reset(self):
         """Forgets what was observed."""
 
@@ -215,6 +219,9 @@ class WarmUp(Schedule):
     def observe(self, value):
         self.schedule.observe(value)
 
+    def memory(self):
+        return self.schedule.memory()
+
     def reset(self):
         self.schedule.reset()
 
@@ -284,6 +291,9 @@ class ReduceOnPlateau(Schedule):
             waited, cooling = 0, self.cooldown
         # all at once, in C: Ctrl-C leaves either what was before or what is after
         self.__dict__.update(current=current, _best=best, _waited=waited, _cooling=cooling)
+
+    def memory(self):
+        return self.current, self._best, self._waited, self._cooling
 
     def rates(self, t):
         return np.full_like(t, self.current)

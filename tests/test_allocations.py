@@ -35,7 +35,7 @@ def steps_of(name, count, threads):
     job.begin(update, True, 0)
     _, training = job.training()
     rates, evaluated = update.learning_rates(count), job.evaluated()
-    return lambda: job.course.run(training, evaluated, rates, None, None, threads)
+    return lambda: job.course.run(training, evaluated, rates, None, threads)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

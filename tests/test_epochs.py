@@ -2,6 +2,7 @@
 
 import _thread
 import copy
+import itertools
 import threading
 import time
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp import loop
+from fastbp import hints, loop, many
 from fastbp._core import epochs as core
 from fastbp._core import stopping, updates
 
@@ -31,21 +32,17 @@ def values(history):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """[steps] of the compiled calls that fit makes."""
-    steps = []
+    """[steps] of the compiled calls that fit makes, each of which takes a millisecond."""
+    steps, now = [], itertools.count(step=0.001)
 
-    def counted(job, work):
-        failure = None
-        try:
-            while True:
-                course, *arguments = work.send(failure)
-                failure = course.run(*arguments, job.threads)
-                job.step_seconds = 1e-6
-                steps.append(course.done)
-        except StopIteration:
-            pass
+    class Counted(core.Epochs):
+        def run(self, *arguments):
+            failure = super().run(*arguments)
+            steps.append(self.done)
+            return failure
 
-    monkeypatch.setattr(loop, "_made", counted)
+    monkeypatch.setattr(loop, "Epochs", Counted)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(now))
     return steps
 
 
@@ -85,8 +82,8 @@ def test_epochs_in_one_call_are_those_of_many_calls(data, name, dropout, threads
 def test_epochs_that_nobody_looks_at_are_one_call(data, calls):
     X, Y, _ = data
     made().fit(X, Y, epochs=1000, batch_size=16, optimizer=fb.SGD(lr=0.01), early_stopping=fb.EarlyStopping("loss", 2000))
-    assert sum(calls) == 4000
-    assert calls == [1, 3, 3996]
+    # 50 times as many as in a call of a millisecond: of whole epochs of four steps
+    assert calls == [1, 3, 148, 4 * 962]
 
 
 @pytest.mark.parametrize("options", [
@@ -106,6 +103,76 @@ def test_a_hook_put_on_an_early_stopping_is_called(data):
     stopping.on_epoch_begin = lambda net, epoch: heard.append(epoch)
     made().fit(*data[:2], epochs=4, early_stopping=stopping)
     assert heard == [0, 1, 2, 3]
+
+
+def test_many_looks_at_many_epochs_cost_no_more_than_the_first():
+    """What is looked at is as long as it must be: a slice of all epochs so far would make the last of them slow."""
+
+    class Counted(list):
+        read = 0
+
+        def __getitem__(self, key):
+            found = super().__getitem__(key)
+            Counted.read += len(found) if isinstance(key, slice) else 1
+            return found
+
+    history = fb.History({"steps": 1})
+    history.history["loss"] = Counted([1.0] * 10_000)
+    assert [hints.stands_still(history, known) for known in range(6200, 6210)] == [0] * 10
+    assert Counted.read == 0
+
+
+def test_a_rate_that_is_not_as_it_must_be_comes_after_the_epochs_before_it(data, monkeypatch):
+    class Bad(fb.schedules.Schedule):
+        def rates(self, t):
+            return np.where(t < 50, 0.01, -1.0)
+
+    found = []
+    for seconds in (ONE_STEP, 1e-5, ANY_NUMBER):
+        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        net, optimizer = made(), fb.SGD(lr=Bad())
+        with pytest.raises(ValueError, match="expected finite rates >= 0"):
+            net.fit(*data[:2], epochs=100, batch_size=16, optimizer=optimizer)
+        found.append((net.epochs, optimizer.steps // 4))
+    assert set(found) == {(12, 12)}
+
+
+def test_epochs_that_a_callback_sets_are_those_of_the_training_again(data):
+    net, heard = made(), []
+
+    def begin_anew(net, epoch, logs):
+        heard.append(epoch)
+        if epoch == 3:
+            net.epochs = 0
+
+    history = net.fit(*data[:2], epochs=8, callbacks=begin_anew)
+    assert heard == history.epoch == list(range(8))
+    assert net.epochs == 8
+
+
+def test_callbacks_hear_of_the_end_whatever_is_raised_there(data, monkeypatch):
+    heard = []
+
+    class End(fb.Callback):
+        def on_train_end(self, net, history):
+            heard.append(len(history.epoch))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for owner, name in ((loop.Job, "catch_up"), (loop.Job, "tell"), (End, "on_train_begin")):
+        stopping, net = fb.EarlyStopping("loss"), made()
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, interrupted)
+            history = net.fit(*data[:2], epochs=2, callbacks=End(), early_stopping=stopping)
+        assert history.interrupted
+        assert stopping.best_params is None or (net.params == stopping.best_params).all()
+    assert heard == [2, 0, 0]
+
+
+def test_patience_may_be_any_number(data):
+    stopping = fb.EarlyStopping("loss", patience=10**30)
+    assert len(made().fit(*data[:2], epochs=5, early_stopping=stopping).epoch) == 5
 
 
 # ---- early stopping ----------------------------------------------------------------------------------------------------
@@ -130,7 +197,7 @@ def test_early_stopping_is_the_same_without_python(data, rng, monitor, patience,
     assert monitor == "lr" or (patience == 1000) == (len(found[0][0][0]) == 60)
 
 
-def test_an_early_stopping_goes_on_counting_from_call_to_call(data, monkeypatch):
+def test_an_early_stopping_goes_on_counting_from_call_to_call(data):
     """best_epoch and stopped_epoch are numbers of History.epoch, which counts what the network had before."""
     net, patient = made(), fb.EarlyStopping("loss", patience=3)
     net.fit(*data[:2], epochs=5)
@@ -148,6 +215,83 @@ def test_is_better():
         (float("inf"), None, 0.0, False, True), (1.0, nan, 0.0, False, True),
     ]:  # fmt: skip
         assert stopping.is_better(value, best, least, rises) is answer
+
+
+def test_an_early_stopping_at_work_elsewhere_is_refused(data):
+    stopping, refused = fb.EarlyStopping("loss"), []
+
+    def another(net, epoch, logs):
+        other = made()
+        before = bits(other)
+        with pytest.raises(RuntimeError, match=r"EarlyStopping\(.* is at work in another training; give each training one"):
+            other.fit(*data[:2], early_stopping=stopping)
+        refused.append(bits(other) == before)
+        copy.deepcopy(stopping).on_train_begin(other)  # a copy is free
+
+    net = made()
+    net.fit(*data[:2], epochs=2, callbacks=another, early_stopping=stopping)
+    assert refused == [True, True]
+    made().fit(*data[:2], early_stopping=stopping)  # it is free again
+    assert stopping.best_epoch == 0
+
+
+# ---- Ctrl-C between an epoch and what follows it ---------------------------------------------------------------------------
+
+
+class Interrupting(core.Epochs):
+    """Ctrl-C comes while a call is under way, which ends an epoch or not: it is raised as soon as Python is back."""
+
+    at = 0
+
+    def run(self, *arguments):
+        failure = super().run(*arguments)
+        if self.epoch >= self.at:
+            raise KeyboardInterrupt
+        return failure
+
+
+@pytest.mark.parametrize("kind", ["plateau", "in Python", "compiled", "many"])
+@pytest.mark.parametrize("at", [1, 4, 7])
+def test_who_goes_on_after_ctrl_c_has_the_bits_of_one_that_was_not_interrupted(data, kind, at, monkeypatch):
+    X, Y, _ = data
+
+    def tried():
+        plateau = fb.schedules.ReduceOnPlateau(0.1, factor=0.9, patience=0, min_delta=1.0)
+        stopping = InPython("val_loss", 50) if kind == "in Python" else fb.EarlyStopping("val_loss", 50)
+        return made(), fb.SGD(lr=0.1 if kind == "compiled" else plateau), stopping
+
+    def trained(net, optimizer, stopping, epochs):
+        options = {"batch_size": 16, "epochs": epochs, "validation_data": (X[:20], Y[:20])}
+        if kind == "many":
+            return fb.fit_many([net], X, Y, optimizers=[optimizer], **options)[0]
+        return net.fit(X, Y, optimizer=optimizer, early_stopping=stopping, **options)
+
+    whole = tried()
+    whole[2].restore_best = False
+    trained(*whole, 12)
+    parts = tried()
+    parts[2].restore_best = False
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "Epochs", Interrupting)
+        if kind == "many":
+            run_each = many.core.run_each
+
+            def interrupted(calls, team):
+                result = run_each(calls, team)
+                if calls[0].course.epoch >= at:
+                    raise KeyboardInterrupt
+                return result
+
+            patch.setattr(many.core, "run_each", interrupted)
+        Interrupting.at = at
+        history = trained(*parts, 12)
+    assert history.interrupted
+    assert len(history.epoch) == parts[0].epochs >= at
+    assert kind == "many" or parts[2].best == min(history.history["val_loss"])
+    if parts[0].epochs < 12:
+        trained(*parts, 12 - parts[0].epochs)
+    assert bits(parts[0]) == bits(whole[0])
+    assert getattr(parts[1].lr, "current", 0) == getattr(whole[1].lr, "current", 0)
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------------------------
@@ -171,18 +315,31 @@ def test_a_number_that_is_not_finite_amid_many_epochs(data, options, many, monke
     for seconds in (ONE_STEP, ANY_NUMBER):
         monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
         net, optimizer, histories = made(dropout=0.1), fb.Adam(lr=BlowsUp()), []
-        split = options.get("validation_split")
+        if many and options.pop("validation_split", None):
+            options["validation_data"] = X[:9], Y[:9]
         with pytest.raises(FloatingPointError) as error:
-            if many and not split:
+            if many:
                 fb.fit_many([net], X, Y, optimizers=[optimizer], **options)
             else:
                 net.fit(X, Y, optimizer=optimizer, callbacks=[] if seconds else [lambda *_: None], **options)
-        histories.append(values(error.value.histories[0]) if many and not split else None)
+        histories.append(values(error.value.histories[0]) if many else None)
         found.append((str(error.value), bits(net), optimizer.steps, optimizer.state.tobytes(), net._draws, net.epochs,
                       histories))
     assert found[0] == found[1]
     assert found[0][2] >= 18
     assert np.isfinite(net.params).all()
+
+
+def test_a_loss_that_is_infinite_by_its_penalties_ends_it(data):
+    """With the parameters that its step began with, as the loop by hand leaves them."""
+    X, Y, _ = data
+    for optimizer in (fb.SGD(lr=1e-9), fb.SGD(lr=1e-9, clip_norm=1.0)):
+        net = made(l2=0.01, dtype="float64")
+        net.layers[0].W[0, 0], net.layers[0].W[1, 0] = 1e170, -1e170
+        before = bits(net)
+        with pytest.raises(FloatingPointError, match=r"epoch 1, step 1: the loss became inf in the penalties"):
+            net.fit(X, Y, epochs=3, optimizer=optimizer)
+        assert bits(net) == before
 
 
 def test_ctrl_c_amid_many_epochs_leaves_none_out(data):
@@ -207,7 +364,7 @@ def test_more_parts_of_an_evaluation_than_there_is_room_for_are_refused(data):
     arrays = plan.arrays({"X": data[0].astype("f"), "targets": data[1].astype("f")})
     part = (plan.compiled, arrays, 0, 1, 1.0)
     with pytest.raises(ValueError, match="evaluated has 3 parts, expected at most 2"):
-        core.Epochs(net, None, N, 16, None, False, 0).run([(plan.compiled, arrays)], [part] * 3, None, None, None, 1, 1)
+        core.Epochs(net, None, N, 16, None, False, 0).run([(plan.compiled, arrays)], [part] * 3, None, None, 1, 1)
 
 
 def test_data_that_have_changed_are_refused_and_nothing_moves(data):
@@ -230,7 +387,7 @@ def test_a_plan_that_counts_nothing_is_refused_where_an_accuracy_is_wanted(data)
     arrays = plan.arrays({"X": data[0].astype("f"), "targets": data[2].astype(np.int32)})
     course = core.Epochs(net, None, N, 16, None, False, 0, counted=N)
     with pytest.raises(ValueError, match="rights has .* a plan that counts no right answers"):
-        course.run([(plan.compiled, arrays)], [], None, None, None, 1, 1)
+        course.run([(plan.compiled, arrays)], [], None, None, 1, 1)
 
 
 # ---- a course by itself ------------------------------------------------------------------------------------------------
@@ -249,7 +406,7 @@ def test_a_call_may_end_anywhere(data):
         results = []
         for steps in cut:
             known = course.epoch
-            assert course.run(training, [], optimizer.learning_rates(steps), None, None, 1) is None
+            assert course.run(training, [], optimizer.learning_rates(steps), None, 1) is None
             assert course.done == steps
             results += course.results_since(known)[:, 0].tolist()
         assert (course.epoch, course.step, course.steps) == (3, 0, 4)
@@ -263,9 +420,12 @@ def test_a_call_may_end_anywhere(data):
 def test_orders_are_those_of_batches(data):
     net = made()
     rows = np.arange(0, N, 2)
-    course = core.Epochs(net, None, 25, 4, rows, True, 11)
+    plan = net._plans.get("train", 4, gathered=True)
+    training = [(plan.compiled, plan.arrays({"X": data[0].astype("f"), "targets": data[1].astype("f")}))]
+    course = core.Epochs(net, None, 25, 4, rows, True, 11, rest=False)
     for epoch in (0, 3):
-        course.go_back_to(epoch)
+        while course.epoch < epoch:
+            course.run(training, [], None, None, 1, 6)
         expected = np.concatenate([xb for xb, _ in fb.batches(rows, rows, 4, seed=11 + epoch)])
         assert np.array_equal(course.order_at_hand(), expected)
     assert core.Epochs(net, None, 25, 25, None, True, 11).order_at_hand() is None
@@ -296,4 +456,4 @@ def test_expressions_have_their_validation_and_early_stopping_without_python(cal
         assert stopping.stopped_epoch is not None
         assert history.history["val_loss"][stopping.best_epoch] == stopping.best
     assert found[0] == found[1]
-    assert len(calls) == len(found[0][0][0]) + 1 + 3
+    assert len(calls) < len(found[0][0][0]) + 9

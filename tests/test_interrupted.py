@@ -17,7 +17,8 @@ from fastbp import loop
 
 HERE = Path(fb.__file__).parent
 # what comes between the steps; the checks before them change nothing
-FILES = {str(HERE / f"{name}.py") for name in ("loop", "many", "callbacks", "network", "compiled", "schedules")}
+FILES = {str(HERE / f"{name}.py") for name in (
+    "loop", "many", "callbacks", "network", "compiled", "schedules", "train", "expression_fit", "hints")}
 EPOCHS, BATCH, SAMPLES = 2, 8, 20  # steps of 8, 8 and 4 samples
 STEPS = 3 * EPOCHS
 RNG = np.random.default_rng(0)
@@ -120,6 +121,60 @@ def test_fit_is_interrupted_between_two_steps_wherever_it_is(make):
         with model._alone:  # it is free
             pass
     assert ends == set(range(STEPS + 1))
+
+
+class Late(fb.schedules.Schedule):
+    """From step 15 on, the last but two of the sixth epoch, steps are much too long."""
+
+    def rates(self, t):
+        return np.where(t < 15, 0.01, 1e60)
+
+
+@pytest.mark.parametrize("blows_up", [False, True])
+@pytest.mark.parametrize("make", [network, expression])
+def test_many_epochs_in_a_call_are_interrupted_between_two_calls(make, blows_up, monkeypatch):
+    """Network, optimizer and History are those of one and the same epoch, or of the beginning; callbacks hear the end."""
+    monkeypatch.setattr(loop, "CALL_SECONDS", 100)
+
+    def run(model, optimizer, stopping):
+        return fit(model, optimizer, epochs=9, early_stopping=stopping, validation_split=0.3)
+
+    def tried():
+        return (*begun(make(), fb.SGD(lr=Late() if blows_up else 0.01, momentum=0.5)), fb.EarlyStopping(patience=4))
+
+    def caught(*arguments):
+        try:
+            run(*arguments)
+        except FloatingPointError:
+            pass
+
+    model, optimizer = begun(make(), fb.SGD(lr=0.01, momentum=0.5))
+    states, way = [found(model, optimizer)], []
+    for _ in range(9):
+        fit(model, optimizer, epochs=1, validation_split=0.3)
+        states.append(found(model, optimizer))
+    for at in points(caught, tried(), 250):
+        (model, optimizer, stopping), history = tried(), None
+        try:
+            with Tracer(at):
+                history = run(model, optimizer, stopping)
+        except FloatingPointError:
+            assert blows_up
+            assert optimizer.steps == 15
+        except KeyboardInterrupt:
+            pass  # before the first step, or after the last
+        assert np.isfinite(model.params).all(), at
+        if optimizer.steps % 2 == 0 and model.params.tobytes() == states[optimizer.steps // 2][0]:
+            assert found(model, optimizer)[1:] == states[optimizer.steps // 2][1:], at
+        elif optimizer.steps != 15 and optimizer.steps != 1:
+            assert stopping.best_params is not None and (model.params == stopping.best_params).all(), at
+        if history is not None:
+            assert {len(values) for values in history.history.values()} <= {len(history.epoch)}, at
+            assert len(history.epoch) == model.epochs == optimizer.steps // 2, at
+            if stopping.best_params is not None:
+                assert (model.params == stopping.best_params).all(), at
+        with model._alone:  # it is free
+            pass
 
 
 def test_what_was_interrupted_goes_on_to_the_same_bits():

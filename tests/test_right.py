@@ -137,7 +137,7 @@ def steps(net, X, T, batch, order, threads, lr, optimizer, question):
     optimizer.bind(net.params)
     course = Epochs(net, optimizer, len(X), batch, order, False, 0, counted=len(X) if question else 0)
     training = [(plan.compiled, plan.arrays({"X": X, "targets": T}))]
-    failure = course.run(training, [], lr, None, None, threads)
+    failure = course.run(training, [], lr, None, threads)
     return course.last_losses().copy(), course.last_rights().copy(), failure
 
 

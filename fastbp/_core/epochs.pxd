@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.executor cimport Call
 from fastbp._core.program cimport Program
 from fastbp._core.stopping cimport Watch
+from fastbp._core.train cimport State
 from fastbp._core.updates cimport Penalty
 
 cdef enum:
@@ -56,6 +57,7 @@ cdef struct Course:
     double *val_losses          # (steps,) of an evaluation
     double *val_rights
     double *results             # (epochs, RESULTS) of those finished in this call
+    double seconds              # that it took
     int64_t taken               # updates before this call
     uint64_t draws              # steps that drew dropout masks before this call
     Watch watch
@@ -75,9 +77,12 @@ cdef class Epochs:
     cdef Py_ssize_t first               # epochs that the model had before
     cdef Py_ssize_t told_from           # the epoch, counted from 0, of the first row of results
     cdef list plans                     # of the call at hand
+    cdef State before                   # what a call that fails goes back to, or None
+    cdef Py_ssize_t before_epoch
     cdef int prepare(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1
     cdef int most_threads(self) noexcept
     cdef int make_room(self, Py_ssize_t steps) except -1
     cdef int prepare_watch(self, stopping) except -1
-    cdef object settle(self, before, stopping)
+    cdef object settle(self, stopping)
+    cdef object go_back(self)
     cdef int release(self) except -1

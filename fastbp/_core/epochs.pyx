@@ -2,10 +2,11 @@
 
 A call takes some steps of an epoch, or all of several epochs. What they give does not depend on how they are cut into calls.
 """
-from libc.math cimport INFINITY, NAN
+from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
+from cpython.object cimport PyObject_GenericSetAttr
 cimport numpy as cnp
 from fastbp._core cimport cpu, teams
 from fastbp._core.executor cimport Call, run_call
@@ -15,22 +16,26 @@ from fastbp._core.stopping cimport Watch, is_over
 from fastbp._core.train cimport State, check_rights, count, prepare
 from fastbp._core.updates cimport Penalty, penalties_of
 
+import math
+
 import numpy as np
 
 cnp.import_array()
 
-# of the results of an epoch, in their order
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
+# of the results of an epoch, in the order of Result
 NAMES = ("loss", "accuracy", "lr", "seconds", "samples_per_second", "val_loss", "val_accuracy")
+assert len(NAMES) == RESULTS
 
 
 # ---- an epoch ------------------------------------------------------------------------------------------------------------------
 
 
-cdef void begin_epoch(Course *c) noexcept nogil:
+cdef void make_order(Course *c) noexcept nogil:
     """The order of the epoch at hand."""
     cdef Py_ssize_t i
-    c.begun = teams.seconds()
-    c.lr = c.rates[c.done] if c.rates is not NULL else 0
     if c.shuffled:
         permute(c.order, c.n, c.seed + <uint64_t>c.epoch)
         if c.rows is not NULL:
@@ -127,13 +132,22 @@ cdef void run_on(Course *c, int team) noexcept nogil:
 
 
 cdef void advance(Course *c, int team) noexcept nogil:
+    """`take_steps`, by the clock."""
+    cdef double begun = teams.seconds()
+    take_steps(c, team)
+    c.seconds = teams.seconds() - begun
+
+
+cdef void take_steps(Course *c, int team) noexcept nogil:
     """The steps of the call, or fewer: to the first number that is not finite, or to the end of the epoch that early stopping
     ends the training with."""
     cdef Leg *leg
     cdef Py_ssize_t steps, done
     while c.done < c.wanted and not c.stopped:
         if c.step == 0:
-            begin_epoch(c)
+            c.begun = teams.seconds()
+            c.lr = c.rates[c.done] if c.rates is not NULL else 0
+            make_order(c)
         if runs_on(c):
             run_on(c, team)
             return
@@ -146,6 +160,13 @@ cdef void advance(Course *c, int team) noexcept nogil:
             return
         if c.step == c.steps:
             end_epoch(c, teams.seconds() - c.begun, team)
+
+
+def grown(old, begun, room):
+    """An array of `room` numbers or more, of which those of `old` that the slice `begun` names are the first."""
+    new = old if len(old) >= room else np.empty(room)
+    new[:begun.stop - begun.start] = old[begun]
+    return new
 
 
 # ---- calls ---------------------------------------------------------------------------------------------------------------------
@@ -226,7 +247,7 @@ cdef class Epochs:
     def order_at_hand(self):
         """The order of the epoch at hand, int64 (n,), or None for the data as they lie."""
         if self.at.step == 0:
-            begin_epoch_again(&self.at)
+            make_order(&self.at)
         return self.order
 
     def last_losses(self):
@@ -241,27 +262,27 @@ cdef class Epochs:
         """float64 (epochs, len(NAMES)): the results of the last call's epochs from `epoch` on, counted from 0."""
         return self.results[epoch - self.told_from:self.at.finished]
 
-    def go_back_to(self, Py_ssize_t epoch):
-        """The next step is the first one of an epoch. What training has changed is the State's to put back."""
-        self.at.epoch, self.at.step = epoch, 0
+    def remember(self):
+        """Between two epochs: a call that fails goes back to what training has made of model and optimizer by now."""
+        self.before, self.before_epoch = State(self.model, self.optimizer), self.at.epoch
 
-    def run(self, list training, list evaluated, double[::1] rates, State before, stopping, int team, steps=None):
+    def run(self, list training, list evaluated, double[::1] rates, stopping, int team, steps=None):
         """The next len(rates) steps, or `steps` without an optimizer: some of the epoch at hand, or all of several epochs.
 
         training: [(plan, [(value, array), ...])] of the steps of whole batches and, where an epoch has one, of the rest's;
         evaluated: [(plan, arrays, first row, steps, share of a step)] of the validation data, two at most; stopping: None, or
         (an EarlyStopping that is to decide here, the index in NAMES of what it monitors, whether more of that is better).
 
-        Steps, epochs and draws are counted in the model and its optimizer. Returns None; or, where a number stopped being
-        finite, (the loss of the step at hand, None), its update not made; or (its loss, a copy of parameters one of which that
-        update made not finite), everything being as it was `before`, unless that is None.
+        Steps, epochs and draws are counted in the model and its optimizer. Returns None; or, where a number stopped being finite,
+        (the loss of the step at hand, None or a copy of parameters one of which its update made not finite, the epochs that were
+        finished since `remember`, the number of the step in its epoch), everything being as it was then, if anything was.
         """
         try:
-            self.prepare(training, evaluated, rates, steps or rates.shape[0], stopping)
+            self.prepare(training, evaluated, rates, rates.shape[0] if steps is None else steps, stopping)
             team = cpu.team_limit(min(team, self.most_threads()))
             with nogil:
                 advance(&self.at, team)
-            return self.settle(before, stopping)
+            return self.settle(stopping)
         finally:
             self.release()
 
@@ -321,15 +342,11 @@ cdef class Epochs:
         cdef double[::1] place
         cdef Py_ssize_t room = c.step + max(c.steps, steps)
         begun = slice(c.base, c.base + c.step)
-        for name in ("losses", "rights") if c.counted > 0 else ("losses",):
-            old = self.losses if name == "losses" else self.rights
-            new = old if len(old) >= room else np.empty(room)
-            new[:c.step] = old[begun]
-            place = new
-            if name == "losses":
-                self.losses, c.losses = new, &place[0]
-            else:
-                self.rights, c.rights = new, &place[0]
+        place = self.losses = grown(self.losses, begun, room)
+        c.losses = &place[0]
+        if c.counted > 0:
+            place = self.rights = grown(self.rights, begun, room)
+            c.rights = &place[0]
         if len(self.results) <= room // c.steps:
             self.results = np.empty((room // c.steps + 1, RESULTS))
         c.results = <double *>cnp.PyArray_DATA(self.results)
@@ -343,19 +360,24 @@ cdef class Epochs:
             return 0
         stopping, watch.result, watch.rises = stopping
         watch.least, watch.best = stopping.min_delta, NAN if stopping.best is None else stopping.best
-        watch.patience, watch.waited = stopping.patience, stopping.waited
+        watch.patience, watch.waited = min(math.ceil(stopping.patience), PY_SSIZE_T_MAX), stopping.waited
         if stopping.restore_best:
             self.best_params = np.empty_like(self.model.params)
             watch.best_params = <char *>cnp.PyArray_DATA(self.best_params)
             watch.nbytes = self.best_params.nbytes
         return 0
 
-    cdef object settle(self, before, stopping):
+    cdef object settle(self, stopping):
         """What belongs to the steps of a call that is over; see `run`. Nothing of it is Python's, so that Ctrl-C finds parameters
         and what is counted of them together."""
         cdef Course *c = &self.at
         cdef Watch *watch = &c.watch
-        broken = None
+        if c.done < c.wanted and not c.stopped:
+            return self.go_back()
+        count(self.model, "_draws", c.done)
+        PyObject_GenericSetAttr(self.model, "_epochs", self.first + c.epoch)
+        if self.optimizer is not None:
+            count(self.optimizer, "steps", c.done)
         if stopping is not None:
             stopping = stopping[0]
             if watch.best_epoch >= 0:
@@ -363,19 +385,21 @@ cdef class Epochs:
             stopping.waited = watch.waited
             if c.stopped:
                 stopping.stopped_epoch = self.first + c.epoch - 1
-        if c.broken and before is not None:
-            try:
-                broken = (<State>before).params.copy()
-            finally:    # also where there is no memory for it
-                before.restore()
-        else:
-            count(self.model, "_draws", c.done)
-            count(self.model, "_epochs", c.finished)
-            if self.optimizer is not None:
-                count(self.optimizer, "steps", c.done)
-        if c.done == c.wanted or c.stopped:
-            return None
-        return c.losses[c.base + c.step], broken
+        return None
+
+    cdef object go_back(self):
+        """After a call that failed."""
+        cdef Course *c = &self.at
+        loss, step, epochs, broken = c.losses[c.base + c.step], c.step, c.epoch - self.before_epoch, None
+        if self.before is None:
+            return loss, None, epochs, step
+        try:
+            if c.broken and isfinite(loss):
+                broken = self.before.params.copy()
+            return loss, broken, epochs, step
+        finally:    # also where there is no memory for it
+            self.before.restore()
+            c.epoch, c.step, c.base, c.finished = self.before_epoch, 0, 0, 0
 
     cdef int release(self) except -1:
         """Forgets the arrays of the call."""
@@ -384,9 +408,3 @@ cdef class Epochs:
             plan.bound.clear()
         self.plans.clear()
         return 0
-
-
-cdef void begin_epoch_again(Course *c) noexcept nogil:
-    """`begin_epoch`, outside of a call."""
-    c.rates, c.done = NULL, 0
-    begin_epoch(c)

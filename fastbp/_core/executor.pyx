@@ -185,6 +185,9 @@ cdef int advance(Program *p, Call *call) noexcept nogil:
     if call.phase == PARAMETERS and p.penalised:
         for i in range(p.n_tasks):
             call.loss += p.penalties[i]
+        if p.update is not NULL and not isfinite(call.loss):    # by the penalties: what was updated meanwhile is put back
+            p.broken = True
+            return end_step(p, call)
     if call.phase == CHECKS or (call.phase == PARAMETERS and p.update is not NULL and p.clip_norm > 0):
         call.hyper[<int>H_SCALE] = clip_scale(p)
         call.phase = UPDATES

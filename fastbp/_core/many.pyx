@@ -15,7 +15,7 @@ def run_each(list calls, int team):
     """The next steps of several trainings, on at most `team` threads.
 
     calls: for each an Epochs and the arguments of its `run`, all but the team. Threads take them in this order. Returns a list
-    of what `run` returns for each; a training whose numbers are not finite stops alone.
+    of (what `run` returns, the seconds that its steps took) for each; a training whose numbers are not finite stops alone.
     """
     cdef int count = <int>len(calls), i
     cdef Epochs epochs
@@ -25,7 +25,7 @@ def run_each(list calls, int team):
         raise MemoryError("no memory for the calls of many networks")
     try:
         for i in range(count):
-            epochs, training, evaluated, rates, _, stopping = calls[i]
+            epochs, training, evaluated, rates, stopping = calls[i]
             epochs.prepare(training, evaluated, rates, len(rates), stopping)
             courses[i] = &epochs.at
         team = cpu.team_limit(min(team, count))
@@ -34,9 +34,9 @@ def run_each(list calls, int team):
             teams.work_together(&job.base, team, count)
         results, failed = [], None
         for i in range(count):      # all of them, also where there is no memory for one
-            epochs, _, _, _, before, stopping = calls[i]
+            epochs, _, _, _, stopping = calls[i]
             try:
-                results.append(epochs.settle(before, stopping))
+                results.append((epochs.settle(stopping), epochs.at.seconds))
             except MemoryError as error:
                 failed = error
         if failed is not None:

@@ -95,8 +95,8 @@ FAULTS = [
     Fault(
         what="a network stays locked in the child by a thread that is not there",
         file="fastbp/_core/ready.pyx",
-        old="if self.taken == cpu.process():",
-        new="if self.taken:",
+        old="return owner != process and fastbp_replace",
+        new="return owner == 0 and fastbp_replace",
         red=(OF_TEAMS + "a_fork_while_another_thread_trains",),
     ),
     Fault(

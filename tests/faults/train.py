@@ -8,8 +8,8 @@ FAULTS = [
     Fault(
         what="a call that broke a parameter leaves it to Python to go back",
         file="fastbp/_core/epochs.pyx",
-        old="            finally:    # also where there is no memory for it\n                before.restore()\n",
-        new="            finally:\n                pass\n",
+        old="            self.before.restore()\n",
+        new="            pass\n",
         red=(f"{INTERRUPTED}::test_going_back_to_the_last_good_step_is_interrupted_between_two_steps",),
     ),
     Fault(
@@ -66,8 +66,8 @@ FAULTS = [
     Fault(
         what="the rate of an epoch is that of a later step",
         file="fastbp/_core/epochs.pyx",
-        old="    c.lr = c.rates[c.done] if c.rates is not NULL else 0\n    if c.shuffled",
-        new="    c.lr = c.rates[c.wanted - 1] if c.rates is not NULL else 0\n    if c.shuffled",
+        old="            c.lr = c.rates[c.done] if c.rates is not NULL else 0\n            make_order(c)",
+        new="            c.lr = c.rates[c.wanted - 1] if c.rates is not NULL else 0\n            make_order(c)",
         red=(f"{TELLS}::test_the_rate_of_an_epoch_is_that_of_its_first_step",),
     ),
     Fault(
