@@ -9,6 +9,16 @@ from . import check
 from ._core import cpu
 
 
+def question_of(targets, labels, loss, units):
+    """What an accuracy of checked targets would count: "class", the largest output; "answers", every output by itself
+    (or the only one); None, nothing: this is no classification."""
+    if labels or loss.name == "cross_entropy":
+        return "class"
+    if loss.one_hot and units > 1 and check.one_hot(targets, loss.ignores_missing):
+        return "class"
+    return "answers" if loss.classification else None
+
+
 def counted(targets, labels, question):
     """How many answers checked targets (n, units), or labels (n,), can be compared with: rows, where the question is
     "class", or single targets, where it is "answers". What is missing does not count: a target that is NaN, or the row

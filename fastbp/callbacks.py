@@ -151,7 +151,7 @@ class EarlyStopping(Callback):
         """Refuses one that another training asks: it would put back the parameters of one network into the other."""
         if self._net is not None:
             raise RuntimeError(
-                f"{self!r} is at work in another training; give each training one of its own, copy.deepcopy(stopping) say"
+                f"{self!r} is at work in another training; give each one of its own, such as copy.deepcopy(stopping)"
             )
 
     def __getstate__(self):
@@ -184,7 +184,7 @@ class EarlyStopping(Callback):
         self.put_back(net)
 
     def put_back(self, net):
-        """Writes the parameters of the best epoch into the network that it watches, if there are any; then it is free."""
+        """Writes the parameters of the best epoch, if any, into the network that it watches; then it is free."""
         if self._net is not None and self._net is not net:
             return
         if self.best_params is not None:
@@ -261,8 +261,8 @@ class Callbacks(Callback):
         return not self._list
 
     def stopping(self, names):
-        """(an EarlyStopping, the index in `names` of what it monitors, whether more of that is better) where nothing but
-        its decision is to be called after an epoch; else None."""
+        """(an EarlyStopping, the index in `names` of what it monitors, whether more of that is better) where
+        nothing but its decision is to be called after an epoch; else None."""
         if len(self._list) != 1 or type(self._list[0]) is not EarlyStopping:
             return None
         only = self._list[0]

@@ -10,7 +10,7 @@ from . import initializers as _initializers
 from ._core import caller, random
 from ._core.ready import Alone
 from .elementwise import total_of
-from .expression_fit import Job
+from .expression_fit import ExpressionJob
 from .looks import Looks
 from .node import Node, constant, differentiate, ordered
 from .products import numbered, penalty
@@ -388,7 +388,7 @@ class Plan(Looks):
         Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and node, when
         the loss or a parameter stops being finite: the parameters are then those after the last good step.
         """
-        job = Job(self, data, batch_size, validation_data, validation_split, threads)
+        job = ExpressionJob(self, data, batch_size, validation_data, validation_split, threads)
         return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
 
     def _apply(self, optimizer):

@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from . import finite, hints, loop, sources
+from . import finite, hints, job, sources
 
 
-class Job(loop.Job):
+class ExpressionJob(job.Job):
     """The checked data of one fit of an expression, and its plans."""
 
     def __init__(self, plan, data, batch_size, validation_data, validation_split, threads):
         self.model = plan
         arrays = self.checked("data", data)
-        share = loop.validation_share(validation_split, validation_data)
+        share = job.validation_share(validation_split, validation_data)
         self.validation = None if validation_data is None else self.checked("validation_data", validation_data)
         if share:
-            edge = loop.held_out(share, len(next(iter(arrays.values()))))
+            edge = job.held_out(share, len(next(iter(arrays.values()))))
             self.validation = {name: array[edge:] for name, array in arrays.items()}
             arrays = {name: array[:edge] for name, array in arrays.items()}
         super().__init__(plan, arrays, batch_size, threads)
@@ -37,7 +37,7 @@ class Job(loop.Job):
         return arrays
 
     def names(self):
-        return loop.logged(["loss"], () if self.validation is None else ["loss"])
+        return job.logged(["loss"], () if self.validation is None else ["loss"])
 
     def plan(self, batch, gathered):
         kinds = self.model._kinds(self.arrays)

@@ -5,10 +5,25 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import accuracy, check, counts, finite, layers, loop, losses, memory, nets, per_example, plans, sources, text, train
+from . import (
+    accuracy,
+    check,
+    counts,
+    finite,
+    layers,
+    loop,
+    losses,
+    memory,
+    nets,
+    per_example,
+    plans,
+    sources,
+    text,
+    train,
+)
 from ._core import cpu, random
-from ._core.updates import penalty
 from ._core.ready import Alone
+from ._core.updates import penalty
 from .quiet import quiet
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
@@ -227,16 +242,8 @@ class Sequential:
         X, _ = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, targets, len(X), self.loss, self.dtype, self.classes)
-        return self._evaluated(X, targets, labels, weights, self._question(targets, labels))
-
-    def _question(self, targets, labels):
-        """What an accuracy of checked targets would count: "class", the largest output; "answers", every output by
-        itself (or the only one); None, nothing: this is no classification."""
-        if labels or self.loss.name == "cross_entropy":
-            return "class"
-        if self.loss.one_hot and self.units > 1 and check.one_hot(targets, self.loss.ignores_missing):
-            return "class"
-        return "answers" if self.loss.classification else None
+        question = accuracy.question_of(targets, labels, self.loss, self.units)
+        return self._evaluated(X, targets, labels, weights, question)
 
     def _evaluated(self, X, targets, labels, weights, question):
         """evaluate, of checked arrays."""
@@ -252,8 +259,8 @@ class Sequential:
         return result, Y
 
     def _evaluation(self, X, targets=None, labels=False, weights=None, question=None):
-        """(outputs Y (n, units), [(plan, its arrays, first row, steps, share of a step in the mean)]) of checked arrays:
-        whole chunks, and the rest. The plans are to be given back."""
+        """(outputs Y (n, units), [(plan, its arrays, first row, steps, share of a step in the mean)]) of checked
+        arrays: whole chunks, and the rest. The plans are to be given back."""
         n, kind = len(X), "predict" if targets is None else "evaluate"
         arrays = {"X": X, "Y": np.empty((n, self.units), self.dtype), "targets": targets, "weights": weights}
         options = {"labels": labels, "weighted": weights is not None, "question": question}

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import accuracy, check, finite, hints, loop, sources
 from ._core import caller
-from .loop import Job, epoch_order, held_out, logged, validation_share
+from .job import Job, epoch_order, held_out, logged, validation_share
 from .metrics import Metrics
 
 
@@ -178,7 +178,7 @@ class NetworkJob(Job):
         net = self.model
         X = sources.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
         y, labels = check.targets(y, len(X), net.loss, net.units, net.dtype, name=f"{prefix}y")
-        return X, y, labels, self.weights(sample_weight, None, y), net._question(y, labels)
+        return X, y, labels, self.weights(sample_weight, None, y), accuracy.question_of(y, labels, net.loss, net.units)
 
     def as_given(self, y, name):
         """The targets that metrics see: an array of the numbers that were given."""

@@ -13,7 +13,7 @@ from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp import hints, loop, many
+from fastbp import hints, job, loop, many
 from fastbp._core import epochs as core
 from fastbp._core import stopping, updates
 
@@ -41,7 +41,7 @@ def calls(monkeypatch):
             steps.append(self.done)
             return failure
 
-    monkeypatch.setattr(loop, "Epochs", Counted)
+    monkeypatch.setattr(job, "Epochs", Counted)
     monkeypatch.setattr(loop.time, "perf_counter", lambda: next(now))
     return steps
 
@@ -68,7 +68,7 @@ def test_epochs_in_one_call_are_those_of_many_calls(data, name, dropout, threads
     options = dict(OPTIONS[name])
     lr, found = options.pop("lr", 0.05), []
     for seconds in (ONE_STEP, 1e-5, ANY_NUMBER):
-        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        monkeypatch.setattr(job, "CALL_SECONDS", seconds)
         net = made(loss="cross_entropy", dropout=dropout, l2=0.01, l1=0.001)
         optimizer = fb.Adam(lr=copy.deepcopy(lr))
         history = net.fit(X, labels, epochs=13, optimizer=optimizer, threads=threads, **options)
@@ -81,7 +81,8 @@ def test_epochs_in_one_call_are_those_of_many_calls(data, name, dropout, threads
 
 def test_epochs_that_nobody_looks_at_are_one_call(data, calls):
     X, Y, _ = data
-    made().fit(X, Y, epochs=1000, batch_size=16, optimizer=fb.SGD(lr=0.01), early_stopping=fb.EarlyStopping("loss", 2000))
+    stopping = fb.EarlyStopping("loss", 2000)
+    made().fit(X, Y, epochs=1000, batch_size=16, optimizer=fb.SGD(lr=0.01), early_stopping=stopping)
     # 50 times as many as in a call of a millisecond: of whole epochs of four steps
     assert calls == [1, 3, 148, 4 * 962]
 
@@ -129,7 +130,7 @@ def test_a_rate_that_is_not_as_it_must_be_comes_after_the_epochs_before_it(data,
 
     found = []
     for seconds in (ONE_STEP, 1e-5, ANY_NUMBER):
-        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        monkeypatch.setattr(job, "CALL_SECONDS", seconds)
         net, optimizer = made(), fb.SGD(lr=Bad())
         with pytest.raises(ValueError, match="expected finite rates >= 0"):
             net.fit(*data[:2], epochs=100, batch_size=16, optimizer=optimizer)
@@ -160,7 +161,7 @@ def test_callbacks_hear_of_the_end_whatever_is_raised_there(data, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    for owner, name in ((loop.Job, "catch_up"), (loop.Job, "tell"), (End, "on_train_begin")):
+    for owner, name in ((job.Job, "catch_up"), (job.Job, "tell"), (End, "on_train_begin")):
         stopping, net = fb.EarlyStopping("loss"), made()
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, interrupted)
@@ -175,7 +176,7 @@ def test_patience_may_be_any_number(data):
     assert len(made().fit(*data[:2], epochs=5, early_stopping=stopping).epoch) == 5
 
 
-# ---- early stopping ----------------------------------------------------------------------------------------------------
+# ---- early stopping ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("restore_best", [True, False])
@@ -184,7 +185,7 @@ def test_patience_may_be_any_number(data):
 def test_early_stopping_is_the_same_without_python(data, rng, monitor, patience, restore_best, monkeypatch):
     X, labels, found = data[0], rng.integers(0, UNITS, N), []
     for kind, seconds in ((InPython, 0.05), (fb.EarlyStopping, ONE_STEP), (fb.EarlyStopping, ANY_NUMBER)):
-        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        monkeypatch.setattr(job, "CALL_SECONDS", seconds)
         net = made(loss="cross_entropy")
         stopping = kind(monitor, patience, min_delta=0.001, restore_best=restore_best)
         optimizer = fb.SGD(lr=fb.schedules.Exponential(0.5, 0.999), momentum=0.9)
@@ -223,7 +224,7 @@ def test_an_early_stopping_at_work_elsewhere_is_refused(data):
     def another(net, epoch, logs):
         other = made()
         before = bits(other)
-        with pytest.raises(RuntimeError, match=r"EarlyStopping\(.* is at work in another training; give each training one"):
+        with pytest.raises(RuntimeError, match=r"EarlyStopping\(.* is at work in another training; give each one"):
             other.fit(*data[:2], early_stopping=stopping)
         refused.append(bits(other) == before)
         copy.deepcopy(stopping).on_train_begin(other)  # a copy is free
@@ -235,7 +236,7 @@ def test_an_early_stopping_at_work_elsewhere_is_refused(data):
     assert stopping.best_epoch == 0
 
 
-# ---- Ctrl-C between an epoch and what follows it ---------------------------------------------------------------------------
+# ---- Ctrl-C between an epoch and what follows it -------------------------------------------------------------------
 
 
 class Interrupting(core.Epochs):
@@ -272,7 +273,7 @@ def test_who_goes_on_after_ctrl_c_has_the_bits_of_one_that_was_not_interrupted(d
     parts = tried()
     parts[2].restore_best = False
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "Epochs", Interrupting)
+        patch.setattr(job, "Epochs", Interrupting)
         if kind == "many":
             run_each = many.core.run_each
 
@@ -294,7 +295,7 @@ def test_who_goes_on_after_ctrl_c_has_the_bits_of_one_that_was_not_interrupted(d
     assert getattr(parts[1].lr, "current", 0) == getattr(whole[1].lr, "current", 0)
 
 
-# ---- what goes wrong -------------------------------------------------------------------------------------------------------
+# ---- what goes wrong -----------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -313,7 +314,7 @@ def test_a_number_that_is_not_finite_amid_many_epochs(data, options, many, monke
     X, Y, _ = data
     options, found = {"batch_size": 16, "epochs": 40, **options}, []
     for seconds in (ONE_STEP, ANY_NUMBER):
-        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        monkeypatch.setattr(job, "CALL_SECONDS", seconds)
         net, optimizer, histories = made(dropout=0.1), fb.Adam(lr=BlowsUp()), []
         if many and options.pop("validation_split", None):
             options["validation_data"] = X[:9], Y[:9]
@@ -386,11 +387,11 @@ def test_a_plan_that_counts_nothing_is_refused_where_an_accuracy_is_wanted(data)
     plan = net._plans.get("train", 16, labels=True)
     arrays = plan.arrays({"X": data[0].astype("f"), "targets": data[2].astype(np.int32)})
     course = core.Epochs(net, None, N, 16, None, False, 0, counted=N)
-    with pytest.raises(ValueError, match="rights has .* a plan that counts no right answers"):
+    with pytest.raises(ValueError, match=r"rights has .* a plan that counts no right answers"):
         course.run([(plan.compiled, arrays)], [], None, None, 1, 1)
 
 
-# ---- a course by itself ------------------------------------------------------------------------------------------------
+# ---- a course by itself --------------------------------------------------------------------------------------------
 
 
 def test_a_call_may_end_anywhere(data):
@@ -446,7 +447,8 @@ def test_penalties(rng):
 def test_expressions_have_their_validation_and_early_stopping_without_python(calls):
     x, y = g.inputs("x", "y")
     data = {"x": np.linspace(-1, 1, 40), "y": np.linspace(0, 1, 40) ** 2}
-    plans = [g.compile(g.mean((g.parameter("k", init=0.5) * x + g.parameter("b", init=0.1) - y) ** 2)) for _ in range(2)]
+    line = g.parameter("k", init=0.5) * x + g.parameter("b", init=0.1)
+    plans = [g.compile(g.mean((line - y) ** 2)) for _ in range(2)]
     found = []
     for plan, kind in zip(plans, (InPython, fb.EarlyStopping), strict=True):
         stopping = kind(patience=5)

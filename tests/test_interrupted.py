@@ -4,6 +4,7 @@ A trace function raises KeyboardInterrupt before one instruction of Python's int
 the handler of a signal may raise it. What is found then is compared with a training that nobody interrupts.
 """
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from small_network import INPUTS, UNITS, made
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp import loop
+from fastbp import job
 
 HERE = Path(fb.__file__).parent
 # what comes between the steps; the checks before them change nothing
 FILES = {str(HERE / f"{name}.py") for name in (
-    "loop", "many", "callbacks", "network", "compiled", "schedules", "train", "expression_fit", "hints")}
+    "loop", "job", "many", "callbacks", "network", "compiled", "schedules", "train", "expression_fit", "hints")}
 EPOCHS, BATCH, SAMPLES = 2, 8, 20  # steps of 8, 8 and 4 samples
 STEPS = 3 * EPOCHS
 RNG = np.random.default_rng(0)
@@ -28,7 +29,7 @@ X, Y = RNG.standard_normal((SAMPLES, INPUTS)).astype("f"), RNG.standard_normal((
 @pytest.fixture(autouse=True)
 def short_calls(monkeypatch):
     """A step a call: then there are the most points, and as many each time."""
-    monkeypatch.setattr(loop, "CALL_SECONDS", 0)
+    monkeypatch.setattr(job, "CALL_SECONDS", 0)
 
 
 class Tracer:
@@ -133,8 +134,8 @@ class Late(fb.schedules.Schedule):
 @pytest.mark.parametrize("blows_up", [False, True])
 @pytest.mark.parametrize("make", [network, expression])
 def test_many_epochs_in_a_call_are_interrupted_between_two_calls(make, blows_up, monkeypatch):
-    """Network, optimizer and History are those of one and the same epoch, or of the beginning; callbacks hear the end."""
-    monkeypatch.setattr(loop, "CALL_SECONDS", 100)
+    """Network, optimizer and History are those of one and the same epoch, or of the beginning."""
+    monkeypatch.setattr(job, "CALL_SECONDS", 100)
 
     def run(model, optimizer, stopping):
         return fit(model, optimizer, epochs=9, early_stopping=stopping, validation_split=0.3)
@@ -143,13 +144,11 @@ def test_many_epochs_in_a_call_are_interrupted_between_two_calls(make, blows_up,
         return (*begun(make(), fb.SGD(lr=Late() if blows_up else 0.01, momentum=0.5)), fb.EarlyStopping(patience=4))
 
     def caught(*arguments):
-        try:
+        with contextlib.suppress(FloatingPointError):
             run(*arguments)
-        except FloatingPointError:
-            pass
 
     model, optimizer = begun(make(), fb.SGD(lr=0.01, momentum=0.5))
-    states, way = [found(model, optimizer)], []
+    states = [found(model, optimizer)]
     for _ in range(9):
         fit(model, optimizer, epochs=1, validation_split=0.3)
         states.append(found(model, optimizer))

@@ -10,7 +10,7 @@ from small_network import INPUTS, UNITS, N, made
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp import loop
+from fastbp import job
 
 
 def network():
@@ -46,40 +46,6 @@ MODELS = {"network": network, "expression": expression}
 @pytest.fixture(params=MODELS)
 def model(request):
     return MODELS[request.param]
-
-
-# ---- orders and shares ---------------------------------------------------------------------------------------------
-
-
-def test_one_batch_of_all_rows_needs_no_order():
-    assert loop.epoch_order(10, 10, True, 0) is None
-    assert loop.epoch_order(10, 3, False, 0) is None
-    assert sorted(loop.epoch_order(10, 3, True, 0)) == list(range(10))
-
-
-@pytest.mark.parametrize(("share", "n", "first"), [(0.2, 10, 8), (0.25, 10, 8), (0.99, 200, 2), (0.5, 3, 1)])
-def test_the_last_part_is_held_out(share, n, first):
-    assert loop.held_out(share, n) == first
-
-
-@pytest.mark.parametrize(("share", "n", "held", "left"), [
-    (0.01, 10, 0, 10), (0.99, 10, 10, 0), (0.5, 1, 0, 1), (0.9, 1, 1, 0), (0.1, 2, 0, 2), (0.1, 4, 0, 4),
-    (0.9, 3, 3, 0),
-])
-def test_a_part_of_nothing_is_refused(share, n, held, left):
-    with pytest.raises(ValueError) as error:
-        loop.held_out(share, n)
-    assert str(error.value) == (
-        f"validation_split is {share} of {n} sample{'s' * (n > 1)}, of which {held} would be held out and {left} left "
-        "to train on, expected at least one of each; change it, or pass validation_data"
-    )
-
-
-def test_logs_name_what_an_epoch_tells():
-    assert loop.logged(["loss"]) == ["loss", "lr", "seconds", "samples_per_second"]
-    assert loop.logged(["loss", "accuracy"], ["loss", "accuracy"])[:4] == [
-        "loss", "accuracy", "val_loss", "val_accuracy"
-    ]
 
 
 # ---- one thread at a time ------------------------------------------------------------------------------------------
@@ -121,7 +87,7 @@ def test_a_history_of_any_model(model):
 def test_any_model_is_the_same_in_chunks_of_any_length(model, monkeypatch):
     found = set()
     for seconds in (0.0, 1e-5, 10.0):
-        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        monkeypatch.setattr(job, "CALL_SECONDS", seconds)
         trained, fit = model()
         fit(epochs=4, batch_size=7, optimizer=fb.Adam(lr=0.01))
         found.add(trained.params.tobytes())

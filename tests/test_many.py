@@ -13,7 +13,7 @@ import pytest
 from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
-from fastbp import check, loop, many, sources
+from fastbp import check, job, many, sources
 from fastbp.progress import Progress
 
 SAME = ("loss", "accuracy", "val_loss", "val_accuracy", "lr")  # the values of a History that time does not change
@@ -133,7 +133,7 @@ def test_one_optimizer_is_a_template_and_a_list_goes_on(data):
 @pytest.mark.parametrize("seconds", [0, 1e-5, 10])
 def test_results_do_not_depend_on_how_many_are_under_way_and_for_how_long(data, per_thread, seconds, monkeypatch):
     monkeypatch.setattr(many, "PER_THREAD", per_thread)
-    monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+    monkeypatch.setattr(job, "CALL_SECONDS", seconds)
     nets, twins = ([made(seed=seed) for seed in range(7)] for _ in range(2))
     same_as_alone(nets, twins, *data[:2], epochs=3, batch_size=4, threads=2)
 
@@ -156,7 +156,7 @@ def calls(monkeypatch):
 
 
 def test_a_call_has_as_many_networks_for_each_thread_and_all_get_their_turn(data, calls, monkeypatch):
-    monkeypatch.setattr(loop, "CALL_SECONDS", 0)  # one step a call
+    monkeypatch.setattr(job, "CALL_SECONDS", 0)  # one step a call
     nets = [made(seed=seed) for seed in range(5)]
     fb.fit_many(nets, *data[:2], epochs=2, batch_size=25, threads=2)
     assert sum(map(len, calls)) == 5 * 2 * 2
@@ -174,7 +174,8 @@ def test_calls_are_as_long_as_those_of_fit(data, calls, monkeypatch):
     run_each = many.core.run_each
 
     def timed(calls, team):
-        return [(failure, 0.002 * len(call.rates)) for call, (failure, _) in zip(calls, run_each(calls, team), strict=True)]
+        found = run_each(calls, team)
+        return [(failure, 0.002 * len(call.rates)) for call, (failure, _) in zip(calls, found, strict=True)]
 
     monkeypatch.setattr(many.core, "run_each", timed)
     fb.fit_many([made(seed=seed) for seed in range(4)], *data[:2], epochs=2, batch_size=1, threads=2)
@@ -182,7 +183,7 @@ def test_calls_are_as_long_as_those_of_fit(data, calls, monkeypatch):
 
 
 def test_other_threads_of_python_run_meanwhile(rng, monkeypatch):
-    monkeypatch.setattr(loop, "CALL_SECONDS", 1e6)  # after the first step a whole epoch is one call
+    monkeypatch.setattr(job, "CALL_SECONDS", 1e6)  # after the first step a whole epoch is one call
     X, y = rng.random((20000, 64), dtype="float32"), rng.random((20000, 8), dtype="float32")
     nets = [fb.mlp(64, 32, 8, seed=seed) for seed in range(2)]
     ticks, over, during = [], threading.Event(), []
@@ -265,7 +266,7 @@ def test_ctrl_c_ends_it_after_the_steps_at_hand(data, calls, monkeypatch):
             _thread.interrupt_main()
         return result
 
-    monkeypatch.setattr(loop, "CALL_SECONDS", 0)
+    monkeypatch.setattr(job, "CALL_SECONDS", 0)
     monkeypatch.setattr(many.core, "run_each", interrupted)
     nets = [made(seed=1), made(seed=2)]
     histories = fb.fit_many(nets, *data[:2], rows=[np.arange(20), np.arange(50)], batch_size=10, threads=2)

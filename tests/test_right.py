@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from fastbp._core.epochs import Epochs
 from kernel_calls import PADDED, Kernel
 from programs import NETWORKS, names, of_network
 
 import fastbp as fb
-from fastbp._core.epochs import Epochs
 from fastbp.node import Node
 from fastbp.products import right
 from fastbp.reference import kernels as reference

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastbp import loop, splits
+from fastbp import job, splits
 
 SHARES = st.floats(0.001, 0.999) | st.sampled_from([0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.9])
 
@@ -55,7 +55,7 @@ def test_one_rule_for_classes_quantities_and_the_last_part():
     y = np.random.default_rng(0).integers(0, 5, 37)
     for share in (0.1, 0.135, 0.5, 0.95):
         held = splits.held_out(share, 37, "share")
-        assert held == round(37 * share) == 37 - loop.held_out(share, 37)
+        assert held == round(37 * share) == 37 - job.held_out(share, 37)
         assert len(split(y, share, 1)[1]) == len(split(y, share, 1, stratify=False)[1]) == held
 
 

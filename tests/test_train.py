@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
-from fastbp import loop, train
+from fastbp import job, train
 from fastbp._core import cpu, random
 
 # ---- batches and their order ---------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def test_fit_is_the_same_in_chunks_of_any_length(data, hidden, monkeypatch):
     X, Y, _ = data
     results = set()
     for seconds in (0.0, 1e-4, 10.0):
-        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        monkeypatch.setattr(job, "CALL_SECONDS", seconds)
         net = fb.mlp(INPUTS, *hidden, UNITS, activation="tanh", seed=4, dropout=0.2)
         history = net.fit(X, Y, epochs=3, batch_size=3, optimizer=fb.Adam(lr=fb.schedules.Exponential(0.01, 0.99)))
         results.add((bits(net), tuple(history.history["loss"])))
@@ -234,7 +234,7 @@ def test_short_calls_that_take_turns_compute_what_one_thread_does(rng):
 @pytest.mark.parametrize("bad", [0, 2, 5, 150])
 def test_a_loss_that_ends_a_trial_of_a_team_ends_the_call(bad, rng, monkeypatch):
     """After a first step the other 255 are one call; its trial takes 3 of them alone, and 3 as a team."""
-    monkeypatch.setattr(loop, "CALL_SECONDS", 10.0)
+    monkeypatch.setattr(job, "CALL_SECONDS", 10.0)
     X, Y = np.ones((256 * 128, 60), "f"), rng.standard_normal((256 * 128, 10)).astype("f")
     X[bad * 128] = 3e38
     found = set()

@@ -72,7 +72,7 @@ FAULTS = [
     ),
     Fault(
         what="a plateau does not hear of the epoch that Ctrl-C came after",
-        file="fastbp/loop.py",
+        file="fastbp/job.py",
         old="                    self.optimizer.observe(logs)\n                elif",
         new="                    pass\n                elif",
         red=(f"{EPOCHS}::test_who_goes_on_after_ctrl_c_has_the_bits_of_one_that_was_not_interrupted",),

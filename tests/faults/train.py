@@ -121,9 +121,9 @@ FAULTS = [
     ),
     Fault(
         what="one-hot rows of a quadratic cost are numbers",
-        file="fastbp/network.py",
-        old="        if self.loss.one_hot and self.units > 1 and check.one_hot(targets, self.loss.ignores_missing):\n",
-        new="        if self.loss.one_hot and self.units > 1 and targets is None:\n",
+        file="fastbp/accuracy.py",
+        old="    if loss.one_hot and units > 1 and check.one_hot(targets, loss.ignores_missing):\n",
+        new="    if targets is None:\n",
         red=(f"{TELLS}::test_one_hot_rows_have_the_history_of_their_labels",),
     ),
     Fault(
