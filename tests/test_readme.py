@@ -80,7 +80,7 @@ def test_names_of_the_table_are_all_there_are():
     assert set(re.findall(r"\w+", rows["activations"])) - {"output"} == set(cpu.activations())
 
 
-INSTALLED = {".py", ".pxd", ".csv", ".so", ".pyd"}
+INSTALLED = {".py", ".pxd", ".csv", ".so", ".pyd", ".typed"}
 
 
 def test_it_is_as_large_as_it_says():
