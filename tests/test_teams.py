@@ -1,5 +1,6 @@
 """fastbp/_core/teams.pyx: forks, and threads that the system does not have."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -52,11 +53,23 @@ def child(work):
 
 def run(code, **environ):
     """What Python code prints, word for word, after TRAIN; what it writes to stderr is in the assertion's message."""
+    result, = run_all(code, [environ])
+    return result
+
+
+def run_all(code, environs):
+    """`run` in each of several environments, side by side: what they wait for, they wait for together."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FASTBP_", "OMP_", "GOMP_"))}
-    done = subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", TRAIN + textwrap.dedent(code)],
-                          capture_output=True, text=True, timeout=120, env={**kept, **environ})
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split(), done.stderr
+    line = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", TRAIN + textwrap.dedent(code)]
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(subprocess.Popen(line, env={**kept, **each}, **how)) for each in environs]
+        for process in processes:
+            stack.callback(process.kill)
+        results = [process.communicate(timeout=120) for process in processes]
+    for process, (_, errors) in zip(processes, results, strict=True):
+        assert process.returncode == 0, errors
+    return [(out.split(), errors) for out, errors in results]
 
 
 # ---- forks ---------------------------------------------------------------------------------------------------------
@@ -305,11 +318,11 @@ def test_fewer_threads_than_the_system_starts(room, had):
 
 @LINUX
 @OPENMP
-@pytest.mark.parametrize("environ", [{"OMP_THREAD_LIMIT": "2"}, {"OMP_DYNAMIC": "true"}, {"OMP_STACKSIZE": "24k"}, {}])
 @pytest.mark.parametrize("wanted", [2, 4])
-def test_what_openmp_refuses_is_not_waited_for(environ, wanted):
+def test_what_openmp_refuses_is_not_waited_for(wanted):
     """A second later as little as at once."""
-    words, errors = run(f"""
+    environs = [{"OMP_THREAD_LIMIT": "2"}, {"OMP_DYNAMIC": "true"}, {"OMP_STACKSIZE": "24k"}, {}]
+    for words, errors in run_all(f"""
         import time
         import fastbp as fb
         fb.cpu.force_teams(True)
@@ -319,8 +332,8 @@ def test_what_openmp_refuses_is_not_waited_for(environ, wanted):
             time.sleep(1.1)
         signal.alarm(20)
         print(train(threads={wanted}) == bits)
-    """, **environ)
-    assert words == ["True"] * 3, errors
+    """, environs):
+        assert words == ["True"] * 3, errors
 
 
 @LINUX
