@@ -12,6 +12,13 @@ from fastbp import cli
 from fastbp._core import cpu
 
 
+def pytest_ignore_collect(collection_path, config):
+    """`pytest -m smoke` imports the files that have such tests and no others, whose imports take longer than the tests."""
+    if config.getoption("markexpr") == "smoke" and collection_path.name.startswith("test_"):
+        return "mark.smoke" not in collection_path.read_text(encoding="utf-8") or None
+    return None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def elsewhere(tmp_path_factory):
     """Tests run in an empty folder: in the checkout, a Python they start would import the sources, which are not

@@ -105,6 +105,7 @@ def compare_step(net, X, y, tolerance, **more):
 # ---- the network worked by hand -------------------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 def test_the_hand(dtype, isa, threads):
     digits = {"rtol": 0, "atol": 5.1e-7 if dtype == "float64" else 1e-6}
     net = fb.mlp(3, 2, 1, activation="sigmoid", output="sigmoid", loss="squared_error", dtype=dtype)
@@ -129,6 +130,7 @@ def test_the_hand_with_a_gradient_of_ones_own(dtype, isa):
     assert_allclose(net.grads, 2 * np.array(worked.GRADIENT), **{**digits, "atol": 2e-6})
 
 
+@pytest.mark.smoke
 def test_the_hand_by_fit(dtype, isa, threads):
     net = fb.mlp(3, 2, 1, activation="sigmoid", output="sigmoid", loss="squared_error", dtype=dtype)
     net.params[:] = worked.PARAMS

@@ -71,6 +71,7 @@ def table(out):
 
 # ---- train ----------------------------------------------------------------------------------------------------------
 
+@pytest.mark.smoke
 def test_train_without_options_recognises_digits(run, place):
     pytest.importorskip("sklearn")
     pytest.importorskip("matplotlib")

@@ -59,6 +59,7 @@ def test_missing_goes_with_a_table(run):
     assert "unknown missing 'fill'; Choices: refuse, drop" in run("train", "--missing", "fill")[2]
 
 
+@pytest.mark.smoke
 def test_decimal_commas(run, place):
     name = write(place, "a;y\n" + "".join(f"{i},5;{i},25\n" for i in range(50)))
     assert run("train", "--csv", name, "--target", "y", *QUICK)[0] == 0

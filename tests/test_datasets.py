@@ -58,6 +58,7 @@ def without(monkeypatch, *modules):
 
 # ---- digits ---------------------------------------------------------------------------------------------------------
 
+@pytest.mark.smoke
 def test_digits_are_split_stratified_and_scaled():
     pytest.importorskip("sklearn")
     data = load_digits()

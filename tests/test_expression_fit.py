@@ -63,6 +63,7 @@ def test_loss_and_gradient_are_the_networks_bits(name, dtype):
         assert plan.grads.tobytes() == net.grads.tobytes()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", LAYERS)
 def test_fit_gives_the_networks_bits(name, optimizer):
@@ -115,6 +116,7 @@ def test_shared_weights_residuals_several_inputs_and_heads_learn():
     assert np.allclose(found["classes"].sum(1), 1, atol=1e-6)
 
 
+@pytest.mark.smoke
 def test_a_curve_is_found():
     x, y = g.inputs("x", "y")
     k = g.parameter("k", 3)

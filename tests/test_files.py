@@ -14,6 +14,7 @@ import fastbp as fb
 from fastbp import files
 
 
+@pytest.mark.smoke
 def test_saved_network_comes_back(tmp_path, dtype):
     net = example(dtype)
     X = np.random.default_rng(0).normal(size=(5, 2))
@@ -100,6 +101,7 @@ def test_tensor_that_does_not_fit(saved, params, message):
         fb.load(path)
 
 
+@pytest.mark.smoke
 def test_foreign_files(saved):
     path, rewrite = saved
     rewrite(name="weights")
@@ -186,6 +188,7 @@ def expression(dtype="float32", seed=0):
     return plan
 
 
+@pytest.mark.smoke
 def test_parameters_come_back_by_name(tmp_path, dtype):
     plan, other = expression(dtype), expression(dtype, seed=1)
     plan.save(tmp_path / "parameters")

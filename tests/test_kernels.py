@@ -354,6 +354,14 @@ def test_agrees_with_reference(isa, dtype, name, layout, tolerance):
     globals()[f"compare_{kernel.signature}"](kernel, reference_of(name), tolerance)
 
 
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", NAMES)
+def test_the_isa_in_use_agrees_with_reference_at_a_few_sizes(name, monkeypatch):
+    monkeypatch.setitem(globals(), "sizes", lambda lanes, least=0: (1, 2 * lanes + 1))
+    kernel = Kernel(cpu.selected(), "float32", name)
+    globals()[f"compare_{kernel.signature}"](kernel, reference_of(name), 1e-5)
+
+
 @pytest.mark.parametrize("name", names("forward") + names("backward") + names("loss"))
 def test_bits_do_not_depend_on_the_place(isa, dtype, name):
     """One element alone, or for softmax one row, gives what it gives among others."""

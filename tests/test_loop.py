@@ -94,6 +94,7 @@ def test_any_model_is_the_same_in_chunks_of_any_length(model, monkeypatch):
     assert len(found) == 1
 
 
+@pytest.mark.smoke
 def test_any_model_is_the_same_for_any_number_of_threads(model):
     found = set()
     for threads in (1, 2, 3):
@@ -110,6 +111,7 @@ def test_any_model_validates_with_the_part_held_out(model):
     assert len(history.history["val_loss"]) == 2
 
 
+@pytest.mark.smoke
 def test_any_model_stops_early_and_hears_callbacks(model):
     _, fit = model()
     heard = []
@@ -134,6 +136,7 @@ def test_ctrl_c_ends_any_training_with_what_it_has(model):
         pass
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("options", "kind", "message"), [
     ({"epochs": 0}, ValueError, "epochs is 0"),
     ({"shuffle": 2}, TypeError, "shuffle is 2"),

@@ -49,6 +49,7 @@ def same_as_alone(nets, twins, X, y, *, rows=None, optimizers=None, seeds=None, 
 # ---- the bits of each network trained alone ------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("batch_size", [7, 10, 50, 64])  # 50 rows: with a last, smaller batch, without, and in one
 def test_bits_are_those_of_each_network_alone(data, threads, batch_size):

@@ -150,6 +150,7 @@ def test_the_configuration_comes_back():
 # ---- predict -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("loss", "link"), [
     ("squared_error", lambda y: y),
     ("quantile", lambda y: y),
@@ -205,6 +206,7 @@ def test_predict_is_without_dropout_and_leaves_the_network_alone():
 # ---- evaluate ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("loss", ["squared_error", "mse", "mae", "huber", "cross_entropy", "poisson"])
 def test_evaluate_gives_the_loss_of_loss_and_grad(loss, dtype, tolerance):
     net = made(loss=loss, dtype=dtype, l1=0.01, l2=0.1)
@@ -423,6 +425,7 @@ def test_a_loss_that_is_not_finite_names_the_layer():
         made((2, 3, 2)).loss_and_grad(np.ones((1, 2)), [[3e38, 0]])
 
 
+@pytest.mark.smoke
 def test_the_ten_lines_of_a_loop_written_by_hand():
     X, Y = np.random.default_rng(0).random((200, 784)), np.arange(200) % 10
     net = fb.Sequential(fb.Dense(784, 16, "sigmoid"), fb.Dense(16, 16, "sigmoid"), fb.Dense(16, 10, "sigmoid"),

@@ -181,6 +181,7 @@ def test_fit_in_two_calls_equals_one(dtype):
 # ---- 3 is tests/test_kernels.py, test_kernel_gradients.py and test_agreement.py; here: every gradient of the engine
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("activation", [name for name in cpu.activations() if name != "softmax"])
 def test_gradients_agree_with_central_differences(isa, activation):
     rng = np.random.default_rng(1)
@@ -190,6 +191,7 @@ def test_gradients_agree_with_central_differences(isa, activation):
     assert result.max_error < 1e-6, result
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("loss", fb.losses.LOSSES)
 def test_gradients_of_losses_agree_with_central_differences(isa, loss):
     rng = np.random.default_rng(2)

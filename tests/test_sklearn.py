@@ -39,6 +39,7 @@ def test_constructors_only_store():
         assert clone(estimator).get_params()["epochs"] == -3
 
 
+@pytest.mark.smoke
 def test_classifier_learns_iris_and_names():
     X, y = load_iris(return_X_y=True)
     names = np.array(["setosa", "versicolor", "virginica"])[y]

@@ -168,6 +168,17 @@ def test_one_sample_and_one_column(dtype):
     assert net.predict([[0.5]]).shape == (1, 1)
 
 
+@pytest.mark.smoke
+def test_what_no_line_separates_is_learned():
+    """Exclusive or, which needs a hidden layer."""
+    X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "float32"), np.array([0, 1, 1, 0])
+    net = fb.mlp(2, 8, 1, activation="tanh", loss="binary_cross_entropy", seed=0)
+    history = net.fit(X, y, epochs=300, batch_size=4, optimizer=fb.Adam(lr=0.05)).history
+    assert history["loss"][-1] < 0.05 < 0.5 < history["loss"][0]
+    assert (net.predict(X)[:, 0] > 0.5).tolist() == [False, True, True, False]
+    assert net.evaluate(X, y)["accuracy"] == 1
+
+
 def test_training_goes_on_where_it_was(data):
     X, Y, _ = data
     net, opt = made(), fb.Adam()
