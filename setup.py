@@ -9,6 +9,8 @@ import os
 import platform
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
@@ -48,7 +50,9 @@ def openmp_wanted():
 
 
 class BuildCore(build_ext):
-    """build_ext with flags of its own for each ISA's file, and OpenMP where a small program with it links."""
+    """build_ext with flags of its own for each ISA's file, and OpenMP where a small program with it links. As many files
+    are compiled at a time as there are processors (-j says another number): half of the time goes into the sources of
+    one extension, which setuptools would compile one after the other."""
 
     def build_extensions(self):
         compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], ["-pthread"])
@@ -68,8 +72,25 @@ class BuildCore(build_ext):
             flags = ISA_FLAGS.get(isa, []) if IS_X86_64 else []
             compile_one(obj, src, ext, cc_args, extra_postargs + flags, pp_opts)
 
-        self.compiler._compile = compile_with_isa_flags
-        super().build_extensions()
+        at_once = self.parallel if self.parallel and self.parallel is not True else os.cpu_count() or 1
+        with ThreadPoolExecutor(at_once) as pool:
+            self.compile_side_by_side(pool, compile_with_isa_flags)
+            self.parallel = at_once
+            super().build_extensions()
+
+    def compile_side_by_side(self, pool, compile_one):
+        """Makes the compiler's `compile` hand its files to the pool, and return when all of them are compiled."""
+        compile_all, here = self.compiler.compile, threading.local()
+
+        def compile_and_wait(*arguments, **options):
+            here.under_way = []
+            objects = compile_all(*arguments, **options)
+            for each in here.under_way:
+                each.result()  # raises what the compiler said
+            return objects
+
+        self.compiler._compile = lambda *arguments: here.under_way.append(pool.submit(compile_one, *arguments))
+        self.compiler.compile = compile_and_wait
 
     def openmp_works(self):
         """True if a program with OpenMP compiles and links; what fails is said. FASTBP_NO_OPENMP=1 builds serially."""

@@ -1,7 +1,9 @@
 """What setup.py decides before it compiles: whether there is OpenMP, and that a build without it says so."""
 
+import platform
 import runpy
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -31,13 +33,17 @@ class Compiler:
             raise LinkError("cannot find -lomp")
 
 
-@pytest.fixture
-def works(monkeypatch):
-    """Whether setup.py finds OpenMP with a compiler that fails so."""
+def without_cython(monkeypatch):
     cython = types.ModuleType("Cython.Build")
     cython.cythonize = lambda extensions, **options: []
     monkeypatch.setitem(sys.modules, "Cython", types.ModuleType("Cython"))
     monkeypatch.setitem(sys.modules, "Cython.Build", cython)
+
+
+@pytest.fixture
+def works(monkeypatch):
+    """Whether setup.py finds OpenMP with a compiler that fails so."""
+    without_cython(monkeypatch)
     monkeypatch.setattr(setuptools, "setup", lambda **options: None)
     monkeypatch.delenv("FASTBP_NO_OPENMP", raising=False)
     monkeypatch.chdir(SETUP.parent)
@@ -67,3 +73,54 @@ def test_a_serial_build_that_was_asked_for_says_nothing(works, capfd, monkeypatc
     monkeypatch.setenv("FASTBP_NO_OPENMP", "1")
     assert works("compile") is False
     assert capfd.readouterr().err == ""
+
+
+@pytest.fixture
+def core(monkeypatch):
+    """setup.py's BuildCore with a compiler that takes each file's flags down, as many at a time as are waited for."""
+    monkeypatch.setattr(setuptools, "setup", lambda **options: None)
+    without_cython(monkeypatch)
+    monkeypatch.setenv("FASTBP_NO_OPENMP", "1")
+    monkeypatch.chdir(SETUP.parent)
+    return runpy.run_path(str(SETUP))["BuildCore"](setuptools.Distribution())
+
+
+class SideBySide:
+    """A compiler whose files wait for each other: `count` of them are under way together, or the test fails."""
+
+    def __init__(self, count, fails=None):
+        self.together, self.fails, self.flags = threading.Barrier(count), fails, {}
+
+    def compile(self, sources, **options):
+        for source in sources:
+            self._compile(f"{source}.o", source, ".c", [], [], [])
+        return [f"{source}.o" for source in sources]
+
+    def _compile(self, obj, source, ext, cc_args, extra_postargs, pp_opts):
+        self.together.wait(timeout=20)
+        self.flags[source] = extra_postargs
+        if source == self.fails:
+            raise CompileError(source)
+
+
+def build(core, compiler, sources, at_once, monkeypatch):
+    core.extensions, core.compiler, core.parallel = [], compiler, at_once
+    made = []
+    monkeypatch.setattr("setuptools.command.build_ext.build_ext.build_extensions",
+                        lambda self: made.extend(compiler.compile(sources)))
+    core.build_extensions()
+    return made
+
+
+def test_files_of_one_extension_are_compiled_side_by_side(core, monkeypatch):
+    sources = ["csrc/isa_avx2_f32.c", "csrc/isa_scalar_f32.c", "csrc/dispatch.c"]
+    compiler = SideBySide(3)
+    assert build(core, compiler, sources, 3, monkeypatch) == [f"{source}.o" for source in sources]
+    assert set(compiler.flags) == set(sources)
+    assert compiler.flags["csrc/dispatch.c"] == compiler.flags["csrc/isa_scalar_f32.c"] == []
+    assert ("-mavx2" in compiler.flags["csrc/isa_avx2_f32.c"]) == (platform.machine() in ("x86_64", "AMD64"))
+
+
+def test_a_file_that_does_not_compile_ends_the_build(core, monkeypatch):
+    with pytest.raises(CompileError, match="b.c"):
+        build(core, SideBySide(1, "b.c"), ["a.c", "b.c", "c.c"], 1, monkeypatch)
