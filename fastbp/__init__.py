@@ -19,7 +19,7 @@ from .callbacks import Callback, EarlyStopping, History, StopTraining
 from .gradcheck import GradCheck, gradcheck
 from .layers import Dense, Dropout
 from .many import fit_many
-from .network import Sequential, mlp
+from .network import Sequential, load, mlp
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from .train import batches
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # for editors; at run time __getattr__ imports them
     from . import plot as plot
     from . import reference as reference
     from . import sklearn as sklearn
-    from .files import load
 
 __version__ = "0.1.0"
 # What `from fastbp import *` takes. The modules below are not in it: it would import them all, and scikit-learn with
@@ -61,16 +60,12 @@ __all__ = [
 ]
 
 _MODULES = ("curve", "datasets", "files", "graph", "plot", "reference", "sklearn")
-_LATE = {"load": "files"}  # functions, and the module that has them: the one that reads files imports safetensors
 
 
 def __getattr__(name):
     """What was not imported at once (PEP 562). Raises ImportError naming the extra where a library is missing."""
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    if name in _LATE:
-        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
-        return value
     if name.startswith("__"):  # Python asks for names of its own, such as __wrapped__, to see whether they are there
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import difflib  # only for somebody who has mistyped a name

@@ -2,17 +2,18 @@
 
 import numpy as np
 
-from fastbp import check, cli_predict, datasets, files, model_tables, quality
+from fastbp import check, cli_predict, datasets, model_tables, quality
 from fastbp._core import cpu
 from fastbp.cli_parts import row, say
 from fastbp.cli_reading import format_of, said
+from fastbp.network import load
 
 _FEW = 20       # classes that a table is printed of
 
 
 def run(options):
     """Evaluate as `options` say; returns the exit code."""
-    net = files.load(options.model)
+    net = load(options.model)
     if options.threads is not None:
         cpu.set_threads(options.threads)
     spec = net.data_spec or {}

@@ -6,10 +6,11 @@ import sys
 
 import numpy as np
 
-from fastbp import check, datasets, files, foreign, model_tables, quality
+from fastbp import check, datasets, foreign, model_tables, quality
 from fastbp._core import cpu
 from fastbp.cli_parts import say
 from fastbp.cli_reading import format_of, said
+from fastbp.network import load
 
 _TABLES = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
 
@@ -22,7 +23,7 @@ def is_table(path, spec):
 
 def run(options):
     """Predict as `options` say; returns the exit code."""
-    net = files.load(options.model)
+    net = load(options.model)
     if options.threads is not None:
         cpu.set_threads(options.threads)
     spec = net.data_spec or {}

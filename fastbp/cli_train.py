@@ -51,7 +51,7 @@ def run(options):
     plan = _choose(options, recipe)
     net = _network(options, plan, data, task)
     net.data_spec = data.data_spec
-    files.description(net)  # what cannot be saved at the end is refused here
+    files.description(net.config())  # what cannot be saved at the end is refused here
     scale = _target_scale(net, data)
     if options.csv is not None:
         _check_features(data, net.dtype)
@@ -63,7 +63,7 @@ def run(options):
         writing.check_place(model)
         _announce(data, watched, net, plan, steps, options)
         history, seconds, stopping = _fit(options, plan, net, watched, optimizer, scale)
-        files.save(net, model)
+        net.save(model)
     _summary(net, data, history, seconds, steps, scale, model, stopping)
     if not options.no_plots and history.epoch:
         _pictures(net, data, history, folder, "test" if watched is data else "validation")

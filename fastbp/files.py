@@ -1,8 +1,8 @@
-"""A network in one safetensors file: the parameters as a tensor, everything else as JSON against a closed schema.
+"""Models in safetensors files: their descriptions, JSON against a closed schema, and their parameters, tensors.
 
-The file holds one tensor, "params" (P,), and in its metadata one entry, "fastbp": the JSON of `net.config()` with
-"format": 1 and, where it was trained, "trained", the counts that training goes on from. Nothing in it is code: loading
-cannot run anything, and what the schema does not name is refused.
+The file of a network holds one tensor, "params" (P,), and in its metadata one entry, "fastbp": the JSON of
+`net.config()` with "format": 1 and, where it was trained, "trained", the counts that training goes on from. Nothing in
+it is code: loading cannot run anything, and what the schema does not name is refused.
 
 The parameters of an expression are a tensor for each, by name, and the entry is {"format": 1, "kind": "parameters"},
 with "trained" likewise: the graph is the program that wrote it, not part of the file.
@@ -17,15 +17,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fastbp import check, foreign
-from fastbp.counts import counts_of, go_on
 from fastbp.schema import DTYPES, FORMAT, PARAMETERS, Schema, check_format, keys
 from fastbp.streams import OR_OPEN, failed, is_stream, target, write
 from fastbp.tensors import Tensors
 from fastbp.writing import path_of, write_atomically
 
 
-def save(net, path):
-    """Write a network to `path`: a str, bytes or os.PathLike, or an open binary file, such as io.BytesIO.
+def write_network(config, params, path, counts=None):
+    """Write a network - what its `config` gives, its parameters (P,), and the counts of its training if it has any - to
+    `path`: a str, bytes or os.PathLike, or an open binary file, such as io.BytesIO.
 
     A reader of the path sees the old file or the whole new one: it is written aside, then renamed. A symbolic link is
     followed. The file keeps its permissions and, where the system lets us, its owner and group; other hard links to it
@@ -38,9 +38,8 @@ def save(net, path):
     for one of text, ValueError for one that is closed or not writable, OSError where it did not take everything.
     """
     path = target(path)
-    text = description(net)
-    check.vectors(net, ())
-    params = np.ascontiguousarray(net.params)
+    text = description(config, counts)
+    params = np.ascontiguousarray(params)
     _check_finite(params, "the network cannot be saved: ")
     _write(path, to_bytes({"params": params}, metadata={"fastbp": text}))
 
@@ -52,28 +51,22 @@ def _write(path, data):
         write(path, data)
 
 
-def description(net):
-    """What a file says of a network beside its parameters: JSON. Raises the ValueError that `save` would, so that a
-    program can find out before it trains."""
+def description(config, counts=None):
+    """What a file says of a network beside its parameters: JSON. Raises the ValueError that `write_network` would, so
+    that a program can find out before it trains."""
+    trained = {"trained": counts} if counts else {}
     try:
-        counts = {"trained": counts_of(net)} if counts_of(net) else {}
-        text = json.dumps({"format": FORMAT, **net.config(), **counts}, allow_nan=False)
+        text = json.dumps({"format": FORMAT, **config, **trained}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"the network cannot be saved: its data_spec is not plain JSON ({error})") from None
     Schema(check.shown).config(json.loads(text))
     return text
 
 
-def load(path):
-    """Read a network written by `save` -> Sequential with the same parameters, dtype, seed, loss and data_spec, which
-    training goes on with as it would have with the one that was saved.
+def read_network(path, make):
+    """Read what `write_network` wrote; returns (the model, its parameters (P,), the counts, {} where there are none).
 
-    Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign or
-    truncated file, unknown, missing or mistyped entries, sizes that do not match the tensor, parameters that are not
-    finite. No message shows texts or values of the file.
-
-    path: as for `save`. Of an open file exactly the network is read, from where it stands, so that several may follow
-    each other.
+    make: gives the model of a config; what it refuses is told as something wrong with the file.
     """
     with _opened(path, "model saved by net.save or fastbp train") as file:
         config = _read_config(file.metadata(), list(file.keys()))
@@ -86,15 +79,13 @@ def load(path):
             raise ValueError(f"the parameters have shape {shape}; the layers described need [{total}]")
         params = file.get_tensor("params")
         _check_finite(params, "")
-        from .network import Sequential
-        net = Sequential.from_config(config)
-    net.params[:] = params
-    go_on(net, config.get("trained", {}))
-    return net
+        model = make(config)
+    return model, params, config.get("trained", {})
 
 
 def save_parameters(parameters, path, counts=None):
-    """Write {name: array} to `path`, a tensor for each, as atomically as `save`, with the counts of their plan if any.
+    """Write {name: array} to `path`, a tensor for each, as atomically as a network, with the counts of their plan if
+    any.
 
     Raises ValueError if a number is not finite or a name cannot be one in a file, OSError if the folder cannot be
     written to; a file already at `path` is then as it was.

@@ -173,3 +173,39 @@ def from_config(config):
         if "argument" not in str(error):
             raise
         raise ValueError(f"layer {config!r} has wrong settings ({error}); pass what Layer.config() gives") from None
+
+
+def in_a_row(given, loss):
+    """Copies of the layers, if they make a network whose outputs this loss takes."""
+    made = []
+    width = None
+    for i, layer in enumerate(given):
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"layers[{i}] is {layer!r}, expected a Dense or Dropout layer; pass fb.Dense(inputs, units)"
+            )
+        if layer.size:
+            if width is not None and layer.inputs != width:
+                raise ValueError(
+                    f"layers[{i}] takes {layer.inputs} inputs, expected {width}, the units of the layer "
+                    f"before it; make it Dense({width}, {layer.units})"
+                )
+            width = layer.units
+        made.append(layer.copy())
+    if not made or not made[-1].size:
+        last = repr(made[-1]) if made else "nothing"
+        raise ValueError(f"the last layer is {last}, expected a Dense layer; a network ends with its outputs")
+    for i, layer in enumerate(made[:-1]):
+        if layer.output_only:
+            raise ValueError(
+                f"layers[{i}] has activation {layer.activation!r}, expected it in the last layer only; "
+                "choose another one, such as 'relu' or 'tanh'"
+            )
+    loss.check_output(made[-1].activation, made[-1].units)
+    return made
+
+
+def narrower(made):
+    """What to do about a network that has no room: its largest layer."""
+    largest = max(range(len(made)), key=lambda i: made[i].size)
+    return f"make its largest layer narrower, layers[{largest}], {made[largest]!r}"

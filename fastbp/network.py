@@ -5,25 +5,12 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import (
-    accuracy,
-    check,
-    counts,
-    finite,
-    layers,
-    loop,
-    losses,
-    memory,
-    nets,
-    per_example,
-    plans,
-    sources,
-    text,
-    train,
-)
+from . import accuracy, check, counts, finite, loop, losses, memory, nets, per_example, plans, sources, text, train
 from ._core import cpu, random
 from ._core.ready import Alone
 from ._core.updates import penalty
+from .layers import Dense, Dropout, in_a_row, narrower
+from .layers import from_config as layer_from_config
 from .quiet import quiet
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
@@ -54,7 +41,7 @@ class Sequential:
         )
         self.loss = losses.get(loss)
         self.seed = check.seed("seed", seed)
-        self.layers = tuple(_checked(layers, self.loss))
+        self.layers = tuple(in_a_row(layers, self.loss))
         dense = [layer for layer in self.layers if layer.size]
         self.inputs, self.units = dense[0].inputs, dense[-1].units
         self.data_spec = None
@@ -81,7 +68,7 @@ class Sequential:
     def _allocate(self):
         self._size = size = sum(layer.size for layer in self.layers)
         self.params, self.grads = (
-            memory.zeros(size, self.dtype, lambda: "the network", lambda: _narrower(self.layers)) for _ in range(2)
+            memory.zeros(size, self.dtype, lambda: "the network", lambda: narrower(self.layers)) for _ in range(2)
         )
         begin = 0
         for layer in self.layers:
@@ -334,10 +321,16 @@ class Sequential:
     # ---- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path):
-        """Writes the network to one safetensors file, a path or an open binary file; `fastbp.load(path)` reads it."""
-        from . import files
+        """Writes the network to one safetensors file, a path or an open binary file; `fastbp.load(path)` reads it.
 
-        files.save(self, path)
+        A reader of the path sees the old file or the whole new one. Raises ValueError if a parameter is not finite or
+        data_spec is not of the schema, OSError where the file cannot be written; one already at `path` is then as it
+        was.
+        """
+        from . import files  # here: it imports safetensors
+
+        check.vectors(self, ())
+        files.write_network(self.config(), self.params, path, counts.counts_of(self))
 
     def config(self):
         """The architecture as a JSON-able dict: everything but the parameters' values."""
@@ -353,7 +346,7 @@ class Sequential:
     @classmethod
     def from_config(cls, config):
         """A network of this architecture, its parameters zero."""
-        made = [layers.from_config(item) for item in config["layers"]]
+        made = [layer_from_config(item) for item in config["layers"]]
         for layer in made:
             if layer.size:
                 layer.init = layer.bias_init = "zeros"
@@ -429,42 +422,6 @@ class Sequential:
         return text.call("Sequential", parts + [f"input_scale={self.input_scale!r}"] * (self.input_scale != 1))
 
 
-def _checked(given, loss):
-    """Copies of the layers, if they make a network."""
-    made = []
-    width = None
-    for i, layer in enumerate(given):
-        if not isinstance(layer, layers.Layer):
-            raise TypeError(
-                f"layers[{i}] is {layer!r}, expected a Dense or Dropout layer; pass fb.Dense(inputs, units)"
-            )
-        if layer.size:
-            if width is not None and layer.inputs != width:
-                raise ValueError(
-                    f"layers[{i}] takes {layer.inputs} inputs, expected {width}, the units of the layer "
-                    f"before it; make it Dense({width}, {layer.units})"
-                )
-            width = layer.units
-        made.append(layer.copy())
-    if not made or not made[-1].size:
-        last = repr(made[-1]) if made else "nothing"
-        raise ValueError(f"the last layer is {last}, expected a Dense layer; a network ends with its outputs")
-    for i, layer in enumerate(made[:-1]):
-        if layer.output_only:
-            raise ValueError(
-                f"layers[{i}] has activation {layer.activation!r}, expected it in the last layer only; "
-                "choose another one, such as 'relu' or 'tanh'"
-            )
-    loss.check_output(made[-1].activation, made[-1].units)
-    return made
-
-
-def _narrower(made):
-    """What to do about a network that has no room: its largest layer."""
-    largest = max(range(len(made)), key=lambda i: made[i].size)
-    return f"make its largest layer narrower, layers[{largest}], {made[largest]!r}"
-
-
 def mlp(
     *widths,
     activation="relu",
@@ -488,7 +445,26 @@ def mlp(
     made = []
     for i, (inputs, units) in enumerate(pairwise(widths)):
         last = i == len(widths) - 2
-        made.append(layers.Dense(inputs, units, output if last else activation, l1=l1, l2=l2))
+        made.append(Dense(inputs, units, output if last else activation, l1=l1, l2=l2))
         if rate > 0 and not last:
-            made.append(layers.Dropout(rate))
+            made.append(Dropout(rate))
     return Sequential(*made, loss=loss, dtype=dtype, seed=seed, input_scale=input_scale)
+
+
+def load(path):
+    """Reads a network written by `save` -> Sequential with the same parameters, dtype, seed, loss and data_spec, which
+    training goes on with as it would have with the one that was saved.
+
+    Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign or
+    truncated file, unknown, missing or mistyped entries, sizes that do not match the tensor, parameters that are not
+    finite. No message shows texts or values of the file.
+
+    path: as for `save`. Of an open file exactly the network is read, from where it stands, so that several may follow
+    each other.
+    """
+    from . import files
+
+    net, params, trained = files.read_network(path, Sequential.from_config)
+    net.params[:] = params
+    counts.go_on(net, trained)
+    return net

@@ -6,7 +6,6 @@ import struct
 from safetensors.numpy import save as to_bytes
 
 import fastbp as fb
-from fastbp import files
 
 SPEC = {"features": ["a", "b"], "mean": [0.5, 1.0], "scale": [2.0, 1.0], "target": "t", "classes": ["x", "y", "z"],
         "image_shape": None}
@@ -21,7 +20,7 @@ def example(dtype="float32"):
 
 def saved_model(path):
     """Saves a model; returns a function that writes the file again with its description or parameters changed."""
-    files.save(example(), path)
+    example().save(path)
     params = example().params.copy()
 
     def rewrite(change=None, params=params, text=None, name="params", key="fastbp"):

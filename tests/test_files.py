@@ -134,7 +134,7 @@ def test_every_truncation_is_refused(saved):
 @given(place=st.integers(0, 10**6), byte=st.integers(0, 255))
 def test_any_changed_byte_is_read_or_refused(tmp_path, place, byte):
     path = tmp_path / "net"
-    files.save(example(), path)
+    example().save(path)
     data = bytearray(path.read_bytes())
     data[place % len(data)] = byte
     path.write_bytes(data)

@@ -47,10 +47,6 @@ def test_classes_of_others_lead_to_ours(name, meant):
                                "dir(fastbp) lists what it has"
 
 
-def test_load_is_that_of_files():
-    assert python("import fastbp as fb; print(fb.load is fb.files.load, 'load' in vars(fb))") == "True True"
-
-
 def test_dir_is_what_is_public_and_nothing_else():
     names = dir(fb)
     assert names == sorted({*fb.__all__, *LATE, "__doc__", "__version__"})
@@ -67,11 +63,11 @@ def test_a_star_takes_the_names_alone():
 
 
 def test_editors_see_all_of_it():
-    """Each name that is imported late stands in the block for type checkers, from where __getattr__ takes it."""
+    """Each module that is imported late stands in the block for type checkers."""
     tree = ast.parse(Path(fb.__file__).read_text(encoding="utf-8"))
     block, = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     seen = {(node.module or "", alias.asname or alias.name) for node in block.body for alias in node.names}
-    assert seen == {*(("", name) for name in LATE), *((module, name) for name, module in fb._LATE.items())}
+    assert seen == {("", name) for name in LATE}
 
 
 @pytest.mark.parametrize("name, meant", [("grahp", "graph"), ("Sequental", "Sequential"), ("sgd", "SGD"),
