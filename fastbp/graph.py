@@ -14,7 +14,7 @@ whether two names are of one node is asked with `is`. What is trained are the pa
 those behind `freeze`.
 """
 
-from . import check, losses, nets
+from . import check, leaves, losses
 from . import conditions as _conditions  # noqa: F401 -- operators of nodes
 from . import elementwise as _e
 from . import flat as _flat  # noqa: F401 -- how nodes are pickled
@@ -46,7 +46,7 @@ def input(name, width=1, integer=False):
     width = check.integer("width", width, minimum=1)
     if check.flag("integer", integer) and width != 1:
         raise ValueError(f"width is {width} of integer input {name!r}, expected 1; declare an input for each column")
-    return nets.rows(_name(name), width, bool(integer))
+    return leaves.rows(_name(name), width, bool(integer))
 
 
 def inputs(*names):
@@ -70,7 +70,7 @@ def parameter(name, shape=(), init=None):
         init = check.array("init", init, shape, check.dtype("float64")).copy()
     else:
         init = check.choice("init", init, _initializers.NAMES)
-    node = nets.parameter(shape, _name(name))
+    node = leaves.parameter(shape, _name(name))
     node.attributes["init"] = init
     return node
 

@@ -3,7 +3,7 @@
 
 import copy
 
-from fastbp import check, initializers, nets, products
+from fastbp import check, initializers, leaves, products
 from fastbp._core import cpu, random
 
 
@@ -118,7 +118,8 @@ class Dense(Layer):
         if self._nodes is None:
             before, depth = products.layer_before(x)
             made = {"layer": self, "penalty": (self.l1, self.l2), "before": before, "depth": depth}
-            self._nodes = (nets.parameter((self.inputs, self.units), **made), nets.parameter((self.units,), layer=self))
+            W = leaves.parameter((self.inputs, self.units), **made)
+            self._nodes = (W, leaves.parameter((self.units,), layer=self))
         return products.dense(x, *self._nodes, self.activation)
 
     def __repr__(self):

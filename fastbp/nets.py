@@ -5,20 +5,10 @@ from functools import partial
 from . import per_example, plans
 from .derived import written_penalty
 from .elementwise import multiply, total_of
-from .node import Node, constant, differentiate
+from .leaves import parameter, rows
+from .node import constant, differentiate
 from .products import Mask, dense, dropout, loss, penalty, right
 from .program import Data
-
-
-def rows(name, width, integer=False):
-    """Rows given by the caller: inputs, targets, weights of samples, or a gradient to start backward from."""
-    return Node("data", batched=True, shape=(width,), name=name, integer=integer)
-
-
-def parameter(shape, name="", **attributes):
-    """A part of the parameter vector. attributes: what an expression knows of it: layer, before, depth, penalty,
-    init."""
-    return Node("parameter", batched=False, shape=shape, name=name, **attributes)
 
 
 def output(layers, x, training=True):

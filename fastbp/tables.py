@@ -14,8 +14,8 @@ import numpy as np
 from fastbp import cells, check, column_kinds, csv_file, notation
 from fastbp.column_choice import ColumnOptions, Profile, choose, column_names, evidence
 from fastbp.quiet import quiet
-from fastbp.schema import TABLE_VERSION
 from fastbp.splits import split_rows
+from fastbp.table_schema import TABLE_VERSION
 from fastbp.target_column import Target
 
 _REMEDY = ("fill it in, remove the row, leave out all such rows with missing='drop' (--missing drop), or fill in the "

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from programs import NETWORKS, of_expression, of_network, reads
 
 import fastbp as fb
-from fastbp import arena, nets, regimes
+from fastbp import arena, leaves, regimes
 from fastbp import graph as g
 from fastbp.program import Operand, Operation, Program, Sweep, Value
 
@@ -176,7 +176,7 @@ def test_training_needs_less_memory_than_all_its_values(name):
 
 
 def test_a_long_chain_of_samples_needs_the_memory_of_a_few():
-    x = nets.rows("x", 1)
+    x = leaves.rows("x", 1)
     k, node = g.parameter("k"), x
     for _ in range(50):
         node = g.sin(node * k)

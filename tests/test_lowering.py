@@ -5,7 +5,7 @@ import pytest
 from programs import NETWORKS, names, of_expression, of_network, reads
 
 from fastbp import graph as g
-from fastbp import nets, plans, ranges, regimes
+from fastbp import leaves, nets, plans, ranges, regimes
 from fastbp.elementwise import total_of
 from fastbp.node import constant, differentiate
 from fastbp.products import dense, weight_gradient
@@ -40,14 +40,14 @@ def test_the_gradient_of_a_bias_is_made_with_that_of_the_weights_before_it():
     joined, apart = ("weight_gradient", True), [("batch_sum", False), ("weight_gradient", False)]
     assert sums(of_network(*NETWORKS["slices"])) == [joined, joined]
     assert sums(of_network(*NETWORKS["slices"], gathered=True)) == [joined, *apart]
-    x = nets.rows("x", 6)
+    x = leaves.rows("x", 6)
     W, b = g.parameter("W", (6, 4)), g.parameter("b", 4)
     assert sums(of_expression(g.mean(g.square(g.dense(x, W, b))))) == [joined]
     assert sorted(sums(of_expression(g.mean(g.square(b + x @ W))))) == apart  # b lies before W
     assert sorted(sums(of_expression(g.mean(g.square(g.dense(x, W, b) * b)))))[0] == apart[0]  # two sums are added up
     K = g.parameter("K", (6, 8))  # a block of a matrix, and a part of one of its rows, where one would follow the other
     assert sorted(sums(of_expression(g.mean(g.square(x[:, :5] @ K[:5, :4] + K[2, 4:8]))))) == apart
-    times = g.parameter("c", 4) * nets.rows("z", 4)
+    times = g.parameter("c", 4) * leaves.rows("z", 4)
     assert sorted(sums(of_expression(g.mean(g.square(x @ W + times))))) == apart  # c's gradient is the sum of dz z
     wide = of_network((60, 1024, 1), 64)
     assert not wide.gradients and sums(wide) == [joined, *apart]  # what is copied into strips has no row of ones
@@ -91,7 +91,7 @@ def test_rows_taken_in_an_order_of_their_own_are_gathered_first_but_for_those_th
 
 def test_products_read_rows_in_any_order_where_nothing_else_does():
     """Long rows of the network's dtype that the products ask for a step ahead, in slices or shares."""
-    x, W, y = nets.rows("x", 60), g.parameter("W", (60, 10)), nets.rows("y", 60)
+    x, W, y = leaves.rows("x", 60), g.parameter("W", (60, 10)), leaves.rows("y", 60)
     product = g.mean(g.square(x @ W))
 
     def of(loss, batch=64):
@@ -100,11 +100,11 @@ def test_products_read_rows_in_any_order_where_nothing_else_does():
     assert of(product)[0] == "ask"
     assert of(product + g.mean(x))[0] == "gather"
     assert set(of(product + g.mean(g.square(y @ g.parameter("V", (60, 10)))))) == {"ask", "gather"}  # one is asked for
-    assert of(g.mean(g.square(nets.rows("x", 16) @ g.parameter("W", (16, 10)))))[0] == "gather"
-    assert of(g.mean(g.square(nets.rows("x", 300) @ g.parameter("W", (300, 400)))))[0] == "gather"  # tiles
+    assert of(g.mean(g.square(leaves.rows("x", 16) @ g.parameter("W", (16, 10)))))[0] == "gather"
+    assert of(g.mean(g.square(leaves.rows("x", 300) @ g.parameter("W", (300, 400)))))[0] == "gather"  # tiles
     assert names(of_network(*NETWORKS["slices"], gathered=True, input_scale=0.5).operations)[0] == "convert"
     assert names(of_expression(product, gathered=True, results={x: "rows"}).operations)[0] == "gather"
-    short, dz = nets.rows("short", 16), nets.rows("dz", 60)
+    short, dz = leaves.rows("short", 16), leaves.rows("dz", 60)
     assert of(g.mean(g.square(short @ weight_gradient(short, dz)))) == ["gather", "gather"]  # the right operand
 
 
@@ -144,7 +144,7 @@ def test_keep_ends_forward_at_the_outputs_and_writes_the_callers_arrays():
 
 
 def test_the_callers_gradient_is_not_written_to():
-    x, W, b, dy = nets.rows("X", 2), nets.parameter((2, 2)), nets.parameter((2,)), nets.rows("dY", 2)
+    x, W, b, dy = leaves.rows("X", 2), leaves.parameter((2, 2)), leaves.parameter((2,)), leaves.rows("dY", 2)
     out = dense(x, W, b, "tanh")
     where, size = nets.offsets([W, b])
     program = plans.lowered([out], None, differentiate(out, dy, [W, b], add=total_of), np.dtype("float32"),
@@ -224,7 +224,7 @@ def test_what_a_share_writes_is_nobody_elses_memory(made):
 
 @pytest.mark.parametrize("widths", [(520, 24, 10), (784, 10)])
 def test_only_rows_that_one_product_reads_are_cut(widths):
-    x = nets.rows("x", widths[0])
+    x = leaves.rows("x", widths[0])
     once = g.mean(g.square(x @ g.parameter("W", widths[:2])))
     assert len(of_expression(once, 100).shares) == 4
     for other in (x @ g.parameter("V", (widths[0], 2)), x * g.parameter("k", widths[0]), x[:, :3] * g.parameter("k")):
@@ -244,7 +244,7 @@ def asking(program):
 
 def of_rows(batch, units):
     """The Program of a linear layer on 784 numbers, whose rows are taken in an order of their own."""
-    x, y = nets.rows("x", 784), nets.rows("y", units)
+    x, y = leaves.rows("x", 784), leaves.rows("y", units)
     loss = g.mean(g.square(x @ g.parameter("W", (784, units)) - y))
     return of_expression(loss, batch, gathered=True)
 
@@ -276,7 +276,7 @@ def test_rows_where_they_lie_and_those_of_large_layers_are_not_asked_for():
 
 def products_of(*widths, batch):
     """The Program of linear layers without biases, for a product whose tile has 32 columns."""
-    node = nets.rows("x", widths[0])
+    node = leaves.rows("x", widths[0])
     for i, units in enumerate(widths[1:]):
         node = node @ g.parameter(f"W{i}", (node.width, units))
     return of_expression(g.mean(g.square(node)), batch, panel=32)
@@ -314,7 +314,7 @@ def test_a_range_copies_the_rows_that_it_updates():
 
 
 def test_weights_that_nothing_updates_are_copied_as_well():
-    x = nets.rows("x", 300)
+    x = leaves.rows("x", 300)
     program = of_expression(g.mean(g.square(x @ g.parameter("W", (300, 310)))), 128, panel=32, learns=False)
     assert program.ranges == []
     assert [packing.row for packing in program.packings] == list(range(0, 300, 32))
@@ -334,7 +334,7 @@ def test_small_weights_are_transposed_by_each_thread():
 def test_weights_that_are_computed_are_packed_when_they_are_known(monkeypatch):
     """Panels that are shared are packed before the step, when only parameters are."""
     monkeypatch.setattr(regimes, "SLICES_BYTES", 0)
-    x, W, V = nets.rows("x", 3), g.parameter("W", (3, 4)), g.parameter("V", (4, 4))
+    x, W, V = leaves.rows("x", 3), g.parameter("W", (3, 4)), g.parameter("V", (4, 4))
     program = of_expression(g.mean(g.square(g.tanh(x @ W) @ (V * V))))
     assert [operation.panels for operation in program.operations if operation.name == "input_gradient"] == ["own"]
 

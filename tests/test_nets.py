@@ -6,7 +6,7 @@ from programs import names, of_network
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp import nets
+from fastbp import leaves, nets
 from fastbp.node import ordered
 
 
@@ -15,7 +15,7 @@ def layers_of(*made, **options):
 
 
 def test_layers_in_a_row_are_products_with_their_activations():
-    x = nets.rows("X", 4)
+    x = leaves.rows("X", 4)
     y, parameters = nets.output(layers_of(fb.Dense(4, 3, "tanh"), fb.Dense(3, 2)), x)
     assert [node.op for node in ordered([y])] == ["data", "parameter", "parameter", "dense", "activation", "parameter",
                                                   "parameter", "dense"]
@@ -25,14 +25,14 @@ def test_layers_in_a_row_are_products_with_their_activations():
 def test_dropout_is_a_node_while_training_and_nothing_else():
     layers = layers_of(fb.Dense(4, 3), fb.Dropout(0.5), fb.Dense(3, 3), fb.Dropout(0.0), fb.Dense(3, 2))
     for training, count in ((True, 1), (False, 0)):
-        y, _ = nets.output(layers, nets.rows("X", 4), training)
+        y, _ = nets.output(layers, leaves.rows("X", 4), training)
         dropped = [node for node in ordered([y]) if node.op == "dropout"]
         assert len(dropped) == count
         assert [node.mask.number for node in dropped] == [1] * count  # its place among the layers
 
 
 def test_parameters_lie_in_a_row():
-    nodes = [nets.parameter((4, 3)), nets.parameter((3,)), nets.parameter(())]
+    nodes = [leaves.parameter((4, 3)), leaves.parameter((3,)), leaves.parameter(())]
     where, size = nets.offsets(nodes)
     assert [where[node] for node in nodes] == [0, 12, 15]
     assert size == 16
@@ -41,7 +41,7 @@ def test_parameters_lie_in_a_row():
 
 def test_the_order_of_a_networks_vector_is_that_of_its_graph():
     net = fb.mlp(4, 3, 2)
-    _, parameters = nets.output(net.layers, nets.rows("X", 4))
+    _, parameters = nets.output(net.layers, leaves.rows("X", 4))
     where, size = nets.offsets([node for W, b, _ in parameters for node in (W, b)])
     assert size == net.params.size
     for (W, b, _), layer in zip(parameters, net.layers, strict=True):

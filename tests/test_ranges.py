@@ -10,7 +10,7 @@ from programs import NETWORKS, names, of_expression, of_network
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp import nets, ranges, regimes
+from fastbp import leaves, ranges, regimes
 from fastbp.elementwise import total_of
 from fastbp.node import constant, differentiate, ordered
 
@@ -135,7 +135,7 @@ def test_sums_are_made_by_range_where_their_rows_are_the_parameters():
     x, index = g.input("x", 6), g.input("i", integer=True)
     matrix, vector = g.parameter("W", (6, 4)), g.parameter("b", 6)
     product = g.dense(x, matrix)
-    weight, bias, table = (nets.differentiate(g.sum(node), constant(1.0), [one], add=total_of)[one]
+    weight, bias, table = (differentiate(g.sum(node), constant(1.0), [one], add=total_of)[one]
                            for node, one in ((product, matrix), (x * vector, vector),
                                              (g.gather(matrix, index), matrix)))
     assert [node.op for node in (weight, bias, table)] == ["weight_gradient", "batch_sum", "scatter"]
@@ -143,8 +143,8 @@ def test_sums_are_made_by_range_where_their_rows_are_the_parameters():
     assert ranges.by_range(bias, vector)
     assert ranges.by_range(table, matrix)
     for node, other in ((weight, (4, 6)), (weight, (24,)), (bias, (2, 3)), (table, (8, 3))):
-        assert not ranges.by_range(node, nets.parameter(other))
-    assert ranges.by_range(bias, nets.parameter((6, 1)))  # a column is a vector
+        assert not ranges.by_range(node, leaves.parameter(other))
+    assert ranges.by_range(bias, leaves.parameter((6, 1)))  # a column is a vector
 
 
 # ---- ranges --------------------------------------------------------------------------------------------------------

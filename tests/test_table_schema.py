@@ -6,7 +6,7 @@ import json
 import pytest
 
 import fastbp as fb
-from fastbp import schema, tables
+from fastbp import schema, table_schema, tables
 
 N = 40
 TEXT = "area,town,new,sold,cost,y\n" + "".join(
@@ -25,7 +25,7 @@ def test_what_train_writes_is_of_the_schema_and_comes_back(spec, tmp_path):
     net.data_spec = spec
     net.save(tmp_path / "m")
     assert fb.load(tmp_path / "m").data_spec == spec == json.loads(json.dumps(spec))
-    assert spec["table"]["version"] == schema.TABLE_VERSION == 1
+    assert spec["table"]["version"] == table_schema.TABLE_VERSION == 1
     assert [column["kind"] for column in spec["table"]["columns"]] == ["number", "words", "flag", "date", "number"]
 
 
