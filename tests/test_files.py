@@ -49,6 +49,17 @@ def test_a_bad_scale_in_a_file_is_refused(saved, value):
         fb.load(path)
 
 
+def test_what_the_model_refuses_is_told_of_the_file(saved):
+    path, _ = saved
+
+    def make(config):
+        raise TypeError(f"{config['dtype']} does not fit")
+
+    with pytest.raises(ValueError) as told:
+        files.read_network(path, make)
+    assert str(told.value) == f"{path}: not a usable model saved by net.save or fastbp train: float32 does not fit"
+
+
 def test_the_same_network_makes_the_same_file(tmp_path):
     example().save(tmp_path / "a")
     example().save(str(tmp_path / "b"))
