@@ -198,11 +198,13 @@ def test_early_stopping_is_the_same_without_python(data, rng, monitor, patience,
     assert monitor == "lr" or (patience == 1000) == (len(found[0][0][0]) == 60)
 
 
-def test_an_early_stopping_goes_on_counting_from_call_to_call(data):
+@pytest.mark.parametrize("batch_size", [16, 100])
+def test_an_early_stopping_goes_on_counting_from_call_to_call(data, batch_size):
     """best_epoch and stopped_epoch are numbers of History.epoch, which counts what the network had before."""
     net, patient = made(), fb.EarlyStopping("loss", patience=3)
     net.fit(*data[:2], epochs=5)
-    history = net.fit(*data[:2], epochs=50, optimizer=fb.SGD(lr=0.0), early_stopping=patient)
+    optimizer = fb.SGD(lr=0.0)
+    history = net.fit(*data[:2], epochs=50, batch_size=batch_size, optimizer=optimizer, early_stopping=patient)
     assert (patient.best_epoch, patient.stopped_epoch) == (5, 8)
     assert history.epoch == [5, 6, 7, 8]
 
