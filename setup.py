@@ -50,9 +50,11 @@ def openmp_wanted():
 
 
 class BuildCore(build_ext):
-    """build_ext with flags of its own for each ISA's file, and OpenMP where a small program with it links. As many files
-    are compiled at a time as there are processors (-j says another number): half of the time goes into the sources of
-    one extension, which setuptools would compile one after the other."""
+    """build_ext with flags of its own for each ISA's file, and OpenMP where a small program with it links.
+
+    As many files are compiled at a time as there are processors (-j says another number): half of the time goes into
+    the sources of one extension, which setuptools would compile one after the other.
+    """
 
     def build_extensions(self):
         compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], ["-pthread"])

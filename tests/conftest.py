@@ -13,7 +13,7 @@ from fastbp._core import cpu
 
 
 def pytest_ignore_collect(collection_path, config):
-    """`pytest -m smoke` imports the files that have such tests and no others, whose imports take longer than the tests."""
+    """`pytest -m smoke` imports the files that have such tests and no others: that would take longer than the tests."""
     if config.getoption("markexpr") == "smoke" and collection_path.name.startswith("test_"):
         return "mark.smoke" not in collection_path.read_text(encoding="utf-8") or None
     return None

@@ -1,4 +1,4 @@
-"""What stands around the code: one version, types that are announced, and the files that developers are received with."""
+"""What stands around the code: one version, types that are announced, and what developers are received with."""
 
 import importlib.metadata
 import re

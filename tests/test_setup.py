@@ -122,5 +122,5 @@ def test_files_of_one_extension_are_compiled_side_by_side(core, monkeypatch):
 
 
 def test_a_file_that_does_not_compile_ends_the_build(core, monkeypatch):
-    with pytest.raises(CompileError, match="b.c"):
+    with pytest.raises(CompileError, match=r"^b\.c$"):
         build(core, SideBySide(1, "b.c"), ["a.c", "b.c", "c.c"], 1, monkeypatch)

@@ -4,7 +4,6 @@
 a batch size is compiled again). Nothing else in fastbp says OpenMP or reads a kernel table.
 """
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
-from libc.string cimport strcmp
 cimport numpy as cnp
 from fastbp._core cimport openmp, teams
 from fastbp._core.kernels cimport fbp_any, fbp_forward, fbp_reduce, fbp_table, itemsize_of, real

@@ -273,7 +273,6 @@ cdef class Plan:
 
     cdef int _make_operations(self, program, const fbp_table *table) except -1:
         cdef Program *p = &self.program
-        cdef Op *op
         cdef Py_ssize_t i
         self.found = {}
         for i, operation in enumerate((*program.operations, *program.gradients)):
@@ -437,19 +436,19 @@ cdef class Plan:
     cdef Py_ssize_t bind(self, int index, array, bint gradients, bint parameters) except -1:
         """Value `index` is the rows of `array` (n, width) or (n,), until the call ends; returns n. gradients, parameters: what
         the call writes. What a plan counts on is looked at again: the array's owner may have changed its shape or dtype."""
-        cdef cnp.ndarray rows = array
+        cdef cnp.ndarray given = array
         cdef Py_ssize_t width, item, n, between, past
-        cdef char *begin = <char *>cnp.PyArray_DATA(rows)
+        cdef char *begin = <char *>cnp.PyArray_DATA(given)
         width, item = self.rows[index]
-        n = cnp.PyArray_DIM(rows, 0) if cnp.PyArray_NDIM(rows) > 0 else 0
-        if n == 0 or cnp.PyArray_ITEMSIZE(rows) != item or not cnp.PyArray_ISALIGNED(rows) or not (
-                (cnp.PyArray_NDIM(rows) == 1 and width == 1) or (
-                    cnp.PyArray_NDIM(rows) == 2 and cnp.PyArray_DIM(rows, 1) == width and (
-                        width == 1 or cnp.PyArray_STRIDE(rows, 1) == item))):
+        n = cnp.PyArray_DIM(given, 0) if cnp.PyArray_NDIM(given) > 0 else 0
+        if n == 0 or cnp.PyArray_ITEMSIZE(given) != item or not cnp.PyArray_ISALIGNED(given) or not (
+                (cnp.PyArray_NDIM(given) == 1 and width == 1) or (
+                    cnp.PyArray_NDIM(given) == 2 and cnp.PyArray_DIM(given, 1) == width and (
+                        width == 1 or cnp.PyArray_STRIDE(given, 1) == item))):
             raise ValueError(
                 f"data has become an array of shape {array.shape} and dtype {array.dtype}, expected rows of {width} numbers of "
                 f"{item} bytes, as when it was checked; give it back its shape and dtype, or pass a copy of it")
-        between = cnp.PyArray_STRIDE(rows, 0) if n > 1 else width * item    # a single row may have any stride
+        between = cnp.PyArray_STRIDE(given, 0) if n > 1 else width * item    # a single row may have any stride
         past = between * (n - 1)
         if self.is_written(begin + min(past, 0), begin + max(past, 0) + width * item, gradients, parameters):
             raise ValueError(

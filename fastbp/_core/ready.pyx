@@ -6,12 +6,11 @@ them is anything but what the plan reads as it lies: then the caller takes the l
 from cpython.dict cimport PyDict_GetItem
 from cpython.object cimport PyObject
 from libc.math cimport isfinite
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport cpu
 from fastbp._core.executor cimport Call, start
-from fastbp._core.kernels cimport fbp_reduce
 from fastbp._core.plan cimport Plan
 from fastbp._core.program cimport Program
 from fastbp._core.train cimport count

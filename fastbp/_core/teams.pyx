@@ -350,7 +350,6 @@ cdef void gather(int wanted) noexcept nogil:
 cdef int team_of(int wanted) except -1:
     """How many threads a job of `wanted`, 2 or more, may have: all of them where they can be had, which is tried the first
     time; else it is looked up."""
-    cdef int team
     if wanted <= crew.team:
         return wanted
     if _cut_off or (crew.asked >= wanted and crew.team < crew.asked and seconds() < crew.again):
