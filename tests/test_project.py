@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,52 @@ def test_type_checkers_are_told_that_there_are_types():
     """PEP 561: without the marker they take nothing from an installed package."""
     assert (Path(fb.__file__).parent / "py.typed").read_bytes() == b""
     assert re.search(r'^"fastbp" = \[.*"py\.typed".*\]$', PYPROJECT, re.MULTILINE)
+
+
+# ---- what runs where -------------------------------------------------------------------------------------------------
+
+CI = ROOT / ".ci" / "run"
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+HOOKS = ROOT / ".pre-commit-config.yaml"
+HERE = pytest.mark.skipif(not WORKFLOW.exists(), reason="not a checkout")
+
+
+@HERE
+def test_every_part_of_ci_is_told_of_and_runs_by_default():
+    text = CI.read_text(encoding="utf-8")
+    parts = re.findall(r"^part_(\w+)\(\)", text, re.MULTILINE)
+    assert re.findall(r"^#   (\w+)  ", text, re.MULTILINE) == parts
+    assert re.search(r'in "\$\{@:-(.*)\}"; do', text)[1].split() == parts
+    done = subprocess.run(["bash", str(CI), "nonsense"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert f".ci/run has no part 'nonsense', expected: {' '.join(parts)}" in done.stdout
+
+
+@HERE
+def test_the_workflow_runs_what_ci_runs_on_every_python_there_is():
+    text = WORKFLOW.read_text(encoding="utf-8")
+    assert re.findall(r"^ +- run: (.*)$", text, re.MULTILINE) == ["bash .ci/run", "bash .ci/run suite"]
+    pythons = re.findall(r'"(3\.\d+)"', re.search(r"python: \[(.*)\]", text)[1])
+    assert pythons == [f"3.{minor}" for minor in range(10, 15)]
+    assert re.search(r'^requires-python = ">=(.*)"$', PYPROJECT, re.MULTILINE)[1] == pythons[0]
+    assert re.search(r"os: \[(.*)\]", text)[1] == "ubuntu-latest, macos-latest"
+
+
+@HERE
+def test_what_developers_are_told_to_run_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    extras = re.findall(r"^(\w+) = \[", PYPROJECT.split("[project.optional-dependencies]")[1].split("\n[")[0], re.MULTILINE)
+    assert set(re.findall(r"\.\[(\w+)\]", text)) <= set(extras)
+    hooks = re.findall(r"- id: ([\w-]+)", HOOKS.read_text(encoding="utf-8"))
+    assert set(re.findall(r"--hook-stage manual ([\w-]+)", text)) <= set(hooks)
+    for path in re.findall(r"`((?:csrc|fastbp|tests|docs|bench)/[\w./]+)`", text):
+        assert (ROOT / path).exists(), path
+
+
+@HERE
+def test_no_document_or_configuration_names_a_host():
+    """Links are relative; whoever has a copy of the repository has all of it."""
+    files = [CI, WORKFLOW, HOOKS, *ROOT.glob("*.md"), *ROOT.glob("*.cff"), *(ROOT / ".github").rglob("*.*")]
+    assert len(files) > 8
+    for path in files:
+        assert "://" not in path.read_text(encoding="utf-8"), path.name
