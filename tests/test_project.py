@@ -68,7 +68,8 @@ def test_the_workflow_runs_what_ci_runs_on_every_python_there_is():
 @HERE
 def test_what_developers_are_told_to_run_is_there():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    extras = re.findall(r"^(\w+) = \[", PYPROJECT.split("[project.optional-dependencies]")[1].split("\n[")[0], re.MULTILINE)
+    table = PYPROJECT.split("[project.optional-dependencies]")[1].split("\n[")[0]
+    extras = re.findall(r"^(\w+) = \[", table, re.MULTILINE)
     assert set(re.findall(r"\.\[(\w+)\]", text)) <= set(extras)
     hooks = re.findall(r"- id: ([\w-]+)", HOOKS.read_text(encoding="utf-8"))
     assert set(re.findall(r"--hook-stage manual ([\w-]+)", text)) <= set(hooks)

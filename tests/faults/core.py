@@ -47,7 +47,8 @@ FAULTS = [
     ),
     Fault(
         "the shape of data is not looked at again", "fastbp/_core/plan.pyx",
-        "cnp.PyArray_NDIM(given) == 2 and cnp.PyArray_DIM(given, 1) == width and (", "cnp.PyArray_NDIM(given) == 2 and (",
+        "cnp.PyArray_NDIM(given) == 2 and cnp.PyArray_DIM(given, 1) == width and (",
+        "cnp.PyArray_NDIM(given) == 2 and (",
         (f"{CHANGED}::test_data_that_a_callback_resizes_are_refused",),
     ),
     Fault(
