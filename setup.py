@@ -21,8 +21,8 @@ from setuptools.errors import CompileError, LinkError
 
 MODULES = [
     "portable", "cpu", "teams", "memory", "random",
-    "plan", "dense", "rows", "maps", "updates", "pace", "executor",
-    "train", "stopping", "epochs", "ready", "many",
+    "executable", "gemm", "rows", "maps", "updates", "pace", "executor",
+    "calls", "stopping", "epochs", "fast_call", "side_by_side",
 ]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]

@@ -2,9 +2,9 @@
 
 Each is a shape somebody trains on a CPU: the classic digit networks, a middling and a wide classifier, the smallest
 network there is, SimpleChains.jl's matrix exponential, a table of numbers, a control policy, the value and gradient
-that an optimizer from another library asks for, a table as small as iris (with validation data too; in whole batches, as
-peers drop a rest), and a curve through a hundred points, which is no network. Inputs are synthetic (the arithmetic does not depend on their values),
-targets come from a fixed teacher, so that the loss has something to descend.
+that an optimizer from another library asks for, a table as small as iris (with validation data too; in whole batches,
+as peers drop a rest), and a curve through a hundred points, which is no network. Inputs are synthetic (the arithmetic
+does not depend on their values), targets come from a fixed teacher, so that the loss has something to descend.
 """
 from dataclasses import dataclass, replace
 

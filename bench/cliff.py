@@ -14,7 +14,7 @@ import numpy as np
 
 import fastbp as fb
 from bench import machine
-from fastbp import train
+from fastbp._training import network_fit
 
 WIDTHS = (8, 16, 24, 32, 45, 46, 64, 96, 128, 192, 256, 384, 512)
 BATCHES = (1, 4, 16, 64, 256, 1024, 4096)
@@ -34,7 +34,7 @@ def steps_for(net, X, Y, batch, threads):
 
 def seconds(net, X, Y, batch, steps, threads):
     begun = time.perf_counter()
-    train.run_steps(net, X, Y, fb.SGD(lr=1e-4), batch, steps, threads=threads)
+    network_fit.run_steps(net, X, Y, fb.SGD(lr=1e-4), batch, steps, threads=threads)
     return time.perf_counter() - begun
 
 

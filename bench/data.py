@@ -18,7 +18,7 @@ import fastbp as fb
 from bench import machine
 from bench.cases import CASES
 from bench.run import positive
-from fastbp import loop, train
+from fastbp._training import loop, network_fit
 
 SCALE = 1 / 127
 KINDS = ("float32", "uint8", "int8", "float16", "float64", "float32 map", "uint8 map")
@@ -55,7 +55,7 @@ def job(case, kind, X, y, folder, threads):
     scale = scale_of(kind)
     data = written(kind, X if scale != 1 else X * np.float32(SCALE), folder)
     net = fb.mlp(*case.widths, activation=case.activation, output=case.output, loss=case.loss, input_scale=scale)
-    return train.NetworkJob(net, data, y, None, None, case.batch, None, 0.0, threads)
+    return network_fit.NetworkJob(net, data, y, None, None, case.batch, None, 0.0, threads)
 
 
 def steps_a_second(work, lr, steps):

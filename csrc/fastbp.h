@@ -189,7 +189,7 @@ uint64_t fbp_threefry(uint64_t key, uint64_t counter);
 /* words (count) of the counters first, first + 1 ..., several at a time: a third of the time of one by one. */
 void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, ptrdiff_t count);
 
-/* Functions of doubles with the same bits on every machine (portable.c). Errors in units in the last place: tests/test_portable.py.
+/* Functions of doubles with the same bits on every machine (portable.c). Errors in units in the last place: tests/core/test_portable.py.
  * log(x), x >= 0, as the sum of what is returned and *low: to 2^-62 of its size; of 0 -infinity. */
 double fbp_log(double x, double *low);
 double fbp_power(double x, double y);                                   /* x^y, 0 <= x <= 1, y >= 0; 0^0 is 1 */

@@ -7,29 +7,29 @@ net.fit(X, y, epochs=30, batch_size=100, optimizer=fb.SGD(lr=3.0))
 net.predict(X)
 
 Modules that not every program needs are there as attributes too, imported when first used: fb.graph, fb.datasets,
-fb.files, fb.plot, fb.curve, fb.sklearn, fb.reference.
+fb.serialization, fb.plot, fb.curve, fb.sklearn, fb.reference.
 """
 
-import importlib
+import sys
 from typing import TYPE_CHECKING
 
-from . import check, losses, optimizers, schedules
+from . import _check, _moved, losses, optimizers, schedules
 from ._core import cpu
+from ._training.network_fit import batches
 from .callbacks import Callback, EarlyStopping, History, StopTraining
+from .ensemble import fit_many
 from .gradcheck import GradCheck, gradcheck
 from .layers import Dense, Dropout
-from .many import fit_many
 from .network import Sequential, load, mlp
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
-from .train import batches
 
 if TYPE_CHECKING:  # for editors; at run time __getattr__ imports them
     from . import curve as curve
     from . import datasets as datasets
-    from . import files as files
     from . import graph as graph
     from . import plot as plot
     from . import reference as reference
+    from . import serialization as serialization
     from . import sklearn as sklearn
 
 __version__ = "0.1.0"
@@ -59,20 +59,22 @@ __all__ = [
     "schedules",
 ]
 
-_MODULES = ("curve", "datasets", "files", "graph", "plot", "reference", "sklearn")
+_MODULES = ("curve", "datasets", "graph", "plot", "reference", "serialization", "sklearn")
+_moved.install()
 
 
 def __getattr__(name):
     """What was not imported at once (PEP 562). Raises ImportError naming the extra where a library is missing."""
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
+    if name in _MODULES or name in _moved.MOVED:
+        __import__(f"{__name__}.{name}")  # no frame of Python's comes between a warning and its line
+        return sys.modules[f"{__name__}.{name}"]
     if name.startswith("__"):  # Python asks for names of its own, such as __wrapped__, to see whether they are there
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import difflib  # only for somebody who has mistyped a name
 
     lower = {known.lower(): known for known in __dir__()}
     near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    hint = check.nearest(name, optimizer=optimizers.OPTIMIZERS, schedule=schedules.SCHEDULES)
+    hint = _check.nearest(name, optimizer=optimizers.OPTIMIZERS, schedule=schedules.SCHEDULES)
     if near and not hint:
         hint = f"did you mean {lower[near[0]]!r}? "
     # With a name and no object Python adds no second guess of its own.

@@ -16,11 +16,12 @@ from collections import deque
 
 import numpy as np
 
-from fastbp import check, text
+from fastbp import _check as check
+from fastbp._check import formatting
+from fastbp._check.logs import RESERVED, check_monitor, rises, settled
+from fastbp._check.logs import name as checked_name
 from fastbp._core import caller
 from fastbp._core.stopping import is_better
-from fastbp.logs import RESERVED, check_monitor, rises, settled
-from fastbp.logs import name as checked_name
 
 
 class StopTraining(Exception):
@@ -76,7 +77,7 @@ class History:
     def __repr__(self):
         last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.history.items())
         said = f"History({len(self.epoch)} epochs{': ' * bool(last)}{last}{', interrupted' * self.interrupted})"
-        return text.filled(said, then=" " * len("History("))
+        return formatting.filled(said, then=" " * len("History("))
 
 
 class Callback:

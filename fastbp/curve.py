@@ -15,10 +15,9 @@ import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 
 import fastbp as fb
-
-from . import check
-from . import graph as g
-from .quiet import quiet
+from fastbp import _check as check
+from fastbp import graph as g
+from fastbp._check.errstate import quiet
 
 LR, NUDGE = 0.01, 0.1
 OPTIMIZERS = {

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import check, text
-from .network import Sequential
-from .quiet import quiet
+from fastbp import _check as check
+from fastbp._check import formatting
+from fastbp._check.errstate import quiet
+from fastbp.network import Sequential
 
 STEP = 6e-6  # the cube root of float64's precision: rounding and truncation of the difference are balanced there
 
@@ -22,7 +23,7 @@ class GradCheck(NamedTuple):
     checked: int
 
     def __repr__(self):
-        return text.call("GradCheck", [f"{name}={value!r}" for name, value in self._asdict().items()])
+        return formatting.call("GradCheck", [f"{name}={value!r}" for name, value in self._asdict().items()])
 
 
 @quiet

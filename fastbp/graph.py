@@ -14,18 +14,20 @@ whether two names are of one node is asked with `is`. What is trained are the pa
 those behind `freeze`.
 """
 
-from . import check, leaves, losses
-from . import conditions as _conditions  # noqa: F401 -- operators of nodes
-from . import elementwise as _e
-from . import flat as _flat  # noqa: F401 -- how nodes are pickled
-from . import initializers as _initializers
-from . import powers as _powers  # noqa: F401 -- operators of nodes
-from . import products as _p
-from . import structure as _s
-from .compiled import Plan
-from .elementwise import clip, cos, equal, exp, log, maximum, minimum, sign, sin, sqrt, square, where
-from .node import Node, described, differentiate, node_of, ordered
-from .structure import logsumexp as _logsumexp
+from fastbp import _check as check
+from fastbp import initializers as _initializers
+from fastbp import losses
+from fastbp._ir import conditions as _conditions  # noqa: F401 -- operators of nodes
+from fastbp._ir import elementwise as _e
+from fastbp._ir import indexing as _s
+from fastbp._ir import leaves
+from fastbp._ir import nn as _p
+from fastbp._ir import pickling as _pickling  # noqa: F401 -- how nodes are pickled
+from fastbp._ir import powers as _powers  # noqa: F401 -- operators of nodes
+from fastbp._ir.elementwise import clip, cos, equal, exp, log, maximum, minimum, sign, sin, sqrt, square, where
+from fastbp._ir.indexing import logsumexp as _logsumexp
+from fastbp._ir.node import Node, described, differentiate, node_of, ordered
+from fastbp._models.expression import Plan
 
 __all__ = [
     "Node", "Plan", "abs", "binary_cross_entropy", "clip", "compile", "concat", "constant", "cos", "cross_entropy",
@@ -394,9 +396,9 @@ def draw(what, path=None, /, **inputs):
     constants bare numbers, operations boxes, the loss a double box. Raises ImportError without the package graphviz,
     RuntimeError for a path without the program dot.
     """
-    from . import picture  # graphviz is optional
+    from fastbp.plot import graph  # graphviz is optional
 
-    return picture.draw(_stepped(what, inputs), path)
+    return graph.draw(_stepped(what, inputs), path)
 
 
 def _stepped(what, inputs):

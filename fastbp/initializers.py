@@ -17,9 +17,9 @@ import math
 
 import numpy as np
 
-from fastbp import check
+from fastbp import _check as check
+from fastbp._check.errstate import quiet
 from fastbp._core import random
-from fastbp.quiet import quiet
 
 _VARIANCES = {
     "glorot": lambda inputs, units: 2.0 / (inputs + units),

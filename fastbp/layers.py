@@ -3,8 +3,10 @@
 
 import copy
 
-from fastbp import check, initializers, leaves, products
+from fastbp import _check as check
+from fastbp import initializers
 from fastbp._core import cpu, random
+from fastbp._ir import leaves, nn
 
 
 class Layer:
@@ -116,11 +118,11 @@ class Dense(Layer):
         """The layer applied to a node of an expression (batch, inputs); called twice, it shares its weights."""
         x = check.rows_of(x, self.inputs, f"layer {self!r}")
         if self._nodes is None:
-            before, depth = products.layer_before(x)
+            before, depth = nn.layer_before(x)
             made = {"layer": self, "penalty": (self.l1, self.l2), "before": before, "depth": depth}
             W = leaves.parameter((self.inputs, self.units), **made)
             self._nodes = (W, leaves.parameter((self.units,), layer=self))
-        return products.dense(x, *self._nodes, self.activation)
+        return nn.dense(x, *self._nodes, self.activation)
 
     def __repr__(self):
         text = f"Dense({self.inputs}, {self.units}, {self.activation!r}"
@@ -153,7 +155,7 @@ class Dropout(Layer):
     def __call__(self, x, number=0):
         """Dropout of a node of an expression; each call has masks of its own, those of `number` if they are free."""
         x = check.rows_of(x, None, f"layer {self!r}")
-        return products.dropout(x, self.rate, products.Mask(number)) if self.rate > 0 else x
+        return nn.dropout(x, self.rate, nn.Mask(number)) if self.rate > 0 else x
 
     def __repr__(self):
         return f"Dropout({self.rate})"

@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import ClassVar
 
-from fastbp import check
+from fastbp import _check as check
 
 
 @dataclass(frozen=True, repr=False)

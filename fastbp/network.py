@@ -5,13 +5,18 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from . import accuracy, check, counts, finite, loop, losses, memory, nets, per_example, plans, sources, text, train
-from ._core import cpu, random
-from ._core.ready import Alone
-from ._core.updates import penalty
-from .layers import Dense, Dropout, in_a_row, narrower
-from .layers import from_config as layer_from_config
-from .quiet import quiet
+from fastbp import _check as check
+from fastbp import losses
+from fastbp._check import allocation, formatting, input_arrays
+from fastbp._check.errstate import quiet
+from fastbp._compiler import plan_cache
+from fastbp._core import cpu, random
+from fastbp._core.fast_call import Alone
+from fastbp._core.updates import penalty
+from fastbp._models import network_programs, per_sample
+from fastbp._training import accuracy, counts, finite, loop, network_fit
+from fastbp.layers import Dense, Dropout, in_a_row, narrower
+from fastbp.layers import from_config as layer_from_config
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
 
@@ -68,7 +73,7 @@ class Sequential:
     def _allocate(self):
         self._size = size = sum(layer.size for layer in self.layers)
         self.params, self.grads = (
-            memory.zeros(size, self.dtype, lambda: "the network", lambda: narrower(self.layers)) for _ in range(2)
+            allocation.zeros(size, self.dtype, lambda: "the network", lambda: narrower(self.layers)) for _ in range(2)
         )
         begin = 0
         for layer in self.layers:
@@ -78,7 +83,7 @@ class Sequential:
             "another thread is training this network; wait for it, or give each thread a network of "
             "its own (copy.deepcopy(net))"
         )
-        self._plans = plans.Cache(self._make_plan)
+        self._plans = plan_cache.Cache(self._make_plan)
         self._last = self._kept = None  # the plan whose gradients stand in grads; what forward kept for backward
         self._ready_to_predict = []  # calls of predict, to be made again
         self._ready = None  # the last call of loss_and_grad, to be made again
@@ -251,10 +256,10 @@ class Sequential:
         n, kind = len(X), "predict" if targets is None else "evaluate"
         arrays = {"X": X, "Y": np.empty((n, self.units), self.dtype), "targets": targets, "weights": weights}
         options = {"labels": labels, "weighted": weights is not None, "question": question}
-        options["sources"] = sources.kinds(self.dtype, {"X": X})
+        options["sources"] = input_arrays.kinds(self.dtype, {"X": X})
         return arrays["Y"], [
             (self._plans.take(kind, batch, **options), arrays, first, steps, batch / n)
-            for batch, first, steps in plans.chunks(n, PREDICT_ROWS)
+            for batch, first, steps in plan_cache.chunks(n, PREDICT_ROWS)
         ]
 
     @quiet
@@ -295,7 +300,7 @@ class Sequential:
         arrays, options = self._samples(X, y, sample_weight)
         sizes = [part.size for layer in self.layers if layer.size for part in (layer.W, layer.b)]
         parts = pairwise([0, *accumulate(sizes)])
-        return per_example.gradients_of(self, len(arrays["X"]), arrays, parts, **options)
+        return per_sample.gradients_of(self, len(arrays["X"]), arrays, parts, **options)
 
     def per_example_grad_norms(self, X, y, sample_weight=None):
         """The Euclidean norm of each row of `per_example_grads`, (n,), without making the rows.
@@ -304,7 +309,7 @@ class Sequential:
         is 0, and where a penalty all but cancels a gradient the digits that cancel are lost.
         """
         arrays, options = self._samples(X, y, sample_weight)
-        return per_example.norms_of(self, len(arrays["X"]), arrays, **options)
+        return per_sample.norms_of(self, len(arrays["X"]), arrays, **options)
 
     def _samples(self, X, y, sample_weight):
         """({name: checked array}, options of the plan that reads them)."""
@@ -316,7 +321,7 @@ class Sequential:
 
     # ---- training --------------------------------------------------------------------------------------------------
 
-    fit = train.fit
+    fit = network_fit.fit
 
     # ---- files -----------------------------------------------------------------------------------------------------
 
@@ -327,10 +332,10 @@ class Sequential:
         data_spec is not of the schema, OSError where the file cannot be written; one already at `path` is then as it
         was.
         """
-        from . import files  # here: it imports safetensors
+        from fastbp import serialization  # here: it imports safetensors
 
         check.vectors(self, ())
-        files.write_network(self.config(), self.params, path, counts.counts_of(self))
+        serialization.write_network(self.config(), self.params, path, counts.counts_of(self))
 
     def config(self):
         """The architecture as a JSON-able dict: everything but the parameters' values."""
@@ -375,7 +380,7 @@ class Sequential:
 
     def __setstate__(self, state):
         self.__dict__.update(Sequential.from_config(state["config"]).__dict__)
-        self._plans = plans.Cache(self._make_plan)
+        self._plans = plan_cache.Cache(self._make_plan)
         self.params[:], self.grads[:] = state["params"], state["grads"]
         counts.go_on(self, state)
 
@@ -388,8 +393,8 @@ class Sequential:
 
     def _read(self, X):
         """(X as a plan reads it, what its plan must know of its dtype)."""
-        X = sources.rows(X, self.inputs, self.dtype, scale=self.input_scale)
-        return X, sources.kinds(self.dtype, {"X": X})
+        X = input_arrays.rows(X, self.inputs, self.dtype, scale=self.input_scale)
+        return X, input_arrays.kinds(self.dtype, {"X": X})
 
     def _repeatable(self, kinds):
         """Whether a call like this can be made again without this look at X: it is of the network's dtype and no scale
@@ -398,8 +403,8 @@ class Sequential:
 
     def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=(), question=None):
         check.vectors(self, ())
-        program = nets.program(self, kind, batch, gathered, labels, weighted, kinds, question)
-        return plans.Plan(self.params, self.grads, program, team)
+        program = network_programs.program(self, kind, batch, gathered, labels, weighted, kinds, question)
+        return plan_cache.Plan(self.params, self.grads, program, team)
 
     def _layer_of(self, vector):
         """The name of the first layer whose part of a (P,) vector has an element that is not finite."""
@@ -419,7 +424,7 @@ class Sequential:
 
     def __repr__(self):
         parts = [*map(repr, self.layers), f"loss={self.loss!r}", f"dtype={self.dtype.name!r}", f"seed={self.seed}"]
-        return text.call("Sequential", parts + [f"input_scale={self.input_scale!r}"] * (self.input_scale != 1))
+        return formatting.call("Sequential", parts + [f"input_scale={self.input_scale!r}"] * (self.input_scale != 1))
 
 
 def mlp(
@@ -462,9 +467,9 @@ def load(path):
     path: as for `save`. Of an open file exactly the network is read, from where it stands, so that several may follow
     each other.
     """
-    from . import files
+    from fastbp import serialization
 
-    net, params, trained = files.read_network(path, Sequential.from_config)
+    net, params, trained = serialization.read_network(path, Sequential.from_config)
     net.params[:] = params
     counts.go_on(net, trained)
     return net

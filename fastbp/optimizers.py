@@ -11,10 +11,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from fastbp import check, memory, schedules
+from fastbp import _check as check
+from fastbp import schedules
+from fastbp._check import allocation
+from fastbp._check.errstate import quiet
+from fastbp._check.logs import check_monitor
 from fastbp._core import cpu, portable
-from fastbp.logs import check_monitor
-from fastbp.quiet import quiet
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
 
@@ -125,7 +127,7 @@ class Optimizer:
 
     def _zeros(self, shape, dtype):
         """The memory of a state, or the MemoryError where there is no room for it."""
-        return memory.zeros(
+        return allocation.zeros(
             shape,
             dtype,
             lambda: f"the state of {type(self).__name__}",

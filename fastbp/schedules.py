@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from fastbp import check
+from fastbp import _check as check
+from fastbp._check.errstate import quiet
+from fastbp._check.logs import rises
 from fastbp._core import portable
-from fastbp.logs import rises
-from fastbp.quiet import quiet
 
 
 @dataclass

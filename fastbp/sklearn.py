@@ -17,10 +17,11 @@ try:
 except ImportError:
     raise ImportError('fastbp.sklearn needs scikit-learn 1.6 or newer; pip install "fastbp[sklearn]"') from None
 
-from fastbp import check, optimizers
+from fastbp import _check as check
+from fastbp import optimizers
+from fastbp._check.errstate import quiet
+from fastbp._training.splits import split_rows
 from fastbp.network import mlp
-from fastbp.quiet import quiet
-from fastbp.splits import split_rows
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 

@@ -1,6 +1,7 @@
-"""Expressions to test, one or more for each operation of fastbp.node.OPERATIONS: by broadcasting, axes and reader.
+"""Expressions to test, one or more for each operation of fastbp._ir.node.OPERATIONS: by broadcasting, axes and reader.
 
-A case is a function of the leaves below and gives a loss. tests/test_node.py sees to it that every operation has one.
+A case is a function of the leaves below and gives a loss. tests/ir/test_node.py sees to it that every operation has
+one.
 """
 
 from types import SimpleNamespace
@@ -45,7 +46,7 @@ def arrays(n=SEVERAL, seed=0):
 
 def needed(node, data):
     """The data of the inputs that a node needs."""
-    from fastbp.node import ordered
+    from fastbp._ir.node import ordered
 
     return {one.name: data[one.name] for one in ordered([node]) if one.op == "data"}
 

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from fastbp import graph as g
-from fastbp.node import ordered
+from fastbp._ir.node import ordered
 from fastbp.reference import value as v
 from fastbp.reference.value import Value, apply, number
 

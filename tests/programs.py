@@ -1,10 +1,11 @@
 """Programs of networks and of expressions, for tests that look at what a graph was compiled to."""
 
 import fastbp as fb
-from fastbp import lowering, nets
-from fastbp.elementwise import total_of
-from fastbp.node import constant, differentiate, ordered
-from fastbp.program import Data
+from fastbp._compiler import lowering
+from fastbp._compiler.program import Data
+from fastbp._ir.elementwise import total_of
+from fastbp._ir.node import constant, differentiate, ordered
+from fastbp._models import network_programs
 
 # a network for each regime: its widths, and rows of a batch
 NETWORKS = {
@@ -19,7 +20,7 @@ def of_network(widths, batch=64, kind="train", *, gathered=False, labels=False, 
                **options):
     """The Program of a network of these widths."""
     net = fb.mlp(*widths, seed=0, **{"activation": "tanh", **options})
-    return nets.program(net, kind, batch, gathered, labels, weighted, question=question)
+    return network_programs.program(net, kind, batch, gathered, labels, weighted, question=question)
 
 
 def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gathered=False, panel=16):
@@ -27,7 +28,7 @@ def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gath
     order = ordered([loss, *(results or {})])
     parameters = [node for node in order if node.op == "parameter"]
     gradients = differentiate(loss, constant(1.0), parameters, add=total_of) if learns else {}
-    offsets, size = nets.offsets(parameters)
+    offsets, size = network_programs.offsets(parameters)
     data = {node.name: Data(node.width, 4 if node.integer else itemsize, gathered) for node in order
             if node.op == "data"}
     return lowering.lower([], loss, gradients, batch=batch, itemsize=itemsize, data=data, panel=panel, offsets=offsets,

@@ -75,7 +75,7 @@ def test_peers_judge_the_same_rows_at_the_end_of_an_epoch(name):
     peer, net = with_validation(name, case), fastbp_fit.fastbp.network(case)
     X, y = case.held_data()
     assert X.shape == (50, 4) and y.shape == (50,)
-    peer.run(peer.multiple if name == "jax" else 4)
+    peer.run(peer.multiple if name == "jax" else case.epoch_steps)
     net.params[:] = parameters(name, peer)
     found = net.evaluate(X, y)
     validated = [np.asarray(value).ravel()[-1] for value in peer.validated]
@@ -83,7 +83,7 @@ def test_peers_judge_the_same_rows_at_the_end_of_an_epoch(name):
     if name == "numpy":
         np.testing.assert_array_equal(peer.best, peer.params)
         peer.least, before = -1.0, peer.best.copy()
-        peer.run(4)
+        peer.run(case.epoch_steps)
         np.testing.assert_array_equal(peer.best, before)
 
 

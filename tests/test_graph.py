@@ -16,10 +16,11 @@ def test_the_public_names():
     for name in g.__all__:
         assert hasattr(g, name)
         assert inspect.getdoc(getattr(g, name)), name
-    from fastbp import losses, products
+    from fastbp import losses
+    from fastbp._ir import nn
 
     assert set(losses.LOSSES) <= set(g.__all__)
-    assert set(products.activations()) - {"linear", "exponential"} <= set(g.__all__)
+    assert set(nn.activations()) - {"linear", "exponential"} <= set(g.__all__)
 
 
 def test_the_example_of_the_module():

@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from fastbp import check, initializers, layers
+from fastbp import _check as check
+from fastbp import initializers, layers
 from fastbp._core import cpu, random
 from fastbp.layers import Dense, Dropout
 

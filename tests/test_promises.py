@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import regimes, train
+from fastbp._compiler import partitioning
 from fastbp._core import cpu
+from fastbp._training import network_fit
 
 # one network for each regime: (widths, rows, batch)
 REGIMES = {
@@ -43,7 +44,7 @@ def digest(net):
 def test_the_regimes_are_what_they_are_called(regime):
     widths, _, batch = REGIMES[regime]
     size = sum(a * b for a, b in pairwise(widths))
-    chosen = regimes.choose(batch, list(pairwise(widths)), 0, size, 4, first=widths[:2])
+    chosen = partitioning.choose(batch, list(pairwise(widths)), 0, size, 4, first=widths[:2])
     assert chosen.tiles == (regime in ("shares", "tiles"))
     assert chosen.shares == (4 if regime == "shares" else 0)
     assert (chosen.slice_rows == batch) == (regime == "tiny")
@@ -160,11 +161,11 @@ def test_rows_in_any_order_that_are_more_than_one_sweep_of_a_product(isa, thread
 def test_value_and_gradient_of_batch_after_batch(regime, threads):
     """Steps without an update: each begins with what an update would have begun."""
     net, X, y, batch = made(regime)
-    losses = train.run_steps(net, X, y, None, batch, 4, seed=7)
+    losses = network_fit.run_steps(net, X, y, None, batch, 4, seed=7)
     batches = [pair for epoch in (7, 8, 9) for pair in fb.batches(X, y, batch, seed=epoch) if len(pair[0]) == batch]
     expected = [(net.loss_and_grad(xb, yb), net.grads.tobytes()) for xb, yb in batches[:4]]
     assert losses.tolist() == [loss for loss, _ in expected]
-    train.run_steps(net, X, y, None, batch, 4, seed=7)
+    network_fit.run_steps(net, X, y, None, batch, 4, seed=7)
     assert net.grads.tobytes() == expected[-1][1]
 
 
@@ -178,7 +179,8 @@ def test_fit_in_two_calls_equals_one(dtype):
     assert digest(once) == digest(twice)
 
 
-# ---- 3 is tests/test_kernels.py, test_kernel_gradients.py and test_agreement.py; here: every gradient of the engine
+# ---- 3 is tests/csrc/test_kernels.py, test_kernel_gradients.py and test_agreement.py; here: every gradient of the
+# engine
 
 
 @pytest.mark.smoke
@@ -246,7 +248,8 @@ def test_rounding_mode_is_as_it_was():
     assert libm.fegetround() == before
 
 
-# ---- 5: wrong input changes nothing (what is refused, and how, is in tests/test_check.py and test_bad_input.py) ----
+# ---- 5: wrong input changes nothing (what is refused, and how, is in tests/check/test_check.py and test_bad_input.py)
+# ----
 
 
 # ---- 6: numbers that stop being finite -----------------------------------------------------------------------------
@@ -259,7 +262,7 @@ def test_a_loss_that_stops_being_finite_stops_training(dtype, threads, regime):
     expected, *_ = made(regime, dtype, **options)
     y = np.eye(net.units)[y]
     X = X.astype(dtype)
-    order = fb.train.epoch_order(len(X), batch, True, net.seed + 1)
+    order = fb._training.network_fit.epoch_order(len(X), batch, True, net.seed + 1)
     row = order[min(len(X) - 1, 2 * batch)]  # in the third step of the second epoch
     steps = -(-len(X) // batch) + 2
 
@@ -300,7 +303,8 @@ def test_a_step_by_hand_refuses_a_gradient_that_is_not_finite(dtype):
     assert (net.params == before).all()
 
 
-# ---- 7: forks; the number of threads is in tests/test_cpu.py -------------------------------------------------------
+# ---- 7: forks; the number of threads is in tests/core/test_cpu.py
+# -------------------------------------------------------
 
 FORK = """
 import os, sys, hashlib, numpy as np, fastbp as fb

@@ -11,7 +11,7 @@ import pytest
 
 import fastbp as fb
 
-LATE = ("curve", "datasets", "files", "graph", "plot", "reference", "sklearn")
+LATE = ("curve", "datasets", "graph", "plot", "reference", "serialization", "sklearn")
 
 
 def python(program):

@@ -5,7 +5,8 @@ be followed with a calculator: each is exact and then written with 6 digits, so 
 may differ by one in the last. s is the sigmoid, s(z) = 1 / (1 + exp(-z)), and its slope is s'(z) = a (1 - a). A name's
 number is its layer: W1[k][j] is the weight from input k to hidden neuron j, W2[j][0] from there to the output.
 
-docs/worked_example.md tells the same story with the same lines; tests/test_reference.py works every line out again.
+docs/worked_example.md tells the same story with the same lines; tests/reference/test_reference.py works every line out
+again.
 """
 
 INPUTS = [[1.0, 0.0, 2.0], [1.0, 1.0, -1.0]]    # two examples of three numbers

@@ -2,8 +2,8 @@
 fastbp_fit.py is `fit` itself."""
 import fastbp as fb
 from fastbp import graph as g
-from fastbp import loop, train
-from fastbp.expression_fit import Job
+from fastbp._training import loop, network_fit
+from fastbp._training.expression_fit import ExpressionJob
 
 NAME, VERSION = "fastbp", fb.__version__
 
@@ -41,7 +41,7 @@ class Contender:
 
     def run(self, steps):
         self.calls += 1
-        train.run_steps(self.net, self.X, self.y, self.optimizer, self.case.batch, steps, seed=self.calls,
+        network_fit.run_steps(self.net, self.X, self.y, self.optimizer, self.case.batch, steps, seed=self.calls,
                         threads=self.threads)
 
     def loss(self):
@@ -56,7 +56,7 @@ class Curve:
 
     def __init__(self, case, X, y, threads=1):
         self.case, self.data, self.plan, self.optimizer = case, {"x": X, "y": y}, curve(case), optimizer(case)
-        self.job = Job(self.plan, self.data, case.batch, None, 0.0, threads)
+        self.job = ExpressionJob(self.plan, self.data, case.batch, None, 0.0, threads)
 
     def run(self, steps):
         loop.run_steps(self.job, self.optimizer, steps)

@@ -2,8 +2,8 @@
 import fastbp as fb
 from bench.peers import fastbp
 from fastbp import graph as g
-from fastbp import loop
-from fastbp.expression_fit import Job
+from fastbp._training import loop
+from fastbp._training.expression_fit import ExpressionJob
 
 NAME, VERSION = "fastbp_expression", fb.__version__
 
@@ -15,7 +15,7 @@ class Contender(fastbp.Contender):
         super().__init__(case, X, y, threads)
         x, target = g.input("x", case.widths[0]), self.target()
         self.plan = g.compile(self.loss_node(self.net(x), target))
-        self.job = Job(self.plan, {"x": X, "y": y}, case.batch, None, 0.0, threads)
+        self.job = ExpressionJob(self.plan, {"x": X, "y": y}, case.batch, None, 0.0, threads)
 
     def target(self):
         return g.input("y", integer=True) if self.case.classes else g.input("y", self.case.widths[-1])

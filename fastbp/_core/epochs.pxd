@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.executor cimport Call
 from fastbp._core.program cimport Program
 from fastbp._core.stopping cimport Watch
-from fastbp._core.train cimport State
+from fastbp._core.calls cimport State
 from fastbp._core.updates cimport Penalty
 
 cdef enum:

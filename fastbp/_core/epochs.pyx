@@ -10,10 +10,10 @@ from cpython.object cimport PyObject_GenericSetAttr
 cimport numpy as cnp
 from fastbp._core cimport cpu, teams
 from fastbp._core.executor cimport Call, run_call
-from fastbp._core.plan cimport Plan
+from fastbp._core.executable cimport Plan
 from fastbp._core.random cimport permute
 from fastbp._core.stopping cimport Watch, is_over
-from fastbp._core.train cimport State, check_rights, count, prepare
+from fastbp._core.calls cimport State, check_rights, count, prepare
 from fastbp._core.updates cimport Penalty, penalties_of
 
 import math

@@ -8,7 +8,7 @@ from libc.math cimport isfinite
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from fastbp._core cimport cpu, pace as paces, teams, updates
-from fastbp._core.dense cimport pack_rows
+from fastbp._core.gemm cimport pack_rows
 from fastbp._core.kernels cimport (H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_LR,
                                    H_SCALE, fbp_ahead, get_real)
 from fastbp._core.portable cimport power_of_log

@@ -2,7 +2,7 @@
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
-from fastbp._core.dense cimport pack_rows
+from fastbp._core.gemm cimport pack_rows
 from fastbp._core.kernels cimport real
 from fastbp._core.program cimport Place, Program, Task
 

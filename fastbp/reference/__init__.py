@@ -2,6 +2,6 @@
 
 Nothing in fastbp imports this package; the tests and the benchmarks compare the compiled code with it.
 """
-from .value import Value, dense, logsumexp, max_, mean, show, softmax, sum_, where
+from fastbp.reference.value import Value, dense, logsumexp, max_, mean, show, softmax, sum_, where
 
 __all__ = ["Value", "dense", "logsumexp", "max_", "mean", "show", "softmax", "sum_", "where"]

@@ -15,7 +15,7 @@ little code it takes.
 import math
 from itertools import count
 
-from .operations import OPERATIONS
+from fastbp.reference.operations import OPERATIONS
 
 
 def number(x):

@@ -2,7 +2,7 @@
 
 from tests.faults import Fault
 
-EPOCHS = "tests/test_epochs.py"
+EPOCHS = "tests/training/test_epochs.py"
 CORE, STOPPING = "fastbp/_core/epochs.pyx", "fastbp/_core/stopping.pyx"
 
 FAULTS = [
@@ -54,7 +54,7 @@ FAULTS = [
         file=CORE,
         old="loss + penalties_of(c.params, c.item, c.penalties, c.n_penalties)",
         new="loss",
-        red=("tests/test_train.py::test_the_loss_of_the_validation_data_has_the_penalties",),
+        red=("tests/training/test_network_fit.py::test_the_loss_of_the_validation_data_has_the_penalties",),
     ),
     Fault(
         what="an epoch that two calls share forgets the losses of the first",
@@ -65,14 +65,14 @@ FAULTS = [
     ),
     Fault(
         what="Ctrl-C keeps the last call's epochs from the History",
-        file="fastbp/loop.py",
+        file="fastbp/_training/loop.py",
         old="            lambda: job.catch_up(history),\n",
         new="",
         red=(f"{EPOCHS}::test_ctrl_c_amid_many_epochs_leaves_none_out",),
     ),
     Fault(
         what="a plateau does not hear of the epoch that Ctrl-C came after",
-        file="fastbp/job.py",
+        file="fastbp/_training/job.py",
         old="                    self.optimizer.observe(logs)\n                elif",
         new="                    pass\n                elif",
         red=(f"{EPOCHS}::test_who_goes_on_after_ctrl_c_has_the_bits_of_one_that_was_not_interrupted",),
@@ -86,7 +86,7 @@ FAULTS = [
     ),
     Fault(
         what="a look at a loss that stands still reads all epochs",
-        file="fastbp/hints.py",
+        file="fastbp/_training/hints.py",
         old="        if look > known:\n",
         new="        if losses[look // 2 : look]:\n",
         red=(f"{EPOCHS}::test_many_looks_at_many_epochs_cost_no_more_than_the_first",),
@@ -100,7 +100,7 @@ FAULTS = [
     ),
     Fault(
         what="metrics are asked for one epoch of many",
-        file="fastbp/train.py",
+        file="fastbp/_training/network_fit.py",
         old="return super().runs_on() and not self.metrics.names",
         new="return super().runs_on()",
         red=(f"{EPOCHS}::test_what_python_is_to_see_comes_back_after_each_epoch",),

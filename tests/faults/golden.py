@@ -5,7 +5,7 @@ from tests.faults import Fault
 FAULTS = [
     Fault(
         what="a step is cut into slices of half the work",
-        file="fastbp/regimes.py",
+        file="fastbp/_compiler/partitioning.py",
         old="SLICE_WORK = 6.5e5",
         new="SLICE_WORK = 3.25e5",
         red=("tests/golden/test_golden.py::test_bits",),
@@ -19,14 +19,14 @@ FAULTS = [
     ),
     Fault(
         what="a model's file is read without the epochs that it was trained for",
-        file="fastbp/counts.py",
+        file="fastbp/_training/counts.py",
         old='counts.get("epochs", 0)',
         new="0",
         red=("tests/golden/test_golden.py::test_bits",),
     ),
     Fault(
         what="the rows that a table's model is asked for are not scaled",
-        file="fastbp/cli_predict.py",
+        file="fastbp/cli/predict.py",
         old="return (raw - mean) / scale",
         new="return raw - mean",
         red=("tests/golden/test_golden.py::test_the_model_of_a_table_says_what_it_said",),

@@ -2,7 +2,7 @@
 
 from tests.faults import Fault
 
-PORTABLE = "tests/test_portable.py::"
+PORTABLE = "tests/core/test_portable.py::"
 
 FAULTS = [
     Fault(
@@ -13,7 +13,10 @@ FAULTS = [
             "    radius, angle = uniform((2, count), key)\n"
             "    return (np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2.0 * np.pi * angle)).reshape(shape)\n"
         ),
-        red=(PORTABLE + "test_bits_of_many_numbers", "tests/test_random.py::test_stream_version_2_gives_these_numbers"),
+        red=(
+            PORTABLE + "test_bits_of_many_numbers",
+            "tests/core/test_random.py::test_stream_version_2_gives_these_numbers",
+        ),
     ),
     Fault(
         what="the far tail's quotient at the wrong place",
@@ -57,7 +60,7 @@ FAULTS = [
         new='    return ("he_normal" if activation == "relu" else math.sqrt(1.5 / inputs)), "zeros"\n',
         red=(
             "tests/test_initializers.py::test_default_of_a_layer",
-            "tests/test_numerics.py::test_default_initial_values_are_those_of_the_page",
+            "tests/docs/test_numerics.py::test_default_initial_values_are_those_of_the_page",
         ),
     ),
     Fault(
@@ -75,7 +78,7 @@ FAULTS = [
         red=(
             "tests/test_initializers.py::test_default_of_a_layer",
             "tests/test_initializers.py::test_signals_reach_the_end_of_a_deep_network",
-            "tests/test_numerics.py::test_default_initial_values_are_those_of_the_page",
+            "tests/docs/test_numerics.py::test_default_initial_values_are_those_of_the_page",
         ),
     ),
     Fault(
@@ -97,7 +100,7 @@ FAULTS = [
     ),
     Fault(
         what="no layer of an expression knows how deep it lies",
-        file="fastbp/products.py",
+        file="fastbp/_ir/nn.py",
         old='1 + z.inputs[1].attributes.get("depth", 0)',
         new="1",
         red=("tests/test_initializers.py::test_default_initial_values_follow_what_is_before",),
@@ -111,7 +114,7 @@ FAULTS = [
     ),
     Fault(
         what="a layer of an expression does not look through dropout",
-        file="fastbp/products.py",
+        file="fastbp/_ir/nn.py",
         old='    while x.op == "dropout":\n        x = x.inputs[0]\n    z, name',
         new="    z, name",
         red=("tests/test_initializers.py::test_default_initial_values_follow_what_is_before",),

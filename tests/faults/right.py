@@ -2,7 +2,7 @@
 
 from tests.faults import Fault
 
-RIGHT, ACCURACY = "tests/test_right.py", "tests/test_accuracy.py"
+RIGHT, ACCURACY = "tests/core/test_right.py", "tests/training/test_accuracy.py"
 
 FAULTS = [
     Fault(
@@ -14,7 +14,7 @@ FAULTS = [
     ),
     Fault(
         what="answers are counted after the loss, whose gradient then needs another place",
-        file="fastbp/lowering.py",
+        file="fastbp/_compiler/lowering.py",
         old="for node in (right, loss) if",
         new="for node in (loss, right) if",
         red=(f"{RIGHT}::test_counting_is_one_operation_more_and_nothing_else",),
@@ -29,14 +29,14 @@ FAULTS = [
     ),
     Fault(
         what="more room than there are steps is taken for room for each",
-        file="fastbp/_core/train.pyx",
+        file="fastbp/_core/calls.pyx",
         old="rights.shape[0] != steps",
         new="rights.shape[0] < steps",
         red=(f"{RIGHT}::test_a_place_for_counts_that_does_not_fit_is_refused",),
     ),
     Fault(
         what="a plan for another question is taken for the same",
-        file="fastbp/plans.py",
+        file="fastbp/_compiler/plan_cache.py",
         old="threads or cpu.threads(), sources, question, cpu.selected()",
         new="threads or cpu.threads(), sources, cpu.selected()",
         red=(f"{ACCURACY}::test_each_question_has_a_plan_of_its_own",),
@@ -50,7 +50,7 @@ FAULTS = [
     ),
     Fault(
         what="a row that misses some of its targets counts",
-        file="fastbp/accuracy.py",
+        file="fastbp/_training/accuracy.py",
         old='there = check.complete_rows(targets) if question == "class" else ~np.isnan(targets)',
         new='there = (~np.isnan(targets)).any(axis=1) if question == "class" else ~np.isnan(targets)',
         red=(f"{ACCURACY}::test_what_misses_its_target_does_not_count",),

@@ -4,8 +4,8 @@ from . import Fault
 
 TEAMS, CPU, THREADS = "fastbp/_core/teams.pyx", "fastbp/_core/cpu.pyx", "fastbp/_core/threads.py"
 QUEUE, PACE = "csrc/queue.c", "fastbp/_core/pace.pyx"
-OF_TEAMS = "tests/test_teams.py::test_"
-STORY = "tests/test_quiet.py::test_the_callers_error_state_changes_nothing"
+OF_TEAMS = "tests/core/test_teams.py::test_"
+STORY = "tests/check/test_errstate.py::test_the_callers_error_state_changes_nothing"
 
 FAULTS = [
     Fault(
@@ -41,42 +41,42 @@ FAULTS = [
         file=QUEUE,
         old="        if (open & CLOSED || member >= team) {\n",
         new="        if (open & CLOSED) {\n",
-        red=("tests/test_queue.py::test_a_job_of_fewer_threads_is_nobody_elses",),
+        red=("tests/csrc/test_queue.py::test_a_job_of_fewer_threads_is_nobody_elses",),
     ),
     Fault(
         what="a lane that was not used for long seems to be of a later phase",
         file=QUEUE,
         old="    keep_lanes_young(queue);\n",
         new="",
-        red=("tests/test_queue.py::test_phases_go_on_where_their_numbers_come_round",),
+        red=("tests/csrc/test_queue.py::test_phases_go_on_where_their_numbers_come_round",),
     ),
     Fault(
         what="a thread wakes for no job that was posted while it fell asleep",
         file=QUEUE,
         old="    if (bits) wakes(&queue->posted, bits);\n",
         new="",
-        red=("tests/test_queue.py::test_a_job_of_fewer_threads_is_nobody_elses",),
+        red=("tests/csrc/test_queue.py::test_a_job_of_fewer_threads_is_nobody_elses",),
     ),
     Fault(
         what="a caller that is put aside is a reason for a team",
         file=PACE,
         old="(min(seconds / steps, 2 * usual) - usual)",
         new="(seconds / steps - usual)",
-        red=("tests/test_pace.py::test_a_caller_that_is_put_aside_is_no_reason_for_a_team",),
+        red=("tests/core/test_pace.py::test_a_caller_that_is_put_aside_is_no_reason_for_a_team",),
     ),
     Fault(
         what="a trial in which the process was stopped is paid for by hours",
         file=PACE,
         old="min(max(0, pace.measured - fair), 2 * fair)",
         new="max(0, pace.measured - fair)",
-        red=("tests/test_pace.py::test_a_pause_is_no_reason_for_long",),
+        red=("tests/core/test_pace.py::test_a_pause_is_no_reason_for_long",),
     ),
     Fault(
         what="a team that has become slow keeps its long stretch",
         file=PACE,
         old="cdef double TEAMS = 5e-4 ",
         new="cdef double TEAMS = 4e-3 ",
-        red=("tests/test_pace.py::test_a_team_a_hundred_times_slower_is_left_at_once",),
+        red=("tests/core/test_pace.py::test_a_team_a_hundred_times_slower_is_left_at_once",),
     ),
     Fault(
         what="the team stays where its first caller was bound to",
@@ -90,11 +90,11 @@ FAULTS = [
         file=PACE,
         old="min(2 * pace.wait, SELDOM)",
         new="AGAIN",
-        red=("tests/test_pace.py::test_a_team_that_disappoints_is_tried_more_seldom",),
+        red=("tests/core/test_pace.py::test_a_team_that_disappoints_is_tried_more_seldom",),
     ),
     Fault(
         what="a network stays locked in the child by a thread that is not there",
-        file="fastbp/_core/ready.pyx",
+        file="fastbp/_core/fast_call.pyx",
         old="return owner != process and fastbp_replace",
         new="return owner == 0 and fastbp_replace",
         red=(OF_TEAMS + "a_fork_while_another_thread_trains",),
@@ -143,31 +143,31 @@ FAULTS = [
     ),
     Fault(
         what="a number of threads that the core cannot be told is handed to it",
-        file="fastbp/check/numbers.py",
+        file="fastbp/_check/numbers.py",
         old='min(integer("threads", value, minimum=1), cpu.MOST_THREADS)',
         new='integer("threads", value, minimum=1)',
-        red=("tests/test_cpu.py::test_calls_with_as_many_threads_as_nobody_has",),
+        red=("tests/core/test_cpu.py::test_calls_with_as_many_threads_as_nobody_has",),
     ),
     Fault(
         what="set_threads takes what the core cannot be told",
         file=THREADS,
         old="    return min(count, MOST)",
         new="    return count",
-        red=("tests/test_cpu.py::test_calls_with_as_many_threads_as_nobody_has",),
+        red=("tests/core/test_cpu.py::test_calls_with_as_many_threads_as_nobody_has",),
     ),
     Fault(
         what="OMP_NUM_THREADS is taken though its list is broken",
         file=THREADS,
         old="return counts[0] if all(1 <= count < MOST for count in counts) else None",
         new="return counts[0]",
-        red=("tests/test_cpu.py::test_nonsense_in_openmps_variable_is_ignored_with_a_warning",),
+        red=("tests/core/test_cpu.py::test_nonsense_in_openmps_variable_is_ignored_with_a_warning",),
     ),
     Fault(
         what="the warning comes each time",
         file=THREADS,
         old="    _warned.add(what)\n",
         new="",
-        red=("tests/test_cpu.py::test_nonsense_in_openmps_variable_is_ignored_with_a_warning",),
+        red=("tests/core/test_cpu.py::test_nonsense_in_openmps_variable_is_ignored_with_a_warning",),
     ),
     Fault(
         what="the warning points into fastbp",
@@ -181,39 +181,39 @@ FAULTS = [
         file="fastbp/_core/__init__.py",
         old='in ("fastbp", "fastbp.exe")',
         new='in ("fastbp.exe",)',
-        red=("tests/test_cli.py::test_an_error_of_the_environment_is_one_line",),
+        red=("tests/cli/test_command.py::test_an_error_of_the_environment_is_one_line",),
     ),
     Fault(
         what="every import ends the process",
         file="fastbp/_core/__init__.py",
         old=' and _is_the_command()',
         new="",
-        red=("tests/test_cli.py::test_an_error_of_the_environment_is_one_line",),
+        red=("tests/cli/test_command.py::test_an_error_of_the_environment_is_one_line",),
     ),
     Fault(
         what="CPUs are counted by the affinity of a thread that OpenMP has bound",
         file=CPU,
         old="return set().union(*_places()) or _threads.affinity()",
         new="return _threads.affinity()",
-        red=("tests/test_cpu.py::test_cpus_are_counted_though_openmp_binds_this_thread",),
+        red=("tests/core/test_cpu.py::test_cpus_are_counted_though_openmp_binds_this_thread",),
     ),
     Fault(
         what="OpenMP is asked for threads in places without a CPU",
         file=CPU,
         old="len(_allowed()), _unusable)",
         new="len(_allowed()), \"\")",
-        red=("tests/test_cpu.py::test_places_without_a_cpu",),
+        red=("tests/core/test_cpu.py::test_places_without_a_cpu",),
     ),
     Fault(
         what="NumPy's arithmetic is the caller's",
-        file="fastbp/quiet.py",
+        file="fastbp/_check/errstate.py",
         old='with np.errstate(all="ignore"):',
         new="with np.errstate():",
-        red=(STORY, "tests/test_quiet.py::test_schedules_in_the_callers_error_state"),
+        red=(STORY, "tests/check/test_errstate.py::test_schedules_in_the_callers_error_state"),
     ),
     Fault(
         what="the product of two weights underflows in the caller's error state",
-        file="fastbp/check/targets.py",
+        file="fastbp/_check/targets.py",
         old="@quiet\ndef _product",
         new="def _product",
         red=(STORY,),
@@ -223,11 +223,11 @@ FAULTS = [
         file="fastbp/schedules.py",
         old="    def rates(self, t):\n        return self._risen",
         new="    @quiet\n    def rates(self, t):\n        return self._risen",
-        red=("tests/test_quiet.py::test_functions_of_the_user_see_their_own_error_state",),
+        red=("tests/check/test_errstate.py::test_functions_of_the_user_see_their_own_error_state",),
     ),
     Fault(
         what="a constant's reciprocal underflows in the caller's error state",
-        file="fastbp/elementwise.py",
+        file="fastbp/_ir/elementwise.py",
         old="@quiet\ndef divide",
         new="def divide",
         red=(STORY,),
@@ -245,6 +245,6 @@ FAULTS = [
         file="fastbp/_core/__init__.py",
         old="    with threads.only_what_openmp_understands():\n        from . import cpu\n",
         new="    from . import cpu\n",
-        red=("tests/test_cpu.py::test_what_openmp_does_not_understand_is_kept_from_it",),
+        red=("tests/core/test_cpu.py::test_what_openmp_does_not_understand_is_kept_from_it",),
     ),
 ]

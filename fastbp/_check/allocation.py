@@ -1,0 +1,25 @@
+"""Memory for vectors of parameters, or an error that says how much is asked for and what to do about it."""
+
+import math
+
+import numpy as np
+
+from fastbp._core.memory import aligned_zeros
+
+
+def zeros(shape, dtype, what, remedy):
+    """np.zeros of this shape (an int or a tuple), from the begin of a cache line on.
+
+    Raises MemoryError where there is no room for it, naming `what` it is for and its size. `what` and `remedy` are
+    functions that give text, called only then.
+    """
+    try:
+        return aligned_zeros(shape, dtype)
+    except (MemoryError, ValueError, OverflowError):        # NumPy: too much, too many, more than an int can say
+        count = math.prod(shape) if isinstance(shape, tuple) else shape
+        size = count * np.dtype(dtype).itemsize
+        unit = min(int(math.log(size, 1024)), 8)
+        raise MemoryError(
+            f"{what()} needs {size / 1024**unit:.3g} {('bytes', *(f'{c}iB' for c in 'KMGTPEZY'))[unit]} for {count:,} "
+            f"numbers of {np.dtype(dtype)}, expected no more than this machine can give; {remedy()}"
+        ) from None

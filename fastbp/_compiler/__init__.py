@@ -1,0 +1,1 @@
+"""The compiler: a graph becomes a program, and is found again."""

@@ -1,0 +1,156 @@
+"""Compiled plans by use and batch size: made when first needed, and found again."""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from fastbp._check.errstate import quiet
+from fastbp._compiler import lowering
+from fastbp._core import calls as core
+from fastbp._core import cpu
+from fastbp._core.executable import Plan as Compiled
+from fastbp._core.fast_call import MOST_ARRAYS, Ready
+
+MOST = 64  # plans kept for a network; a loop over ever new batch sizes does not fill the memory
+
+
+def chunks(n, most):
+    """n rows as (batch, first row, steps): as many whole batches of `most` as there are, then the rest."""
+    whole, rest = divmod(n, most)
+    if whole:
+        yield most, 0, whole
+    if rest:
+        yield rest, n - rest, 1
+
+
+# (first operation, last one, whether gradients are made) of a part of a plan, from where backward begins
+_PARTS = {
+    "forward": lambda forward: (0, forward, False),
+    "backward": lambda forward: (forward, -1, True),
+    "gradients": lambda forward: (0, -1, True),
+    "outputs": lambda forward: (0, -1, False),
+}
+
+
+class Plan:
+    """A compiled plan and the names of its arrays. compiled: the core's plan; forward: the operations before backward;
+    batch: rows of a step; grads: the vector that gradients are written to; fixed: {name: the plan's own array} of
+    fixed values that are given or wanted; key: of a Cache, what it was made for."""
+
+    __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads", "key", "widths")
+
+    @quiet
+    def __init__(self, params, grads, program, team):
+        self.batch, self.forward, self.grads = program.batch, program.forward, grads
+        self.compiled = Compiled(params, grads, program, cpu.capped(min(team, program.most_threads)))
+        self.data, self.fixed, self.widths = {}, {}, {}
+        for name, index in program.data.items():
+            if program.values[index].mode in ("direct", "ordered"):
+                self.data[name] = index
+                self.widths[name] = program.values[index].width
+            else:
+                self.fixed[name] = self.compiled.fixed_array(index, program)
+
+    def run(self, part, arrays, *, dropout=(0, 0), model=None, first=0, steps=1, rights=None):
+        """Runs a part of the plan on consecutive batches, without an update; returns the losses, float64 (steps,).
+
+        part: "forward", "backward", "gradients" (both, and what they are for) or "outputs" (forward, and the loss if
+        there is one). arrays: {name: array}, whatever the names. dropout: (key, steps that drew masks before); model:
+        instead, the network or expression whose next masks they are, which counts them. first: the first batch's row
+        in the arrays. rights: float64 (steps,) to fill with how many answers of each batch are right, where the plan
+        was made for a question; or None.
+        """
+        begin, end, learns = _PARTS[part](self.forward)
+        losses = np.empty(steps)
+        if model is not None:
+            dropout = model._dropout_key, model._draws
+        arrays, team = self.arrays(arrays), cpu.threads()
+        core.run(self.compiled, arrays, begin, end, learns, first, losses, dropout, team, model, rights)
+        return losses
+
+    def ready(self, names, part, *, limits=None, scanned=()):
+        """A Ready of one pass over the arrays of these names, in this order, for who has the plan to himself.
+
+        limits: {name: how many integers there are} of the integer arrays; scanned: names that NaN is looked for in.
+        None for more arrays than a Ready has room for.
+        """
+        if len(names) > MOST_ARRAYS:
+            return None
+        limits = limits or {}
+        specs = [(self.data[name], self.widths[name], limits.get(name, 0), name in scanned) for name in names]
+        return Ready(self.compiled, names, specs, _PARTS[part](self.forward), cpu.threads(), self)
+
+    def arrays(self, given):
+        """[(value, array), ...] for the core, of the arrays in {name: array} that this plan reads or writes."""
+        return [(self.data[name], array) for name, array in given.items() if name in self.data]
+
+
+@quiet
+def lowered(forward, loss, gradients, dtype, **options):
+    """fastbp._compiler.lowering.lower for the ISA in use and np.dtype `dtype`."""
+    return lowering.lower(
+        forward,
+        loss,
+        gradients,
+        itemsize=dtype.itemsize,
+        panel=cpu.tile(cpu.selected(), dtype.name)[2],
+        **options,
+    )
+
+
+class Cache:
+    """The plans of a network or an expression.
+
+    make: (kind, batch, gathered, labels, weighted, threads, sources, question) -> Plan; the kinds are the maker's,
+    sources what fastbp._check.input_arrays.kinds says of the data, question what right answers the plan counts, or
+    None.
+    """
+
+    def __init__(self, make):
+        self.make = make
+        self.plans = {}
+        self.idle = {}
+
+    def get(
+        self, kind, batch, *, gathered=False, labels=False, weighted=False, sources=(), question=None, threads=None
+    ):
+        """The plan of a use and a batch size; the caller is the only one to use it."""
+        key = self._key(kind, batch, gathered, labels, weighted, threads, sources, question)
+        plan = self.plans.get(key)
+        if plan is None:
+            if len(self.plans) >= MOST:
+                self.plans.clear()
+            plan = self.plans[key] = self.make(*key[:-1])
+        return plan
+
+    def get_new(self, kind, batch):
+        """A plan that nobody else will get."""
+        return self.make(*self._key(kind, batch)[:-1])
+
+    def take(self, kind, batch, *, labels=False, weighted=False, sources=(), question=None):
+        """A plan that no other thread gets until it is given back; who forgets to has it for himself."""
+        key = self._key(kind, batch, labels=labels, weighted=weighted, sources=sources, question=question)
+        try:
+            plan = self.idle[key].pop()  # atomic: two threads never get the same one
+        except LookupError:
+            plan = self.make(*key[:-1])
+            plan.key = key
+        return plan
+
+    def give_back(self, plan):
+        """Leaves a plan that was taken to the next who needs one."""
+        if len(self.idle) > MOST:
+            self.idle.clear()
+        self.idle.setdefault(plan.key, []).append(plan)
+
+    @contextmanager
+    def borrowed(self, kind, batch, **options):
+        """A context of a plan that is taken, and given back."""
+        plan = self.take(kind, batch, **options)
+        try:
+            yield plan
+        finally:
+            self.give_back(plan)
+
+    def _key(self, kind, batch, gathered=False, labels=False, weighted=False, threads=None, sources=(), question=None):
+        return kind, batch, gathered, labels, weighted, threads or cpu.threads(), sources, question, cpu.selected()

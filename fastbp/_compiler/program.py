@@ -1,0 +1,207 @@
+"""What a plan is made of, in Python: `fastbp._compiler.lowering` fills it in, `fastbp._core.executable` turns it into C
+structs."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+
+@dataclass(slots=True, eq=False)
+class Value:
+    """A place for numbers.
+
+    mode: "local" (a block of rows, one for each thread), "shared" (the rows of the whole batch), "direct" (an array of
+    the caller's), "ordered" (such an array, its rows in an order of their own, which only products can read), "fixed"
+    (the same for all rows) or "parameter" (a part of the parameter vector).
+    width: numbers in a row; rows: of a fixed value; ld: from one row of a fixed value to the next.
+    source, offset: the value that this is a part of, and where it begins, in numbers (in the parameter vector, for
+    "parameter"). slot: its memory, which values that live at different times share. initial: a constant's numbers.
+    """
+
+    mode: str
+    width: int
+    itemsize: int
+    rows: int = 1
+    ld: int = 0
+    source: int | None = None
+    offset: int = 0
+    padded: bool = True
+    slot: int | None = None
+    initial: np.ndarray | None = None
+
+
+class Slot(NamedTuple):
+    """Memory of the arena for rows: one value after another may live in it."""
+
+    mode: str
+    width: int
+    itemsize: int
+    padded: bool
+
+
+class Operand(NamedTuple):
+    """How an elementwise operation reads a value: whether it goes on from row to row, and from column to column (1 or
+    0)."""
+
+    value: int
+    moves: bool
+    step: int
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    """One operation: its driver's name, the values it reads and writes, and its numbers.
+
+    Over rows: each sample is `group` rows of n_out numbers. Over fixed values: `rows` rows, not 0.
+    a, b, c: operands of an elementwise operation. panels: None, "own" (each thread packs its copy of the weights) or
+    "shared"; panels_size: numbers in one copy. strips: whether a product copies its left operand into strips. kept:
+    what backward will read beside the output.
+    partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
+    write there; ones: of a weight gradient, whether the sum of y follows it there. sums: the number of its total, kept
+    in double. ahead: whether the next step's rows are asked for meanwhile; of a gather, a conversion or an "ask":
+    whether its rows are.
+    """
+
+    name: str
+    kernel: str | None = None
+    out: int | None = None
+    kept: int | None = None
+    x: int | None = None
+    y: int | None = None
+    w: int | None = None
+    W: int | None = None
+    bias: int | None = None
+    a: Operand | None = None
+    b: Operand | None = None
+    c: Operand | None = None
+    group: int = 1
+    rows: int = 0
+    panels: str | None = None
+    panels_size: int = 0
+    strips: bool = False
+    partial: int = -1
+    partial_ld: int = 0
+    begins: bool = False
+    ones: bool = False
+    sums: int = 0
+    n_in: int = 0
+    n_out: int = 0
+    scale: float = 0.0
+    param: float = 0.0
+    number: int = 0
+    ahead: bool = False
+
+
+class Range(NamedTuple):
+    """Elements [begin, begin + count) of the parameters, a unit of work of the parameter phase.
+
+    Their gradient is what is summed over the slices from `partial` on (None: nothing is), and over the whole batch by
+    the operations `gradients`, [(index, row, rows)] - the range as rows of W, or as columns of b -, and the fixed
+    value `added`, from its number `added_at` on. l1, l2: the penalty. piece: elements that are updated at a time, 0 for
+    all; packings: the first and the number of those that follow the updates.
+    """
+
+    begin: int
+    count: int
+    partial: int | None
+    gradients: tuple
+    added: int | None
+    added_at: int
+    l1: float
+    l2: float
+    piece: int = 0
+    packings: tuple = (0, 0)
+
+
+class Packing(NamedTuple):
+    """Rows [row, row + rows) of an operation's weights, copied into panels: when a call begins, and when `end` elements
+    of their range have been updated."""
+
+    operation: int
+    row: int
+    rows: int
+    end: int
+
+
+class Group(NamedTuple):
+    """Ranges [first, last), one task of the parameter phase. share: the number of the share whose products for the next
+    step follow the updates, or -1."""
+
+    first: int
+    last: int
+    share: int = -1
+
+
+class Sweep(NamedTuple):
+    """A pass over all rows, which begins with what is fixed: operations [fixed, fixed_end), then [row, row_end)."""
+
+    fixed: int
+    fixed_end: int
+    row: int
+    row_end: int
+
+
+class Data(NamedTuple):
+    """One array of the caller's: columns, bytes of an element; whether its rows are taken in an order of their own.
+
+    source: None where they are read as they are, or the name of the dtype (cpu.sources()) that they are converted from,
+    and then multiplied by `scale`. anyhow: whether rows that are read as they are may lie at any distance, overlap too.
+    """
+
+    width: int
+    itemsize: int
+    gathered: bool
+    source: str | None = None
+    scale: float = 1.0
+    anyhow: bool = False
+
+    @classmethod
+    def of_reals(cls, width, dtype, gathered, source=None, scale=1.0):
+        """Of an array that a graph of np.dtype `dtype` reads as reals times `scale`. source: what
+        fastbp._check.input_arrays.kinds says of it, None for nothing; the same dtype, for rows that lie anyhow."""
+        anyhow, source = source is not None, dtype if source is None else np.dtype(source)
+        converted = source != dtype or scale != 1
+        return cls(width, source.itemsize, gathered, source.name if converted else None, scale, anyhow)
+
+
+@dataclass(slots=True)
+class Program:
+    """data: {name: value} of the caller's arrays; forward: how many row operations come before backward; size: numbers
+    in the parameter vector. Numbers of a slice's vector of sums below `size` are those of the parameters, the `extra`
+    ones after them are other sums. root: the loss, as (its number among the sums, None) or (None, a fixed value).
+    right: the number among the sums of how many answers are right, or None where nobody counts.
+    shares: [(first, last), ...] row operations of each share of the inputs' columns, which come before the sweeps."""
+
+    batch: int
+    size: int
+    slice_rows: int = 0
+    block_rows: int = 0
+    values: list = field(default_factory=list)
+    slots: list = field(default_factory=list)
+    fixed: list = field(default_factory=list)
+    operations: list = field(default_factory=list)
+    sweeps: list = field(default_factory=list)
+    gradients: list = field(default_factory=list)
+    ranges: list = field(default_factory=list)
+    groups: list = field(default_factory=list)
+    shares: list = field(default_factory=list)
+    packings: list = field(default_factory=list)
+    data: dict = field(default_factory=dict)
+    forward: int = 0
+    partials: bool = False
+    extra: int = 0
+    sums: int = 0
+    root: tuple = (None, None)
+    right: int | None = None
+
+    @property
+    def most_threads(self):
+        """More threads than there are slices, or shares, would only wait."""
+        return max(-(-self.batch // self.slice_rows), len(self.shares))
+
+    def root_of(self, value):
+        """The value whose memory a value is a part of."""
+        while self.values[value].source is not None:
+            value = self.values[value].source
+        return value

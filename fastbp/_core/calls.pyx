@@ -1,0 +1,172 @@
+"""Entrances to the executor: one pass, one update; what every entrance looks at first, and what it counts."""
+from libc.string cimport memcpy, memset
+from cpython.object cimport PyObject_GenericSetAttr
+cimport numpy as cnp
+from fastbp._core.cpu cimport version
+from fastbp._core.executor cimport CHECKS, Call, start
+from fastbp._core.kernels cimport H_CONSTANTS, fbp_update
+from fastbp._core.memory cimport is_as_made
+from fastbp._core.executable cimport Plan
+from fastbp._core.program cimport Program
+
+from . import cpu
+from .memory import not_as_made
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
+
+# ---- what is counted -------------------------------------------------------------------------------------------------
+# Ctrl-C, or whatever else the handler of a signal raises, comes between two instructions of Python's interpreter, and never
+# inside of a function of C. So parameters and what is counted beside them change in one such function, and nobody ever finds
+# the ones without the others: an optimizer's steps and a model's draws are those of its parameters, wherever Ctrl-C comes.
+
+
+cdef int count(owner, str name, Py_ssize_t more) except -1:
+    """Adds to a whole number that stands in an attribute, past the class's own __setattr__, which is Python."""
+    PyObject_GenericSetAttr(owner, name, getattr(owner, name) + more)
+    return 0
+
+
+cdef class State:
+    """What training changes of a model and its optimizer - parameters, the optimizer's vectors, what is counted - as it was at
+    one moment; `restore` puts it back."""
+
+    def __init__(self, model, optimizer):
+        self.model, self.optimizer = model, optimizer
+        self.params, self.state = model.params, optimizer.state     # here: asking a model may be Python
+        self.params_then = self.params.copy()
+        self.state_then = None if self.state is None else self.state.copy()
+        self.steps, self.draws, self.epochs = optimizer.steps, model._draws, model._epochs
+
+    cpdef restore(self):
+        self.params[...] = self.params_then
+        if self.state is not None:
+            self.state[...] = self.state_then
+        PyObject_GenericSetAttr(self.model, "_draws", self.draws)
+        PyObject_GenericSetAttr(self.model, "_epochs", self.epochs)
+        PyObject_GenericSetAttr(self.optimizer, "steps", self.steps)
+
+
+# ---- entrances -------------------------------------------------------------------------------------------------------
+
+
+cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns, Py_ssize_t reach) except -1:
+    """Points a call, and the plan's direct values, at the caller's arrays: [(index, array), ...].
+
+    They were checked when they came, and may have changed since: a call that lacks one, that would read beyond them - of
+    each it may read `reach` rows - or that would write what is not as it was made, is refused here, before anything is written.
+    """
+    memset(call, 0, sizeof(Call))
+    plan.unbind()
+    try:
+        bind_all(plan, call, arrays, optimizer, first_op, last_op, learns, reach)
+    except:     # whatever it is
+        plan.unbind()
+        raise
+    call.learns = learns
+    return 0
+
+
+cdef int bind_all(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns,
+                  Py_ssize_t reach) except -1:
+    """`prepare`, of a plan without arrays."""
+    cdef Py_ssize_t least = PY_SSIZE_T_MAX
+    plan.check_vectors(learns, optimizer is not None)
+    plan.program.update, plan.program.s0, plan.program.s1, plan.program.clip_norm = NULL, NULL, NULL, 0
+    if optimizer is not None:
+        set_update(plan, optimizer)
+    for index, array in arrays:
+        least = min(least, plan.bind(index, array, learns, optimizer is not None))
+    call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
+    plan.complete(call.first_op, call.last_op, learns)
+    if reach > least:
+        raise ValueError(f"data has become shorter: {least} rows, expected {reach} or more, as when it was checked; give it "
+                         "back its shape, or pass a copy of it")
+    return 0
+
+
+cdef int check_rights(Plan plan, double[::1] rights, Py_ssize_t steps) except -1:
+    """Refuses an array that has no room for the counts of all steps, or a plan that counts none."""
+    if rights is not None and (plan.program.right_sums is NULL or rights.shape[0] != steps):
+        counts = "no right answers" if plan.program.right_sums is NULL else "right answers"
+        raise ValueError(f"rights has {rights.shape[0]} numbers, for {steps} steps of a plan that counts {counts}, expected one for "
+                         "each step of a plan made for a question; pass None, or make the plan for one")
+    return 0
+
+
+def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize_t first, double[::1] losses, dropout,
+        int team, model=None, double[::1] rights=None):
+    """`len(losses)` passes over consecutive batches without an update; losses (steps,) is filled (0 if there is none).
+
+    arrays: [(value, array), ...] of the plan's direct values; the first batch begins at their row `first`. The row
+    operations [first_op, last_op) run (last_op -1: to the end), then, if `learns`, the gradients of all parameters.
+    dropout: (key, steps that drew from it before). model: whose draws these passes count among, None where they do not.
+    rights: (steps,), filled with how many answers of a step were right, by a plan that counts them; or None.
+    """
+    cdef Call call
+    check_rights(plan, rights, losses.shape[0])
+    prepare(plan, &call, arrays, None, first_op, last_op, learns, first + losses.shape[0] * plan.batch)
+    call.first, call.steps, call.epoch, call.losses = first, losses.shape[0], losses.shape[0], &losses[0]
+    if rights is not None:
+        call.rights = &rights[0]
+    call.seed, call.draws = dropout
+    try:
+        start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
+        if model is not None:
+            count(model, "_draws", call.done)
+    finally:
+        plan.bound.clear()
+
+
+cdef int set_update(Plan plan, optimizer) except -1:
+    """The update that follows is this optimizer's; where it is the last one's, only its state is looked at: to ask for all
+    costs 3 us."""
+    cdef Program *p = &plan.program
+    cdef double[::1] constants
+    cdef size_t kernel
+    cdef object state
+    if plan.optimizer is not optimizer or plan.version != version():
+        kernel = cpu.update_address(optimizer.kernel, "float32" if p.item == sizeof(float) else "float64")
+        constants = optimizer.constants()
+        if constants.shape[0] != H_CONSTANTS:
+            raise ValueError(f"optimizer {optimizer!r} has {constants.shape[0]} numbers, expected {H_CONSTANTS}; see constants()")
+        memcpy(plan.constants, &constants[0], sizeof(plan.constants))
+        plan.update = <fbp_update *>kernel
+        plan.clip_norm = optimizer.clip_norm or 0
+        plan.slots = optimizer.slots
+        plan.optimizer, plan.version = optimizer, version()
+    p.update, p.clip_norm, p.s0, p.s1 = plan.update, plan.clip_norm, NULL, NULL
+    if plan.slots > 0:
+        state = optimizer.state
+        if not is_as_made(state, plan.real, plan.slots, plan.size, True):
+            raise not_as_made("the optimizer's state", state, (plan.slots, plan.size), f"float{8 * p.item}")
+        plan.bound.append(state)    # kept alive: another thread may set another state, or reset the optimizer, meanwhile
+        p.s0 = <char *>cnp.PyArray_DATA(state)
+        p.s1 = p.s0 + plan.size * p.item if plan.slots > 1 else NULL
+    return 0
+
+
+def apply_update(Plan plan, optimizer, double lr, int team):
+    """The optimizer's next update of the parameters, from the gradients as they stand; it is counted.
+
+    Returns "gradient", with nothing changed, if a gradient is not finite, "parameter" if a new parameter is not, else "".
+    """
+    cdef Program *p = &plan.program
+    cdef Call call
+    cdef double loss
+    memset(&call, 0, sizeof(Call))
+    plan.check_vectors(False, True)
+    try:
+        set_update(plan, optimizer)
+        call.updates, call.steps, call.epoch, call.lr, call.losses = True, 1, 1, &lr, &loss
+        call.constants, call.taken = plan.constants, optimizer.steps
+        start(p, &call, &p.updates, max(1, min(team, p.n_groups)))
+        if p.broken and call.phase == CHECKS:
+            return "gradient"
+        count(optimizer, "steps", 1)
+        return "parameter" if p.broken else ""
+    finally:
+        plan.bound.clear()

@@ -1,0 +1,471 @@
+"""A plan: a compiled graph in C structs, with one arena of memory, for one batch size, dtype and ISA."""
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+cimport numpy as cnp
+from fastbp._core cimport gemm, maps, rows
+from fastbp._core.cpu cimport find, table_for, table_of_columns
+from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce,
+                                   fbp_strips, fbp_table, itemsize_of)
+from fastbp._core.memory cimport is_as_made, meets
+from fastbp._core.program cimport (APART, DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, STRIP_ROWS, Driver, Group, Op, Operand,
+                                   Packing, RangeDriver, RangeGradient, Share, Sweep, Task, Value)
+
+import numpy as np
+
+from .memory import aligned_zeros, not_as_made
+
+cnp.import_array()
+
+cdef Driver driver_named(str name) except NULL:
+    """The driver of an operation: one row an operation."""
+    if name == "map":
+        return maps.map_rows
+    if name == "dense":
+        return gemm.dense
+    if name == "input_gradient":
+        return gemm.input_gradient
+    if name == "weight_gradient":
+        return gemm.weight_partial
+    if name == "batch_sum":
+        return maps.batch_sum
+    if name == "activation_gradient":
+        return rows.activation_gradient
+    if name == "activate":
+        return maps.activate
+    if name == "dropout":
+        return rows.dropout
+    if name == "loss" or name == "right":
+        return rows.loss
+    if name == "gather":
+        return rows.gather
+    if name == "ask":
+        return rows.ask
+    if name == "convert":
+        return rows.convert
+    if name == "row_reduce":
+        return maps.row_reduce
+    if name == "total":
+        return maps.total
+    if name == "finish_total":
+        return maps.finish_total
+    if name == "zero":
+        return maps.zero
+    if name == "combine":
+        return maps.combine
+    if name == "column_sum":
+        return maps.column_sum
+    if name == "transpose":
+        return maps.transpose
+    if name == "matmul":
+        return gemm.matmul
+    if name == "outer":
+        return maps.outer
+    if name == "embed":
+        return maps.embed
+    if name == "scatter":
+        return maps.scatter
+    raise ValueError(f"no driver runs the operation {name!r}")
+
+
+cdef RangeDriver range_driver_named(str name) except NULL:
+    """The driver of an operation that makes a range's gradient from the whole batch."""
+    if name == "weight_gradient":
+        return gemm.weight_rows
+    if name == "batch_sum":
+        return gemm.bias_columns
+    if name == "scatter":
+        return gemm.table_rows
+    raise ValueError(f"no driver makes the gradient of a range by {name!r}")
+
+
+cdef Py_ssize_t rounded(Py_ssize_t nbytes, Py_ssize_t to) noexcept:
+    return (nbytes + to - 1) // to * to
+
+
+cdef class Plan:
+    """One compiled graph.
+
+    params, grads: the network's vectors (P,), float32 or float64, C-contiguous; the plan reads and writes them in place.
+    program: the fastbp._compiler.program.Program that `lower` made of the graph.
+    team: the largest number of threads that will run it.
+
+    The arena (`nbytes`) is allocated here, once; running a plan allocates nothing.
+    """
+
+    def __cinit__(self, params, grads, program, int team):
+        cdef const fbp_table *table
+        cdef Program *p = &self.program
+        memset(p, 0, sizeof(Program))
+        self.params, self.grads, self.team, self.bound, self.parts, self.rows = params, grads, team, [], {}, {}
+        self.size = program.size
+        p.item = itemsize_of(params.dtype)
+        self.real = cnp.NPY_FLOAT32 if p.item == sizeof(float) else cnp.NPY_FLOAT64
+        table = table_for(<int>p.item)
+        p.params = <char *>cnp.PyArray_DATA(params)
+        p.grads = <char *>cnp.PyArray_DATA(grads)
+        self.batch = p.batch = program.batch
+        p.slice_rows, p.block_rows = program.slice_rows, program.block_rows
+        p.slices = <int>((p.batch + p.slice_rows - 1) // p.slice_rows)
+        p.combine = <fbp_combine *>find(table, "combine")
+        p.add = <fbp_map *>find(table, "add")
+        p.penalty = <fbp_penalty *>find(table, "penalty")
+        p.sum_squares = <fbp_reduce *>find(table, "sum_squares")
+        p.all_finite = <fbp_reduce *>find(table, "all_finite")
+        self._allocate(program)
+        self._lay_out(program, table)
+        self._make_values(program)
+        self._make_operations(program, table)
+        self._make_ranges(program)
+        self._find_uses(program)
+
+    def __dealloc__(self):
+        free(self.uses)
+        free(self.values)
+        free(self.program.ops)
+        free(self.program.fixed)
+        free(self.program.sweeps)
+        free(self.program.tasks)
+        free(self.program.groups)
+        free(self.program.shares)
+        free(self.gradients)
+        free(self.program.packings)
+        free(self.program.penalties)
+
+    cdef int _allocate(self, program) except -1:
+        cdef Program *p = &self.program
+        self.n_values = <int>len(program.values)
+        p.n_ops = <int>len(program.operations)
+        p.n_sweeps = <int>len(program.sweeps)
+        p.n_tasks = <int>len(program.ranges)
+        p.n_groups = <int>len(program.groups)
+        p.n_shares = <int>len(program.shares)
+        p.n_packings = <int>len(program.packings)
+        self.values = <Value *>calloc(max(1, self.n_values), sizeof(Value))
+        p.ops = <Op *>calloc(max(1, p.n_ops + len(program.gradients)), sizeof(Op))
+        p.fixed = <Op *>calloc(max(1, len(program.fixed)), sizeof(Op))
+        p.sweeps = <Sweep *>calloc(max(1, p.n_sweeps), sizeof(Sweep))
+        p.tasks = <Task *>calloc(max(1, p.n_tasks), sizeof(Task))
+        p.groups = <Group *>calloc(max(1, p.n_groups), sizeof(Group))
+        p.shares = <Share *>calloc(max(1, p.n_shares), sizeof(Share))
+        self.gradients = <RangeGradient *>calloc(max(1, sum(len(item.gradients) for item in program.ranges)),
+                                                 sizeof(RangeGradient))
+        p.packings = <Packing *>calloc(max(1, p.n_packings), sizeof(Packing))
+        p.penalties = <double *>calloc(max(1, 2 * p.n_tasks + p.slices * program.sums), sizeof(double))
+        if (self.values is NULL or p.ops is NULL or p.fixed is NULL or p.sweeps is NULL or p.tasks is NULL or
+                p.groups is NULL or p.shares is NULL or self.gradients is NULL or p.packings is NULL or p.penalties is NULL):
+            raise MemoryError("no memory for a plan")
+        p.squares = p.penalties + p.n_tasks
+        self.sums = p.squares + p.n_tasks
+        return 0
+
+    cdef Py_ssize_t _row_bytes(self, slot) except -1:
+        """From one row of a local or shared slot to the next one."""
+        cdef Py_ssize_t row_bytes = slot.width * slot.itemsize
+        # Rows a multiple of 512 bytes apart fall into few sets of the L1 cache, and tiles read 14 of them at once.
+        return row_bytes + LINE if slot.padded and row_bytes % 512 == 0 else row_bytes
+
+    cdef int _lay_out(self, program, const fbp_table *table) except -1:
+        """The arena: rows, fixed values, panels, strips, the slices' sums. offsets: where each of them begins."""
+        cdef Program *p = &self.program
+        cdef Py_ssize_t size = 0, row_bytes
+        slots, fixed, panels = [], {}, []
+        for slot in program.slots:
+            row_bytes = self._row_bytes(slot)
+            slots.append(size)
+            if slot.mode == "local":
+                size += rounded(row_bytes * p.block_rows, APART) * self.team
+            else:
+                size += rounded(row_bytes * p.batch, APART)
+        for i, value in enumerate(program.values):
+            if value.mode == "fixed" and value.source is None:
+                size = rounded(size, LINE if value.rows * value.width > 1 else p.item)
+                fixed[i] = size
+                size += value.rows * value.width * p.item
+        for operation in program.operations:
+            size = rounded(size, APART)
+            panels.append(size)
+            size += {None: 0, "own": self.team, "shared": 1}[operation.panels] * rounded(
+                operation.panels_size * p.item, APART)
+        size = rounded(size, APART)
+        strips = size
+        if any(operation.strips for operation in (*program.operations, *program.gradients)):
+            self.strips_bytes = rounded((STRIP_ROWS + table.mr) * table.depth * p.item, APART)
+        size += self.strips_bytes * self.team
+        scratch = size
+        apart = [item.count for item in program.ranges if item.partial is None or p.slices > 1]  # see gradient_of
+        p.scratch_bytes = rounded(max(apart, default=0) * p.item, APART)
+        size += p.scratch_bytes * self.team
+        if program.partials and p.slices > 1:
+            self.slice_bytes = rounded(program.size * p.item, APART)
+        self.extra_bytes = rounded(program.extra * p.item, APART)
+        sums = size
+        size += (self.slice_bytes + self.extra_bytes) * p.slices
+        self.nbytes = size
+        self.arena = aligned_zeros(size, np.uint8)
+        self.base = <char *>cnp.PyArray_DATA(self.arena)
+        self.strips = self.base + <Py_ssize_t>strips
+        p.scratch = self.base + <Py_ssize_t>scratch
+        # the sums of a single slice are the gradient
+        self.partials = p.grads if p.slices == 1 else self.base + <Py_ssize_t>sums
+        self.extras = self.base + <Py_ssize_t>sums + self.slice_bytes * p.slices
+        self.places = (slots, fixed, panels)
+        return 0
+
+    cdef int _make_values(self, program) except -1:
+        """Says where each value is."""
+        cdef Program *p = &self.program
+        cdef Value *value
+        cdef Value *whole
+        slots, fixed, _ = self.places
+        for i, item in enumerate(program.values):
+            value = &self.values[<int>i]
+            value.mode = {"local": LOCAL, "shared": SHARED, "direct": DIRECT, "ordered": ORDERED, "fixed": FIXED,
+                          "parameter": FIXED}[item.mode]
+            if item.source is not None:
+                continue
+            if value.mode == FIXED:
+                value.ld = item.ld
+                value.row_bytes = item.ld * p.item
+                value.base = p.params + <Py_ssize_t>item.offset * p.item if item.mode == "parameter" else (
+                    self.base + <Py_ssize_t>fixed[i])
+                if item.initial is not None:
+                    self.fixed_array(i, program)[...] = item.initial
+                continue
+            value.row_bytes = item.width * item.itemsize
+            if value.mode == DIRECT or value.mode == ORDERED:
+                self.rows[i] = (item.width, item.itemsize)
+            if item.slot is not None:
+                value.row_bytes = self._row_bytes(program.slots[item.slot])
+                value.base = self.base + <Py_ssize_t>slots[item.slot]
+                value.thread_bytes = rounded(value.row_bytes * p.block_rows, APART)
+            value.ld = value.row_bytes // <Py_ssize_t>item.itemsize
+        for i, item in enumerate(program.values):
+            if item.source is None:
+                continue
+            offset, source = item.offset, item.source
+            while program.values[source].source is not None:
+                offset, source = offset + program.values[source].offset, program.values[source].source
+            value, whole = &self.values[<int>i], &self.values[<int>source]
+            value[0] = whole[0]
+            if whole.base is not NULL:      # a caller's array is nowhere yet: see place
+                value.base = whole.base + <Py_ssize_t>offset * <Py_ssize_t>item.itemsize
+            if value.mode == FIXED:
+                value.ld = item.ld
+                value.row_bytes = item.ld * p.item
+            elif value.mode == DIRECT or value.mode == ORDERED:
+                self.parts.setdefault(source, []).append((i, offset))
+        return 0
+
+    def fixed_array(self, i, program):
+        """A fixed value as an array (rows, width), the plan's own memory."""
+        item, (_, fixed, _) = program.values[i], self.places
+        dtype = np.dtype(f"f{self.program.item}")
+        begin = fixed[i]
+        return self.arena[begin:begin + item.rows * item.width * dtype.itemsize].view(dtype).reshape(item.rows, item.width)
+
+    cdef Value *_value(self, index) except? NULL:
+        return NULL if index is None else &self.values[<int>index]
+
+    cdef int _set_operand(self, Operand *place, operand) except -1:
+        if operand is not None:
+            place.value, place.moves, place.step = self._value(operand.value), operand.moves, operand.step
+        return 0
+
+    cdef int _make_operations(self, program, const fbp_table *table) except -1:
+        cdef Program *p = &self.program
+        cdef Py_ssize_t i
+        self.found = {}
+        for i, operation in enumerate((*program.operations, *program.gradients)):
+            self._make_operation(&p.ops[i], operation, table)
+            if operation.panels is not None:
+                p.ops[i].panels = self.base + <Py_ssize_t>self.places[2][i]
+                if operation.panels == "own":
+                    p.ops[i].panels_bytes = rounded(operation.panels_size * p.item, APART)
+        for i, operation in enumerate(program.fixed):
+            self._make_operation(&p.fixed[i], operation, table)
+        for i, sweep in enumerate(program.sweeps):
+            p.sweeps[i] = Sweep(sweep.fixed, sweep.fixed_end, sweep.row, sweep.row_end)
+        for i, (first, last) in enumerate(program.shares):
+            p.shares[i].first, p.shares[i].last = first, last
+        sums, root = program.root
+        if sums is not None:
+            p.root_sums = self.sums + <Py_ssize_t>sums * p.slices
+        elif root is not None:
+            p.root = self.values[<int>root].base
+        if program.right is not None:
+            p.right_sums = self.sums + <Py_ssize_t>program.right * p.slices
+        return 0
+
+    cdef int _make_operation(self, Op *op, operation, const fbp_table *table) except -1:
+        cdef Program *p = &self.program
+        cdef const fbp_table *products = table_of_columns(
+            <int>p.item, operation.n_in if operation.name == "input_gradient" else operation.n_out)
+        cdef Py_ssize_t partial
+        op.drive = driver_named(operation.name)
+        op.kernel = self._find(table, operation.kernel) if operation.kernel is not None else NULL
+        op.gemm = <fbp_gemm *>self._find(products, "gemm")
+        op.pack = <fbp_pack *>self._find(products, "pack_transposed" if operation.name == "input_gradient" else "pack")
+        op.copy_strips = <fbp_strips *>self._find(products, "strips") if operation.strips else NULL
+        op.strips, op.strips_bytes = self.strips, self.strips_bytes
+        op.copy = <fbp_map *>self._find(table, "copy")
+        op.mr, op.nr, op.depth, op.item = products.mr, products.nr, products.depth, p.item
+        op.out, op.kept = self._value(operation.out), self._value(operation.kept)
+        op.x, op.y, op.w = self._value(operation.x), self._value(operation.y), self._value(operation.w)
+        self._set_operand(&op.a, operation.a)
+        self._set_operand(&op.b, operation.b)
+        self._set_operand(&op.c, operation.c)
+        op.group, op.fixed_rows, op.slices = operation.group, operation.rows, p.slices
+        op.n_in, op.n_out = operation.n_in, operation.n_out
+        op.W = self.values[<int>operation.W].base if operation.W is not None else NULL
+        op.bias = self.values[<int>operation.bias].base if operation.bias is not None else NULL
+        partial = operation.partial
+        if partial >= 0:
+            op.partial, op.slice_bytes = self._sum_at(partial)
+            op.partial_ld, op.begins, op.ones = operation.partial_ld, operation.begins, operation.ones
+        op.ahead = operation.ahead
+        op.scale, op.param, op.number = operation.scale, operation.param, operation.number
+        op.sums = self.sums + <Py_ssize_t>operation.sums * p.slices
+        if operation.name in ("gather", "ask"):
+            op.item = 1     # rows of bytes, whatever they hold
+        return 0
+
+    cdef fbp_any *_find(self, const fbp_table *table, str name) except NULL:
+        """A kernel of a table, which is searched once for each name: a graph may have 100,000 operations."""
+        key = (<size_t>table, name)
+        address = self.found.get(key)
+        if address is None:
+            address = self.found[key] = <size_t>find(table, name)
+        return <fbp_any *><size_t>address
+
+    cdef (char *, Py_ssize_t) _sum_at(self, Py_ssize_t number):
+        """Where a sum of slice 0 is, and how far it is to the next slice's: a parameter's, or one of the others."""
+        cdef Py_ssize_t size = self.size
+        if number < size:
+            return self.partials + number * self.program.item, self.slice_bytes
+        return self.extras + (number - size) * self.program.item, self.extra_bytes
+
+    cdef int _make_ranges(self, program) except -1:
+        cdef Program *p = &self.program
+        cdef Task *task
+        cdef RangeGradient *gradient = self.gradients
+        cdef Py_ssize_t i
+        for i, item in enumerate(program.ranges):
+            task = &p.tasks[i]
+            task.begin, task.count, task.l1, task.l2 = item.begin, item.count, item.l1, item.l2
+            p.penalised = p.penalised or task.l1 != 0 or task.l2 != 0
+            if item.partial is not None:
+                task.partial, task.slice_bytes = self._sum_at(item.partial)
+            if item.added is not None:
+                task.added = self.values[<int>item.added].base + <Py_ssize_t>item.added_at * p.item
+            task.piece = item.piece or item.count
+            task.packings, task.n_packings = &p.packings[<int>item.packings[0]], item.packings[1]
+            task.gradients, task.n_gradients = gradient, <int>len(item.gradients)
+            for index, row, count in item.gradients:
+                gradient.op = &p.ops[p.n_ops + <int>index]
+                gradient.row, gradient.rows = row, count
+                gradient.drive = range_driver_named(program.gradients[index].name)
+                gradient += 1
+        for i, (first, last, share) in enumerate(program.groups):
+            p.groups[i] = Group(first, last, share)
+        for i, (operation, row, count, end) in enumerate(program.packings):
+            p.packings[i] = Packing(&p.ops[<int>operation], row, count, end)
+        return 0
+
+    cdef int _find_uses(self, program) except -1:
+        """Which operations read or write the caller's rows."""
+        cdef int i, n = <int>len(program.operations)
+        cdef dict found = {}    # {value: [first operation, last one, whether gradients of ranges do]}
+        cdef set direct = {i for i, value in enumerate(program.values) if value.mode in ("direct", "ordered")}
+        for i, operation in enumerate((*program.operations, *program.gradients)):
+            operands = [operand.value for operand in (operation.a, operation.b, operation.c) if operand is not None]
+            for index in (operation.out, operation.kept, operation.x, operation.y, operation.w, *operands):
+                if index in direct:
+                    use = found.setdefault(program.root_of(index), [n, -1, False])
+                    if i < n:
+                        use[0], use[1] = min(use[0], i), max(use[1], i)
+                    else:
+                        use[2] = True
+        self.n_uses = <int>len(found)
+        self.uses = <Use *>calloc(max(1, self.n_uses), sizeof(Use))
+        if self.uses is NULL:
+            raise MemoryError("no memory for a plan")
+        for i, (index, (first, last, learns)) in enumerate(found.items()):
+            self.uses[i] = Use(index, first, last, learns)
+        return 0
+
+    cdef int unbind(self) except -1:
+        """Forgets the arrays of the last call."""
+        cdef int i
+        for i in range(self.n_uses):
+            self.values[self.uses[i].value].base = NULL
+        self.bound.clear()
+        return 0
+
+    cdef int complete(self, int first_op, int last_op, bint learns) except -1:
+        """Refuses a call whose operations would read or write rows that no array was given for."""
+        cdef int i
+        cdef Use *use
+        for i in range(self.n_uses):
+            use = &self.uses[i]
+            if self.values[use.value].base is NULL and (
+                    (use.first < last_op and use.last >= first_op) or (learns and use.learns)):
+                raise ValueError(f"value {use.value} of the plan has no array, expected one for each that the call reads "
+                                 "or writes; pass it")
+        return 0
+
+    cdef int check_vectors(self, bint gradients, bint parameters) except -1:
+        """Refuses a call where the array over the gradients, or the parameters, is not what it was made as, and writable if the
+        call writes them."""
+        if not is_as_made(self.grads, self.real, 0, self.size, gradients) or cnp.PyArray_DATA(self.grads) != self.program.grads:
+            raise not_as_made("grads", self.grads, (self.size,), f"float{8 * self.program.item}")
+        if not is_as_made(self.params, self.real, 0, self.size, parameters) or (
+                cnp.PyArray_DATA(self.params) != self.program.params):
+            raise not_as_made("params", self.params, (self.size,), f"float{8 * self.program.item}")
+        return 0
+
+    cdef bint is_written(self, const char *low, const char *high, bint gradients, bint parameters) noexcept:
+        """Whether some of the bytes [low, high) lie in what a call writes that makes gradients, or new parameters, and with
+        them the optimizer's state."""
+        cdef Program *p = &self.program
+        cdef Py_ssize_t size = self.size * p.item
+        if gradients and meets(low, high, p.grads, size):
+            return True
+        return parameters and (meets(low, high, p.params, size) or (p.s0 is not NULL and meets(low, high, p.s0, size)) or (
+            p.s1 is not NULL and meets(low, high, p.s1, size)))
+
+    cdef Py_ssize_t bind(self, int index, array, bint gradients, bint parameters) except -1:
+        """Value `index` is the rows of `array` (n, width) or (n,), until the call ends; returns n. gradients, parameters: what
+        the call writes. What a plan counts on is looked at again: the array's owner may have changed its shape or dtype."""
+        cdef cnp.ndarray given = array
+        cdef Py_ssize_t width, item, n, between, past
+        cdef char *begin = <char *>cnp.PyArray_DATA(given)
+        width, item = self.rows[index]
+        n = cnp.PyArray_DIM(given, 0) if cnp.PyArray_NDIM(given) > 0 else 0
+        if n == 0 or cnp.PyArray_ITEMSIZE(given) != item or not cnp.PyArray_ISALIGNED(given) or not (
+                (cnp.PyArray_NDIM(given) == 1 and width == 1) or (
+                    cnp.PyArray_NDIM(given) == 2 and cnp.PyArray_DIM(given, 1) == width and (
+                        width == 1 or cnp.PyArray_STRIDE(given, 1) == item))):
+            raise ValueError(
+                f"data has become an array of shape {array.shape} and dtype {array.dtype}, expected rows of {width} numbers of "
+                f"{item} bytes, as when it was checked; give it back its shape and dtype, or pass a copy of it")
+        between = cnp.PyArray_STRIDE(given, 0) if n > 1 else width * item    # a single row may have any stride
+        past = between * (n - 1)
+        if self.is_written(begin + min(past, 0), begin + max(past, 0) + width * item, gradients, parameters):
+            raise ValueError(
+                f"data of shape {array.shape} lies in params, grads or the optimizer's state, which this call writes while it "
+                "reads them, expected memory of its own; pass a copy of it")
+        self.place(index, begin, between, item)
+        self.bound.append(array)
+        return n
+
+    cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1:
+        """Value `index`, and what is a part of it, are the rows at `base`, row_bytes apart: any distance, 0 and back too."""
+        cdef Value *value = &self.values[index]
+        cdef Value *part
+        value.base, value.row_bytes, value.ld = base, row_bytes, row_bytes // itemsize
+        if self.parts:
+            for i, offset in self.parts.get(index, ()):
+                part = &self.values[<int>i]
+                part.base = base + <Py_ssize_t>offset * itemsize
+                part.row_bytes, part.ld = value.row_bytes, value.ld
+        return 0

@@ -1,0 +1,231 @@
+"""The closed schema of what a model's file says of itself: the one `net.config()` gives, and nothing else.
+
+What a message shows of a wrong value is the choice of who checks: a file that is read may be somebody's secret, or no
+model at all, so of it only names, sizes and kinds are told; of what a user saves, the value.
+"""
+
+import math
+
+import numpy as np
+
+from fastbp import _check as check
+from fastbp._core import cpu
+from fastbp.losses import LOSSES
+from fastbp.losses import from_config as loss_from_config
+
+FORMAT = 1
+PARAMETERS = {"format": FORMAT, "kind": "parameters"}
+DTYPES = {"F32": "float32", "F64": "float64"}
+_DENSE = ("kind", "inputs", "units", "activation", "l1", "l2")
+_TRAINED = ("epochs", "draws")
+_SPEC = ("features", "mean", "scale", "target", "classes", "image_shape")
+_MOST = 8       # names that a message lists
+
+
+def kind(value):
+    """What a value of a file is, without the value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text" if value else "empty text"
+    return f"a list of {len(value)}" if isinstance(value, list) else "an object"
+
+
+def keys(given, expected, where, what="key", show=None):
+    """ValueError unless `given` has exactly the names `expected`. show: how an unknown name is shown, if at all."""
+    there, wanted = set(given), set(expected)
+    unknown = [key for key in given if key not in wanted]
+    absent = [key for key in expected if key not in there]
+    if not unknown and not absent:
+        return
+    if not unknown:
+        found = f"no {what} {absent[0]!r}"
+    elif show:
+        found = f"unknown {what} {show(unknown[0])}"
+    else:
+        found = f"{len(unknown)} unknown {what}{'s' * (len(unknown) > 1)}"
+    listed = ", ".join(map(check.printable, list(expected)[:_MOST])) or "none"
+    more = f", ... ({len(expected)} in all)" if len(expected) > _MOST else ""
+    raise ValueError(f"{where} has {found}; expected exactly {listed}{more}")
+
+
+def check_format(config):
+    """The number of the format comes first: of a newer file, everything else may differ."""
+    if not isinstance(config, dict) or "format" not in config:
+        raise ValueError("its description has no 'format'")
+    number = config["format"]
+    if number != FORMAT or isinstance(number, bool):
+        found = number if type(number) is int and 0 <= number < 10**6 else kind(number)
+        raise ValueError(f"format is {found}; this version of fastbp reads format {FORMAT}")
+
+
+class Values:
+    """Checks of single values; each raises ValueError where one is not what it should be.
+
+    show: how a message shows a wrong value; `kind` where it is a file's."""
+
+    def __init__(self, show=kind):
+        self.show = show
+        self._show_key = None if show is kind else show
+
+    def keys(self, given, expected, where):
+        keys(given, expected, where, show=self._show_key)
+
+    def name(self, value, where, choices):
+        if self.text(value, where) not in choices:
+            raise ValueError(f"{where} is {self.show(value)} that is no name of one; expected one of: "
+                             f"{', '.join(choices)}")
+        return value
+
+    def whole(self, value, where, low, high):
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"{where} is {self.show(value)}; expected a whole number from {low} to {high}")
+
+    def number(self, value, where):
+        try:
+            finite = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        except OverflowError:                                         # JSON knows whole numbers beyond any float
+            finite = False
+        if not finite:
+            raise ValueError(f"{where} is {self.show(value)}; expected a finite number")
+        return value
+
+    def text(self, value, where):
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"{where} is {self.show(value)}; expected text")
+        return value
+
+    def listed(self, value, where, length):
+        if not isinstance(value, list) or len(value) != length:
+            found = f"a list of {len(value)}" if isinstance(value, list) else self.show(value)
+            raise ValueError(f"{where} is {found}; expected a list of {length}")
+
+
+class Schema(Values):
+    """The checks of a description; each raises ValueError at the first thing that is not as `save` writes it."""
+
+    def config(self, config):
+        """All of a network's description."""
+        check_format(config)
+        expected = ("format", "dtype", "seed", "layers", "loss", "data_spec")
+        expected += tuple(key for key in ("input_scale", "trained") if key in config)  # older files do not have them
+        self.keys(config, expected, "the description")
+        if config["dtype"] not in DTYPES.values():
+            raise ValueError(f"dtype is {self.show(config['dtype'])}; expected 'float32' or 'float64'")
+        self.whole(config["seed"], "seed", 0, 2**64 - 1)
+        limits = np.finfo(config["dtype"])
+        scale = self.number(config.get("input_scale", 1.0), "input_scale")
+        if not float(limits.tiny) <= scale <= float(limits.max):
+            raise ValueError(f"input_scale is {self.show(scale)}; expected one from {limits.tiny:g} to {limits.max:g}")
+        inputs, units = self._layers(config["layers"])
+        self._loss(config["loss"])
+        self.data_spec(config["data_spec"], inputs, units)
+        if "trained" in config:
+            self.trained(config["trained"])
+
+    def trained(self, counts):
+        """What training goes on from: the epochs, and the steps that have drawn masks of dropout."""
+        if not isinstance(counts, dict):
+            raise ValueError(f"trained is {self.show(counts)}; expected an object with {' and '.join(_TRAINED)}")
+        self.keys(counts, _TRAINED, "trained")
+        for key in _TRAINED:
+            self.whole(counts[key], f"trained.{key}", 0, 2**62)
+
+    def _layers(self, layers):
+        """Width of the first and of the last layer."""
+        if not isinstance(layers, list) or not layers:
+            raise ValueError(f"layers is {self.show(layers)}; expected a list of layers")
+        first = last = None
+        for i, layer in enumerate(layers):
+            where = f"layers[{i}]"
+            sort = layer.get("kind") if isinstance(layer, dict) else None
+            if sort == "dropout":
+                self.keys(layer, ("kind", "rate"), where)
+                if not 0 <= self.number(layer["rate"], f"{where}.rate") < 1:
+                    raise ValueError(f"{where}.rate is {self.show(layer['rate'])}; expected 0 <= rate < 1")
+            elif sort == "dense":
+                self.keys(layer, _DENSE, where)
+                self.whole(layer["inputs"], f"{where}.inputs", 1, 2**31)
+                self.whole(layer["units"], f"{where}.units", 1, 2**31)
+                self.name(layer["activation"], f"{where}.activation", cpu.activations())
+                for key in ("l1", "l2"):
+                    if self.number(layer[key], f"{where}.{key}") < 0:
+                        raise ValueError(f"{where}.{key} is {self.show(layer[key])}; expected a number >= 0")
+                if last is not None and layer["inputs"] != last:
+                    raise ValueError(f"{where}.inputs is {layer['inputs']}; the layer before it has {last} units")
+                first, last = first or layer["inputs"], layer["units"]
+            else:
+                raise ValueError(f"{where} is {self.show(layer)}; expected an object of kind 'dense' or 'dropout'")
+        if first is None:
+            raise ValueError("layers has no dense layer; expected at least one")
+        return first, last
+
+    def _loss(self, loss):
+        if not isinstance(loss, dict) or "name" not in loss:
+            raise ValueError(f"loss is {self.show(loss)}; expected an object with 'name' and the loss's settings")
+        name = self.name(loss["name"], "loss.name", LOSSES)
+        settings = [key for key in LOSSES[name].settings() if key != "missing"]
+        self.keys(loss, ("name", *settings, *(("missing",) if "missing" in loss else ())), "loss")
+        if "missing" in loss:  # as files with missing="refuse", and all older ones, have none
+            self.name(loss["missing"], "loss.missing", ("refuse", "ignore"))
+        for key in settings:
+            self.number(loss[key], f"loss.{key}")
+        try:
+            loss_from_config(loss)
+        except ValueError:                                        # its words show the value
+            values = ", ".join(f"loss.{key} is {self.show(loss[key])}" for key in loss if key != "name")
+            raise ValueError(f"{values}; expected what the loss {name!r} takes") from None
+
+    def data_spec(self, spec, inputs, units):
+        """How `fastbp predict` makes a row of the model's inputs from raw data; None, or a dict of exactly
+
+        features: None or the `inputs` columns' names; mean, scale: None or numbers (`inputs` of them, or one for all),
+        row = (raw - mean) / scale; target: None or a name; classes: None or the names of the outputs, text or whole
+        numbers; image_shape: None or [height, width], height * width = inputs; and, where the data were a table, table:
+        see fastbp/datasets/table_schema.py. Raises ValueError otherwise.
+        """
+        if spec is None:
+            return
+        if not isinstance(spec, dict):
+            raise ValueError(f"data_spec is {self.show(spec)}; expected None or a dict with {', '.join(_SPEC)}")
+        self.keys(spec, (*_SPEC, "table") if "table" in spec else _SPEC, "data_spec")
+        features, target, classes, image = (spec[key] for key in ("features", "target", "classes", "image_shape"))
+        if features is not None:
+            self.listed(features, "data_spec.features", inputs)
+            for i, name in enumerate(features):
+                self.text(name, f"data_spec.features[{i}]")
+            if len(set(features)) != len(features):
+                raise ValueError("data_spec.features repeats a name")
+        if (spec["mean"] is None) != (spec["scale"] is None):
+            raise ValueError("data_spec.mean and data_spec.scale go together; one of them is None")
+        for key in ("mean", "scale"):
+            given = spec[key]
+            if given is not None:
+                self.listed(given, f"data_spec.{key}", 1 if isinstance(given, list) and len(given) == 1 else inputs)
+                for i, value in enumerate(given):
+                    if self.number(value, f"data_spec.{key}[{i}]") <= 0 and key == "scale":
+                        raise ValueError(f"data_spec.scale[{i}] is {self.show(value)}; expected a number > 0")
+        if target is not None:
+            self.text(target, "data_spec.target")
+        if classes is not None:
+            self.listed(classes, "data_spec.classes", 2 if units == 1 else units)
+            for i, value in enumerate(classes):
+                if isinstance(value, bool) or not isinstance(value, str | int):
+                    raise ValueError(f"data_spec.classes[{i}] is {self.show(value)}; expected text or a whole number")
+            if len(set(classes)) != len(classes):
+                raise ValueError("data_spec.classes repeats a class")
+        if image is not None:
+            self.listed(image, "data_spec.image_shape", 2)
+            for i, side in enumerate(image):
+                self.whole(side, f"data_spec.image_shape[{i}]", 1, inputs)
+            if image[0] * image[1] != inputs:
+                raise ValueError(f"data_spec.image_shape is {image}; the model has {inputs} inputs")
+
+        if "table" in spec:
+            from fastbp.datasets.table_schema import TableSchema  # only of what a table was the data
+
+            TableSchema(self.show).table(spec["table"], inputs, features)

@@ -1,0 +1,210 @@
+"""Files written whole or not at all: aside in the same folder, then renamed over the old one.
+
+A file being written is called .fastbp-MACHINE-NUMBER.part. Its writer holds a lock on it (flock), which the system
+takes back when a process ends, however it ends. So whoever saves into a folder next can tell the remains of a save
+that was killed, and removes them. A lock is seen by all processes and containers of one running machine, MACHINE in
+the name; what another one left on a shared folder is removed when it can be locked and has not changed for a day.
+"""
+
+import contextlib
+import errno
+import os
+import platform
+import re
+import stat
+import time
+import zlib
+
+try:
+    import fcntl
+except ImportError:                     # Windows: remains are told by their age alone
+    fcntl = None
+
+from fastbp import _check as check
+from fastbp._files import signatures
+
+_OURS = re.compile(r"\.fastbp-([0-9a-f]{12})-[0-9a-f]{16}\.part")
+_OLDER = re.compile(r"\.fastbp-[a-z0-9_]{8}")           # of versions that locked nothing
+_ACL = "system.posix_acl_access"
+_DAY = 24 * 3600
+_FLAGS = os.O_RDWR | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"))
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def path_of(path, what="path", instead=""):
+    """A path as text; TypeError or ValueError for what can be none. instead: what else could be passed, in words."""
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"{what} is {check.shown(path)}, expected the path of a file; pass a str or a pathlib.Path"
+                        f"{instead and f', {instead}'}") from None
+    if not text or "\0" in text:
+        raise ValueError(f"{what} is {text!r}, expected the path of a file; pass one "
+                         f"{'without NUL characters' if text else 'that is not empty'}")
+    return text
+
+
+def write_atomically(path, data):
+    """Write bytes to `path`: a reader sees the old file or the whole new one, and so does whoever comes after a crash.
+
+    A symbolic link goes on pointing to its file, which is replaced. The new file has the old one's permissions, access
+    list and, where the system lets us, owner and group (a group that cannot be kept loses its rights); other hard links
+    to the old file keep the old content. A file that was not there gets what the folder and the umask say.
+
+    Raises IsADirectoryError for a folder, ValueError for a pipe, a socket or a device, OSError with the system's number
+    where it cannot be written: the old file is then as it was, and nothing is left beside it.
+    """
+    given = path_of(path)
+    old = check_place(given)
+    path = os.path.realpath(given)                                # a link keeps pointing to its file
+    folder = os.path.dirname(path)
+    _remove_remains(folder)
+    aside = None
+    try:
+        handle, aside = _create(folder, 0o666 if old is None else 0o600)
+        with os.fdopen(handle, "wb") as file:                     # closing it gives back the lock
+            file.write(data)
+            file.flush()
+            if old is not None:
+                _make_like(file.fileno(), path, old)
+            os.fsync(file.fileno())
+            os.replace(aside, path)
+            aside = None
+        _sync(folder)
+    except OSError as error:
+        raise _failed(error, given, folder) from None
+    finally:
+        if aside is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(aside)
+
+
+def check_place(path):
+    """os.stat of the file that a file written to `path` replaces, None where there is none; what is no file is refused
+    as by write_atomically."""
+    try:
+        old = os.stat(path)
+    except FileNotFoundError:
+        if path.endswith(os.sep):
+            raise IsADirectoryError(f"{path}: the path of a folder; expected that of a file to write") from None
+        return None
+    except OSError as error:
+        raise _failed(error, path, os.path.dirname(path)) from None
+    what = signatures.special(old.st_mode)
+    if what == "a folder":
+        raise IsADirectoryError(f"{path}: a folder; expected the path of a file to write")
+    if what:
+        raise ValueError(f"{path}: {what}; expected the path of a file to write; choose another name")
+    return old
+
+
+def _failed(error, path, folder):
+    """The error to raise: of the same class, with the same number."""
+    if isinstance(error, FileNotFoundError):
+        text = f"{path}: no such folder; create it first"
+    elif isinstance(error, NotADirectoryError):
+        text = f"{path}: {folder} is not a folder; choose another path"
+    else:
+        remedy = "make room" if error.errno in _FULL else "have it permitted"
+        text = (f"{path}: cannot be written ({error.strerror or type(error).__name__}); nothing was changed; {remedy}, "
+                f"or choose another folder")
+    told = type(error)(text)
+    told.errno = error.errno
+    return told
+
+
+def _create(folder, mode):
+    """(handle, path) of a new, locked file; mode as the umask leaves it."""
+    while True:
+        aside = os.path.join(folder, f".fastbp-{_machine()}-{os.urandom(8).hex()}.part")
+        handle = os.open(aside, os.O_CREAT | os.O_EXCL | _FLAGS, mode)
+        if fcntl is None:
+            return handle, aside
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:       # else another save took it for remains before it was locked
+                return handle, aside
+        except OSError:                         # a file system without locks: nobody removes it but by its age
+            return handle, aside
+        os.close(handle)
+
+
+def _make_like(handle, path, old):
+    """Give the new file the owner, the permissions and the access list of the old one, as far as the system lets us."""
+    if not hasattr(os, "fchown"):
+        return
+    mode = stat.S_IMODE(old.st_mode) & 0o777
+    new = os.fstat(handle)
+    if new.st_uid != old.st_uid:
+        with contextlib.suppress(OSError):
+            os.fchown(handle, old.st_uid, -1)
+    if new.st_gid != old.st_gid:
+        try:
+            os.fchown(handle, -1, old.st_gid)
+        except OSError:
+            os.fchmod(handle, mode & 0o707 | (mode & 0o007) << 3)   # another group: it may what everybody may, no more
+            return                                                  # nor what the access list gives to the old one
+    os.fchmod(handle, mode)
+    if not hasattr(os, "getxattr"):
+        return
+    try:
+        os.setxattr(handle, _ACL, os.getxattr(path, _ACL))
+    except OSError:                                       # most files have none; then neither has the new one
+        with contextlib.suppress(OSError):
+            os.removexattr(handle, _ACL)
+
+
+def _sync(folder):
+    """Have the new name on the disk as well, where a folder can be synchronised."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _remove_remains(folder):
+    """Remove what saves that were killed have left in the folder."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        if name.startswith(".fastbp-") and (_OURS.fullmatch(name) or _OLDER.fullmatch(name)):
+            with contextlib.suppress(OSError):
+                _remove_if_dead(os.path.join(folder, name), _OURS.fullmatch(name))
+
+
+def _remove_if_dead(path, name):
+    handle = os.open(path, getattr(os, "O_NONBLOCK", 0) | _FLAGS)      # a pipe of such a name must not hold us up
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            return
+        old = time.time() - found.st_mtime > _DAY
+        if not old and (name is None or name[1] != _machine()):
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:                                        # it is being written
+            return
+        except (OSError, AttributeError):                              # no locks here
+            if not old:
+                return
+        # it may have been renamed since: a path that is another file's by now is left alone
+        if os.path.samestat(found, os.lstat(path)):
+            os.unlink(path)
+    finally:
+        os.close(handle)
+
+
+def _machine():
+    """12 hexadecimal digits for this machine since it was started: locks are seen by all that have the same."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            found = file.read().replace("-", "")[:12]
+    except OSError:
+        found = ""
+    # elsewhere its name must do
+    return found if re.fullmatch("[0-9a-f]{12}", found) else f"{zlib.crc32(platform.node().encode()):012x}"

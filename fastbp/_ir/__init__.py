@@ -1,0 +1,1 @@
+"""The graph, and its derivative: a graph again."""

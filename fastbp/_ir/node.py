@@ -1,0 +1,277 @@
+"""A node of the computational graph, and the table of operations.
+
+A node is an operation applied to nodes. Its value is either *batched*, a row for each sample, or *fixed*, the same for
+all of them: a parameter, a constant, a reduction over the batch, and what is computed from such. `shape` leaves the
+batch out: a batched node of shape (3,) is a matrix (B, 3); a fixed one is a number (), a vector (d,) or a matrix (a,
+b).
+
+An operation is a row in OPERATIONS. The core below knows none of them.
+"""
+
+import math
+import operator
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp._check.errstate import quiet
+
+
+class Operation(NamedTuple):
+    """kind: the method of fastbp._compiler.lowering that writes it; kernel: its row of csrc/kernels.def, where the kind
+    leaves it open; derivative: (node, dy) -> for each input a function that makes the gradient's node, or None where
+    there is none; fold: the same on NumPy arrays, where constants are computed at once."""
+
+    kind: str
+    kernel: str | None = None
+    derivative: object = None
+    fold: object = None
+
+
+OPERATIONS = {name: Operation(name) for name in ("data", "parameter", "constant")}
+
+# the input that may be of integers
+TAKES_INTEGERS = {"gather": 1, "scatter": 1, "loss": 1, "loss_gradient": 1, "right": 1}
+
+
+class Node:
+    """op: a name in OPERATIONS; inputs: nodes; batched, shape: see above; attributes: whatever the operation needs."""
+
+    __slots__ = ("attributes", "batched", "inputs", "op", "shape")
+    __hash__ = object.__hash__  # a == b is a node: dicts and sets know nodes by identity
+
+    def __init__(self, op, inputs=(), *, batched, shape, **attributes):
+        set_ = object.__setattr__
+        set_(self, "op", op)
+        set_(self, "inputs", tuple(inputs))
+        set_(self, "batched", batched)
+        set_(self, "shape", tuple(shape))
+        set_(self, "attributes", attributes)
+        for place, node in enumerate(self.inputs):
+            if node.op == "data" and node.attributes.get("integer") and TAKES_INTEGERS.get(op) != place:
+                raise TypeError(
+                    f"{attributes.get('activation', op)}: operand {node!r} is of integers, expected real numbers; "
+                    "declare the input without integer=True, or use it as an index or as labels"
+                )
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"{name} of {self!r} cannot change: plans are compiled from it; make a new node")
+
+    def __getattr__(self, name):
+        try:
+            return object.__getattribute__(self, "attributes")[name]
+        except KeyError:
+            raise AttributeError(f"a {self.op!r} node has no {name!r}") from None
+
+    def __bool__(self):
+        raise TypeError(
+            f"{self!r} is neither true nor false before there are data, so that Python's and, or, not, if, in, max, "
+            "min, sorted and a < b < c cannot ask; write graph.where(condition, a, b), (a < b) & (b < c), "
+            "(a < b) | (b < c), ~(a < b), graph.maximum, graph.minimum, or `is` for the same node"
+        )
+
+    def __float__(self):
+        raise TypeError(
+            f"{self!r} is no number before there are data; use the functions of fastbp.graph, such as graph.sin for "
+            "math.sin, or look at plan.value(node) after a step"
+        )
+
+    __int__ = __float__
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            f"{self!r} is no array before there are data; use the functions of fastbp.graph, such as graph.sum for "
+            "np.sum, or look at plan.value(node) after a step"
+        )
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        """array * node is np.multiply(array, node), and that the operator of nodes; other functions have no place."""
+        operation = _OPERATORS.get(ufunc)
+        if operation and method == "__call__" and not kwargs:
+            return operation(node_of(inputs[0]), inputs[1])
+        raise TypeError(
+            f"np.{ufunc.__name__} of {self!r}, which is no array before there are data; use the functions of "
+            "fastbp.graph, such as graph.exp for np.exp"
+        )
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    @property
+    def size(self):
+        """Numbers in the value, of one sample where it is batched."""
+        return math.prod(self.shape)
+
+    @property
+    def width(self):
+        """Columns of the value as a matrix: all of a sample's numbers, or the last axis of what is fixed."""
+        return self.size if self.batched else self.shape[-1] if self.shape else 1
+
+    @property
+    def rows(self):
+        """Rows of a fixed value as a matrix."""
+        return self.shape[0] if len(self.shape) == 2 else 1
+
+    @property
+    def ndim(self):
+        return self.batched + len(self.shape)
+
+    def __repr__(self):
+        name = self.attributes.get("name")
+        return f"<{self.op}{f' {name!r}' if name else ''} {described(self.batched, self.shape)}>"
+
+
+# NumPy's functions that operators of arrays stand for
+_OPERATORS = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.true_divide: operator.truediv,
+    np.power: operator.pow, np.matmul: operator.matmul, np.less: operator.lt, np.less_equal: operator.le,
+    np.greater: operator.gt, np.greater_equal: operator.ge, np.equal: operator.eq, np.not_equal: operator.ne,
+    np.bitwise_and: operator.and_, np.bitwise_or: operator.or_, np.bitwise_xor: operator.xor,
+}  # fmt: skip
+
+
+def described(batched, shape):
+    """A shape in words: (batch, 3)."""
+    parts = ["batch"] * batched + [str(n) for n in shape]
+    return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+
+
+# ---- constants -----------------------------------------------------------------------------------------------------
+
+
+@quiet
+def constant(value, per_batch=0):
+    """A fixed node of numbers; with per_batch = k they are divided by B^k, for a batch of B rows."""
+    array = np.array(value, np.float64)  # a copy: what the caller does to it later changes nothing
+    return Node("constant", batched=False, shape=array.shape, value=array, per_batch=per_batch)
+
+
+def node_of(value):
+    """A Node from a Node, a number or an array of at most two dimensions."""
+    if isinstance(value, Node):
+        return value
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf" or array.ndim > 2 or not array.size:
+            raise TypeError
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"operand is {value!r:.80}, expected a node, a number or an array of numbers with at most two dimensions; "
+            "make a node of it with graph.input, graph.parameter or graph.constant"
+        ) from None
+    return constant(array)
+
+
+def is_number(node, number):
+    """Whether a node is this number, whatever the batch."""
+    return node.op == "constant" and not node.per_batch and node.shape == () and node.value == number
+
+
+# ---- shapes --------------------------------------------------------------------------------------------------------
+
+
+def broadcast(what, nodes):
+    """(batched, shape) of elementwise operations on these nodes, as NumPy does it; ValueError where they do not fit."""
+    first = nodes[0]
+    if all(node.shape == first.shape and node.batched == first.batched for node in nodes):
+        return first.batched, first.shape
+    batched = any(node.batched for node in nodes)
+    try:
+        shape = np.broadcast_shapes(*(node.shape for node in nodes))
+        layout(batched, shape, nodes)
+    except ValueError:
+        shapes = ", ".join(described(node.batched, node.shape) for node in nodes)
+        raise ValueError(
+            f"{what}: shapes {shapes} do not broadcast, expected equal ones, or 1 where they differ; "
+            "slice, sum or reshape one of them"
+        ) from None
+    return batched, shape
+
+
+def layout(batched, shape, operands):
+    """How an elementwise operation runs: (rows for each sample, columns, [(rows advance, column step) of each
+    operand]).
+
+    A batched value of shape (h, w) is h rows for each sample, unless an operand has one number for each sample, or is a
+    fixed matrix: then it is one row of h * w. ValueError where a row would have to be repeated in turn with others,
+    which strides cannot say.
+    """
+    width = shape[-1] if shape else 1
+    group = shape[0] if len(shape) == 2 else 1
+    if batched and group > 1 and any(node.size == 1 if node.batched else node.rows > 1 for node in operands):
+        group, width = 1, group * width
+    steps = []
+    for node in operands:
+        last = node.shape[-1] if node.shape else 1
+        rows = node.rows if not node.batched else node.size // max(1, last)
+        if group == 1 and batched:
+            rows, last = 1, node.size
+        moves = node.batched or rows > 1
+        if last not in (1, width) or (moves and rows != group):
+            raise ValueError
+        steps.append((moves, 1 if last == width else 0))
+    return group, width, steps
+
+
+# ---- order ---------------------------------------------------------------------------------------------------------
+
+
+def ordered(roots):
+    """All nodes that `roots` need, each after its inputs: depth first, without recursion. ValueError for a cycle."""
+    order, path, done = [], [], {}  # done: {id: False while a node waits for its inputs, then True}
+    stack = list(reversed(roots))
+    while stack:
+        node = stack.pop()
+        if node is None:  # the inputs of the last node of the path are in order
+            node = path.pop()
+            done[id(node)] = True
+            order.append(node)
+            continue
+        state = done.get(id(node))
+        if state is None:
+            done[id(node)] = False
+            path.append(node)
+            stack.append(None)
+            stack.extend(node.inputs[::-1])
+        elif not state:
+            raise ValueError(
+                f"the graph has a cycle through {node!r}, expected nodes that depend on earlier ones only; "
+                "do not write into node.inputs"
+            )
+    return order
+
+
+# ---- differentiation -----------------------------------------------------------------------------------------------
+
+
+def differentiate(root, seed, wanted, *, add, held=()):
+    """{wanted node: the node of d root / d it}; `seed` is the gradient of the root itself.
+
+    Only what leads to a wanted node is made: the gradient of the first layer's input is not, unless it is asked for.
+    Terms that meet at a node are summed by `add`. held: nodes that count as independent of everything: partial
+    derivatives.
+    """
+    order = ordered([root])
+    leads, held = {id(node) for node in wanted}, {id(node) for node in held}
+    for node in order:
+        if id(node) not in held and any(id(child) in leads for child in node.inputs):
+            leads.add(id(node))
+    terms = {id(root): [seed]}
+    for node in reversed(order):
+        derivative = OPERATIONS[node.op].derivative
+        if (
+            derivative is None
+            or id(node) not in terms
+            or id(node) in held
+            or not any(id(child) in leads for child in node.inputs)
+        ):
+            continue
+        total = add(*terms[id(node)])
+        terms[id(node)] = [total]
+        for child, gradient in zip(node.inputs, derivative(node, total), strict=True):
+            if gradient is not None and id(child) in leads:
+                terms.setdefault(id(child), []).append(gradient())
+    return {node: add(*terms[id(node)]) for node in wanted if id(node) in terms}

@@ -1,0 +1,495 @@
+"""A compiled expression: its parameters and everything that is done with them."""
+
+import copy
+import math
+
+import numpy as np
+
+from fastbp import _check as check
+from fastbp import initializers as _initializers
+from fastbp._check import input_arrays
+from fastbp._check.errstate import quiet
+from fastbp._compiler import plan_cache
+from fastbp._compiler.program import Data
+from fastbp._core import caller, random
+from fastbp._core.fast_call import Alone
+from fastbp._ir import analysis
+from fastbp._ir.elementwise import total_of
+from fastbp._ir.nn import numbered, penalty
+from fastbp._ir.node import Node, constant, differentiate, ordered
+from fastbp._models import per_sample
+from fastbp._models.inspection import Looks
+from fastbp._models.parameters import Vectors, Views, shared
+from fastbp._training import counts, finite, loop
+from fastbp._training.expression_fit import ExpressionJob
+
+
+def _refused(name):
+    """The setter of a vector that views hold on to. A __setattr__ instead would cost every call half a microsecond."""
+
+    def setter(self, value):
+        raise AttributeError(
+            f"{name} of a plan cannot be replaced: views would be stale; write into it: plan.{name}[:] = ..."
+        )
+
+    return setter
+
+
+class Plan(Looks):
+    """A graph, compiled where it is used: what fastbp.graph.compile returns.
+
+    params, grads: (P,), one contiguous vector each, never moved. parameters, gradients: {name: a view of them in the
+    parameter's shape}. A user may write into them between calls, but not make them anything else, as a network's.
+    inputs: the names of the inputs. Data are arrays (n, width), or (n,) for a width of 1, one for each input that a
+    call needs; inputs may have any names, as methods that take them by name take everything else by its place. A copy,
+    by copy.deepcopy or pickle, is a plan of its own with the same parameters, and goes on as this one would. epochs:
+    those that `fit` has trained it for, as a network's.
+    """
+
+    def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
+        self.dtype = check.dtype(dtype)
+        self.seed = check.seed("seed", seed)
+        self.debug = check.flag("debug", debug)
+        nodes = self._analyse(_scalar(loss), _named(outputs))
+        self._warn_of_unreached(nodes)
+        self._hold(Vectors(nodes, self.dtype) if shared_with is None else shared(nodes, self.dtype, shared_with))
+        if shared_with is None:
+            self._initialise()
+        self._begin()
+        self.epochs = 0
+
+    def _analyse(self, loss, outputs):
+        """What the graph says: its inputs, and the nodes of its gradient. Returns {name: node} of its parameters."""
+        self.loss_node, self.outputs = loss, outputs
+        self._order = ordered([loss, *self.outputs.values()])
+        self._leaves = {}  # {name: node} of inputs
+        for node in self._order:
+            if node.op == "data" and self._leaves.setdefault(node.name, node) is not node:
+                raise ValueError(f"two inputs are called {node.name!r}, expected a name for each; rename one")
+        self.inputs = tuple(self._leaves)
+        self._inputs_of = {
+            kind: [node for node in ordered(roots) if node.op == "data"]
+            for kind, roots in (("loss", [loss]), ("forward", list(self.outputs.values())))
+        }
+        self._of_loss, self._of_outputs = ([node.name for node in nodes] for nodes in self._inputs_of.values())
+        nodes = parameters(self._order)
+        self._trained = differentiate(loss, constant(1.0), list(nodes.values()), add=total_of)
+        for W, node in [(W, self._penalty(W, penalty)) for W in self._trained]:
+            if node is not None:
+                slope = differentiate(node, constant(1.0), [W], add=total_of)[W]
+                self._trained[W] = total_of(self._trained[W], slope)
+        self._masks = numbered(self._order)
+        self._limits = analysis.integer_limits(self._order)
+        self._may_miss = analysis.targets_that_may_miss(self._order)
+        return nodes
+
+    def _hold(self, vectors):
+        """The parameters are these."""
+        self._vectors, self._names, self._offsets = vectors, vectors.names, vectors.offsets
+        self._params, self._grads, self._size = vectors.params, vectors.grads, vectors.params.size
+        self.parameters, self.gradients = (Views(self._views(vector)) for vector in (self.params, self.grads))
+
+    def _begin(self):
+        """What calls leave behind: nothing yet."""
+        self._plans = plan_cache.Cache(self._make_plan)
+        self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
+        self._last = self._given = self._ready = None
+        self._back = None  # the nodes of the loss and of all their gradients, where finite.backward has looked at them
+        self._draws, self._dropout_key = 0, random.fold(self.seed, 0x64726F70)  # "drop", as a network's
+
+    epochs = counts.epochs
+    params = property(lambda self: self._params, _refused("params"))
+    grads = property(lambda self: self._grads, _refused("grads"))
+
+    def _warn_of_unreached(self, nodes):
+        frozen = {n for node in self._order if node.op == "freeze" for n in ordered([node])}
+        lost = [name for name, node in nodes.items() if node not in self._trained and node not in frozen]
+        if lost:
+            caller.warn(f"the loss does not reach {', '.join(lost)}: not trained; leave them out, or freeze them")
+
+    def _views(self, vector):
+        return self._vectors.views(vector)
+
+    # ---- copies ----------------------------------------------------------------------------------------------------
+
+    def __getstate__(self):
+        """What a copy, or a pickle, begins with: the graph, the parameters, and what it has drawn for dropout. Plans
+        that share their parameters share those of their copies, too, where they are copied together."""
+        check.vectors(self, ())
+        return {
+            "loss": self.loss_node,
+            "outputs": self.outputs,
+            "settings": (self.dtype.name, self.seed, self.debug),
+            "vectors": self._vectors,
+            "draws": self._draws,
+            "epochs": self.epochs,
+            "batch": None if self._last is None else self._last.batch,
+        }
+
+    def __setstate__(self, state):
+        dtype, self.seed, self.debug = state["settings"]
+        self.dtype = check.dtype(dtype)
+        self._analyse(state["loss"], state["outputs"])
+        self._hold(state["vectors"])
+        self._begin()
+        counts.go_on(self, state)
+        if state["batch"] is not None:  # an update goes by the ranges of the batch that the gradients are of
+            self._last = self._plans.get("train", state["batch"])
+
+    def __copy__(self):
+        return copy.deepcopy(self)
+
+    # ---- making ----------------------------------------------------------------------------------------------------
+
+    @quiet
+    def _initialise(self):
+        number = 0
+        for name, node in self._names.items():
+            init, view = node.attributes.get("init"), self.parameters[name]
+            layer = node.attributes.get("layer")
+            if layer is None:
+                fans = (node.rows, node.width)
+                key = random.fold(random.fold(self.seed, 0x65787072), self._offsets[node])  # "expr"
+                view[...] = init if not isinstance(init, str) else _initializers.values(init, node.shape, fans, key)
+            elif layer.W is not None:  # of a network: its values as they are
+                view[...] = layer.W if len(node.shape) == 2 else layer.b
+            elif len(node.shape) == 2:
+                bias = self.parameters[f"{name[:-1]}b"]
+                before, depth = node.attributes["before"], node.attributes["depth"]
+                layer.initialise(view, bias, random.fold(self.seed, number), before, depth)
+                number += 1
+
+    # ---- programs --------------------------------------------------------------------------------------------------
+
+    def _penalty(self, node, written):
+        """The penalty of a parameter, as `written` writes it, or None."""
+        l1, l2 = node.attributes.get("penalty", (0.0, 0.0))
+        return written(node, l1, l2) if l1 or l2 else None
+
+    def _data(self, nodes, kinds, gathered=False):
+        """{name: Data} of the inputs among these nodes; kinds: as fastbp._check.input_arrays gives them."""
+        kinds = dict(kinds)
+        return {
+            node.name: Data(node.width, 4, gathered)
+            if node.attributes.get("integer")
+            else Data.of_reals(node.width, self.dtype, gathered, kinds.get(node.name))
+            for node in nodes
+            if node.op == "data" and node.batched
+        }
+
+    def _kinds(self, arrays):
+        """What the plan of these arrays must know of their dtypes."""
+        reals = {name: array for name, array in arrays.items() if name not in self._limits}
+        return input_arrays.kinds(self.dtype, reals, touching=True)
+
+    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=(), question=None):
+        """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
+        look at. question: None, as no right answers of an expression are counted."""
+        check.vectors(self, ())
+        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
+        grads = self.grads
+        if kind in ("train", "loss"):
+            gradients = self._trained if kind == "train" else {}
+            data = self._data(self._inputs_of["loss"], kinds, gathered)
+            program = plan_cache.lowered(
+                [], self.loss_node, gradients, self.dtype, data=data, training=kind == "train", **common
+            )
+        elif kind == "forward":
+            nodes = list(dict.fromkeys(self.outputs.values()))
+            results = {node: ("out", i) for i, node in enumerate(nodes)}
+            data = self._data(self._inputs_of["forward"], kinds)
+            program = plan_cache.lowered(
+                nodes, None, {}, self.dtype, data=data, training=False, results=results, **common
+            )
+        elif kind == "hvp":
+            grads = self._vectors.zeros("hvp")
+            gradients = analysis.hessian_vector(self._trained, self._total_written())
+            nodes = ordered(list(gradients.values()))
+            program = plan_cache.lowered([], None, gradients, self.dtype, data=self._data(nodes, kinds), **common)
+        elif kind in per_sample.KINDS:
+            gradients = differentiate(self._total_written(), constant(1.0), list(self._trained), add=total_of)
+            results = per_sample.results(kind, gradients)
+            data = self._data(ordered(list(results)), kinds)
+            program = plan_cache.lowered(
+                [], None, {}, self.dtype, data=data, training=False, results=results, **common
+            )
+        else:
+            results = {node: ("out", i) for i, node in enumerate(kind)}
+            program = plan_cache.lowered(
+                list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind)), kinds), results=results, **common
+            )
+        return plan_cache.Plan(self.params, grads, program, team)
+
+    def _total_written(self):
+        """The loss with the penalties of the layers, in small nodes."""
+        penalties = [self._penalty(node, analysis.written_penalty) for node in self._trained]
+        return total_of(self.loss_node, *(node for node in penalties if node is not None))
+
+    # ---- data ------------------------------------------------------------------------------------------------------
+
+    def _checked(self, given, needed):
+        """{name: array} as the compiled core reads them, and their number of rows."""
+        arrays, n, first = {}, None, ""
+        for name in needed:
+            if name not in given:
+                raise ValueError(f"input {name!r} is missing, expected {', '.join(needed)}; pass {name}=...")
+            node = self._leaves[name]
+            array = given[name]
+            if name in self._limits:
+                array = check.indices(array, self._limits[name], name)
+            else:
+                if type(array) is not np.ndarray:
+                    array = check.unmasked(array) if name in self._may_miss else array
+                    array = check.numeric(array, name)
+                if node.width == 1 and array.ndim == 1:
+                    array = array.reshape(-1, 1)
+                if name in self._may_miss:
+                    array = check.with_missing(array, self.dtype, name)
+                array = input_arrays.rows(array, node.width, self.dtype, name, finite=False)
+            if n is None:
+                n, first = len(array), name
+            elif len(array) != n:
+                raise ValueError(
+                    f"input {name!r} has {len(array)} rows, expected {n}, as {first!r} has; pass matching arrays"
+                )
+            arrays[name] = array
+        for name in given:
+            if name not in self._leaves:
+                raise ValueError(
+                    f"input {name!r} is unknown, expected {', '.join(self._leaves) or 'none'}; check the name"
+                )
+        return arrays, 1 if n is None else n
+
+    # ---- use -------------------------------------------------------------------------------------------------------
+
+    def loss_and_grad(self, /, **inputs):
+        """(the loss, a float; {name: gradient}, views of `grads`) of these data; penalties of layers are included.
+
+        Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not; with debug,
+        where any value or gradient is not.
+        """
+        return self._alone.call(self._loss_and_grad, inputs)
+
+    def _loss_and_grad(self, inputs):
+        ready = self._ready
+        value = None if ready is None else ready.run_named(inputs, self)
+        if value is not None:  # the last call's plan, on arrays that need no cast
+            self._last, self._given = ready.owner, inputs
+            return value, self.gradients
+        arrays, n = self._checked(inputs, self._of_loss)
+        check.apart(arrays, {"grads": self.grads})
+        kinds = self._kinds(arrays)
+        plan = self._plans.get("train", n, sources=kinds)
+        value = float(plan.run("gradients", arrays, model=self)[0])
+        self._last, self._given = plan, arrays
+        long_way = kinds or self.debug
+        self._ready = None if long_way else plan.ready(self._of_loss, "gradients", limits=self._limits)
+        if self.debug or not math.isfinite(value):
+            self._refuse_not_finite(value, arrays, n)
+        return value, self.gradients
+
+    def _refuse_not_finite(self, value, arrays, n):
+        """Raises FloatingPointError with the first node that is not finite, if there is one or the loss is not."""
+        found = finite.forward(self, arrays, n, self._draws - 1)
+        if found is None and self.debug:
+            found = finite.backward(self, arrays, n, self._draws - 1)
+        if found is not None or not math.isfinite(value):
+            where, remedy, _ = found or ("", finite.SLOWER, False)
+            raise FloatingPointError(f"the loss is {value} {where}; {remedy}")
+
+    def loss(self, /, **inputs):
+        """The loss of these data, a float, without the penalties of layers. Dropout is off."""
+        arrays, n = self._checked(inputs, self._of_loss)
+        with self._plans.borrowed("loss", n, sources=self._kinds(arrays)) as plan:
+            return float(plan.run("outputs", arrays)[0])
+
+    def forward(self, /, **inputs):
+        """{name: array} of the outputs: (n, width) for a batched node, the node's shape for a fixed one. Dropout is
+        off."""
+        if not self.outputs:
+            raise ValueError("the plan has no outputs; pass outputs={'name': node} to compile")
+        arrays, n = self._checked(inputs, self._of_outputs)
+        nodes = list(dict.fromkeys(self.outputs.values()))
+        found = self._run_nodes("forward", nodes, arrays, n)
+        return {name: found[node] for name, node in self.outputs.items()}
+
+    def _run_nodes(self, kind, nodes, arrays, n, draws=None):
+        """{node: array} of their values, with the masks of dropout after so many draws: by default, the last ones."""
+        draws = max(0, self._draws - 1) if draws is None else draws
+        made = {("out", i): np.empty((n, node.width), self.dtype) for i, node in enumerate(nodes) if node.batched}
+        with self._plans.borrowed(kind, n, sources=self._kinds(arrays)) as plan:
+            plan.run("outputs", {**arrays, **made}, dropout=(self._dropout_key, draws))
+            return {
+                node: made["out", i].reshape(n, *node.shape)
+                if node.batched
+                else np.array(plan.fixed["out", i]).reshape(node.shape)
+                for i, node in enumerate(nodes)
+            }
+
+    def hvp(self, v, /, **inputs):
+        """The Hessian of the loss times v, at the parameters as they are: what a small step along v changes in the
+        gradient.
+
+        v: (P,), or {name: array in the parameter's shape}; the result is of the same kind. Exact: the graph is
+        differentiated twice (Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994).
+        """
+        result = self._alone.call(self._hvp, self._vector(v), inputs)
+        return self._views(result) if isinstance(v, dict) else result
+
+    def _hvp(self, vector, inputs):
+        arrays, n = self._checked(inputs, self._of_loss)
+        plan = self._plans.get("hvp", n, sources=self._kinds(arrays))
+        for i, node in enumerate(self._trained):
+            if ("v", i) in plan.fixed:  # a gradient that is constant has no part in it
+                place, begin = plan.fixed["v", i], self._offsets[node]
+                place[...] = vector[begin : begin + node.size].reshape(place.shape)
+        plan.run("gradients", arrays, model=self)
+        return plan.grads.copy()
+
+    def per_example_grads(self, /, **inputs):
+        """The gradient of each sample's own loss, (n, P), laid out as `grads`: row i is what `loss_and_grad` gives for
+        row i of the inputs alone. Penalties of layers are included, dropout is off, what is not trained is 0.
+
+        Raises ValueError for a graph in which a sample's gradient goes through more than dense products, biases and
+        elementwise operations; FloatingPointError, naming the sample, if a number is not finite.
+        """
+        arrays, n = self._checked(inputs, self._of_loss)
+        parts = [(self._offsets[node], self._offsets[node] + node.size) for node in self._trained]
+        return per_sample.gradients_of(self, n, arrays, parts, sources=self._kinds(arrays))
+
+    def per_example_grad_norms(self, /, **inputs):
+        """The Euclidean norm of each row of `per_example_grads`, (n,); rows of dense products are not made for it."""
+        arrays, n = self._checked(inputs, self._of_loss)
+        return per_sample.norms_of(self, n, arrays, sources=self._kinds(arrays))
+
+    def _vector(self, v):
+        if not isinstance(v, dict):
+            return check.array("v", v, self.params.shape, self.dtype)
+        vector = np.zeros_like(self.params)
+        views = self._views(vector)
+        for name, value in v.items():
+            check.choice("parameter in v", name, views)
+            views[name][...] = check.array(f"v[{name!r}]", value, views[name].shape, self.dtype)
+        return vector
+
+    def fit(
+        self,
+        data,
+        *,
+        epochs=1,
+        batch_size=32,
+        optimizer=None,
+        validation_data=None,
+        validation_split=0.0,
+        shuffle=True,
+        seed=None,
+        callbacks=(),
+        early_stopping=None,
+        progress=None,
+        threads=None,
+    ):
+        """Trains; returns a History. data: {input: array}; everything else is as for a network's fit, whose loop it is.
+
+        Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and node, when
+        the loss or a parameter stops being finite: the parameters are then those after the last good step.
+        """
+        job = ExpressionJob(self, data, batch_size, validation_data, validation_split, threads)
+        return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
+
+    def _apply(self, optimizer):
+        """One update by the gradients in `grads`: what Optimizer.step calls."""
+        try:
+            loop.update(self, optimizer)
+        except FloatingPointError as error:
+            found = None
+            if self._given is not None and not np.isfinite(self.grads).all():  # see where they come from
+                arrays, n = self._checked(self._given, self._of_loss)
+                found = finite.anywhere(self, arrays, n, max(0, self._draws - 1))
+            if found is None:
+                raise
+            what = str(error).partition("; use")[0]
+            raise FloatingPointError(f"{what}; it begins {found.where}; {found.remedy}") from None
+
+    # ---- files and sharing -----------------------------------------------------------------------------------------
+
+    def save(self, path):
+        """Writes the parameters to a safetensors file, a path or an open binary one, a tensor for each; `load` of a
+        plan of the same graph reads it, and goes on with the epochs and masks of dropout where this one is, at the
+        beginning if it is not trained."""
+        from fastbp import serialization
+
+        check.vectors(self, ())
+        serialization.save_parameters(self.parameters, path, counts.counts_of(self))
+
+    def load(self, path):
+        """Reads what `save` wrote, by name; refuses a file with other names or shapes. Returns the plan, which has
+        the counts of epochs and masks of the file: 0 where it has none, as those of older versions."""
+        from fastbp import serialization
+
+        check.vectors(self, ("params",))
+        counts.go_on(self, serialization.load_parameters(self.parameters, path))
+        return self
+
+    @quiet
+    def write_to(self, model):
+        """Copies the parameters of a network or layer that the expression was made with back into it."""
+        targets = model.layers if hasattr(model, "layers") else [model]
+        pairs = [(layer, node) for layer in targets for node in getattr(layer, "_nodes", None) or ()]
+        if not pairs or any(node not in self._offsets for _, node in pairs):
+            raise ValueError(
+                f"model is {check.shown(model)}, expected a network or layer of this expression; call it on a node "
+                "first"
+            )
+        if hasattr(model, "layers"):
+            check.vectors(model, ("params",))
+        for layer, node in pairs:
+            if layer.W is None:
+                raise ValueError(f"model is {model!r}, a layer without values of its own; read plan.parameters instead")
+            (layer.W if len(node.shape) == 2 else layer.b)[...] = self._views(self.params)[self._name_of(node)]
+
+    def _name_of(self, node):
+        return next(name for name, one in self._names.items() if one is node)
+
+    def _parameter_of(self, vector):
+        """The name of the first parameter whose part of a (P,) vector is not finite."""
+        for name, part in self._views(vector).items():
+            if not np.isfinite(part).all():
+                return name
+        return "no parameter"
+
+    _layer_of = _parameter_of
+
+    def __repr__(self):
+        return f"Plan({self.params.size} parameters, inputs {', '.join(self.inputs)}, dtype={self.dtype.name!r})"
+
+
+# ---- what a graph holds --------------------------------------------------------------------------------------------
+
+
+def _scalar(loss):
+    if not isinstance(loss, Node) or loss.batched or loss.shape:
+        raise ValueError(f"loss is {loss!r}, expected a scalar node; take the mean of it: graph.mean(...)")
+    return loss
+
+
+def _named(outputs):
+    if outputs is None:
+        return {}
+    if not isinstance(outputs, dict) or not all(isinstance(node, Node) for node in outputs.values()):
+        raise TypeError(f"outputs is {outputs!r:.80}, expected a dict of nodes; pass outputs={{'y': y}}")
+    return dict(outputs)
+
+
+def parameters(order):
+    """{name: node} of the parameters among these nodes, in their order; those of layers are called layer0.W ..."""
+    found, count = {}, {}
+    for node in order:
+        if node.op != "parameter":
+            continue
+        layer = node.attributes.get("layer")
+        name = node.name
+        if layer is not None:
+            name = f"layer{count.setdefault(id(layer), len(count))}.{'W' if len(node.shape) == 2 else 'b'}"
+        if found.setdefault(name, node) is not node:
+            raise ValueError(f"two parameters are called {name!r}, expected a name for each; rename one")
+    return found

@@ -1,0 +1,78 @@
+"""A network as a graph, and the programs of its uses."""
+
+from functools import partial
+
+from fastbp._compiler import plan_cache
+from fastbp._compiler.program import Data
+from fastbp._ir.analysis import written_penalty
+from fastbp._ir.elementwise import multiply, total_of
+from fastbp._ir.leaves import parameter, rows
+from fastbp._ir.nn import Mask, dense, dropout, loss, penalty, right
+from fastbp._ir.node import constant, differentiate
+from fastbp._models import per_sample
+
+
+def output(layers, x, training=True):
+    """(output node, [(W, b, layer), ...]) of layers in a row applied to x."""
+    parameters, node = [], x
+    for number, layer in enumerate(layers):
+        if layer.kind == "dropout":
+            if training and layer.rate > 0:
+                node = dropout(node, layer.rate, Mask(number))
+            continue
+        W, b = parameter((layer.inputs, layer.units)), parameter((layer.units,))
+        node = dense(node, W, b, layer.activation)
+        parameters.append((W, b, layer))
+    return node, parameters
+
+
+def offsets(parameters):
+    """{parameter: where it begins} of parameters in a row, and their size altogether."""
+    begin, found = 0, {}
+    for node in parameters:
+        found[node] = begin
+        begin += node.size
+    return found, begin
+
+
+def program(net, kind, batch, gathered, labels, weighted, sources=(), question=None):
+    """The Program of a network. kind: "train" (loss and gradients), "keep" (forward, then backward from a given dY),
+    "predict" (outputs), "evaluate" (outputs and loss), or one of per_example.KINDS. sources: of X, as
+    fastbp._check.input_arrays.kinds says. question: of "train" and "evaluate", what right answers are counted of, as
+    fastbp._ir.nn.right says, or None."""
+    itemsize = net.dtype.itemsize
+    x = rows("X", net.inputs)
+    y, layers = output(net.layers, x, training=kind in ("train", "keep"))
+    data = {"X": Data.of_reals(net.inputs, net.dtype, gathered, dict(sources).get("X"), net.input_scale)}
+    gradients, end, count, results = {}, None, None, {}
+    if kind not in ("keep", "predict"):
+        width, size = (1, 4) if labels else (net.units, itemsize)
+        data["targets"] = Data(width, size, gathered)
+        weights = None
+        if weighted:
+            data["weights"], weights = Data(1, itemsize, gathered), rows("weights", 1)
+        targets = rows("targets", width, labels)
+        end = loss(y, targets, net.loss, weights)
+        count = right(y, targets, question) if question else None
+    wanted = [node for W, b, _ in layers for node in (W, b)]
+    where, size = offsets(wanted)
+    lowered = partial(plan_cache.lowered, dtype=net.dtype, batch=batch, data=data, offsets=where, size=size)
+    of_samples = kind in per_sample.KINDS
+    made = written_penalty if of_samples else penalty
+    penalties = [made(W, layer.l1, layer.l2) for W, _, layer in layers if layer.l1 or layer.l2]
+    if of_samples:
+        gradients = differentiate(total_of(end, *penalties), constant(1.0), wanted, add=total_of)
+        return lowered([], None, {}, results=per_sample.results(kind, gradients))
+    if kind == "train":
+        gradients = differentiate(total_of(end, *penalties), constant(1.0), wanted, add=total_of)
+    elif kind == "keep":
+        data["dY"] = Data(net.units, itemsize, False)
+        gradients = differentiate(y, rows("dY", net.units), [*wanted, x], add=total_of)
+        dX = gradients.pop(x)  # for X as the layers read it, which is times the scale what was passed
+        results[dX if net.input_scale == 1 else multiply(dX, constant(net.input_scale))] = "dX"
+        for node in penalties:  # the penalties do not pass through dY
+            W = node.inputs[0]
+            gradients[W] = total_of(gradients[W], *differentiate(node, constant(1.0), [W], add=total_of).values())
+    if kind != "train":
+        results[y] = "Y"
+    return lowered([y], end, gradients, keep=kind == "keep", results=results, right=count)

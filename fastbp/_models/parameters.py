@@ -1,0 +1,71 @@
+"""The parameters and gradients of expressions: two vectors that plans may share, as their copies do, too."""
+
+import numpy as np
+
+from fastbp._check import allocation
+from fastbp._models import network_programs
+
+
+class Views(dict):
+    """{name: view of a vector}, whose views stay: another array in their place would be nobody's. A copy is a dict."""
+
+    def __setitem__(self, name, value):
+        raise TypeError(f"the array of {name!r} cannot be replaced, it is a view; write into it: [{name!r}][...] = ...")
+
+    def update(self, *others, **arrays):
+        for name in dict(*others, **arrays):
+            self[name] = None
+
+    def __reduce__(self):
+        return dict, (dict(self),)
+
+
+class Vectors:
+    """params, grads: (P,), aligned, of np.dtype `dtype`. names: {name: parameter's node}; offsets: {node: where its
+    part of them begins}."""
+
+    def __init__(self, names, dtype):
+        self.names, self.dtype = names, np.dtype(dtype)
+        self.offsets, self.size = network_programs.offsets(names.values())
+        self.params, self.grads = self.zeros("the plan"), self.zeros("the plan")
+
+    def zeros(self, what):
+        """A vector (P,) of zeros; MemoryError, naming `what` it is for, where there is no room for it."""
+        return allocation.zeros(self.size, self.dtype, lambda: what, lambda: _smaller(self.names))
+
+    def views(self, vector):
+        """{name: its part of a vector (P,), in the parameter's shape}."""
+        return {
+            name: vector[self.offsets[node] : self.offsets[node] + node.size].reshape(node.shape)
+            for name, node in self.names.items()
+        }
+
+    def __getstate__(self):
+        return {"names": self.names, "dtype": self.dtype.name, "params": self.params, "grads": self.grads}
+
+    def __setstate__(self, state):
+        self.__init__(state["names"], state["dtype"])
+        self.params[:], self.grads[:] = state["params"], state["grads"]
+
+
+def shared(nodes, dtype, plan):
+    """The Vectors of another plan, which must have all these parameters, {name: node}, in this dtype."""
+    vectors = getattr(plan, "_vectors", None)
+    if not isinstance(vectors, Vectors):
+        raise TypeError(f"shared_with is {plan!r:.60}, expected a Plan; pass what graph.compile gave")
+    if vectors.dtype != dtype:
+        raise ValueError(
+            f"shared_with has dtype {vectors.dtype}, expected {dtype}; compile both with the same dtype"
+        )
+    for name, node in nodes.items():
+        if node not in vectors.offsets:
+            raise ValueError(
+                f"shared_with lacks the parameter {name}, expected all of this loss; compile the larger graph first"
+            )
+    return vectors
+
+
+def _smaller(nodes):
+    """What to do about parameters {name: node} that have no room: the largest."""
+    name = max(nodes, key=lambda each: nodes[each].size)
+    return f"make its largest parameter smaller, {name} of shape {nodes[name].shape}"

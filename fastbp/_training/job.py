@@ -1,0 +1,277 @@
+"""What one training needs of a model and its data, and how its epochs are cut into compiled calls."""
+
+from typing import NamedTuple
+
+from fastbp import _check as check
+from fastbp._core import cpu, random
+from fastbp._core.epochs import NAMES, Epochs
+from fastbp._training import splits
+from fastbp.callbacks import History
+
+CALL_SECONDS = 0.05
+
+
+def epoch_order(n, batch_size, shuffle, seed):
+    """int64 (n,), the order of one epoch, or None for the data as they lie."""
+    # one batch holds every row in any order: shuffling would cost a copy and change nothing but the rounding
+    return random.permutation(n, seed) if shuffle and batch_size < n else None
+
+
+def validation_share(split, data):
+    """The share of the data that is held out for validation, refused where validation data are given as well."""
+    share = check.fraction("validation_split", split)
+    if share and data is not None:
+        raise ValueError(
+            f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
+        )
+    return share
+
+
+def held_out(share, n):
+    """The first of the rows that are kept for validation: the last part of n."""
+    return n - splits.held_out(share, n, "validation_split", "samples", "pass validation_data")
+
+
+def logged(names, validated=()):
+    """The keys of an epoch's logs, from those of an evaluation of the data trained on and of the validation data."""
+    return [*names, *(f"val_{name}" for name in validated), "lr", "seconds", "samples_per_second"]
+
+
+class Call(NamedTuple):
+    """Steps to take in compiled code: a core Epochs, and the arguments of its `run` but for the team."""
+
+    course: object
+    training: list
+    evaluated: list
+    rates: object  # float64 (steps,)
+    stopping: object
+
+
+def _listed(column):
+    """An array (n,) as a list of floats, of one float where all are the same: rates and times of epochs too short to be
+    timed, of which a list of as many objects takes as long as the step of a small network."""
+    first = float(column[0])
+    return [first] * len(column) if (column == first).all() else column.tolist()
+
+
+class Job:
+    """What one training needs: the model (a network or an expression), its checked data, and the plans of its steps.
+
+    arrays: {name: array}, a row for each of the n samples; batch: rows of a step. What a kind of model knows better,
+    it overrides: `names`, `plan`, `evaluation`, `more_logs`, `warn_of_data`, `hint`, `where` and the attributes below.
+    """
+
+    rows = None  # int (n,), the rows of the arrays that are trained on, or None for all
+    counted = val_counted = 0  # answers that an accuracy counts, of the data and of the validation data
+    penalties = ()  # [(begin, count, l1, l2), ...] of parts of the parameters
+
+    def __init__(self, model, arrays, batch_size, threads):
+        self.model, self.arrays = model, arrays
+        self.threads = check.threads(threads)
+        self.n = len(next(iter(arrays.values())))
+        self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
+        self.step_seconds = self.course = self.taken = None
+        self.memories, self.seen = [], 0
+
+    def begin(self, optimizer, shuffle, seed, rest=True):
+        """Before the first step; the arguments of a core Epochs."""
+        self.optimizer, self.first = optimizer, self.model.epochs
+        self.course = Epochs(
+            self.model, optimizer, self.n, self.batch, self.rows, shuffle, seed, rest, self.counted, self.val_counted,
+            self.penalties,
+        )  # fmt: skip
+
+    def history(self, epochs):
+        """The History to fill."""
+        steps = -(-self.n // self.batch)
+        return History({"epochs": epochs, "batch_size": self.batch, "samples": self.n, "steps": steps})
+
+    # ---- what a kind of model knows better ---------------------------------------------------------------------------
+
+    def names(self):
+        """The keys of an epoch's logs."""
+        return logged(["loss"])
+
+    def called(self, name):
+        """What the caller calls the array of this name."""
+        return name
+
+    def plan(self, batch, gathered):
+        """The plan of a training step of `batch` rows, read in an order or not."""
+        raise AttributeError(f"{type(self).__name__} has no plan of its own")
+
+    def kinds(self):
+        """What plans of the validation data must know of their dtypes, as fastbp._check.input_arrays.kinds says."""
+
+    def evaluation(self):
+        """[(plan, arrays, first row, steps, share of a step)] of the validation data, of plans that are taken."""
+        return []
+
+    def more_logs(self, when):
+        """What an epoch's logs hold beside what the compiled call gives. when: the epoch, in words."""
+        return {}
+
+    def runs_on(self):
+        """Whether nothing of Python's is to be done after an epoch but what callbacks do."""
+        return not getattr(self.optimizer.lr, "stateful", False)
+
+    def warn_of_data(self):
+        """Warns of data that training can come to nothing with."""
+
+    def hint(self, history, known):
+        """After the epochs that follow the first `known` ones: what to warn of where training has come to nothing so
+        far, or ""."""
+        return ""
+
+    def check_step(self, epoch, step):
+        """Before a step, both counted from 0, where steps are taken one by one."""
+
+    def where(self, rows):
+        """In words, where in a step over these rows ({name: array}) a number first is not finite."""
+        return ""
+
+    def explained(self, rows, loss, layer):
+        """(what stopped being finite, what to do) in words: the loss of a step over these rows, or a parameter of a
+        layer, not None, by its update."""
+        what = f"a parameter of {layer} stopped being finite" if layer else f"the loss became {loss} {self.where(rows)}"
+        return what, "Use a smaller lr, or clip_norm, or scale X and y"
+
+    # ---- epochs ------------------------------------------------------------------------------------------------------
+
+    def epochs(self, most, stopping, history, bar):
+        """A generator of calls, which is sent what each returns: to the end of an epoch, or of several, `most` of them
+        at most. stopping: an EarlyStopping that the calls ask, or None."""
+        course, model = self.course, self.model
+        while True:
+            if course.step == 0:
+                course.remember()
+            self.check_step(self.first + course.epoch, course.step)
+            rates = self.rates(self.chunk(most))
+            last, training = self.training()
+            failure = yield Call(course, training, self.evaluated(), rates, stopping)
+            model._last = last if course.step == 0 or len(training) == 1 else self.whole
+            if failure is not None:
+                raise self.broken(*failure, stopping)
+            bar.advance(course.done)
+            if course.step == 0:
+                return
+
+    def chunk(self, most):
+        """How many steps to take before Python has a look again: of the epoch at hand, or of `most` whole epochs."""
+        left = self.course.steps - self.course.step
+        if self.step_seconds is None:
+            return 1
+        fit = int(CALL_SECONDS / max(self.step_seconds, 1e-9))
+        if self.course.step == 0 and fit > left:
+            return min(fit // left, most) * left
+        return max(1, min(left, fit))
+
+    def rates(self, steps):
+        """The learning rates of the next steps, float64 (steps,); of fewer, to the end of the epoch, where a later one
+        is not as it must be: the epochs before it are trained."""
+        left = self.course.steps - self.course.step
+        try:
+            return self.optimizer.learning_rates(steps)
+        except ValueError:
+            if steps <= left:
+                raise
+        return self.optimizer.learning_rates(left)
+
+    def training(self):
+        """(the plan of an epoch's last step, [(compiled plan, its arrays), ...] of whole batches and the rest)."""
+        gathered, rest = self.course.in_order, self.n % self.batch
+        self.whole = self.plan(self.batch, gathered)
+        plans = [self.whole]
+        if self.course.steps > self.n // self.batch:
+            plans.append(self.plan(rest, gathered))
+        return plans[-1], [(plan.compiled, plan.arrays(self.arrays)) for plan in plans]
+
+    def evaluated(self):
+        """[(compiled plan, its arrays, first row, steps, share of a step)] of the validation data."""
+        made_for = cpu.selected(), self.kinds()
+        if self.taken is None or self.taken[0] != made_for:
+            self.give_back()
+            self.taken = made_for, self.evaluation()
+        return [(plan.compiled, plan.arrays(arrays), *more) for plan, arrays, *more in self.taken[1]]
+
+    def give_back(self):
+        """Leaves the plans of the validation data to others."""
+        taken, self.taken = self.taken, None
+        for plan, *_ in taken[1] if taken else ():
+            self.model._plans.give_back(plan)
+
+    def tell(self, history, logs):
+        """Tells the History of the epochs that are finished and that it does not know of; returns the last one's logs,
+        {} where there is none. logs: `results`, or `logs`, which asks metrics as well."""
+        if self.course is None:  # of one among many, that has not begun
+            return {}
+        known = len(history.epoch)
+        results, names = self.course.results_since(known), self.measured()
+        if len(results) == 1:
+            found = logs(results[0], names, self.first + known)
+            history.append(self.first + known, found)
+            return found
+        if not len(results):
+            return {}
+        columns = {name: _listed(results[:, i]) for i, name in enumerate(NAMES) if name in names}
+        history.extend(self.first + known, columns)
+        return {name: values[-1] for name, values in history.history.items()}
+
+    def note_memories(self, stoppings):
+        """Before an epoch after which Python is to look: what is remembered of those before it, for `catch_up`."""
+        lr = self.optimizer.lr
+        self.seen = self.course.epoch
+        self.memories = [(each, each.memory()) for each in stoppings]
+        if getattr(lr, "stateful", False):
+            self.memories.append((lr, lr.memory()))
+
+    def catch_up(self, history):
+        """After what ended the training: the History, a schedule and early stopping are told of the epochs that have
+        been trained and that they do not know of. Who goes on then has what one that was not interrupted has."""
+        self.tell(history, self.logs if self.memories else self.results)
+        logs = {name: values[-1] for name, values in history.history.items()}
+        for each, before in self.memories if len(history.epoch) > self.seen else ():
+            if before is not None and each.memory() == before:
+                if each is self.optimizer.lr:
+                    self.optimizer.observe(logs)
+                elif each.monitor in logs:
+                    each.on_epoch_end(self.model, history.epoch[-1], logs)
+
+    def results(self, row, names, epoch):
+        """Those of these names that a compiled call gives of an epoch."""
+        row = row.tolist()
+        return {name: row[i] for i, name in enumerate(NAMES) if name in names}
+
+    def logs(self, row, names, epoch):
+        """All of an epoch's, counted from 0."""
+        return {**self.results(row, names, epoch), **self.more_logs(f"epoch {epoch + 1}")}
+
+    def measured(self):
+        """The names of what a compiled call gives of an epoch."""
+        return logged(["loss"])
+
+    def rows_of_step(self, order, step, batch):
+        """{name: array} of the `batch` rows of a step of the epoch."""
+        which = slice(step * self.batch, step * self.batch + batch)
+        which = which if order is None else order[which]
+        return {name: array[which] for name, array in self.arrays.items()}
+
+    def broken(self, loss, params, epoch, step, stopping):
+        """The error of a step whose loss is not finite, or whose update made a parameter not finite: params (P,). The
+        call has gone back to where it, or the epoch, began; epoch: how many it had finished since, step: of the next.
+
+        The same steps give the same bits, so to repeat all but the bad one costs nothing until it is needed.
+        """
+        course, layer = self.course, None if params is None else self.model._layer_of(params)
+        steps = epoch * course.steps + step
+        if steps:
+            self.model._last = self.whole
+            rates = self.optimizer.learning_rates(steps)
+            course.run(self.training()[1], self.evaluated(), rates, stopping, self.threads)
+        order = course.order_at_hand()
+        batch = self.batch if step < self.n // self.batch else self.n % self.batch
+        what, remedy = self.explained(self.rows_of_step(order, step, batch), loss, layer)
+        return FloatingPointError(
+            f"epoch {self.first + course.epoch + 1}, step {step + 1}: {what}; the parameters are those before this "
+            f"step. {remedy}"
+        )

@@ -1,0 +1,187 @@
+"""The training loop of networks and expressions: compiled calls of about 50 ms, so that Ctrl-C and the progress bar
+stay alive. A call takes some steps of a long epoch, or as many short epochs as fit, with all that follows each of them;
+where something of the user's is to be called in between, one epoch."""
+
+import contextlib
+import time
+
+from fastbp import _check as check
+from fastbp import optimizers
+from fastbp._core import caller, cpu
+from fastbp._core import calls as core
+from fastbp._core.epochs import NAMES
+from fastbp._training.progress import Progress
+from fastbp.callbacks import Callbacks
+
+
+def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress):
+    """Trains for a number of epochs; returns a History. The arguments are those of
+    `fastbp._training.network_fit.fit`."""
+    model = job.model
+    epochs = check.integer("epochs", epochs, minimum=1)
+    shuffle = check.flag("shuffle", shuffle)
+    first = model.epochs
+    shuffled, before = (epochs, first if seed is None else 0) if shuffle else (1, 0)  # orders of a seed begin anew
+    seed = before + check.seed("seed", model.seed if seed is None else seed, shuffled, before)
+    if optimizer is None:
+        optimizer = optimizers.SGD(lr=0.1)
+    elif not isinstance(optimizer, optimizers.Optimizer):
+        raise _no_optimizer(optimizer)
+    calls = Callbacks(callbacks, early_stopping, names=job.names())
+    history = job.history(epochs)
+    optimizer.monitored(calls.names, calls.undeclared)
+    calls.warn_of_misnamed()
+    job.warn_of_data()
+    check_memory([job], [optimizer])
+    failed = None
+    with Progress(epochs, history.params["steps"], progress, first) as bar:
+        optimizer.bind(model.params)  # here: whatever is refused is refused by now
+        job.begin(optimizer, shuffle, seed)
+        try:
+            _train(job, calls, history, bar)
+        except KeyboardInterrupt:
+            history.interrupted = True
+        except BaseException as error:
+            failed = error
+        # what Ctrl-C has kept from the History comes first
+        ended = _all(
+            history,
+            lambda: calls.put_back(model),
+            lambda: job.catch_up(history),
+            lambda: calls.on_train_end(model, history),
+            job.give_back,
+        )
+    if failed is not None:
+        raise _told(failed, calls)
+    if ended is not None:
+        raise ended
+    return history
+
+
+def _all(history, interrupted, *ends):
+    """Calls all of these, whatever one of them raises. Returns the first error, or None; Ctrl-C is none, and after it
+    `interrupted` is called."""
+    first = None
+    for end in ends:
+        try:
+            end()
+        except KeyboardInterrupt:
+            history.interrupted = True
+            interrupted()
+        except BaseException as error:
+            first = first or error
+    return first
+
+
+def _train(job, calls, history, bar):
+    """All epochs, each or several followed by what is to be done about them."""
+    model, optimizer, hinted = job.model, job.optimizer, False
+    stopping = calls.stopping(NAMES) if job.runs_on() else None
+    alone = stopping is None and not calls.is_empty  # whether each epoch comes back to Python
+    stop = calls.on_train_begin(model)
+    while not stop and len(history.epoch) < history.params["epochs"]:
+        epoch = job.first + len(history.epoch)
+        if alone and calls.on_epoch_begin(model, epoch):
+            break
+        bar.begin(epoch)
+        job.note_memories(calls.stoppings() if alone else [])
+        known = len(history.epoch)
+        most = 1 if alone or not job.runs_on() else history.params["epochs"] - known
+        # alone to the end of an epoch, not for all of them: callbacks may use the network
+        model._alone.call(_made, job, job.epochs(most, stopping, history, bar))
+        logs = job.tell(history, job.logs)
+        bar.begin(history.epoch[-1])  # of several, the last one
+        # what a callback puts into logs is known to a schedule after the callbacks, all else before them
+        late = optimizer.monitored(calls.names, calls.undeclared) not in (None, *logs)
+        if not late:
+            optimizer.observe(logs)
+        bar.end(logs)
+        if not hinted and (hint := job.hint(history, known)):
+            hinted = True
+            caller.warn(hint)
+        if not alone:
+            stop = job.course.stopped
+            continue
+        measured = len(logs)
+        stop = calls.on_epoch_end(model, epoch, logs)
+        if len(logs) > measured:
+            history.amend(logs)
+            bar.end(logs)
+        if late:
+            optimizer.observe(logs)
+
+
+def _no_optimizer(given):
+    """The error for an optimizer that is none: a name leads to the class that is meant."""
+    if isinstance(given, str):
+        found = optimizers.OPTIMIZERS[check.choice("optimizer", given, optimizers.OPTIMIZERS)]
+        return TypeError(f"optimizer is {given!r}, expected an optimizer object; pass fb.{found.__name__}()")
+    return TypeError(
+        f"optimizer is {check.shown(given)}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()"
+    )
+
+
+def _told(error, calls):
+    """The error that ended a training, which says so where the parameters are not those of the last good step."""
+    best = calls.put_back_epoch()
+    if isinstance(error, FloatingPointError) and best is not None:
+        error.args = (f"{error}. Early stopping has put back the parameters of epoch {best + 1}, the best",)
+    return error
+
+
+def check_memory(jobs, optimizers):
+    """Refuses vectors that are not what they were made as, and data of these jobs, which may share them, that lie in
+    what training writes."""
+    arrays = {id(array): (name, array) for job in jobs for name, array in job.arrays.items()}
+    for job, optimizer in zip(jobs, optimizers, strict=True):
+        model = job.model
+        check.vectors(model, ("params", "grads"))
+        written = {"params": model.params, "grads": model.grads, "the optimizer's state": optimizer and optimizer.state}
+        for name, array in arrays.values():
+            check.apart({job.called(name): array}, written)
+
+
+def update(model, optimizer):
+    """One update of a network or an expression by the gradients in `grads`.
+
+    Raises FloatingPointError, naming the layer or parameter: with nothing changed where a gradient is not finite.
+    """
+    model._alone.call(_update, model, optimizer)
+
+
+def _update(model, optimizer):
+    plan, step = model._last or model._plans.get("train", 1), optimizer.steps
+    failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), cpu.threads())
+    if failed:
+        where = model._layer_of(model.grads if failed == "gradient" else model.params)
+        kept = "; nothing was changed" if failed == "gradient" else ""
+        raise FloatingPointError(
+            f"step {step}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
+        )
+
+
+def _made(job, work):
+    """Makes the calls that `work`, a generator of the job's, asks for, one by one."""
+    failure = None
+    with contextlib.suppress(StopIteration):
+        while True:
+            course, *arguments = work.send(failure)
+            begun = time.perf_counter()
+            failure = course.run(*arguments, job.threads)
+            job.step_seconds = (time.perf_counter() - begun) / max(1, course.done)
+
+
+def run_steps(job, optimizer, steps, seed=0):
+    """Exactly `steps` training steps over shuffled whole batches, in one compiled call.
+
+    For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
+    Returns the losses, float64 (steps,).
+    """
+    check_memory([job], [optimizer])
+    if optimizer is not None:
+        optimizer.bind(job.model.params)
+    job.begin(optimizer, True, seed, rest=False)
+    rates = None if optimizer is None else optimizer.learning_rates(steps)
+    job.model._last, training = job.training()
+    job.course.run(training, [], rates, None, job.threads, check.integer("steps", steps, minimum=0))
+    return job.course.last_losses()

@@ -1,0 +1,276 @@
+"""Training a network: what `fit` checks and knows of it. The loop itself is in fastbp/_training/loop.py."""
+
+import contextlib
+
+import numpy as np
+
+from fastbp import _check as check
+from fastbp._check import input_arrays
+from fastbp._core import caller
+from fastbp._training import accuracy, finite, hints, loop
+from fastbp._training.job import Job, epoch_order, held_out, logged, validation_share
+from fastbp._training.metrics import Metrics
+
+
+def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
+    """An iterator over (xb, yb), or (xb, yb, wb) where sample_weight is given: the mini-batches of one epoch.
+
+    X (n, ...), y (n, ...), sample_weight (n,). The order is that of `fit` with the same seed; the last batch holds the
+    rest. With a batch_size of n or more there is one batch, in the order of the data.
+    """
+    given = [("X", X), ("y", y)] + ([] if sample_weight is None else [("sample_weight", sample_weight)])
+    arrays = [_array(value, name) for name, value in given]
+    for (name, _), array in zip(given, arrays, strict=True):
+        if array.ndim == 0:
+            raise TypeError(f"{name} is {array!r}, expected an array with a row for each sample; pass one")
+        if len(array) != len(arrays[0]):
+            raise ValueError(
+                f"{name} has {len(array)} rows, expected {len(arrays[0])}, one for each row of X; pass matching arrays"
+            )
+    n, size = len(arrays[0]), check.integer("batch_size", batch_size, minimum=1)
+    order = epoch_order(n, size, shuffle, check.seed("seed", seed))
+    cuts = (slice(i, i + size) for i in range(0, n, size))
+    return (tuple(array[cut if order is None else order[cut]] for array in arrays) for cut in cuts)
+
+
+def _array(value, name):
+    """An array of anything, of any subclass; of numbers where a table has them that NumPy would make objects of."""
+    with contextlib.suppress(TypeError):  # it has others as well
+        value = check.converted(value, name)
+    try:
+        return np.asanyarray(value)
+    except Exception as error:
+        raise check.not_an_array(value, name, error) from error
+
+
+def fit(
+    net,
+    X,
+    y,
+    *,
+    epochs=1,
+    batch_size=32,
+    optimizer=None,
+    sample_weight=None,
+    class_weight=None,
+    validation_data=None,
+    validation_split=0.0,
+    shuffle=True,
+    seed=None,
+    metrics=None,
+    callbacks=(),
+    early_stopping=None,
+    progress=None,
+    threads=None,
+):
+    """Trains a network; returns a History.
+
+    X: (n, inputs); y: (n, units), or (n,) for one output or for integer classes; with NaN where a target is missing, if
+    the loss has missing="ignore". Any dtype of real numbers and any layout. X of uint8, int8, float16, float32 or
+    float64 is never copied, if its rows are contiguous: those of a batch are converted as they are read, so X may be a
+    memory map, read-only and larger than memory, or windows that overlap. What is of another dtype or layout, and y
+    unless it is of the network's dtype, is cast once. Real numbers that are not cast are read where they lie: a
+    callback that writes into them changes what is trained on. Labels are copied.
+    epochs, batch_size: ints, 1 or more; a batch_size above n means one batch. optimizer: fb.SGD(lr=0.1) by default; its
+    state and count of steps go on where an earlier fit left them.
+    sample_weight: (n,); class_weight: {class: factor}, which multiply.
+    validation_data: (X, y) or (X, y, sample_weight); validation_split: the last part of the data, in [0, 1), that is
+    held out instead, with its sample_weight. A sample has its sample_weight wherever it is; class_weight is of the
+    steps alone, as in Keras. So val_loss says the same of the same rows in both ways, and can be compared between
+    trainings of different class_weight.
+    shuffle, seed: epoch e is in the order of fb.batches(..., seed=net.seed + e), where e counts all epochs that the
+    network has had: net.epochs of them before this call. So fit(epochs=5) four times, with one optimizer, has the bits
+    of fit(epochs=20), and callbacks and the History count on from there. (An early_stopping looks at the epochs of one
+    call, and puts back the best of these: restore_best=False where training goes on.) With a seed of its own a call
+    begins the orders anew: its first epoch is in that of seed, the next of seed + 1 ... All of them are below 2^64. The
+    masks of dropout go on, as in a loop by hand; net.epochs = 0 begins both anew.
+    metrics: {name: f}, values of the validation data beside val_loss: after each epoch f(y, p) gives one number, which
+    logs and the History have under that name, and early_stopping may monitor. y: the validation data's targets as they
+    were given - labels, one-hot rows, quantities; p: what `predict` gives for these rows, (n, units), but (n,) of one
+    output where y is (n,); neither can be written to.
+    f is given no weights. What it raises ends the training with a RuntimeError that names it.
+    callbacks: fb.Callback objects or functions (net, epoch, logs), in whose order they are called: what one puts into
+    logs, a number under a name of its own, the later ones see and may monitor, and the History has it, with NaN for
+    the epochs without it. What nobody will put there is refused before the first step, as far as the callbacks declare
+    it (Callback.puts). early_stopping: fb.EarlyStopping, which comes after them.
+    The History's loss and accuracy (of a classification, see `evaluate`) of the data trained on are counted from the
+    batches as they pass, as in Keras: each by the parameters before its step, with dropout active, so in the first
+    epochs they may be worse than those of the validation data. `evaluate` gives those of the trained network. lr is the
+    rate of an epoch's first step; seconds are without validation, and the mean of epochs too short to be timed.
+    Where nothing of Python's is to be called after an epoch - no callback but an early_stopping, no metric, no schedule
+    that waits for a loss - as many epochs as fit into 50 ms are one compiled call.
+    progress: True, False, or None for a bar where stderr is a terminal, and in a notebook. threads: an int, the most
+    that work on it; where the system starts fewer, fewer do, and a RuntimeWarning says so once. The result does not
+    depend on it.
+
+    Ctrl-C ends the training after the chunk of steps at hand, with history.interrupted set. Parameters, the optimizer's
+    state and count of steps, and the count of dropout masks are always those after one and the same step, so training
+    can go on. A memory map's file must keep its length: where it is cut off meanwhile, the system ends the process
+    (SIGBUS), as it does for whoever reads there.
+
+    Warns, once, where training comes to nothing: by inputs of 100 and more, by a relu layer that is dead, by classes
+    that are held out and hardly trained on.
+
+    Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and layer, when the
+    loss or a parameter stops being finite: the parameters are then those after the last good step, or those that
+    early_stopping puts back.
+    """
+    job = NetworkJob(
+        net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads, metrics
+    )
+    return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
+
+
+def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
+    """Exactly `steps` training steps over shuffled whole batches, in one compiled call.
+
+    For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
+    Returns the losses, float64 (steps,).
+    """
+    return loop.run_steps(NetworkJob(net, X, y, None, None, batch_size, None, 0.0, threads), optimizer, steps, seed)
+
+
+class NetworkJob(Job):
+    """The checked data of one fit of a network, and its plans."""
+
+    def __init__(
+        self,
+        net,
+        X,
+        y,
+        sample_weight,
+        class_weight,
+        batch_size,
+        validation_data,
+        validation_split,
+        threads,
+        metrics=None,
+    ):
+        self.model, validated = net, None  # validated: the targets of the validation data as they were given
+        X, targets, self.labels, weights, self.question = self.checked(X, y, sample_weight, "")
+        self.validation = self.asked = None  # asked: what an accuracy of the validation data counts
+        share = validation_share(validation_split, validation_data)
+        by_class = weights if class_weight is None else self.weights(sample_weight, class_weight, targets)
+        if validation_data is not None:
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+                raise TypeError(
+                    f"validation_data is {type(validation_data).__name__}, expected (X, y) or "
+                    "(X, y, sample_weight); pass a tuple"
+                )
+            *self.validation, self.asked = self.checked(
+                *validation_data[:2], (*validation_data, None)[2], "validation "
+            )
+            validated = validation_data[1]
+            if self.asked != self.question and net.loss.classification:
+                self.asked = self.question = "answers"  # one-hot rows of one, and not of the other
+        elif share:
+            edge, self.asked = held_out(share, len(X)), self.question
+            self.validation = [X[edge:], targets[edge:], self.labels, None if weights is None else weights[edge:]]
+            validated = self.as_given(y, "y")[edge:] if metrics else None
+            X, targets, by_class = X[:edge], targets[:edge], None if by_class is None else by_class[:edge]
+        self.split = bool(share)
+        if metrics and validated is not None:
+            validated = self.as_given(validated, "validation y")
+        self.metrics = Metrics(metrics, validated)
+        arrays = {"X": X, "targets": targets} | ({} if by_class is None else {"weights": by_class})
+        super().__init__(net, arrays, batch_size, threads)
+
+    def checked(self, X, y, sample_weight, prefix):
+        """(X, targets, labels, weights) as the compiled core reads them, and what an accuracy of them counts."""
+        net = self.model
+        X = input_arrays.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
+        y, labels = check.targets(y, len(X), net.loss, net.units, net.dtype, name=f"{prefix}y")
+        return X, y, labels, self.weights(sample_weight, None, y), accuracy.question_of(y, labels, net.loss, net.units)
+
+    def as_given(self, y, name):
+        """The targets that metrics see: an array of the numbers that were given."""
+        return check.numeric(check.unmasked(y) if self.model.loss.ignores_missing else y, name)
+
+    def weights(self, sample_weight, class_weight, targets):
+        net = self.model
+        return check.weights(sample_weight, class_weight, targets, len(targets), net.loss, net.dtype, net.classes)
+
+    def names(self):
+        return self.measured() + self.metrics.names
+
+    def called(self, name):
+        return {"targets": "y", "weights": "sample_weight"}.get(name, name)
+
+    def begin(self, optimizer, shuffle, seed, rest=True):
+        targets = self.arrays["targets"]
+        self.counted = self.count(targets if self.rows is None else targets[self.rows], self.labels, self.question)
+        if self.validation is not None:
+            self.val_counted = self.count(*self.validation[1:3], self.asked)
+        self.penalties = self.model._penalties()
+        super().begin(optimizer, shuffle, seed, rest)
+
+    def count(self, targets, labels, question):
+        """How many answers an accuracy of these targets is of; 0 where there is no question."""
+        return accuracy.counted(targets, labels, question) if question else 0
+
+    def plan(self, batch, gathered):
+        return self.model._plans.get(
+            "train",
+            batch,
+            gathered=gathered,
+            labels=self.labels,
+            weighted="weights" in self.arrays,
+            sources=input_arrays.kinds(self.model.dtype, {"X": self.arrays["X"]}),
+            question=self.question,
+            threads=self.threads,
+        )
+
+    def kinds(self):
+        return self.validation and input_arrays.kinds(self.model.dtype, {"X": self.validation[0]})
+
+    def evaluation(self):
+        if self.validation is None:
+            return []
+        self.Y, parts = self.model._evaluation(*self.validation, self.asked)
+        return parts
+
+    def measured(self):
+        validated = [] if self.validation is None else ["loss", "accuracy"] if self.asked else ["loss"]
+        return logged(["loss", "accuracy"] if self.question else ["loss"], validated)
+
+    def runs_on(self):
+        return super().runs_on() and not self.metrics.names
+
+    def more_logs(self, when):
+        return self.metrics.of(self.model._linked(self.Y.copy()), when) if self.metrics.names else {}
+
+    def warn_of_data(self):
+        if self.split and self.question is not None:
+            trained, held = (self.classes_of(targets) for targets in (self.arrays["targets"], self.validation[1]))
+            if trained is not None and held is not None and (text := hints.unseen_classes(trained, held)):
+                caller.warn(text)
+
+    def classes_of(self, targets):
+        """The classes of the rows of checked targets that have one, ints (m,); None where rows are several answers, or
+        no row has a class."""
+        if self.labels:
+            return targets
+        if self.model.loss.ignores_missing:
+            targets = targets[check.complete_rows(targets)]
+            if not len(targets):
+                return None
+        if self.question == "class":
+            return targets.argmax(axis=1)
+        return (targets[:, 0] > 0.5).astype(np.intp) if targets.shape[1] == 1 else None
+
+    def hint(self, history, known):
+        look = hints.stands_still(history, known)
+        if not look:
+            return ""
+        large = hints.large_inputs(self.inputs, self.n, self.model.input_scale)
+        dead = hints.dead_layer(self.model, self.inputs, self.n)
+        if dead:
+            return dead + f"; {large}" * bool(large)
+        return hints.from_the_start(history, self.optimizer, look, large)
+
+    def inputs(self, part):
+        """X of a slice of the samples trained on."""
+        return self.arrays["X"][part]
+
+    def where(self, rows):
+        return finite.in_network(self.model, rows["X"], rows["targets"], self.labels, rows.get("weights"))

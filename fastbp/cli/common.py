@@ -1,0 +1,155 @@
+"""What the commands share: how a command and its options are declared, the folder for results, what is printed.
+
+On a terminal, or where COLUMNS says how wide the screen is, lines end at a word; in a file or a pipe a row of a summary
+is one line, for programs to find.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+
+import numpy as np
+
+from fastbp import _check as check
+from fastbp._check import formatting
+from fastbp._training.progress import is_terminal
+
+NARROWEST = 30
+
+
+def command(commands, name, summary, description, epilog, run):
+    parser = commands.add_parser(name, help=summary, description=description, epilog=epilog, allow_abbrev=False,
+                                 formatter_class=Help)
+    parser.set_defaults(run=run)
+    return parser
+
+
+class Help(argparse.HelpFormatter):
+    """Help as wide as the screen: paragraphs are filled, and examples, the lines that begin with two spaces, stay
+    commands that can be copied."""
+
+    def _fill_text(self, text_, width, indent):
+        return "\n\n".join(_paragraph(part, width) for part in text_.strip().split("\n\n"))
+
+
+def _paragraph(lines, width):
+    """A paragraph of a help text in lines of at most `width` characters."""
+    made, prose = [], []
+    for line in lines.replace("\\\n", " ").splitlines():
+        if not line.startswith("  "):
+            prose.append(line)
+            continue
+        if prose:
+            made.append(formatting.filled(" ".join(prose), width))
+            prose = []
+        made.append(formatting.filled(line.strip(), width - 2, first="  ", then=" " * 6).replace("\n", " \\\n"))
+    if prose:
+        made.append(formatting.filled(" ".join(prose), width))
+    return "\n".join(made)
+
+
+def columns(stream):
+    """How long a line on `stream` may be: COLUMNS less one, or the terminal's width; None in a file or a pipe."""
+    try:
+        wide = int(os.environ.get("COLUMNS", ""))
+    except ValueError:
+        wide = 0
+    if wide <= 0 and is_terminal(stream):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            wide = os.get_terminal_size(stream.fileno()).columns
+    return max(wide - 1, NARROWEST) if wide > 0 else None
+
+
+def say(line, then="", file=None):
+    """Print `line`, broken at words where the screen is narrower; `then` stands before the second line and others.
+
+    What comes from a file or a path in it moves no cursor and changes no colour.
+    """
+    _print(line, sys.stdout if file is None else file, then=then)
+
+
+def digits(value, count):
+    """A number of a column, with as many digits as its neighbours: 0.0403 has a zero at its end for four."""
+    return f"{value:#.{count}g}".removesuffix(".")
+
+
+def row(name, text_):
+    """Print a row of the summary, likewise."""
+    _print(text_, sys.stdout, first=f"{name:<13}  ", then=" " * 15)
+
+
+def _print(line, file, **before):
+    """What is not printable is escaped first, so that no line ends there, and each is as wide as it looks."""
+    print(formatting.filled(check.printable(line), columns(file), **before), file=file, flush=True)
+
+
+@contextlib.contextmanager
+def output_folder(path):
+    """Make the folder and try to write there, before minutes are spent; if nothing comes of it, it is gone again."""
+    made = not os.path.isdir(path)
+    try:
+        os.makedirs(path, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except FileExistsError:
+        raise FileExistsError(f"--out {path}: a file of this name exists; choose another folder") from None
+    except OSError as error:
+        why = error.strerror or error
+        raise OSError(f"--out {path}: cannot write there ({why}); choose another folder") from None
+    try:
+        yield
+    except BaseException:
+        if made:
+            with contextlib.suppress(OSError):
+                os.rmdir(path)                                     # only if nothing was written into it
+        raise
+
+
+# ---- types of options: each takes the text and returns the value, or says what was expected --------------------------
+
+def whole(low, high=None):
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < low or (high is not None and value > high):
+            most = f" and at most {high}" if high is not None else ""
+            raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, at least {low}{most}")
+        return value
+    return parse
+
+
+def real(low, below=None):
+    def parse(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not np.isfinite(value) or value < low or (below is not None and value >= below):
+            most = f" and below {below}" if below is not None else ""
+            raise argparse.ArgumentTypeError(f"{text!r}; expected a finite number, at least {low}{most}")
+        return value
+    return parse
+
+
+def one_of(what, choices):
+    def parse(text):
+        try:
+            return check.choice(what, text, choices)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+    return parse
+
+
+def widths(text):
+    try:
+        values = [int(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) < 2 or min(values) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected two or more widths, from inputs to outputs, "
+                                         f"such as 784,16,16,10")
+    return values

@@ -1,0 +1,333 @@
+"""`fastbp train`: data, a network that fits it, training with a line per epoch, and what is left at the end."""
+
+import os
+import sys
+import time
+
+import numpy as np
+
+import fastbp as fb
+from fastbp import _check as check
+from fastbp import callbacks, datasets, losses, optimizers, schedules, serialization
+from fastbp._core import cpu
+from fastbp._files import writing
+from fastbp._training.progress import is_terminal
+from fastbp._training.splits import split_rows
+from fastbp.cli import scores
+from fastbp.cli.common import digits, output_folder, row, say
+from fastbp.cli.csv_options import columns_of, format_of, said
+from fastbp.datasets import column_types, tables
+
+# What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
+_CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
+_RECIPES = {
+    "digits": {**_CLASSIC, "hidden": [32, 16], "lr": 1.0, "batch_size": 10, "epochs": 40},
+    "mnist": {**_CLASSIC, "hidden": [16, 16], "lr": 4.0, "batch_size": 100, "epochs": 30},
+    "classification": {"activation": "relu", "loss": "cross_entropy", "optimizer": "adam", "hidden": [64, 64],
+                       "lr": 1e-3, "batch_size": 32, "epochs": 50},
+    "regression": {"activation": "relu", "loss": "mse", "optimizer": "adam", "hidden": [64, 64],
+                   "lr": 1e-3, "batch_size": 32, "epochs": 50},
+}
+_MOMENTUM = 0.9
+_VALIDATION = 0.1       # the share held out where --patience needs one and none is said
+_ROOM = 1e-6  # the part of a dtype's range that targets may take: the last layer's weights need the rest
+_LARGEST = 1e150  # and of any dtype: its square is a number as well
+_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
+
+
+def run(options):
+    """Train as `options` say; returns the exit code."""
+    _check(options)
+    data, task, recipe = _load(options)
+    watched = _watched(options, data)
+    plan = _choose(options, recipe)
+    net = _network(options, plan, data, task)
+    net.data_spec = data.data_spec
+    serialization.description(net.config())  # what cannot be saved at the end is refused here
+    scale = _target_scale(net, data)
+    if options.csv is not None:
+        _check_features(data, net.dtype)
+    steps = -(-len(watched.X_train) // plan["batch_size"])
+    optimizer = _optimizer(options, plan, steps * plan["epochs"])
+    folder = options.out or f"fastbp-{data.name}"
+    model = os.path.join(folder, "model.safetensors")
+    with output_folder(folder):
+        writing.check_place(model)
+        _announce(data, watched, net, plan, steps, options)
+        history, seconds, stopping = _fit(options, plan, net, watched, optimizer, scale)
+        net.save(model)
+    _summary(net, data, history, seconds, steps, scale, model, stopping)
+    if not options.no_plots and history.epoch:
+        _pictures(net, data, history, folder, "test" if watched is data else "validation")
+    row("try it", f"fastbp predict {model} FILE")
+    return 130 if history.interrupted else 0
+
+
+def _check(options):
+    """ValueError for options that make no sense together."""
+    names = ("target", "task", "missing")
+    if options.csv is None and (option := said(options, names)) is not None:
+        raise ValueError(f"{option} goes with --csv FILE, which is missing")
+    if options.momentum is not None and options.optimizer not in ("momentum", "nesterov"):
+        raise ValueError(f"--momentum goes with --optimizer momentum or nesterov, not with "
+                         f"{options.optimizer or 'the default one'}; choose one of them")
+    if options.validation_split == 0:
+        raise ValueError("--validation-split is 0: nothing would be held out; leave it out, or give a share such as "
+                         "0.1")
+    if options.layers is not None and len(options.layers) == 2:
+        for name in ("dropout", "activation"):
+            if getattr(options, name):
+                raise ValueError(f"--{name} is of hidden layers, and --layers {options.layers[0]},{options.layers[1]} "
+                                 f"has none; give a width between the two, or leave it out")
+
+
+def _load(options):
+    """Dataset, task, and the recipe of defaults."""
+    if options.csv is None:
+        name = options.data or "digits"
+        if name == "mnist":
+            return datasets.load_mnist(options.data_dir), "classification", _RECIPES[name]
+        if options.data_dir is not None:
+            raise ValueError("--data-dir goes with --data mnist; the digits come with scikit-learn")
+        return datasets.load_digits(), "classification", _RECIPES[name]
+    if options.data is not None or options.data_dir is not None:
+        raise ValueError(f"--csv and --data{'' if options.data else '-dir'} exclude each other; choose one")
+    if options.target is None:
+        raise ValueError("--csv needs --target COLUMN, the column to predict")
+    table = tables.load_csv(options.csv, options.target, options.task, options.missing or "refuse",
+                            format=format_of(options), **columns_of(options))
+    dropped = f" ({table.dropped} more with missing values left out)" if table.dropped else ""
+    say(f"{options.csv}: {len(table.y)} rows{dropped}, {len(table.kinds)} features; {table.task}: {table.reason}",
+        then="  ")
+    data = table.split()
+    if told := tables.describe(table.kinds):
+        say(f"{len(table.features)} inputs: {told}", then="  ")
+    if told := tables.describe_notation(table.file_format):
+        say(told, then="  ")
+    if told := column_types.describe_imputed(np.isnan(table.X), table.kinds):
+        say(told, then="  ")
+    return data, table.task, _RECIPES[table.task]
+
+
+def _watched(options, data):
+    """The data as the training sees them: its test part is what the training is watched by. That is the test part
+    itself where it steers nothing, and else one of the training rows."""
+    share = options.validation_split or (_VALIDATION if options.patience else None)
+    if share is None:
+        return data
+    classes = data.classes
+    train, held = split_rows(data.y_train, share, options.seed % 2**32, stratify=classes is not None,
+                             name="--validation-split", classes=classes, rows="training rows")
+    return data._replace(X_train=data.X_train[train], y_train=data.y_train[train], X_test=data.X_train[held],
+                         y_test=data.y_train[held])
+
+
+def _choose(options, recipe):
+    """The recipe with what was asked for in place of it."""
+    plan = {key: getattr(options, key, None) for key in recipe}
+    asked = [key for key in ("activation", "loss", "optimizer") if plan[key] not in (None, recipe[key])]
+    plan = {key: recipe[key] if value is None else value for key, value in plan.items()}
+    if options.lr is None and asked:
+        # The recipe's rate was found for its own loss and optimizer; with others it may well diverge.
+        plan["lr"] = _RATES[plan["optimizer"]]
+    return plan
+
+
+def _network(options, plan, data, task):
+    loss = losses.get(plan["loss"])
+    inputs = data.X_train.shape[1]
+    if task == "classification" and not (loss.classification or loss.one_hot):
+        raise ValueError(f"--loss {loss.name} is for quantities, but {data.name} has classes; choose squared_error or "
+                         f"cross_entropy")
+    if task == "regression" and loss.classification:
+        raise ValueError(f"--loss {loss.name} is for classes, but {data.name} has a quantity; choose mse or huber")
+    classes = len(data.classes) if task == "classification" else 1
+    outputs = {classes}
+    if classes == 2 and loss.link == "sigmoid":
+        outputs = {1, 2}
+    widths = options.layers or [inputs, *plan["hidden"], min(outputs)]
+    if widths[0] != inputs:
+        raise ValueError(f"--layers begins with {widths[0]}; {data.name} has {inputs} inputs")
+    if widths[-1] not in outputs:
+        what = f"{classes} classes" if task == "classification" else "one quantity to predict"
+        raise ValueError(f"--layers ends with {widths[-1]}; {data.name} has {what}, so the last width is "
+                         f"{' or '.join(map(str, sorted(outputs)))}")
+    output = options.output or ("sigmoid" if task == "classification" and loss.link is None else "linear")
+    return fb.mlp(*widths, activation=plan["activation"], output=output, loss=plan["loss"], dropout=options.dropout,
+                  l1=options.l1, l2=options.l2, dtype=options.dtype, seed=options.seed)
+
+
+def _optimizer(options, plan, total):
+    """The optimizer, its rate on a schedule that ends after `total` steps."""
+    lr = plan["lr"]
+    lr = {
+        "constant": lambda: lr,
+        "step": lambda: schedules.Step(lr, max(total // 3, 1), 0.1),
+        "exponential": lambda: schedules.Exponential(lr, 0.01, total),
+        "cosine": lambda: schedules.Cosine(lr, total),
+        "linear": lambda: schedules.Linear(lr, total),
+        "one_cycle": lambda: schedules.OneCycle(lr, total),
+        "warm_up": lambda: schedules.WarmUp(lr, max(total // 10, 1)),
+        # The test part must not steer the training: the plateau watched is the training loss's.
+        "reduce_on_plateau": lambda: schedules.ReduceOnPlateau(lr, factor=0.3, patience=3, monitor="loss"),
+    }[options.schedule]()
+    settings = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
+    name = plan["optimizer"]
+    if name in ("momentum", "nesterov"):
+        momentum = _MOMENTUM if options.momentum is None else options.momentum
+        return optimizers.SGD(lr=lr, momentum=momentum, nesterov=name == "nesterov", **settings)
+    return optimizers.get(name, lr=lr, **settings)
+
+
+def _announce(data, watched, net, plan, steps, options):
+    what = f"images of {'x'.join(map(str, data.image_shape))}" if data.image_shape else f"rows of {net.inputs} inputs"
+    threads = f"{options.threads} threads (--threads)" if options.threads else f"{cpu.threads()} threads " \
+                                                                               f"({cpu.thread_reason()})"
+    validation = "" if watched is data else f", {len(watched.X_test):,} validation"
+    row("data", f"{data.name}: {len(watched.X_train):,} training{validation} and {len(data.X_test):,} test {what}")
+    row("network", f"{_widths(net)} {plan['activation']}, output {net.layers[-1].activation}, {net.loss.name}, "
+                    f"{options.dtype}: {net.params.size:,} parameters")
+    until = f", until the validation loss is no better for {options.patience}" if options.patience else ""
+    row("training", f"{plan['optimizer']}, lr {plan['lr']:g} {options.schedule}, batch {plan['batch_size']}, "
+                     f"{plan['epochs']} epochs of {steps} steps, seed {options.seed}{until}")
+    row("machine", f"{cpu.selected()}, {threads}")
+
+
+def _widths(net):
+    dense = [layer for layer in net.layers if hasattr(layer, "W")]
+    return "-".join(str(width) for width in [dense[0].inputs, *(layer.units for layer in dense)])
+
+
+def _target_scale(net, data):
+    """The (mean, scale) by which the targets are standardised; (0, 1) for those that are trained on as they are.
+
+    A quantity in the hundred thousands would need rates of its own: the network is trained on the standardised target,
+    and mean and scale are put into the last layer afterwards, so that the model saved speaks the file's units. What is
+    too large for that is refused before anything is trained.
+    """
+    if data.classes is not None or net.loss.link is not None or net.layers[-1].activation != "linear":
+        return 0.0, 1.0
+    largest = float(max(np.abs(y).max() for y in (data.y_train, data.y_test)))
+    limit = min(float(np.finfo(net.dtype).max) * _ROOM, _LARGEST)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = float(data.y_train.mean()), float(data.y_train.std())
+    if not np.isfinite([mean, deviation]).all() or largest > limit:
+        raise ValueError(
+            f"{data.name}: the target{_called(data)} holds numbers up to {largest:.3g}, expected at most {limit:.3g}, "
+            f"so that {net.dtype.name} parameters can speak its units; divide the column by a large number first"
+            + (", or choose --dtype float64" if net.dtype == np.float32 and largest <= _LARGEST else "")
+        )
+    return mean, deviation if deviation > 0 else 1.0
+
+
+def _check_features(data, dtype):
+    """ValueError where a standardised column of the file holds a number that is none in the network's dtype."""
+    largest = np.maximum(np.abs(data.X_train).max(axis=0), np.abs(data.X_test).max(axis=0))
+    i = int(largest.argmax())
+    if largest[i] > np.finfo(dtype).max:
+        raise ValueError(
+            f"{data.name}: column {data.data_spec['features'][i]!r} holds a number that is {largest[i]:.3g} deviations "
+            f"from the mean of the training rows, expected at most {np.finfo(dtype).max:.3g} for {dtype.name}; correct "
+            "the number, or take its row out"
+        )
+
+
+def _called(data):
+    """The name of the column to predict, where there is one, as a message has it."""
+    return f" {data.data_spec['target']!r}" if data.data_spec and data.data_spec["target"] else ""
+
+
+def _fit(options, plan, net, data, optimizer, scale):
+    """History, seconds and the EarlyStopping or None; scale: the targets' (mean, scale)."""
+    y_train, y_test = data.y_train, data.y_test
+    if scale != (0.0, 1.0):
+        y_train, y_test = (y_train - scale[0]) / scale[1], (y_test - scale[0]) / scale[1]
+    watched = "val" if options.validation_split or options.patience else "test"
+    line = _Lines(plan["epochs"], data.classes is not None, watched)
+    stopping = callbacks.EarlyStopping(patience=options.patience) if options.patience else None
+    started = time.perf_counter()
+    history = net.fit(data.X_train, y_train, epochs=plan["epochs"], batch_size=plan["batch_size"], optimizer=optimizer,
+                      validation_data=(data.X_test, y_test), seed=options.seed, threads=options.threads,
+                      callbacks=() if options.quiet else (line,), early_stopping=stopping,
+                      progress=False if options.quiet else None)
+    seconds = time.perf_counter() - started
+    if scale != (0.0, 1.0):
+        last = net.layers[-1]
+        last.W[:] *= scale[1]
+        last.b[:] = last.b * scale[1] + scale[0]
+    return history, seconds, stopping
+
+
+class _Lines(callbacks.Callback):
+    """A line for each epoch, written around the progress bar where there is one."""
+
+    def __init__(self, epochs, classes, watched="test"):
+        """watched: what the rows are called that are held out."""
+        self.epochs, self.classes, self.watched = epochs, classes, watched
+        self.wide = max(9, len(f"{epochs}/{epochs}"))
+
+    def on_train_begin(self, net):
+        columns = f"train acc  {f'{self.watched} acc':>8}" if self.classes else f"{f'{self.watched} loss':>9}"
+        self._write(f"\n{'epoch':>{self.wide}}  {'loss':>9}  {columns}  {'samples/s':>11}")
+
+    def on_epoch_end(self, net, epoch, logs):
+        if self.classes:
+            columns = f"{100 * logs['accuracy']:>7.2f} %  {100 * logs['val_accuracy']:>6.2f} %"
+        else:
+            columns = f"{digits(logs['val_loss'], 4):>9}"
+        self._write(f"{f'{epoch + 1}/{self.epochs}':>{self.wide}}  {digits(logs['loss'], 4):>9}  {columns}  "
+                    f"{logs['samples_per_second']:>11,.0f}")
+
+    def _write(self, line):
+        if is_terminal(sys.stderr):
+            from tqdm import tqdm
+            tqdm.write(line, file=sys.stdout)
+        else:
+            print(line, flush=True)
+
+
+def _summary(net, data, history, seconds, steps, scale, model, stopping):
+    epochs = len(history.epoch)
+    print()
+    if history.interrupted:
+        row("interrupted", f"in epoch {epochs + 1}; what was trained so far is kept")
+    if stopping is not None and stopping.best_epoch is not None:
+        why = f"after epoch {epochs}, as none was better for {stopping.patience} epochs; " \
+            if stopping.stopped_epoch is not None else ""
+        row("stopped" if why else "best", f"{why}the parameters are those of epoch {stopping.best_epoch + 1}, "
+                                          f"validation loss {stopping.best:.4g}")
+    if data.classes is not None:
+        right = int((scores.classes(net.predict(data.X_test)) == data.y_test).sum())
+        row("test accuracy", f"{100 * right / len(data.y_test):.2f} % ({right} of {len(data.y_test)})")
+    else:
+        found = scores.quantity(net.predict(data.X_test)[:, 0].astype(np.float64), data.y_test)
+        row("test error", f"{found.rms:.6g} root mean square, {found.mae:.6g} mean absolute, in the units of the "
+                          "target")
+        if found.r2 is not None:
+            row("R squared", f"{found.r2:.4f} (1 is perfect, 0 is always the mean)")
+        if scale != (0.0, 1.0):
+            row("losses above", f"of the target standardised: (target - {scale[0]:.6g}) / {scale[1]:.6g}")
+    # The steps' own time: validation and printing between the epochs are not training.
+    busy = sum(history.history.get("seconds", ()))
+    speed = f": {epochs * steps / busy:,.0f} steps per second" if busy > 0 else ""
+    row("time", f"{seconds:.2f} s in all, {busy:.2f} s of it for {epochs * steps:,} training steps{speed}")
+    row("model", model)
+
+
+def _pictures(net, data, history, folder, watched):
+    try:
+        from matplotlib import __version__ as _  # noqa: F401  (fails here, before half of the pictures are drawn)
+
+        from fastbp import plot
+    except ImportError:
+        say('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
+        return
+    title = check.printable(f"{data.name}: {_widths(net)}, {net.loss.name}")
+    wanted = [("curves", lambda path: plot.history(history, path, title, validation=watched))]
+    if data.image_shape is not None:
+        wanted += [("weights", lambda path: plot.weights(net, path)),
+                   ("mistakes", lambda path: plot.mistakes(net, data.X_test, data.y_test, path))]
+    for name, draw in wanted:
+        path = os.path.join(folder, f"{name}.png")
+        draw(path)
+        row(name, path)

@@ -1,0 +1,263 @@
+"""Which kind a column of a training file is: by what most of its cells say, and by what was asked for.
+
+A column with more numbers than words is one of numbers, and a word in it an error. Dates, numbers with units, and
+columns in which nearly every row has a word of its own are refused until somebody says what they are: each error names
+the option.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp import _check as check
+from fastbp.datasets import cells, dates, number_format, units
+from fastbp.datasets.column_types import PAIRS, Date, Flag, Number, Words
+
+MOST_WORDS = 100        # different words of a column that are encoded unasked
+
+
+class ColumnOptions(NamedTuple):
+    """What was said of the columns: names of those to leave out, of words, of dates, of numbers with units; the order
+    of dates ("dmy", "mdy"; None for seeing it); how many different words a column may have ("auto" or a number)."""
+
+    ignore: tuple = ()
+    words: tuple = ()
+    dates: tuple = ()
+    units: tuple = ()
+    date_order: str | None = None
+    categorical: str | int = "auto"
+
+    def check(self, names, target, nearest):
+        """ValueError where names are not among `names`, or contradict each other; nearest(name) is a hint."""
+        seen = {}
+        for option in ("ignore", "words", "dates", "units"):
+            given = getattr(self, option)
+            for name in given:
+                if name not in names:
+                    raise ValueError(f"--{option} {cells.quoted(str(name))}: there is no such column{nearest(name)}")
+                if seen.setdefault(name, option) != option:
+                    raise ValueError(f"--{seen[name]} and --{option} are both said of column {cells.shown(name)}; "
+                                     f"choose one")
+                if name == target and option != "units":
+                    raise ValueError(f"--{option} {cells.quoted(name)}: that is the target; name a column of features")
+        if self.date_order is not None:
+            check.choice("date_order", self.date_order, ("dmy", "mdy"))
+            if not self.dates:
+                raise ValueError("--date-order goes with --dates COLUMN, which is missing")
+        if self.categorical != "auto":
+            check.integer("categorical", self.categorical, minimum=0)
+
+
+def column_names(option, given):
+    """The names in a list that was given for an option; TypeError for what is no list, a name alone above all."""
+    if isinstance(given, str):
+        raise TypeError(f"{option} is {given!r}; expected a list of columns, such as [{given!r}]")
+    if isinstance(given, bytes) or not hasattr(given, "__iter__"):
+        raise TypeError(f"{option} is {check.shown(given)}, expected a list of columns; pass their names, such as "
+                        f"{option}=[\"town\"], or leave it out for none")
+    return tuple(given)
+
+
+class Profile:
+    """What the cells of a column are: how many are numbers, words, missing values. counts: Counter of the different
+    texts.
+
+    plain: whether all are missing or numbers as Python writes them, or with decimal commas, which are then not looked
+    at one by one; not so where `asked` says that something else was asked for. odd: the texts of numbers in another
+    notation.
+    """
+
+    def __init__(self, column, asked=False):
+        self.column, self.plain, self.odd = column, False, []
+        self.missing = self.numbers = self.words = 0
+        values = None if asked else column.values if column.values is not None else column.commas
+        if values is not None:
+            self.missing = int(np.isnan(values).sum())
+            self.numbers = len(values) - self.missing
+            self.plain = True
+            if column.values is None:
+                self.odd = _comma(column)
+            return
+        self.counts = Counter(column.texts())
+        for text, count in self.counts.items():
+            if cells.missing(text):
+                self.missing += count
+            elif number_format.python(text) is not None:
+                self.numbers += count
+            elif number_format.signs(text) is not None:
+                self.numbers += count
+                self.odd.append(text)
+            else:
+                self.words += count
+
+    @property
+    def numeric(self):
+        return self.numbers > self.words
+
+    def share(self, holds):
+        """Which share of the cells that are not missing `holds` is true of."""
+        there = [(holds(text), count) for text, count in self.counts.items() if not cells.missing(text)]
+        return sum(count for held, count in there if held) / max(sum(count for _, count in there), 1)
+
+
+def _comma(column):
+    """One cell of a column of decimal commas that shows that it is one; where none does, the first with a comma."""
+    first = None
+    for text in (text.strip() for part in column.parts() for text in part if "," in text):
+        first = first or text
+        if number_format.signs(text)[0] == ",":
+            return [text]
+    return [first]
+
+
+def evidence(profiles, united=(), usual=number_format.PLAIN):
+    """What the cells of some columns of numbers show of their notation. united: those that have units.
+
+    Where no cell is written otherwise than Python does, the others are not looked at, unless `usual` says that Python's
+    notation is not the file's.
+    """
+    found, united = number_format.Evidence(), set(map(id, united))
+    for each in profiles:
+        if id(each) in united:
+            found.add(each.column, ((text, part[1]) for text in each.counts if (part := units.split(text))))
+        else:
+            found.add(each.column, ((text, text) for text in each.odd))
+    if found or usual != number_format.PLAIN:
+        for each in profiles:
+            if id(each) not in united and "." not in found.decimal and each.column.has("."):
+                texts = set(each.column.texts()) if each.plain else each.counts
+                found.add(each.column, ((text, text) for text in texts if "." in text))
+    return found
+
+
+def choose(profile, options):
+    """The kind of a column of features, or the ValueError that names what to say of it."""
+    column, name = profile.column, profile.column.name
+    if name in options.words:
+        return _words(profile, options)
+    if name in options.dates:
+        return Date(name, order=_order(profile, options.date_order))
+    if name in options.units:
+        return Number(name, unit=unit_of(profile))
+    if not profile.numbers and not profile.words:
+        raise ValueError(f"{column.sheet.path}: column {cells.shown(name)} has no value in any row; leave it out with "
+                         f"--ignore {cells.quoted(name)}")
+    if profile.plain or profile.numeric:
+        _check_index(column)
+        return Number(name)
+    check_dates(profile, f"read it as days since 1970-01-01 with --dates {cells.quoted(name)}, or leave it out with "
+                         f"--ignore {cells.quoted(name)}")
+    check_units(profile)
+    # None, nil, dashes and dots are words among yes and no as among all words.
+    there = {text.casefold() for text in profile.counts if not cells.missing(text, words=True)}
+    for pair in PAIRS:
+        if there <= set(pair):
+            return Flag(name, words=pair)
+    return _words(profile, options)
+
+
+def _check_index(column):
+    """ValueError for a column without a name: pandas' index, or one that has lost its name."""
+    if column.place not in column.sheet.unnamed:
+        return
+    path, name, values = column.sheet.path, cells.quoted(column.name), column.values
+    if values is not None and any(np.array_equal(values, np.arange(first, first + len(values))) for first in (0, 1)):
+        raise ValueError(f"{path}, line {column.sheet.line}: column {column.place + 1} has no name and counts the "
+                         f"rows: an index, as written by `to_csv` without `index=False`; leave it out with --ignore "
+                         f"{name}")
+    raise ValueError(f"{path}, line {column.sheet.line}: column {column.place + 1} has no name; every column needs "
+                     f"one in the header row; give it one, or leave it out with --ignore {name}")
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+
+def _words(profile, options):
+    column = profile.column
+    _check_index(column)
+    words = sorted(text for text in profile.counts if not cells.missing(text, words=True))
+    rows = sum(profile.counts.values())
+    most = max(min(MOST_WORDS, rows // 2), 2) if options.categorical == "auto" else options.categorical
+    if len(words) > most:
+        known, texts = set(words), column.texts()
+        row = next(i for i, text in enumerate(texts) if text in known)
+        name, more = cells.quoted(column.name), ""
+        if profile.share(lambda text: units.split(text) is not None) > 0.5:
+            more = f", read the numbers in it without what stands around them with --units {name}"
+        raise ValueError(
+            f"{column.at(row)}: {cells.shown(texts[row])} is not a number, and the column holds {len(words)} different "
+            f"words in {rows} rows, more than the {most} that are encoded as inputs (is it a name or a key?); leave "
+            f"it out with --ignore {name}{more}, or allow more with --categorical {len(words)}")
+    if not words:
+        raise ValueError(f"{column.sheet.path}: column {cells.shown(column.name)} has no value in any row; leave it "
+                         f"out with --ignore {cells.quoted(column.name)}")
+    return Words(column.name, words=words)
+
+
+# ---- dates -----------------------------------------------------------------------------------------------------------
+
+def check_dates(profile, remedy, what=""):
+    """ValueError where most cells of a column that nobody called one of dates are dates. remedy: what to do then; what:
+    the cell in words, in front of it."""
+    if profile.share(dates.like_a_date) > 0.5:
+        column = profile.column
+        row = next(i for i, text in enumerate(column.texts()) if dates.like_a_date(text))
+        raise ValueError(f"{column.at(row)}: {what}{cells.shown(column.texts()[row])} is a date, and so are most cells "
+                         f"of the column; {remedy}")
+
+
+def _order(profile, asked):
+    """The order of the dates of a column whose year stands last."""
+    found = {}
+    for text in profile.counts:
+        if (shows := dates.order(text)) is not None:
+            found.setdefault(shows, text)
+    if not found:
+        return None
+    if asked is not None:
+        return asked
+    column = profile.column
+    if "dmy" in found and "mdy" in found:
+        raise ValueError(f"{column.at(column.find(found['dmy']))}: {cells.shown(found['dmy'])} has the day first, and "
+                         f"{cells.shown(found['mdy'])} in line {column.sheet.lines[column.find(found['mdy'])]} the "
+                         f"month; write all dates alike")
+    shows = "dmy" if "dmy" in found else "mdy" if "mdy" in found else None
+    if shows is None:
+        text = found["either"]
+        raise ValueError(f"{column.at(column.find(text))}: {cells.shown(text)} may have the day or the month first, "
+                         f"and so may all dates of the column; say --date-order dmy or --date-order mdy")
+    return shows
+
+
+# ---- units -----------------------------------------------------------------------------------------------------------
+
+def unit_like(text):
+    """Whether a cell is a number with a percent sign, a currency or a usual measure."""
+    found = units.split(text)
+    return found is not None and found[0].usual and number_format.signs(found[1]) is not None
+
+
+def check_units(profile):
+    """ValueError where most cells of a column are numbers with units, which nobody said."""
+    if profile.share(unit_like) > 0.5:
+        column, name = profile.column, cells.quoted(profile.column.name)
+        row = next(i for i, text in enumerate(column.texts()) if unit_like(text))
+        text = column.texts()[row]
+        raise ValueError(f"{column.at(row)}: {cells.shown(text)} has {str(units.split(text)[0])!r} beside the number, "
+                         f"and so have most cells of the column; read the numbers without it with --units {name}")
+
+
+def unit_of(profile):
+    """The unit that most numbers of a column have, or None where none has any."""
+    found = Counter()
+    for text, count in profile.counts.items():
+        if (parts := units.split(text)) is not None and number_format.signs(parts[1]) is not None:
+            found[parts[0]] += count
+    if not found:
+        column = profile.column
+        row = next((i for i, text in enumerate(column.texts()) if units.doubt(text)), 0)
+        text = column.texts()[row]
+        why = f" (it has {doubt})" if (doubt := units.doubt(text)) else ""
+        raise ValueError(f"{column.at(row)}: {cells.shown(text)} is not a number with a unit{why}, and neither is any "
+                         f"other cell; --units is for columns such as 12 %, $1.50 or 7 kg")
+    return found.most_common(1)[0][0]

@@ -1,0 +1,225 @@
+"""Models in safetensors files: their descriptions, JSON against a closed schema, and their parameters, tensors.
+
+The file of a network holds one tensor, "params" (P,), and in its metadata one entry, "fastbp": the JSON of
+`net.config()` with "format": 1 and, where it was trained, "trained", the counts that training goes on from. Nothing in
+it is code: loading cannot run anything, and what the schema does not name is refused.
+
+The parameters of an expression are a tensor for each, by name, and the entry is {"format": 1, "kind": "parameters"},
+with "trained" likewise: the graph is the program that wrote it, not part of the file.
+"""
+
+import json
+import os
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from fastbp import _check as check
+from fastbp._files import signatures
+from fastbp._files.schema import DTYPES, FORMAT, PARAMETERS, Schema, check_format, keys
+from fastbp._files.streams import OR_OPEN, failed, is_stream, target, write
+from fastbp._files.tensors import Tensors
+from fastbp._files.writing import path_of, write_atomically
+
+
+def write_network(config, params, path, counts=None):
+    """Write a network - what its `config` gives, its parameters (P,), and the counts of its training if it has any - to
+    `path`: a str, bytes or os.PathLike, or an open binary file, such as io.BytesIO.
+
+    A reader of the path sees the old file or the whole new one: it is written aside, then renamed. A symbolic link is
+    followed. The file keeps its permissions and, where the system lets us, its owner and group; other hard links to it
+    keep the old content. What a save that was killed has left in the folder, a file called .fastbp-*.part, the next
+    save there removes. Raises ValueError if a parameter is not finite, data_spec is not of the schema or `path` is a
+    pipe, a socket or a device, IsADirectoryError for a folder, OSError where it cannot be written; a file already at
+    `path` is then as it was.
+
+    An open file is written from where it stands, flushed and left open; it need not be able to seek. Raises TypeError
+    for one of text, ValueError for one that is closed or not writable, OSError where it did not take everything.
+    """
+    path = target(path)
+    text = description(config, counts)
+    params = np.ascontiguousarray(params)
+    _check_finite(params, "the network cannot be saved: ")
+    _write(path, to_bytes({"params": params}, metadata={"fastbp": text}))
+
+
+def _write(path, data):
+    if isinstance(path, str):
+        write_atomically(path, data)
+    else:
+        write(path, data)
+
+
+def description(config, counts=None):
+    """What a file says of a network beside its parameters: JSON. Raises the ValueError that `write_network` would, so
+    that a program can find out before it trains."""
+    trained = {"trained": counts} if counts else {}
+    try:
+        text = json.dumps({"format": FORMAT, **config, **trained}, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the network cannot be saved: its data_spec is not plain JSON ({error})") from None
+    Schema(check.shown).config(json.loads(text))
+    return text
+
+
+def read_network(path, make):
+    """Read what `write_network` wrote; returns (the model, its parameters (P,), the counts, {} where there are none).
+
+    make: gives the model of a config; what it refuses is told as something wrong with the file.
+    """
+    with _opened(path, "model saved by net.save or fastbp train") as file:
+        config = _read_config(file.metadata(), list(file.keys()))
+        total = sum(row["inputs"] * row["units"] + row["units"] for row in config["layers"] if "units" in row)
+        tensor = file.get_slice("params")
+        shape, dtype = list(tensor.get_shape()), tensor.get_dtype()
+        if DTYPES.get(dtype) != config["dtype"]:
+            raise ValueError(f"the parameters are {dtype}; the description says {config['dtype']}")
+        if shape != [total]:
+            raise ValueError(f"the parameters have shape {shape}; the layers described need [{total}]")
+        params = file.get_tensor("params")
+        _check_finite(params, "")
+        model = make(config)
+    return model, params, config.get("trained", {})
+
+
+def save_parameters(parameters, path, counts=None):
+    """Write {name: array} to `path`, a tensor for each, as atomically as a network, with the counts of their plan if
+    any.
+
+    Raises ValueError if a number is not finite or a name cannot be one in a file, OSError if the folder cannot be
+    written to; a file already at `path` is then as it was.
+    """
+    for name, array in parameters.items():
+        if name == "__metadata__":
+            raise ValueError("a parameter is called '__metadata__', which a safetensors file cannot hold; rename it")
+        _check_finite(array.ravel(), f"the parameters cannot be saved: {check.printable(name)}: ")
+    path = target(path)
+    tensors = {name: array.copy() for name, array in parameters.items()}
+    description = {**PARAMETERS, "trained": counts} if counts else PARAMETERS
+    _write(path, to_bytes(tensors, metadata={"fastbp": json.dumps(description)}))
+
+
+def load_parameters(parameters, path):
+    """Read what `save_parameters` wrote into the arrays of {name: array}; returns the counts, {} where there are none.
+
+    Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign or
+    truncated file, a network's, other names, shapes or dtypes, numbers that are not finite. Nothing is then changed.
+    """
+    with _opened(path, "file of parameters saved by plan.save") as file:
+        description = _description(file.metadata())
+        if isinstance(description, dict) and "layers" in description:
+            raise ValueError("it holds a network; read it with fastbp.load")
+        check_format(description)
+        counts = description.pop("trained", {})
+        if description != PARAMETERS:
+            raise ValueError(f"its description is another one than {PARAMETERS}")
+        if counts != {}:  # as older files have none
+            Schema().trained(counts)
+        keys(list(file.keys()), tuple(parameters), "the file", "parameter")
+        tensors = {name: _read_tensor(file, name, array) for name, array in parameters.items()}
+    for name, tensor in tensors.items():
+        parameters[name][...] = tensor
+    return counts
+
+
+def _read_tensor(file, name, array):
+    """The tensor of this name, if it is as the array that it will be written into."""
+    tensor = file.get_slice(name)
+    shape, dtype = tuple(tensor.get_shape()), DTYPES.get(tensor.get_dtype(), tensor.get_dtype())
+    if (shape, dtype) != (array.shape, array.dtype.name):
+        raise ValueError(f"{name} is {dtype} of shape {shape}; expected {array.dtype} of shape {array.shape}")
+    values = file.get_tensor(name)
+    _check_finite(values.ravel(), f"{name}: ")
+    return values
+
+
+@contextmanager
+def _opened(path, what):
+    """The safetensors file at `path`, or at which an open file is, that should be a `what`; anything wrong with it is a
+    ValueError that says so."""
+    if is_stream(path, "read"):
+        path, file = f"path {check.shown(path)}", path
+        try:
+            opened = nullcontext(Tensors(file))
+        except SafetensorError as error:
+            raise _none(path, what, str(error)) from None
+    else:
+        path = path_of(path, instead=OR_OPEN)
+        _check_file(path, what)
+        opened = None
+    try:
+        with opened or safe_open(path, framework="numpy") as file:
+            yield file
+    except SafetensorError:                                       # its words may be the file's
+        raise _none(path, what, signatures.seems(path)) from None
+    except OSError as error:
+        raise failed(error, f"{path}: cannot be read", f"expected a {what}") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: not a usable {what}: {error}") from None
+
+
+def _none(path, what, seems):
+    """The error for what is no safetensors file; seems: what it seems to be."""
+    return ValueError(f"{path}: not a safetensors file, or a truncated one{seems and f' (it seems to be {seems})'}; "
+                      f"expected a {what}")
+
+
+def _check_file(path, what):
+    """What is no file, or an empty one, is refused."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            raise failed(error, f"{path}: cannot be read", f"expected a {what}") from None
+        raise FileNotFoundError(f"{path}: no such file; expected a {what}") from None
+    special = signatures.special(found.st_mode)
+    if special == "a folder":
+        inside = os.path.join(path, "model.safetensors")
+        hint = f"; did you mean {inside}?" if os.path.isfile(inside) else "; give the path of a file in it"
+        raise IsADirectoryError(f"{path}: a folder; expected a {what}{hint}")
+    if special:
+        raise ValueError(f"{path}: {special}; expected a {what}; give the path of a file")
+    if not found.st_size:
+        raise ValueError(f"{path}: an empty file, or one truncated to nothing; expected a {what}; save it again")
+
+
+def _check_finite(params, prefix):
+    if not np.isfinite(params).all():
+        at = int(np.flatnonzero(~np.isfinite(params))[0])
+        raise ValueError(f"{prefix}parameter {at} of {params.size} is {params[at]}; expected finite numbers")
+
+
+def _description(metadata):
+    """What the entry "fastbp" of the metadata says."""
+    if not metadata or "fastbp" not in metadata:
+        raise ValueError("its metadata has no entry 'fastbp': a safetensors file of another program")
+    try:
+        return json.loads(metadata["fastbp"], object_pairs_hook=_no_repeats, parse_constant=_no_constants)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"its description is not JSON ({error})") from None
+    except RecursionError:
+        raise ValueError("its description is nested too deeply") from None
+
+
+def _read_config(metadata, names):
+    config = _description(metadata)
+    if isinstance(config, dict) and config.get("kind") == PARAMETERS["kind"]:
+        raise ValueError("it holds the parameters of an expression; compile the graph, and read it with plan.load")
+    if names != ["params"]:
+        raise ValueError(f"it has {len(names)} tensor{'s' * (len(names) != 1)}, expected one, called 'params'")
+    Schema().config(config)
+    return config
+
+
+def _no_repeats(pairs):
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("its description repeats a key")
+    return dict(pairs)
+
+
+def _no_constants(text):
+    raise ValueError(f"its description holds {text}; expected finite numbers")
+
+

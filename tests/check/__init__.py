@@ -1,0 +1,1 @@
+"""fastbp/_check: what is refused, and what is read as it is."""

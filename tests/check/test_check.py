@@ -1,0 +1,458 @@
+"""The checks of user input: what is taken as it is, what is converted, and every message of what is refused.
+
+A message has four parts: the argument's name, what came, what was expected, what to do. Each row of the tables below
+names a piece of each.
+"""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from fastbp import _check as check
+from fastbp import losses
+
+F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
+MSE, CE, BCE, POISSON = (losses.get(name) for name in ("mse", "cross_entropy", "binary_cross_entropy", "poisson"))
+
+
+def refused(kind, parts, function, *arguments, **settings):
+    """The call raises exactly this kind of exception, and its message holds every part."""
+    with pytest.raises((ValueError, TypeError)) as caught:
+        function(*arguments, **settings)
+    message = str(caught.value)
+    assert type(caught.value) is kind, message
+    for part in parts:
+        assert part in message, f"{part!r} is not in: {message}"
+
+
+# ---- numbers and names ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [1, 0.5, np.float32(0.25), np.int8(1), np.array(0.5)])
+def test_number_takes_real_numbers(value):
+    result = check.number("lr", value, minimum=0.0, maximum=1.0)
+    assert type(result) is float and result == float(value)
+
+
+@pytest.mark.parametrize("value", ["0.1", None, True, np.True_, 1j, np.complex64(1), [0.1], np.ones(1), 10**400])
+def test_number_refuses_other_types(value):
+    refused(TypeError, ["lr is", "expected a finite number", "pass a Python or NumPy real number"],
+            check.number, "lr", value)
+
+
+@pytest.mark.parametrize(
+    "value, bounds, wanted",
+    [
+        (float("nan"), {}, "a finite number"),
+        (float("inf"), {}, "a finite number"),
+        (-0.1, {"minimum": 0}, "a finite number >= 0"),
+        (0.0, {"above": 0}, "a finite number > 0"),
+        (1.5, {"above": 0, "maximum": 1}, "a finite number > 0 and <= 1"),
+        (1.0, {"minimum": 0, "below": 1}, "a finite number >= 0 and < 1"),
+    ],
+)
+def test_number_refuses_values_out_of_range(value, bounds, wanted):
+    refused(ValueError, [f"lr is {value!r}", f"expected {wanted};", "choose lr"], check.number, "lr", value, **bounds)
+
+
+def test_number_takes_its_closed_bounds():
+    assert check.number("a", 0, minimum=0, maximum=0) == 0.0
+    assert check.fraction("rate", 0) == 0.0
+
+
+def test_fraction_refuses_one():
+    refused(ValueError, ["rate is 1.0", "expected a finite number >= 0 and < 1"], check.fraction, "rate", 1.0)
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+def test_integer_takes_whole_numbers(value):
+    result = check.integer("units", value, minimum=3, maximum=3)
+    assert type(result) is int and result == 3
+
+
+@pytest.mark.parametrize("value", [3.0, "3", None, True, [3]])
+def test_integer_refuses_other_types(value):
+    refused(TypeError, ["units is", "expected an integer >= 1", "write it as an int"],
+            check.integer, "units", value, minimum=1)
+
+
+@pytest.mark.parametrize("value", [0, 10])
+def test_integer_refuses_values_out_of_range(value):
+    refused(ValueError, [f"units is {value}", "expected an integer >= 1 and <= 9", "choose units"],
+            check.integer, "units", value, minimum=1, maximum=9)
+
+
+def test_flag():
+    assert check.flag("nesterov", True) is True and check.flag("nesterov", np.False_) is False
+    refused(TypeError, ["nesterov is 1 (int)", "expected True or False", "pass one"], check.flag, "nesterov", 1)
+
+
+def test_choice_suggests_the_nearest():
+    names = ("relu", "sigmoid", "leaky_relu")
+    assert check.choice("activation", "relu", names) == "relu"
+    for wrong, near in (("rleu", "relu"), ("Sigmoid", "sigmoid"), ("leaky-relu", "leaky_relu")):
+        message = f"unknown activation {wrong!r}; did you mean {near!r}? Choices: relu, sigmoid, leaky_relu"
+        refused(ValueError, [message], check.choice, "activation", wrong, names)
+
+
+def test_choice_without_a_near_one():
+    refused(ValueError, ["unknown activation 'xyzzy'; Choices: relu"], check.choice, "activation", "xyzzy", ["relu"])
+    refused(TypeError, ["activation is None", "expected a name", "choices: relu"],
+            check.choice, "activation", None, ["relu"])
+
+
+def test_dtype():
+    for name in ("float32", "float64"):
+        for value in (name, np.dtype(name), getattr(np, name)):
+            assert check.dtype(value) is np.dtype(name)
+    for wrong in ("float16", int, None, "nonsense", 3, ">f4"):
+        refused(ValueError, ["dtype is", "expected 'float32' or 'float64'", "pass one"], check.dtype, wrong)
+
+
+@pytest.mark.parametrize(
+    "kind, config, parts",
+    [
+        (TypeError, "mse", ["loss is 'mse'", "expected a dict"]),
+        (ValueError, {"delta": 1.0}, ["loss has no 'name'", "expected one of: squared_error", "add it"]),
+        (ValueError, {"name": "hubert"}, ["unknown loss 'hubert'", "did you mean 'huber'"]),
+        (ValueError, {"name": "huber", "q": 1}, ["'huber' has no setting 'q'", "expected: delta", "leave it out"]),
+        (ValueError, {"name": "mse", "q": 1}, ["'mse' has no setting 'q'", "expected: missing"]),
+        (ValueError, {"name": "huber", "delta": -1}, ["delta is -1", "> 0"]),
+    ],
+)
+def test_build_refuses(kind, config, parts):
+    refused(kind, parts, check.build, "loss", losses.LOSSES, config)
+
+
+# ---- data -------------------------------------------------------------------------------------------------------
+
+GOOD = np.arange(12.0).reshape(4, 3)
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_right_data_is_returned_itself(dtype):
+    X = GOOD.astype(dtype)
+    assert check.data(X, 3, dtype) is X
+
+
+def test_read_only_and_mapped_data_is_not_copied(tmp_path):
+    X = GOOD.astype(F32)
+    X.flags.writeable = False
+    assert check.data(X, 3, F32) is X
+    mapped = np.memmap(tmp_path / "x", F32, "w+", shape=(4, 3))
+    mapped[:] = GOOD
+    result = check.data(mapped, 3, F32)
+    assert np.shares_memory(result, mapped) and np.array_equal(result, GOOD)
+
+
+def unaligned(values):
+    raw = np.zeros(values.nbytes + 1, np.uint8)
+    result = raw[1:].view(values.dtype).reshape(values.shape)
+    result[...] = values
+    return result
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.asfortranarray(GOOD.astype(F32)),
+        np.repeat(GOOD.astype(F32), 2, axis=1)[:, ::2],
+        np.repeat(GOOD.astype(F32), 2, axis=0)[::2],
+        GOOD.astype(F32)[::-1][::-1],
+        GOOD.astype(">f4"),
+        GOOD.astype(">f8"),
+        GOOD.astype(np.float16),
+        GOOD.astype(np.longdouble),
+        GOOD.astype(np.int64),
+        GOOD.astype(np.uint8),
+        GOOD.tolist(),
+        [tuple(row) for row in GOOD],
+        unaligned(GOOD.astype(F32)),
+        np.ma.masked_array(GOOD),
+    ],
+    ids=lambda X: f"{type(X).__name__}-{getattr(X, 'dtype', '')}",
+)
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_other_layouts_and_dtypes_just_work(X, dtype):
+    result = check.data(X, 3, dtype)
+    assert type(result) is np.ndarray and result.dtype is dtype and result.shape == (4, 3)
+    assert result.flags.c_contiguous and result.flags.aligned
+    assert np.array_equal(result, GOOD)
+
+
+def test_bools_and_a_single_sample_work():
+    assert check.data(GOOD > 5, 3, F32).tolist() == (GOOD > 5).astype(float).tolist()
+    assert check.data(GOOD[:1], 3, F64).shape == (1, 3)
+
+
+class Sparse:
+    def toarray(self):
+        return GOOD
+
+
+class Broken:
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("the array is on another device")
+
+
+@pytest.mark.parametrize(
+    "kind, X, parts",
+    [
+        (ValueError, GOOD[0], ["X has shape (3,)", "expected (n, 3)", "X.reshape(1, -1)"]),
+        (ValueError, np.ones(7), ["X has shape (7,)", "expected (n, 3)", "reshape it"]),
+        (ValueError, np.float64(1), ["X has shape ()", "expected (n, 3)", "reshape it"]),
+        (ValueError, GOOD[:, :2], ["X has shape (4, 2)", "expected (n, 3)", "pass 3 columns, or make a network of 2"]),
+        (ValueError, GOOD.T, ["X has shape (3, 4)", "expected (n, 3)", "X.T"]),
+        (ValueError, np.ones((5, 1, 3)), ["X has shape (5, 1, 3)", "expected (n, 3)", "X.reshape(len(X), -1)"]),
+        (ValueError, GOOD[:0], ["X is empty (shape (0, 3))", "expected at least one row of 3", "pass data"]),
+        (ValueError, np.ones((0, 3), F32), ["X is empty (shape (0, 3))", "expected at least one row of 3"]),
+        (ValueError, [], ["X is empty (shape (0,))", "expected at least one row", "pass data"]),
+        (ValueError, [[1, 2, 3], [4, 5]], ["X is not an array", "rows of equal length", "make every row as long"]),
+        (ValueError, Broken(), ["X is not an array (the array is on another device)", "expected real numbers"]),
+        (TypeError, None, ["X is None", "expected an array of real numbers", "pass one"]),
+        (TypeError, GOOD.astype(object), ["X has dtype object", "expected real numbers", "X.astype(float)"]),
+        (TypeError, GOOD.astype(complex), ["X has dtype complex128", "expected real numbers", "X.real"]),
+        (TypeError, GOOD.astype(str), ["X has dtype <U", "expected real numbers", "X.astype(float)"]),
+        (TypeError, GOOD.astype("S8"), ["X has dtype |S8", "expected real numbers", "X.astype(float)"]),
+        (TypeError, GOOD.astype("M8[s]"), ["X has dtype datetime64", "expected real numbers", "make numbers of it"]),
+        (TypeError, Sparse(), ["X is sparse (Sparse)", "expected a dense array", "X.toarray()"]),
+        (
+            ValueError,
+            np.ma.masked_array(GOOD, GOOD > 3),
+            ["X has masked values", "expected numbers everywhere", "X.filled(...)"],
+        ),
+    ],
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value)),  # the same ones in every process
+)
+def test_data_refuses(kind, X, parts):
+    refused(kind, parts, check.data, X, 3, F32)
+
+
+def test_data_of_one_column_refuses_a_vector():
+    refused(ValueError, ["X has shape (4,)", "expected (n, 1)", "X.reshape(-1, 1)"], check.data, np.ones(4), 1, F32)
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+@pytest.mark.parametrize("source", [F32, F64, np.dtype(np.float16)])
+@pytest.mark.parametrize("value, shown", [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf")])
+def test_data_names_the_first_value_that_is_not_finite(value, shown, source, dtype):
+    X = np.zeros((9000, 3), source)
+    X[8191, 2] = X[8500, 0] = value
+    remedy = "correct it, or leave its row out" if "inf" in shown else "np.nan_to_num(X)"
+    parts = [f"X[8191, 2] is {shown} (row 8191, column 2)", "expected finite numbers", remedy]
+    refused(ValueError, parts, check.data, X, 3, dtype)
+    refused(ValueError, parts, check.data, np.asfortranarray(X), 3, dtype)
+
+
+def test_overflow_of_a_cast_is_told_from_infinity():
+    X = GOOD.copy()
+    X[2, 1] = -1e300
+    parts = ["X[2, 1] is -1e+300 (row 2, column 1)", "overflows float32", "expected at most 3.4e+38", "dtype='float64'"]
+    refused(ValueError, parts, check.data, X, 3, F32)
+    assert check.data(X, 3, F64) is X
+    refused(ValueError, ["y[1, 0] is 1e+39", "overflows float32"], check.targets, [0, 1e39], 2, MSE, 1, F32)
+
+
+def test_the_name_is_the_callers():
+    refused(ValueError, ["dY has shape (4, 3)"], check.data, GOOD, 2, F32, name="dY")
+
+
+def test_array_is_never_broadcast():
+    assert np.array_equal(check.array("init", GOOD.tolist(), (4, 3), F32), GOOD)
+    refused(ValueError, ["init has shape (3,)", "expected (4, 3)", "broadcast_to"],
+            check.array, "init", GOOD[0], (4, 3), F32)
+    refused(ValueError, ["init has shape (3, 4)", "expected (4, 3)", "transpose"],
+            check.array, "init", GOOD.T, (4, 3), F32)
+
+
+# ---- targets ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_right_targets_are_returned_themselves(dtype):
+    y = GOOD.astype(dtype)
+    for loss in (MSE, CE, POISSON):
+        result, labels = check.targets(y, 4, loss, 3, dtype)
+        assert result is y and labels is False
+
+
+def test_labels_are_copied_as_compiled_code_finds_classes_by_them():
+    labels32 = np.array([0, 1, 2, 0], np.int32)
+    result, labels = check.targets(labels32, 4, CE, 3, F32)
+    assert np.array_equal(result, labels32) and not np.shares_memory(result, labels32) and labels is True
+
+
+@pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", ">i4", ">i8"])
+def test_labels_of_every_integer_dtype(kind):
+    for y in (np.array([2, 0, 1], kind), np.array([2, 9, 0, 9, 1], kind)[::2]):
+        result, labels = check.targets(y, 3, CE, 3, F32)
+        assert labels and result.dtype == np.int32 and result.flags.c_contiguous and result.tolist() == [2, 0, 1]
+
+
+def test_labels_as_a_list_and_as_bools():
+    assert check.targets([2, 0, 1], 3, CE, 3, F32)[0].tolist() == [2, 0, 1]
+    assert check.targets(np.array([True, False]), 2, CE, 2, F32)[0].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("kind", ["i1", "i2", "i4", "u4", "i8", "u8", ">i4"])
+@pytest.mark.parametrize("loss", [CE, MSE], ids=lambda loss: loss.name)
+def test_labels_out_of_range_are_named(kind, loss):
+    bad = {"i1": -1, "i2": 1000, "u8": 2**64 - 1}.get(kind, 2**16 + 1)
+    values, units = [0, 1, bad, 2], 300
+    parts = [f"y[2] is {bad}", "expected labels 0 .. 299 for a network of 300 outputs", "correct the label"]
+    refused(ValueError, parts, check.targets, np.array(values, kind), 4, loss, units, F32)
+
+
+def test_negative_labels_and_labels_from_one():
+    refused(ValueError, ["y[1] is -1", "expected labels 0 .. 2", "correct"],
+            check.targets, np.array([1, -1]), 2, CE, 3, F32)
+    refused(ValueError, ["y[1] is 3", "expected labels 0 .. 2", "labels that begin at 1 want y - 1"],
+            check.targets, [1, 3, 2], 3, CE, 3, F32)
+
+
+@pytest.mark.parametrize("name", ["squared_error", "half_squared_error", "mse", "mae", "huber", "binary_cross_entropy"])
+def test_labels_become_one_hot(name):
+    result, labels = check.targets([1, 0, 2], 3, losses.get(name), 3, F32)
+    assert labels is False and result.dtype is F32
+    assert result.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
+
+
+def test_a_vector_for_one_unit_becomes_a_column():
+    for y in ([1, 2], [1.5, 2.5], np.array([1, 2], np.uint8)):
+        result, labels = check.targets(y, 2, MSE, 1, F64)
+        assert result.shape == (2, 1) and result.dtype is F64 and result[:, 0].tolist() == list(y) and not labels
+    assert check.targets([0, 1], 2, BCE, 1, F32)[0].tolist() == [[0], [1]]
+    assert check.targets([[3], [4]], 2, POISSON, 1, F32)[0].tolist() == [[3], [4]]
+
+
+@pytest.mark.parametrize(
+    "kind, y, loss, units, parts",
+    [
+        (ValueError, GOOD[:3], MSE, 3, ["y has 3 rows (shape (3, 3))", "X has 4", "X and y of the same length"]),
+        (ValueError, [0, 1, 2], CE, 3, ["y has 3 rows (shape (3,))", "X has 4", "X and y of the same length"]),
+        (ValueError, GOOD.T, MSE, 3, ["y has 3 rows", "X has 4", "y.T"]),
+        (ValueError, [[0, 1, 2, 0]], CE, 3, ["y has 1 rows", "X has 4", "y.ravel()"]),
+        (ValueError, 3.0, MSE, 1, ["y has no rows (shape ())", "X has 4", "expected one target for each row"]),
+        (ValueError, [], CE, 3, ["y is empty (shape (0,))", "expected one target for each row of X", "pass data"]),
+        (ValueError, GOOD, MSE, 2, ["y has shape (4, 3)", "expected integer labels (4,) or (4, 2)", "reshape y"]),
+        (ValueError, GOOD, MSE, 1, ["y has shape (4, 3)", "expected (4,) or (4, 1)", "reshape y"]),
+        (ValueError, [0, 1, 2, 0], POISSON, 3, ["y has shape (4,)", "expected (4, 3)", "reshape y"]),
+        (ValueError, [[0], [1], [2], [0]], CE, 3, ["y has shape (4, 1)", "integer labels (4,)", "y.ravel()"]),
+        (ValueError, GOOD[:, None], MSE, 3, ["y has shape (4, 1, 3)", "expected", "y.reshape(len(y), -1)"]),
+        (TypeError, [0.0, 1, 2, 0], CE, 3, ["float64", "expected integer labels (4,)", "y.astype(int)"]),
+        (TypeError, [0.0, 1, 2, 0], MSE, 3, ["float64", "expected integer labels (4,)", "y.astype(int)"]),
+        (TypeError, ["a", "b", "a", "c"], CE, 3, ["y has dtype <U1", "np.unique(y, return_inverse=True)[1]"]),
+        (TypeError, None, CE, 3, ["y is None", "expected an array", "pass one"]),
+        (TypeError, GOOD * 1j, MSE, 3, ["y has dtype complex128", "y.real"]),
+        (ValueError, [0, np.nan, 1, 2], MSE, 1, ["y[1, 0] is nan (row 1, column 0)", "expected finite"]),
+        (ValueError, [-1, 1, 1, -1], BCE, 1, ["y[0, 0] is -1", "expected targets in [0, 1]", "classes 0 and 1"]),
+        (ValueError, [0, 1, 1, 2], BCE, 1, ["y[3, 0] is 2", "expected targets in [0, 1]", "classes 0 and 1"]),
+        (ValueError, [0, 5, -3, 2], POISSON, 1, ["y[2, 0] is -3", "expected targets >= 0", "pass counts"]),
+        (ValueError, -GOOD, CE, 3, ["y[3, 2] is -11", "expected targets >= 0", "integer labels, or probabilities"]),
+    ],
+    ids=lambda value: None if isinstance(value, (list, np.ndarray)) else str(value)[:40],
+)
+def test_targets_refuse(kind, y, loss, units, parts):
+    refused(kind, parts, check.targets, y, 4, loss, units, F32)
+
+
+def test_the_fast_path_refuses_too():
+    y = GOOD.astype(F32)
+    y[2, 1] = np.nan
+    refused(ValueError, ["y[2, 1] is nan"], check.targets, y, 4, MSE, 3, F32)
+    refused(ValueError, ["y[3, 2] is 11.0", "in [0, 1]"], check.targets, GOOD.astype(F32), 4, BCE, 3, F32)
+
+
+# ---- weights ----------------------------------------------------------------------------------------------------
+
+LABELS = np.array([0, 2, 1, 0], np.int32)
+
+
+def test_no_weights_is_none():
+    assert check.weights(None, None, LABELS, 4, CE, F32) is None
+
+
+def test_sample_weights():
+    for given in ([1, 2, 3, 0], np.array([1, 2, 3, 0], ">f8")):
+        result = check.weights(given, None, LABELS, 4, CE, F32)
+        assert result.dtype is F32 and result.tolist() == [1, 2, 3, 0]
+    w = np.ones(4, F32)
+    assert check.weights(w, None, LABELS, 4, CE, F32) is w
+
+
+@pytest.mark.parametrize("given", [[1.0, 2.0, 5.0], {1: 2, 2: 5}, {np.int64(1): 2, 2: 5}])
+@pytest.mark.parametrize("y", [LABELS, np.eye(3)[LABELS], np.eye(3, dtype=int)[LABELS]])
+def test_class_weights(given, y):
+    result = check.weights(None, given, y, 4, CE, F32, classes=3)
+    assert result.dtype is F32 and result.tolist() == [1, 5, 2, 1]
+    assert check.weights([1, 2, 3, 4], given, y, 4, CE, F32).tolist() == [1, 10, 6, 4]
+
+
+def test_class_weights_of_a_binary_loss():
+    y, _ = check.targets([0, 1, 1], 3, BCE, 1, F32)
+    assert check.weights(None, [1, 4], y, 3, BCE, F32).tolist() == [1, 4, 4]
+
+
+def test_class_weights_of_one_hot_targets():
+    y, _ = check.targets([0, 2, 1, 0], 4, MSE, 3, F32)
+    assert check.weights(None, [1, 2, 5], y, 4, MSE, F32).tolist() == [1, 5, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "kind, sample, classes, parts",
+    [
+        (ValueError, [1, 2, 3], None, ["sample_weight has shape (3,)", "expected (4,)", "one weight for each row"]),
+        (ValueError, np.ones((4, 1)), None, ["sample_weight has shape (4, 1)", "expected (4,)", "ravel()"]),
+        (ValueError, 1.0, None, ["sample_weight has shape ()", "expected (4,)"]),
+        (ValueError, [1, -2, 3, 4], None, ["sample_weight[1] is -2.0", "expected weights >= 0", "use 0 to leave"]),
+        (ValueError, [1, np.nan, 3, 4], None, ["sample_weight[1] is nan (position 1)", "expected finite"]),
+        (TypeError, ["a"] * 4, None, ["sample_weight has dtype <U1", "expected real numbers"]),
+        (ValueError, None, [1, 2], ["class_weight has shape (2,)", "expected (3,)", "or a dict"]),
+        (ValueError, None, [1, -2, 1], ["class_weight[1] is -2.0", "expected weights >= 0"]),
+        (TypeError, None, "balanced", ["class_weight is 'balanced'", "expected a dict", "sequence of 3 weights"]),
+        (TypeError, None, {"0": 1}, ["class_weight has the key '0'", "expected integer labels", "use 0, 1, 2"]),
+        (ValueError, None, {3: 1}, ["class_weight has the key 3", "expected labels 0 .. 2", "drop it"]),
+        (ValueError, None, {1: -1}, ["class_weight[1] is -1", "expected a finite number >= 0"]),
+        (TypeError, None, {1: "x"}, ["class_weight[1] is 'x'", "expected a finite number"]),
+        (ValueError, [1e30] * 4, [1e30] * 3, ["sample_weight times class_weight", "finite products", "scale one"]),
+    ],
+    ids=lambda value: None if isinstance(value, (list, np.ndarray, dict)) else str(value)[:40],
+)
+def test_weights_refuse(kind, sample, classes, parts):
+    refused(kind, parts, check.weights, sample, classes, LABELS, 4, CE, F32)
+
+
+@pytest.mark.parametrize("y", [GOOD, GOOD[:, :1], np.ones((4, 3))])
+def test_class_weights_need_classes(y):
+    parts = ["class_weight is given", "does not hold one class for each row", "expected labels", "use sample_weight"]
+    refused(ValueError, parts, check.weights, None, [1, 1, 1], y, 4, MSE, F32)
+
+
+def test_nothing_that_is_refused_is_changed():
+    X, y, w = GOOD.copy(), GOOD.copy(), np.array([1.0, -1, 1, 1])
+    X[0, 0] = np.inf
+    before = [a.copy() for a in (X, y, w)]
+    for call in (lambda: check.data(X, 3, F32), lambda: check.targets(y, 4, BCE, 3, F32),
+                 lambda: check.weights(w, None, y, 4, MSE, F64)):
+        with pytest.raises(ValueError):
+            call()
+    assert all(np.array_equal(a, b) for a, b in zip((X, y, w), before, strict=True))
+
+
+def test_right_input_takes_the_short_way(monkeypatch):
+    """What is right already is never looked at twice: a step of a small network takes three microseconds."""
+
+    def no(*arguments, **settings):
+        raise AssertionError("took the long way")
+
+    for module in ("arrays", "targets"):
+        monkeypatch.setattr(sys.modules[f"fastbp._check.{module}"], "numeric", no)
+    monkeypatch.setattr(check.arrays, "cast", no)
+    X = GOOD.astype(F32)
+    assert check.data(X, 3, F32) is X
+    assert check.targets(X, 4, MSE, 3, F32)[0] is X
+    for kind in (np.int32, np.int64):
+        result, labels = check.targets(LABELS.astype(kind), 4, CE, 3, F32)
+        assert labels and result.tolist() == LABELS.tolist()

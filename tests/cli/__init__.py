@@ -1,0 +1,1 @@
+"""fastbp/cli: the command."""

@@ -1,0 +1,1 @@
+"""fastbp/_compiler: from a graph to a program."""

@@ -1,0 +1,213 @@
+"""fastbp/_compiler/select_elementwise.py: what elementwise operations and parts are written as - fused, aliased, in
+place."""
+
+import numpy as np
+import pytest
+from programs import names, of_expression
+
+from fastbp import graph as g
+from fastbp._ir.node import constant
+
+
+def step(loss, **options):
+    return names(of_expression(loss, **options).operations)
+
+
+def value_of(loss, **data):
+    return g.compile(loss, dtype="float64").loss(**data)
+
+
+@pytest.fixture
+def nodes():
+    """(x, y (batch, 4), k (4,)), nodes of an expression."""
+    return g.input("x", 4), g.input("y", 4), g.parameter("k", 4)
+
+
+# ---- fused ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_product_that_is_added_is_one_operation(nodes):
+    x, y, k = nodes
+    assert step(g.mean(g.exp(x * k + y)), learns=False) == ["multiply_add", "exp", "total"]
+    assert step(g.mean(g.exp(y + x * k)), learns=False) == ["multiply_add", "exp", "total"]
+
+
+def test_a_product_whose_sum_is_wanted_is_not_made(nodes):
+    x, y, _ = nodes
+    assert step(g.mean(x * y), learns=False) == ["total"]
+    assert step(g.mean(g.square(x)), learns=False) == ["total"]
+    program = of_expression(g.sum(g.sum(x * y, axis=0)), learns=False)
+    assert names(program.operations) == ["batch_sum"]
+    assert [operand.value for operand in (program.operations[0].a, program.operations[0].b)] == [
+        program.data["x"], program.data["y"]]
+
+
+def test_a_square_is_its_factor_twice(nodes):
+    program = of_expression(g.mean(g.square(nodes[0])), learns=False)
+    total, = program.operations
+    assert total.a == total.b
+    assert total.a.value == program.data["x"]
+
+
+def test_a_square_that_is_added_is_made(nodes):
+    x, y, _ = nodes
+    assert step(g.mean(g.exp(g.square(x) + y)), learns=False) == ["square", "add", "exp", "total"]
+
+
+def test_a_product_that_something_else_reads_is_made_once(nodes):
+    x, y, _ = nodes
+    product = x * y
+    assert step(g.mean(g.exp(product + x) * product), learns=False) == ["multiply", "add", "exp", "total"]
+
+
+def test_a_product_that_is_wanted_is_made(nodes):
+    x, y, _ = nodes
+    product = x * y
+    assert step(g.mean(g.exp(product + x)), learns=False, results={product: "p"}) == ["multiply", "add", "exp", "total"]
+
+
+def test_of_two_products_that_are_added_one_is_made(nodes):
+    x, y, k = nodes
+    assert step(g.mean(g.exp(x * k + y * y)), learns=False) == ["multiply", "multiply_add", "exp", "total"]
+    product = x * k
+    assert step(g.mean(g.exp(product + product)), learns=False) == ["multiply", "add", "exp", "total"]
+
+
+def test_a_fixed_product_is_not_repeated_for_every_sample(nodes):
+    x, _, k = nodes
+    program = of_expression(g.mean(g.exp(x + k * k)), learns=False)
+    assert names(program.fixed) == ["multiply"]
+    assert names(program.operations) == ["add", "exp", "total"]
+
+
+def test_a_product_of_an_earlier_sweep_is_made_there():
+    """Its factors' rows would have to be kept for all samples instead of its own."""
+    x = g.input("x", 4)
+    product = g.sin(x) * g.cos(x)
+    program = of_expression(g.mean(g.exp(product + g.mean(x, axis=0))), learns=False)
+    first = program.sweeps[0]
+    assert "multiply" in names(program.operations[first.row:first.row_end])
+
+
+def test_a_product_of_groups_and_rows_that_strides_cannot_say_is_made(nodes):
+    x, _, k = nodes
+    groups = g.reshape(x, (2, 2)) * k[:2]
+    assert step(g.mean(groups), learns=False) == ["multiply", "total"]
+
+
+def test_expanded_operands_are_broadcast_by_strides(nodes):
+    x, _, k = nodes
+    program = of_expression(g.mean(g.exp(x * g.sum(x, axis=-1) - k)), learns=False)
+    assert names(program.operations) == ["row_reduce", "multiply", "subtract", "exp", "total"]
+    multiply, subtract = program.operations[1:3]
+    assert (multiply.b.moves, multiply.b.step) == (True, 0)  # a column
+    assert (subtract.b.moves, subtract.b.step) == (False, 1)  # a row
+
+
+# ---- aliased -------------------------------------------------------------------------------------------------------
+
+
+def test_parts_of_a_parameter_are_where_the_parameter_is():
+    x, k, W = g.input("x", 3), g.parameter("k", 7), g.parameter("W", (4, 5))
+    loss = g.mean(x * k[2:5] + g.reshape(k[:6], (2, 3))[1] + W[2, 1:4])
+    program = of_expression(loss, learns=False)
+    assert program.fixed == []
+    assert {program.values[program.root_of(operand.value)].mode for operation in program.operations
+            for operand in (operation.a, operation.b, operation.c) if operand} == {"direct", "parameter", "local"}
+    data = {"x": np.arange(6.0).reshape(2, 3)}
+    plan = g.compile(loss, dtype="float64")
+    plan.params[:] = np.arange(plan.params.size)
+    p = plan.parameters
+    expected = data["x"] * p["k"][2:5] + p["k"][:6].reshape(2, 3)[1] + p["W"][2, 1:4]
+    assert plan.loss(**data) == pytest.approx(expected.mean(), rel=1e-15)
+
+
+def test_rows_of_a_matrix_are_where_the_matrix_is_and_columns_are_copied_for_a_product():
+    x, W = g.input("x", 3), g.parameter("W", (5, 4))
+    assert of_expression(g.mean(x @ W[1:4]), learns=False).fixed == []
+    program = of_expression(g.mean(x @ W[1:4, 1:3]), learns=False)
+    assert names(program.fixed) == ["copy"]  # its rows are not one after another
+
+
+def test_a_matrix_is_copied_once_for_all_who_want_its_rows_together():
+    x, W = g.input("x", 3), g.parameter("W", (5, 4))
+    part = W[1:4, 1:3]
+    program = of_expression(g.mean(g.tanh(x @ part) * (x @ part)), learns=False)
+    assert names(program.fixed) == ["copy"]
+
+
+def test_a_batch_in_another_shape_is_the_same_rows(nodes):
+    x, _, k = nodes
+    program = of_expression(g.mean(g.exp(g.reshape(x, (2, 2)) * k[:2])), learns=False)
+    assert names(program.operations) == ["multiply", "exp", "total"]
+    multiply = program.operations[0]
+    assert program.root_of(multiply.a.value) == program.data["x"]
+    assert (multiply.group, multiply.n_out) == (2, 2)
+
+
+def test_rows_in_groups_lie_close():
+    """A padded row of 128 floats would put its second group a line too late."""
+    x = g.input("x", 128)
+    grouped = g.sum(g.reshape(g.exp(x), (2, 64)), axis=-1)
+    program = of_expression(g.mean(grouped), learns=False)
+    made = next(operation.out for operation in program.operations if operation.kernel == "exp")
+    assert not program.values[made].padded
+    data = np.random.default_rng(0).standard_normal((5, 128))
+    assert value_of(g.mean(grouped), x=data) == pytest.approx(np.exp(data).reshape(5, 2, 64).sum(-1).mean(), rel=1e-14)
+
+
+def test_a_fixed_matrix_meets_each_sample_as_one_row():
+    x, W = g.input("x", 6), g.parameter("W", (4, 5), np.arange(20.0).reshape(4, 5))
+    loss = g.mean(g.exp(g.reshape(x, (2, 3)) - W[1:3, 2:]))
+    program = of_expression(loss, learns=False)
+    assert names(program.fixed) == ["copy"]
+    assert (program.operations[0].group, program.operations[0].n_out) == (1, 6)
+    data = np.random.default_rng(0).standard_normal((7, 6))
+    expected = np.exp(data.reshape(7, 2, 3) - np.arange(20.0).reshape(4, 5)[1:3, 2:]).mean()
+    assert value_of(loss, x=data) == pytest.approx(expected, rel=1e-14)
+
+
+# ---- copied --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("make", "expected"), [
+    (lambda x: x[:, 1:3], lambda X: X[:, 1:3]),
+    (lambda x: x[:, -1], lambda X: X[:, -1:]),
+    (lambda x: g.reshape(x, (2, 3))[:, :, 1:], lambda X: X.reshape(-1, 2, 3)[:, :, 1:]),
+    (lambda x: g.reshape(x, (2, 3))[:, 1], lambda X: X.reshape(-1, 2, 3)[:, 1]),
+    (lambda x: g.concat([x[:, 4:], x]), lambda X: np.hstack([X[:, 4:], X])),
+    (lambda x: g.concat([g.reshape(x, (3, 2)), g.reshape(x, (3, 2))[:, :, :1]]),
+     lambda X: np.concatenate([X.reshape(-1, 3, 2), X.reshape(-1, 3, 2)[..., :1]], -1)),
+], ids=["columns", "column", "block", "line", "concat", "concat in groups"])
+def test_parts_of_samples(make, expected):
+    x = g.input("x", 6)
+    X = np.random.default_rng(0).standard_normal((9, 6))
+    plan = g.compile(g.mean(g.square(x)), {"part": make(x)}, dtype="float64")
+    assert np.array_equal(plan.forward(x=X)["part"], expected(X))
+
+
+@pytest.mark.parametrize(("make", "expected"), [
+    (lambda W: g.concat([W, W[:, :2]]), lambda A: np.hstack([A, A[:, :2]])),
+    (lambda W: W[1:, 2:] * 1.5, lambda A: A[1:, 2:] * 1.5),
+    (lambda W: g.reshape(W[1:3, 1:3], 4), lambda A: A[1:3, 1:3].reshape(4)),
+    (lambda W: g.sum(W[:, 1:3], axis=0), lambda A: A[:, 1:3].sum(0)),
+    (lambda W: g.sum(W[1:, :3], axis=-1), lambda A: A[1:, :3].sum(-1, keepdims=True)),
+    (lambda W: W[:2, 1:4] @ W[1:, :2], lambda A: A[:2, 1:4] @ A[1:, :2]),
+], ids=["concat", "block", "reshaped block", "columns", "rows", "product of blocks"])
+def test_parts_of_a_matrix(make, expected):
+    A = np.random.default_rng(0).standard_normal((4, 5))
+    W, x = g.parameter("W", (4, 5), A), g.input("x")
+    node = make(W)
+    plan = g.compile(g.mean(x) + g.sum(node), {"part": node}, dtype="float64")
+    np.testing.assert_allclose(plan.forward(x=np.zeros((1, 1)))["part"], expected(A), rtol=1e-14)
+
+
+# ---- constants -----------------------------------------------------------------------------------------------------
+
+
+def test_a_constant_is_divided_by_the_batch():
+    x = g.input("x")
+    for batch in (1, 4, 10):
+        program = of_expression(g.mean(g.sum(x * 1.0, axis=0) * constant(3.0, per_batch=2)), batch, learns=False)
+        numbers = [float(value.initial) for value in program.values if value.initial is not None]
+        assert 3.0 / batch**2 in numbers

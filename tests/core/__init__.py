@@ -1,0 +1,1 @@
+"""fastbp/_core: the compiled core."""

@@ -1,0 +1,1 @@
+"""Kernels, by themselves: each against the reference, for every ISA."""

@@ -1,0 +1,499 @@
+/* kernels_check.c - every kernel of every table this machine has against the scalar table (or a plain loop), as a
+ * program without Python: it also runs a cross-compiled build under qemu (neon.sh).
+ *
+ *     kernels_check [isa]      a line per kernel; exit 1 where one is wrong, 2 where `isa` is not available
+ *
+ * Arrays end at a page that may not be touched, so a read beyond the end is a crash, which names its kernel; they
+ * begin, and their rows are apart, by canaries. Two copies of all arrays go through two kernels and must stay alike. */
+#define _DEFAULT_SOURCE
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "fastbp.h"
+
+enum { ARRAYS = 5, REGION = 1 << 20, MARGIN = 256, CANARY = 0xFF, CASE_SIZES = 7 };
+
+/* Where every load and store of a kernel is checked, which takes a hundred times as long, fewer sizes: every height of a tile,
+ * but of its columns only those at which a vector or the tile ends; and no matrix that is of many vectors both ways. */
+#ifndef FEW_SIZES
+#define FEW_SIZES 0
+#endif
+
+/* ---- arrays ---------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char *end;              /* of the region: the next byte belongs to the forbidden page */
+    char *data;             /* (m, n), rows ld apart */
+    ptrdiff_t m, n, ld;
+} array;
+static array set[2][ARRAYS]; /* [0]: what is expected, [1]: what the kernel under test does */
+static int itemsize;
+static char doing[200];
+
+static void allocate(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (int s = 0; s < 2; s++)
+        for (int a = 0; a < ARRAYS; a++) {
+            char *region = mmap(NULL, REGION + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (region == MAP_FAILED || mprotect(region + REGION, page, PROT_NONE) != 0) {
+                perror("kernels_check: memory");
+                exit(2);
+            }
+            set[s][a].end = region + REGION;
+        }
+}
+
+static double get(const char *p) { return itemsize == 4 ? *(const float *)p : *(const double *)p; }
+static void put(char *p, double x)
+{
+    if (itemsize == 4) *(float *)p = (float)x;
+    else *(double *)p = x;
+}
+
+static double uniform(void)
+{
+    static uint64_t counter;
+    return (double)(fbp_threefry(7, counter++) >> 11) * 0x1p-53;
+}
+
+/* Array a of both sets becomes (m, n) random numbers between low and high, `pad` elements between the rows. */
+static void fill(int a, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad, double low, double high)
+{
+    ptrdiff_t ld = n + pad, bytes = (m > 0 ? (m - 1) * ld + n : 0) * itemsize;
+    for (int s = 0; s < 2; s++) {
+        array *x = &set[s][a];
+        x->m = m, x->n = n, x->ld = ld, x->data = x->end - bytes;
+        memset(x->data - MARGIN, CANARY, (size_t)(bytes + MARGIN));
+    }
+    for (ptrdiff_t i = 0; i < m; i++)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            double x = low + (high - low) * uniform();
+            for (int s = 0; s < 2; s++) put(set[s][a].data + (i * ld + j) * itemsize, x);
+        }
+}
+
+static int canary(const char *p, const char *end)
+{
+    for (; p < end; p++)
+        if ((unsigned char)*p != CANARY) return 0;
+    return 1;
+}
+
+static int near(double want, double got, double tolerance)
+{
+    return fabs(want - got) <= tolerance * (1 + fabs(want)) || (isnan(want) && isnan(got));
+}
+
+/* The `count` arrays of both sets agree to `tolerance`, and nothing around them was written. */
+static int alike(int count, double tolerance)
+{
+    for (int a = 0; a < count; a++) {
+        array *want = &set[0][a], *got = &set[1][a];
+        int clean = canary(got->data - MARGIN, got->data);
+        for (ptrdiff_t i = 0; i < got->m; i++) {
+            char *row = got->data + i * got->ld * itemsize;
+            for (ptrdiff_t j = 0; j < got->n; j++) {
+                double x = get(want->data + (i * want->ld + j) * itemsize), y = get(row + j * itemsize);
+                if (!near(x, y, tolerance)) {
+                    printf("%s: array %d (%td, %td) is %.17g, expected %.17g\n", doing, a, i, j, y, x);
+                    return 0;
+                }
+            }
+            if (i + 1 < got->m) clean &= canary(row + got->n * itemsize, row + got->ld * itemsize);
+        }
+        if (!clean) {
+            printf("%s: array %d was written outside its rows\n", doing, a);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* ---- calls: the arrays of one set through one kernel ------------------------------------------------------------ */
+
+static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
+static int contains(const char *a, const char *b) { return strstr(a, b) != NULL; }
+
+static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n, int place)
+{
+    static const double h[H_COUNT] = {0.1, 0.01, 0.9, 0.99, 1e-8, 0.19, 0.02, 0.5, 0.3};
+    const char *as = kernel->signature;
+    array *out = place ? &x[place] : &x[0];
+    if (is(as, "forward"))
+        ((fbp_forward *)kernel->function)(x[0].data, x[0].ld, place ? NULL : x[1].data, x[1].ld,
+                                          place ? NULL : x[2].data, m, n);
+    else if (is(as, "backward"))
+        ((fbp_backward *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, x[2].data, x[2].ld, m, n);
+    else if (is(as, "loss"))
+        return ((fbp_loss *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, x[2].data, x[2].ld,
+                                              x[3].data, m, n, 0.7, 0.3);
+    else if (is(as, "right"))
+        return ((fbp_right *)kernel->function)(NULL, 0, x[1].data, x[1].ld, x[2].data, x[2].ld, NULL, m, n, 1, 0);
+    else if (is(as, "update"))
+        return ((fbp_update *)kernel->function)(x[0].data, x[1].data, x[2].data, x[3].data, n, h);
+    else if (is(as, "column_sum"))
+        ((fbp_column_sum *)kernel->function)(x[0].data, x[1].data, x[1].ld, m, n, place);
+    else if (is(as, "combine"))
+        ((fbp_combine *)kernel->function)(x[0].data, x[1].data, x[1].ld, m, n);
+    else if (is(as, "reduce"))
+        return ((fbp_reduce *)kernel->function)(x[0].data, n);
+    else if (is(as, "penalty"))
+        return ((fbp_penalty *)kernel->function)(place ? NULL : x[0].data, x[1].data, n, 0.3, 0.7);
+    else if (is(as, "dropout"))
+        ((fbp_dropout *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, m, n, 0xFFFFFFFE,
+                                          0xFEDCBA9876543210, 0.3);
+    else if (is(as, "map")) {
+        int odd = (int)(m % 2); /* B is a row or one number */
+        ((fbp_map *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, 1, x[2].data, 0, odd, x[3].data, x[3].ld,
+                                      1, m, n, odd ? 2.5 : 3);
+    } else if (is(as, "row_reduce"))
+        ((fbp_row_reduce *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, m, n);
+    else if (is(as, "sum_product"))
+        ((fbp_sum_product *)kernel->function)(x[0].data, x[1].data, x[1].ld, 1, place ? NULL : x[2].data, x[2].ld, 1,
+                                              m, n, place);
+    else if (is(as, "total"))
+        return ((fbp_total *)kernel->function)(x[1].data, x[1].ld, 1, place ? NULL : x[2].data, x[2].ld, 1, m, n);
+    else if (is(as, "embed"))
+        ((fbp_embed *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, (int32_t *)x[3].data, m, n);
+    else if (is(as, "scatter"))
+        ((fbp_scatter *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, (int32_t *)x[3].data, 1, m - 1, m, n);
+    else if (is(as, "convert"))
+        ((fbp_convert *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld * itemsize,
+                                          place ? (int64_t *)x[3].data : NULL, m, n, 0.3);
+    else {
+        printf("%s: kernels_check.c cannot call signature %s\n", doing, as);
+        exit(1);
+    }
+    return 0;
+}
+
+/* What working in place should leave: in array `place` the output of a call that did not, and array 0 untouched. */
+static void expect_in_place(int place)
+{
+    array *out = &set[0][0], *moved = &set[0][place], *untouched = &set[1][0];
+    for (ptrdiff_t i = 0; i < out->m; i++) {
+        memcpy(moved->data + i * moved->ld * itemsize, out->data + i * out->ld * itemsize, (size_t)(out->n * itemsize));
+        memcpy(out->data + i * out->ld * itemsize, untouched->data + i * out->ld * itemsize,
+               (size_t)(out->n * itemsize));
+    }
+}
+
+/* Array a of both sets becomes m numbers (i * 7) % n. */
+static void fill_numbers(int a, ptrdiff_t m, ptrdiff_t n)
+{
+    fill(a, 1, (m * 4 + itemsize - 1) / itemsize, 0, 0, 0);
+    for (int s = 0; s < 2; s++)
+        for (ptrdiff_t i = 0; i < m; i++) ((int32_t *)set[s][a].data)[i] = (int32_t)((i * 7) % n);
+}
+
+/* Array 1 of both sets becomes m rows of n numbers of the type that a conversion is named after, array 3 the numbers of m
+ * rows as int64. Bytes are random, but the last one of a number: no half is infinite, floats and doubles are below 2. */
+static void fill_source(const char *name, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad)
+{
+    const ptrdiff_t size = contains(name, "64") ? 8 : contains(name, "32") ? 4 : contains(name, "16") ? 2 : 1;
+    fill(1, m, (n * size + itemsize - 1) / itemsize, size > itemsize ? pad * (size / itemsize) : pad, 0, 0); /* aligned */
+    fill(3, 1, (m * 8 + itemsize - 1) / itemsize, 0, 0, 0);
+    for (ptrdiff_t i = 0; i < m; i++)
+        for (ptrdiff_t at = 0; at < n * size; at++) {
+            int byte = (int)(uniform() * 256);
+            if (at % size == size - 1 && (size > 2 || (size == 2 && (byte & 0x7C) == 0x7C))) byte = (byte & 0x80) | 0x3F;
+            for (int s = 0; s < 2; s++) set[s][1].data[i * set[s][1].ld * itemsize + at] = (char)byte;
+        }
+    for (int s = 0; s < 2; s++)
+        for (ptrdiff_t i = 0; i < m; i++) {
+            int64_t row = i * 7 % m;
+            memcpy(set[s][3].data + i * 8, &row, sizeof row);
+        }
+}
+
+/* Random numbers in the ranges the kernel is meant for. */
+static void draw(const fbp_kernel *kernel, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad)
+{
+    const char *as = kernel->signature;
+    int vectors = is(as, "update") || is(as, "reduce") || is(as, "penalty"), positive = is(as, "update") || is(as, "map");
+    int one_row = vectors || is(as, "column_sum") || is(as, "combine") || is(as, "sum_product");
+    fill(0, one_row ? 1 : m, is(as, "row_reduce") ? 1 : n, pad, -3, 3);
+    fill(1, vectors ? 1 : m, n, pad, positive ? 0.1 : is(as, "backward") ? -1 : -3, 3);
+    fill(2, positive || is(as, "forward") ? 1 : m, n, pad, is(as, "backward") ? -0.95 : 0.1, 0.95);
+    fill(3, is(as, "map") ? m : 1, is(as, "loss") ? m : n, is(as, "map") ? pad : 0, 0.1, 2);
+    if (contains(kernel->name, "labels")) fill_numbers(2, m, n);
+    if (is(as, "embed") || is(as, "scatter")) fill_numbers(3, m, m);
+    if (is(as, "convert")) fill_source(kernel->name, m, n, pad);
+}
+
+/* The last element of what the kernel reads becomes a NaN, which minima and maxima must not lose. */
+static void spoil(const fbp_kernel *kernel)
+{
+    const char *as = kernel->signature;
+    if (is(as, "convert")) return; /* its NaN are in tests/csrc/test_kernels.py */
+    int a = is(as, "forward") || is(as, "reduce") ? 0 : is(as, "update") ? 3 : 1;
+    for (int s = 0; s < 2; s++)
+        if (set[s][a].m > 0 && set[s][a].n > 0) put(set[s][a].end - itemsize, NAN);
+}
+
+/* Forward, backward and maps: each element alone gives the bits it has in its row. */
+static int placeless(const fbp_kernel *kernel, ptrdiff_t n)
+{
+    draw(kernel, 1, n, 0);
+    call(kernel, set[1], 1, n, 0);
+    for (ptrdiff_t j = 0; j < n; j++) {
+        array one[ARRAYS];
+        for (int a = 0; a < ARRAYS; a++) {
+            one[a] = set[0][a];
+            if (one[a].data != NULL) one[a].data += j * itemsize;
+        }
+        call(kernel, one, 1, 1, 0);
+        if (memcmp(one[0].data, set[1][0].data + j * itemsize, (size_t)itemsize) != 0) {
+            printf("%s: element %td of %td has other bits alone\n", doing, j, n);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Returns the number of cases, or 0 where one is wrong. */
+static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_kernel *expected)
+{
+    const int V = table->lanes, sizes[CASE_SIZES] = {0, 1, V - 1, V, V + 1, 4 * V + 3, 9 * V + 1};
+    const double tolerance = itemsize == 4 ? 1e-5 : 1e-12;
+    const char *as = kernel->signature;
+    const int rowwise = contains(kernel->name, "softmax");
+    const int never_empty = rowwise || contains(kernel->name, "cross_e") || is(as, "row_reduce") || is(as, "right");
+    const int in_place = is(as, "backward") || is(as, "loss") || is(as, "dropout") || is(as, "map");
+    const int places = is(as, "backward") || is(as, "loss") ? 3 : 2;
+    long cases = 0;
+    for (int im = 0; im < CASE_SIZES; im++)
+        for (int in = 0; in < CASE_SIZES; in++)
+            for (int place = 0; place < places; place++)
+                for (int variant = 0; variant < 3; variant++) {
+                    ptrdiff_t m = sizes[im], n = sizes[in], pad = variant ? 3 : 0;
+                    if ((never_empty && n == 0) || (place == 2 && contains(kernel->name, "labels"))) continue;
+                    if (FEW_SIZES && m > V + 1 && n > V + 1) continue;
+                    sprintf(doing, "%s %s %s m=%td n=%td place=%d%s%s", table->isa, itemsize == 4 ? "f32" : "f64",
+                            kernel->name, m, n, place, pad ? " padded" : "", variant == 2 ? " NaN" : "");
+                    draw(kernel, m, n, pad);
+                    if (variant == 2) spoil(kernel);
+                    double want = call(expected, set[0], m, n, in_place ? 0 : place);
+                    if (in_place && place) expect_in_place(place);
+                    double got = call(kernel, set[1], m, n, place);
+                    if (!near(want, got, tolerance * (double)(1 + m * n))) {
+                        printf("%s: returned %.17g, expected %.17g\n", doing, got, want);
+                        return 0;
+                    }
+                    if (!alike(4, tolerance)) return 0;
+                    cases++;
+                }
+    if ((is(as, "forward") || is(as, "backward") || is(as, "map")) && !rowwise)
+        for (int in = 0; in < CASE_SIZES; in++)
+            if (!placeless(kernel, sizes[in])) return 0;
+    return cases;
+}
+
+/* ---- gemm, pack and strips: their tiles differ from table to table, so plain loops say what is right -------------------- */
+
+static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
+{
+    const int V = table->lanes, depths[] = {0, 1, V, 4 * V + 3};
+    fbp_gemm *gemm = (fbp_gemm *)kernel->function;
+    fbp_strips *copy = (fbp_strips *)fbp_find_kernel(table, "strips");
+    const int mr = table->mr;
+    static double room[8 * 16 * 256];
+    int64_t in_order[256];
+    long cases = 0;
+    for (int i = 0; i < 256; i++) in_order[i] = i;
+    for (ptrdiff_t m = 1; m <= 2 * mr + 1; m++)
+        for (ptrdiff_t n = 1; n <= table->nr; n++)
+            for (int variant = 0; variant < 4 * 6; variant++) {
+                ptrdiff_t k = depths[variant / 6], pad = n % 3;
+                if (FEW_SIZES && n > 1 && (n + 1) % V > 2 && n + 1 < table->nr) continue;
+                int accumulate = variant & 1, by_columns = variant / 2 % 3 == 1, in_strips = variant / 2 % 3 == 2;
+                sprintf(doing, "%s %s gemm m=%td n=%td k=%td accumulate=%d by_columns=%d in_strips=%d", table->isa,
+                        itemsize == 4 ? "f32" : "f64", m, n, k, accumulate, by_columns, in_strips);
+                fill(0, m, n, pad, -1, 1);
+                fill(1, by_columns ? k : m, by_columns ? m : k, pad, -1, 1);
+                fill(2, k, n, pad, -1, 1);
+                array *C = &set[1][0], *A = &set[1][1], *B = &set[1][2], *want = &set[0][0];
+                ptrdiff_t rsa = by_columns ? 1 : A->ld, csa = by_columns ? A->ld : 1;
+                for (ptrdiff_t i = 0; i < m; i++)
+                    for (ptrdiff_t j = 0; j < n; j++) {
+                        char *c = want->data + (i * want->ld + j) * itemsize;
+                        gemm(c, want->ld, A->data + i * rsa * itemsize, rsa, csa, 0, NULL, B->data + j * itemsize, B->ld, NULL,
+                             1, 1, k, accumulate, 0);
+                        double sum = accumulate ? get(C->data + (i * C->ld + j) * itemsize) : 0;
+                        for (ptrdiff_t p = 0; p < k; p++)
+                            sum += get(A->data + (i * rsa + p * csa) * itemsize) *
+                                   get(B->data + (p * B->ld + j) * itemsize);
+                        if (!(fabs(sum - get(c)) <= (itemsize == 4 ? 1e-5 : 1e-12) * (double)(k + 1))) {
+                            printf("%s: (%td, %td) is %.17g, expected %.17g\n", doing, i, j, get(c), sum);
+                            return 0;
+                        }
+                    }
+                if (in_strips) {
+                    fbp_ahead ahead = {B->data, B->ld * itemsize, NULL, k, n * itemsize, 0, 0, 3};
+                    copy(room, A->data, rsa, csa, m, k);
+                    gemm(C->data, C->ld, room, 1, mr, mr * k, NULL, B->data, B->ld, &ahead, m, n, k, accumulate, 0);
+                } else
+                    gemm(C->data, C->ld, A->data, rsa, csa, 0, k % 2 ? in_order : NULL, B->data, B->ld, NULL, m, n, k,
+                         accumulate, 0);
+                if (!alike(3, 0)) return 0;
+                cases++;
+            }
+    return cases;
+}
+
+static long check_strips(const fbp_table *table, const fbp_kernel *kernel)
+{
+    const int V = table->lanes, mr = table->mr, depths[] = {0, 1, V - 1, V, 4 * V + 3};
+    long cases = 0;
+    for (ptrdiff_t m = 0; m <= 3 * mr; m++)
+        for (int variant = 0; variant < 5 * 2 * 2; variant++) {
+            ptrdiff_t k = depths[variant / 4], tiles = (m + mr - 1) / mr, row = 0;
+            int by_columns = variant & 1;
+            sprintf(doing, "%s %s strips m=%td k=%td by_columns=%d", table->isa, itemsize == 4 ? "f32" : "f64", m, k,
+                    by_columns);
+            fill(0, 1, tiles * k * mr, 0, -1, 1);
+            fill(1, by_columns ? k : m, by_columns ? m : k, variant / 2 % 2 * 3, -1, 1);
+            array *S = &set[0][0], *A = &set[1][1];
+            ptrdiff_t rsa = by_columns ? 1 : A->ld, csa = by_columns ? A->ld : 1;
+            for (ptrdiff_t t = 0; t < tiles; t++) {
+                ptrdiff_t rows = (m - row) / (tiles - t);
+                for (ptrdiff_t p = 0; p < k; p++)
+                    for (ptrdiff_t i = 0; i < mr; i++)
+                        put(S->data + ((t * k + p) * mr + i) * itemsize,
+                            i < rows ? get(A->data + ((row + i) * rsa + p * csa) * itemsize) : 0);
+                row += rows;
+            }
+            ((fbp_strips *)kernel->function)(set[1][0].data, A->data, rsa, csa, m, k);
+            if (!alike(2, 0)) return 0;
+            cases++;
+        }
+    return cases;
+}
+
+static long check_pack(const fbp_table *table, const fbp_kernel *kernel)
+{
+    const int V = table->lanes, sizes[CASE_SIZES] = {0, 1, V - 1, V, V + 1, 4 * V + 3, 9 * V + 1};
+    const int transposed = is(kernel->name, "pack_transposed");
+    long cases = 0;
+    for (int variant = 0; variant < CASE_SIZES * CASE_SIZES * 2; variant++) {
+        ptrdiff_t k = sizes[variant / 2 % CASE_SIZES], n = sizes[variant / 2 / CASE_SIZES], nr = table->nr;
+        sprintf(doing, "%s %s %s k=%td n=%td", table->isa, itemsize == 4 ? "f32" : "f64", kernel->name, k, n);
+        fill(0, 1, (n + nr - 1) / nr * k * nr, 0, -1, 1);
+        fill(1, transposed ? n : k, transposed ? k : n, variant % 2 * 3, -1, 1);
+        array *P = &set[0][0], *B = &set[1][1];
+        for (ptrdiff_t at = 0; at < P->n; at++) {
+            ptrdiff_t p = k ? at / nr % k : 0, j = k ? at / nr / k * nr + at % nr : 0;
+            const char *element = B->data + (transposed ? j * B->ld + p : p * B->ld + j) * itemsize;
+            put(P->data + at * itemsize, j < n ? get(element) : 0);
+        }
+        ((fbp_pack *)kernel->function)(set[1][0].data, B->data, B->ld, k, n);
+        if (!alike(2, 0)) return 0;
+        cases++;
+    }
+    return cases;
+}
+
+/* ---- the rest --------------------------------------------------------------------------------------------------- */
+
+enum { JOBS = 40, PHASES_OF_JOB = 50, PHASES = JOBS * PHASES_OF_JOB, TASKS = 7 };
+static fbp_queue queue;
+static int phase, done[PHASES][TASKS];
+
+/* A thread of the team, until it is to leave; thread 0 until the job is over. */
+static void *take_tasks(void *member)
+{
+    long wrong = 0;
+    uint64_t job;
+    for (int task; (task = fbp_take(&queue, (int)(size_t)member, &job)) >= 0;) {
+        wrong += job != (uint64_t)(phase / PHASES_OF_JOB + 1);
+        if (phase > 0)
+            for (int i = 0; i < TASKS; i++) wrong += done[phase - 1][i] != 1;
+        done[phase][task]++;
+        if (!fbp_finish(&queue)) continue;
+        phase++;
+        fbp_open(&queue, phase % PHASES_OF_JOB ? TASKS : 0);
+    }
+    return (void *)wrong;
+}
+
+static int has_bits(double x, uint64_t bits) { return memcmp(&x, &bits, sizeof x) == 0; }
+
+/* Literals of tests/core/test_portable.py: the same for every compiler and processor. */
+static int check_portable(void)
+{
+    double low, high = fbp_log(0.999, &low);
+    int right = has_bits(high, 0xbf5064670d979b73) & has_bits(low, 0xbbde46a88405b164);
+    right &= has_bits(fbp_power(0.999, 1000), 0x3fd788526411ed72) & has_bits(fbp_power(0.97, 0.5), 0x3fef842f2f055704);
+    right &= has_bits(fbp_cos_pi(0.1), 0x3fee6f0e134454ff) & has_bits(fbp_cos_pi(0.7), 0xbfe2cf2304755a5d);
+    right &= has_bits(fbp_normal(fbp_threefry(1, 1)), 0xbfed8f5451b67f6a);
+    right &= has_bits(fbp_normal(fbp_threefry(1, 2)), 0x3f5df990857015aa);
+    printf("%-6s     %-30s %s\n", "", "portable", right ? "ok" : "WRONG");
+    return right;
+}
+
+static int check_dispatch(void)
+{
+    pthread_t thread[2];
+    long wrong = fbp_threefry(0x0370734413198A2E, 0x85A308D3243F6A88) != 0x483DF7A0C4923A9C;
+    fbp_start(&queue);
+    for (size_t i = 0; i < 2; i++) pthread_create(&thread[i], NULL, take_tasks, (void *)(i + 1));
+    for (int job = 0; job < JOBS; job++) {
+        fbp_post(&queue, NULL, 3, job % 2, TASKS);
+        wrong += (long)take_tasks(0);
+    }
+    fbp_end(&queue);
+    for (size_t i = 0; i < 2; i++) {
+        void *early;
+        pthread_join(thread[i], &early);
+        wrong += (long)early;
+    }
+    printf("%-6s     %-30s %s\n", "", "threefry, queue", wrong ? "WRONG" : "ok");
+    return wrong == 0;
+}
+
+static void crashed(int number)
+{
+    (void)!write(1, doing, strlen(doing));
+    (void)!write(1, ": crashed\n", 10);
+    (void)number;
+    _exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    int right = 1, found = 0;
+    allocate();
+    signal(SIGSEGV, crashed);
+    signal(SIGBUS, crashed);
+    signal(SIGILL, crashed);
+    right &= check_dispatch() & check_portable();
+    for (int i = 0; fbp_known_isa(i) != NULL; i++)
+        for (itemsize = 4; itemsize <= 8; itemsize += 4) {
+            const fbp_table *table = fbp_find_table(fbp_known_isa(i), itemsize);
+            const fbp_table *scalar = fbp_find_table("scalar", itemsize);
+            if (table == NULL || (argc > 1 && !is(argv[1], table->isa))) continue;
+            found++;
+            for (int k = 0; k < table->count; k++) {
+                const fbp_kernel *kernel = &table->kernels[k];
+                long cases = is(kernel->signature, "gemm")   ? check_gemm(table, kernel)
+                             : is(kernel->signature, "pack") ? check_pack(table, kernel)
+                             : is(kernel->signature, "strips") ? check_strips(table, kernel)
+                                                             : check(table, kernel, &scalar->kernels[k]);
+                printf("%-6s %s %-30s %s (%ld cases)\n", table->isa, itemsize == 4 ? "f32" : "f64", kernel->name,
+                       cases ? "ok" : "WRONG", cases);
+                fflush(stdout);
+                right &= cases > 0;
+            }
+        }
+    if (!found) {
+        printf("kernels_check: there is no table for %s on this machine\n", argc > 1 ? argv[1] : "any ISA");
+        return 2;
+    }
+    return right ? 0 : 1;
+}

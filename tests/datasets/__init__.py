@@ -1,0 +1,1 @@
+"""fastbp/datasets: digits and tables."""

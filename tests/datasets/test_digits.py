@@ -1,0 +1,434 @@
+"""The loaders: digits, MNIST in IDX files (found, refused, downloaded), and CSV tables."""
+
+import builtins
+import gzip
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fastbp as fb
+from fastbp.datasets import digits, load_csv, load_digits, load_features, load_mnist, read_idx, tables
+
+NAMES = [name for name, _, _ in digits._MNIST]
+
+
+def idx(array, kind=0x08, big=">u1"):
+    """The bytes of an IDX file."""
+    array = np.asarray(array)
+    return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(big).tobytes()
+
+
+@pytest.fixture
+def small_mnist(tmp_path, rng):
+    """A folder with four small IDX files of 5 training and 3 test images of 4x3; two of them gzipped."""
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for prefix, count in (("train", 5), ("t10k", 3)):
+        images = rng.integers(0, 256, (count, 4, 3))
+        images[0, 0, :2] = 0, 255
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.arange(count))))
+    return folder
+
+
+@pytest.fixture
+def no_data(tmp_path, monkeypatch):
+    """Neither FASTBP_DATA nor a cache."""
+    monkeypatch.delenv("FASTBP_DATA", raising=False)
+    monkeypatch.setattr(digits, "_cache", lambda: str(tmp_path / "cache" / "mnist"))
+    return tmp_path / "cache" / "mnist"
+
+
+def without(monkeypatch, *modules):
+    """Make `import module` fail as if it were not installed."""
+    real = builtins.__import__
+
+    def fake(name, *rest):
+        if name.split(".")[0] in modules:
+            raise ImportError(f"No module named {name!r}")
+        return real(name, *rest)
+    monkeypatch.setattr(builtins, "__import__", fake)
+
+
+# ---- digits ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.smoke
+def test_digits_are_split_stratified_and_scaled():
+    pytest.importorskip("sklearn")
+    data = load_digits()
+    assert data.X_train.shape == (1438, 64) and data.X_test.shape == (359, 64)
+    assert data.X_train.dtype == np.float32 and data.y_train.dtype == np.int64
+    assert data.X_train.min() == 0 and data.X_train.max() == 1
+    assert data.image_shape == (8, 8) and data.classes == tuple(range(10))
+    share = np.bincount(data.y_test) / np.bincount(np.concatenate([data.y_train, data.y_test]))
+    assert np.abs(share - 0.2).max() < 0.01
+
+
+def test_digits_split_is_fixed_by_the_seed():
+    pytest.importorskip("sklearn")
+    first, again, other = load_digits(), load_digits(), load_digits(seed=1)
+    assert np.array_equal(first.X_test, again.X_test)
+    assert not np.array_equal(first.X_test, other.X_test)
+    # No image is in both parts: together they are all the images once.
+    rows = np.concatenate([first.X_train, first.X_test])
+    other_rows = np.concatenate([other.X_train, other.X_test])
+    assert np.array_equal(rows[np.lexsort(rows.T)], other_rows[np.lexsort(other_rows.T)])
+
+
+def test_split_of_this_seed_stays_as_it_is():
+    train, test = tables.split_rows(np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]), 0.2, 0)
+    assert test.tolist() == [2, 5] and train.tolist() == [0, 1, 3, 4, 6, 7, 8, 9]
+
+
+def test_digits_without_sklearn_name_the_extra(monkeypatch):
+    without(monkeypatch, "sklearn")
+    with pytest.raises(ImportError, match=r'pip install "fastbp\[sklearn\]"'):
+        load_digits()
+
+
+# ---- IDX ------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind, big", [(0x08, ">u1"), (0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"),
+                                       (0x0E, ">f8")])
+@pytest.mark.parametrize("shape", [(7,), (2, 3), (2, 3, 4), (0, 3)])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_idx_reads_every_type(tmp_path, rng, kind, big, shape, zipped):
+    array = rng.integers(0, 100, shape).astype(big)
+    data = idx(array, kind, big)
+    (tmp_path / "file").write_bytes(gzip.compress(data) if zipped else data)
+    got = read_idx(tmp_path / "file")
+    assert got.shape == shape and np.array_equal(got, array) and got.dtype.isnative
+    assert got.dtype == np.dtype(big).newbyteorder("=")
+
+
+@pytest.mark.parametrize("data, message", [
+    (b"", "not an IDX file; it seems to be an empty file; expected one that begins with two"),
+    (b"\0\0\x08", "not an IDX file"),
+    (b"PK\x03\x04 a zip", "not an IDX file; it seems to be a damaged zip file; expected"),
+    (b"\0\0\x07\x01\0\0\0\0", "not an IDX file"),
+    (b"\0\0\x08\0", "not an IDX file"),
+    (b"\0\0\x08\x03\0\0\0\x05", "truncated in the header: 8 bytes of 16"),
+    (idx(np.zeros((4, 3)))[:-1], "truncated: 11 bytes of values; its header says 4x3 of 1 bytes each, 12 in all"),
+    (idx(np.zeros((4, 3))) + b"\0", "more than 12 bytes of values"),
+    (b"\0\0\x08\x03" + b"\xff" * 12 + b"12", "truncated: 2 bytes of values"),
+    (gzip.compress(idx(np.zeros((4, 3))))[:-9], "truncated or damaged gzip file"),
+    (b"\0\0\x08\x03" + b"\xff" * 8 + bytes(4), "no values, but sides of 4294967295x4294967295x0, more than an array"),
+    (b"\0\0\x0d\x20" + b"\xff" * 124 + bytes(4), "no values, but sides of .* its header is damaged; fetch"),
+    (b"secret", "not an IDX file; it seems to be text; expected"),
+    (b"\x1f\x8b nothing that gzip knows", "truncated or damaged gzip file"),
+], ids=lambda value: value if isinstance(value, str) else "bytes")
+def test_idx_refuses_what_is_none(tmp_path, data, message):
+    path = tmp_path / "some-file"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=message) as error:
+        read_idx(path)
+    assert str(path) in str(error.value) and "secret" not in str(error.value)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=60), begin=st.sampled_from([b"", b"\0\0\x08\x01", b"\0\0\x0d\x02", b"\x1f\x8b\x08\0"]))
+def test_idx_of_any_bytes_is_read_or_refused(tmp_path, begin, data):
+    (tmp_path / "any").write_bytes(begin + data)
+    try:
+        got = read_idx(tmp_path / "any")
+    except ValueError as error:
+        assert str(tmp_path / "any") in str(error)
+    else:
+        assert got.nbytes == len(begin + data) - 4 - 4 * got.ndim
+
+
+def test_idx_missing_or_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere: no such file"):
+        read_idx(tmp_path / "nowhere")
+    with pytest.raises(IsADirectoryError, match="a folder; expected an IDX file; give the path of one in it"):
+        read_idx(tmp_path)
+
+
+# ---- MNIST ----------------------------------------------------------------------------------------------------------
+
+def test_mnist_from_a_folder(small_mnist):
+    for place in (small_mnist, small_mnist.parent):                        # the folder, or the one above mnist/
+        data = load_mnist(place)
+        assert data.X_train.shape == (5, 12) and data.X_test.shape == (3, 12)
+        assert data.X_train.dtype == np.float32 and data.y_train.dtype == np.int64
+        assert data.X_train[0, 0] == 0 and data.X_train[0, 1] == 1
+        assert data.y_train.tolist() == [0, 1, 2, 3, 4] and data.image_shape == (4, 3)
+    images = read_idx(small_mnist / "train-images-idx3-ubyte")
+    assert np.array_equal(data.X_train, (images.reshape(5, 12) / 255).astype(np.float32))
+
+
+def test_mnist_as_bytes(small_mnist):
+    data = load_mnist(small_mnist, dtype="uint8")
+    assert data.X_train.dtype == data.X_test.dtype == np.uint8
+    assert np.array_equal(data.X_train, read_idx(small_mnist / "train-images-idx3-ubyte").reshape(5, 12))
+    assert data.data_spec["mean"] is data.data_spec["scale"] is None  # the network itself divides
+    net = fb.mlp(12, 10, loss="cross_entropy", input_scale=1 / 255)
+    net.data_spec = data.data_spec
+    net.fit(data.X_train, data.y_train, progress=False)
+    net.save(small_mnist / "net")
+    assert np.array_equal(fb.load(small_mnist / "net").predict(data.X_test), net.predict(data.X_test))
+    with pytest.raises(ValueError, match="dtype is 'int8', expected 'float32' or 'uint8'"):
+        load_mnist(small_mnist, dtype="int8")
+
+
+def test_mnist_accepts_the_names_with_a_dot(small_mnist):
+    for path in small_mnist.iterdir():
+        path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+    assert load_mnist(small_mnist).X_train.shape == (5, 12)
+
+
+def test_mnist_from_the_environment_then_the_cache(small_mnist, no_data, monkeypatch):
+    monkeypatch.setenv("FASTBP_DATA", str(small_mnist.parent))
+    assert len(load_mnist().X_train) == 5
+    monkeypatch.delenv("FASTBP_DATA")
+    no_data.parent.mkdir()
+    small_mnist.rename(no_data)
+    assert len(load_mnist().X_train) == 5
+
+
+def test_mnist_folder_without_the_files(tmp_path, small_mnist):
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        load_mnist(tmp_path / "nowhere")
+    (small_mnist / "t10k-images-idx3-ubyte").unlink()
+    with pytest.raises(FileNotFoundError, match=r"lacks t10k-images-idx3-ubyte \(with or without .gz\)"):
+        load_mnist(small_mnist)
+
+
+@pytest.mark.parametrize("name, array, message", [
+    ("train-images-idx3-ubyte", np.zeros((5, 12)), "expected images: 3 dimensions"),
+    ("train-images-idx3-ubyte", np.zeros((6, 4, 3)), "5 labels; .* has 6 images"),
+    ("train-images-idx3-ubyte", np.zeros((5, 4, 4)), "images of 4x3; the training images .* are 4x4"),
+    ("train-labels-idx1-ubyte", np.zeros((5, 1)), "expected labels: 1 dimension"),
+    ("train-labels-idx1-ubyte", [0, 1, 2, 10, 4], "label 10 at row 3; expected digits 0 to 9"),
+])
+def test_mnist_refuses_files_that_do_not_fit(small_mnist, name, array, message):
+    (small_mnist / (name + ".gz")).unlink(missing_ok=True)
+    (small_mnist / name).write_bytes(idx(array))
+    with pytest.raises(ValueError, match=message):
+        load_mnist(small_mnist)
+
+
+def test_mnist_without_images(small_mnist):
+    (small_mnist / "train-images-idx3-ubyte").write_bytes(idx(np.zeros((0, 4, 3))))
+    (small_mnist / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(0))))
+    with pytest.raises(ValueError, match="no images"):
+        load_mnist(small_mnist)
+
+
+def test_mnist_without_network(no_data, monkeypatch):
+    pooch = pytest.importorskip("pooch")
+    tried = []
+
+    def retrieve(url, **_):
+        tried.append(url)
+        raise OSError("no route to host\nmany more lines")
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    with pytest.raises(ConnectionError, match=r"no route to host.*--data-dir") as error:
+        load_mnist()
+    assert "\n" not in str(error.value)
+    assert tried == [mirror + NAMES[0] + ".gz" for mirror in digits.MIRRORS]       # each mirror once, one file
+
+
+def test_mnist_without_pooch(no_data, monkeypatch):
+    without(monkeypatch, "pooch")
+    with pytest.raises(ImportError, match=r'pip install "fastbp\[data\]"'):
+        load_mnist()
+
+
+def test_mnist_download_takes_the_second_mirror_and_checks_the_contents(small_mnist, no_data, monkeypatch):
+    """The first mirror is down for one file and serves another file's contents for the next; the second is sound."""
+    pooch = pytest.importorskip("pooch")
+    import hashlib
+    served = {path.name.removesuffix(".gz"): read_bytes(path) for path in small_mnist.iterdir()}
+    monkeypatch.setattr(digits, "_MNIST", tuple(
+        (name, md5, hashlib.sha256(served[name]).hexdigest()) for name, md5, _ in digits._MNIST))
+    calls = []
+
+    def retrieve(url, known_hash, fname, path, **_):
+        calls.append((url, known_hash))
+        if len(calls) == 1:
+            raise OSError("down")
+        name = NAMES[0] if len(calls) == 3 else fname.removesuffix(".gz")
+        os.makedirs(path, exist_ok=True)
+        out = Path(path) / fname
+        out.write_bytes(gzip.compress(served[name]))
+        return str(out)
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    data = load_mnist()
+    assert data.X_train.shape == (5, 12) and data.y_test.tolist() == [0, 1, 2]
+    second = digits.MIRRORS[1]
+    assert [url.startswith(second) for url, _ in calls] == [False, True, False, True, False, False]
+    assert calls[0][1] == "md5:" + digits._MNIST[0][1]
+    assert len(load_mnist().X_train) == 5 and len(calls) == 6                        # from the cache now
+
+
+def read_bytes(path):
+    data = path.read_bytes()
+    return gzip.decompress(data) if path.suffix == ".gz" else data
+
+
+def test_real_mnist_is_the_set_the_sums_are_of():
+    import hashlib
+    folder = Path(os.environ.get("FASTBP_DATA", "")) / "mnist"
+    if not (os.environ.get("FASTBP_DATA") and folder.is_dir()):
+        pytest.skip("FASTBP_DATA does not name a folder with mnist/")
+    for name, _, sha256 in digits._MNIST:
+        path = Path(digits._find_file(folder, name))
+        assert hashlib.sha256(gzip.decompress(path.read_bytes()) if path.suffix == ".gz"
+                              else path.read_bytes()).hexdigest() == sha256
+    data = load_mnist()
+    assert data.X_train.shape == (60000, 784) and data.X_test.shape == (10000, 784)
+    assert data.y_train[:5].tolist() == [5, 0, 4, 1, 9] and data.image_shape == (28, 28)
+
+
+# ---- CSV ------------------------------------------------------------------------------------------------------------
+
+def write(tmp_path, text, name="table.csv"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+FLOWERS = "length,width,species\n" + "".join(f"{i},{i * 2 + 1},{'ab'[i % 2]}\n" for i in range(10))
+
+
+def test_csv_of_text_is_classification(tmp_path):
+    table = load_csv(write(tmp_path, FLOWERS), "species")
+    assert table.task == "classification" and table.classes == ("a", "b") and table.features == ("length", "width")
+    assert table.X.dtype == np.float64 and table.X[3].tolist() == [3, 7] and table.y.tolist() == [0, 1] * 5
+    assert table.reason == "column 'species' holds text, 2 different values" and table.name == "table"
+
+
+@pytest.mark.parametrize("values, task, classes", [
+    ([0, 1] * 5, "classification", (0, 1)),
+    ([2, 10, 2, 10], "classification", (2, 10)),                           # in the order of numbers, not of text
+    ([3.0, 1.0, 3.0, 1.0], "classification", (1, 3)),
+    (list(range(10)), "regression", None),                                 # whole, but none repeats
+    (list(range(21)) * 5, "regression", None),                             # whole, but many
+    ([0.5, 1.5] * 5, "regression", None),
+])
+def test_csv_task_is_told_from_numbers(tmp_path, values, task, classes):
+    table = load_csv(write(tmp_path, "x,y\n" + "".join(f"{i},{v}\n" for i, v in enumerate(values))), "y")
+    assert table.task == task and table.classes == classes
+    assert table.y.dtype == (np.int64 if classes else np.float64)
+    assert [classes[k] for k in table.y] == values if classes else table.y.tolist() == values
+
+
+def test_csv_task_may_be_said(tmp_path):
+    path = write(tmp_path, "x,y\n" + "".join(f"{i},{i % 3}\n" for i in range(9)))
+    table = load_csv(path, "y", "regression")
+    assert table.task == "regression" and table.y.tolist() == [0, 1, 2] * 3 and "was asked for" in table.reason
+    with pytest.raises(ValueError, match="task is 'guess'"):
+        load_csv(path, "y", "guess")
+    with pytest.raises(ValueError, match="line 2, column 'species': 'a' is not a finite number"):
+        load_csv(write(tmp_path, FLOWERS), "species", "regression")
+
+
+@pytest.mark.parametrize("text", ["\ufeff" + FLOWERS, FLOWERS.replace(",", ";"), FLOWERS.replace(",", "\t"),
+                                  FLOWERS.replace("\n", "\r\n"), FLOWERS.replace(",", " , ") + "\n\n",
+                                  FLOWERS.replace("length", '"length"').replace("\n3,", '\n"3",')],
+                         ids=["mark", "semicolons", "tabs", "windows", "spaces", "quotes"])
+def test_csv_dialects(tmp_path, text):
+    table = load_csv(write(tmp_path, text), "species")
+    assert table.features == ("length", "width") and table.X[3].tolist() == [3, 7] and table.classes == ("a", "b")
+
+
+def test_csv_target_anywhere(tmp_path):
+    table = load_csv(write(tmp_path, "a,t,b\n" + "1,5.5,2\n3,6.5,4\n"), "t")
+    assert table.X.tolist() == [[1, 2], [3, 4]] and table.y.tolist() == [5.5, 6.5]
+
+
+@pytest.mark.parametrize("text, message", [
+    ("", "the file is empty"),
+    ("\n\n", "the file is empty"),
+    ("# a,b\n\n#1,2\n", r"every line in which there is something begins with #, so all are comments \(take "),
+    ("a,b,t\n", "a header row but no rows below it"),
+    ("t\n1\n", "the only column is 't'"),
+    ("a,b\n1,2\n", "no column 't'; the columns are a, b"),
+    ("a,T\n1,2\n", "no column 't'"),
+    ("1,2\n3,4\n", r"no column 't'; .*a header row is needed"),
+    ("a,a,t\n1,2,3\n", "two columns are named 'a'"),
+    ("a,,t\n1,2,3\n", "column 2 has no name"),
+    ("a,b,t\n1,2,3\n4,5\n", "line 3: 2 cells; the first row has 3"),
+    ("a,b,t\n1,2,3\n\n4,5,6,7\n", "line 4: 4 cells"),
+    ("a,b,t\n1,2,3\n4,,6\n", r"line 3, column 'b': missing value \(''\)"),
+    ("a,b,t\n1,NA,3\n1,2,3\n", r"line 2, column 'b': missing value \('NA'\)"),
+    ("a,b,t\nnan,1,3\n1,2,3\n", "line 2, column 'a': missing value"),
+    ("a,b,t\nnan,1,3\n,2,3\n", "column 'a' has no value in any row; leave it out with --ignore a"),
+    ("a,b,t\n1,inf,3\n", "line 2, column 'b': 'inf' is not finite"),
+    ("a,b,t\n1,red,3\n1,2,3\n1,2,3\n", "line 2, column 'b': 'red' is not a number"),
+    ("a,b,t\n1,1_000,3\n1,2,3\n1,2,3\n", "line 2, column 'b': '1_000' is not a number"),
+    ("a,b,t\n1,2,3\n1,2,\n", "line 3, column 't': the target is missing"),
+    ("a,b,t\n1,2,nan\n", "line 2, column 't': the target is missing"),
+    ("a,b,t\n1,2,7\n1,3,7\n", "column 't' holds one value only"),
+    ("a,b,t\n1,2,x\n1,3,y\n1,3,z\n", "3 classes in 3 rows"),
+    (b"a,b,t\n1,\xff,3\n", "not a text file in UTF-8"),
+    ("a,b,t\n1,\"2,3\n", "not a readable CSV file"),
+], ids=lambda value: value if isinstance(value, str) and "\n" not in value else "table")
+def test_csv_refusals_name_the_place(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError, match=message) as error:
+        load_csv(path, "t")
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=60) | st.text(alphabet='at,;\n\r"1.5e-xn_\0 ', max_size=60).map(str.encode))
+def test_csv_of_any_bytes_is_read_or_refused(tmp_path, data):
+    path = write(tmp_path, b"a,t\n1,2\n" + data)
+    try:
+        table = load_csv(path, "t")
+    except ValueError as error:
+        assert str(path) in str(error)
+    else:
+        assert np.isfinite(table.X).all() and len(table.X) == len(table.y) and np.isfinite(table.y).all()
+
+
+def test_csv_suggests_the_nearest_column(tmp_path):
+    with pytest.raises(ValueError, match="did you mean 'species'"):
+        load_csv(write(tmp_path, FLOWERS), "specie")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load_csv(tmp_path / "nowhere.csv", "species")
+
+
+def test_table_split_standardises_by_the_training_part(tmp_path, rng):
+    rows = np.c_[rng.normal(5, 3, (50, 2)), np.full(50, 0.1), rng.integers(0, 3, 50)]
+    text = "a,b,constant,t\n" + "".join(",".join(map(str, row)) + "\n" for row in rows.tolist())
+    table = load_csv(write(tmp_path, text), "t")
+    data = table.split()
+    assert len(data.X_train) + len(data.X_test) == 50 and 9 <= len(data.X_test) <= 11
+    assert np.abs(data.X_train.mean(0)).max() < 1e-12
+    assert np.allclose(data.X_train.std(0), [1, 1, 0])
+    spec = data.data_spec
+    assert np.allclose(data.X_test * spec["scale"] + spec["mean"], table.X[tables.split_rows(table.y, 0.2, 0)[1]])
+    assert spec["scale"][2] == 1 and spec["features"] == ["a", "b", "constant"] and spec["target"] == "t"
+    assert spec["classes"] == [0, 1, 2]
+
+
+def test_table_too_small_to_split(tmp_path):
+    table = load_csv(write(tmp_path, "a,t\n1,0.5\n2,1.5\n"), "t")
+    with pytest.raises(ValueError, match=r"test_size is 0.2 of 2 rows, of which 0 .* and 2 left .*give more rows"):
+        table.split()
+    with pytest.raises(ValueError, match=r"test_size is 1\.5"):
+        table.split(1.5)
+
+
+def test_features_are_found_by_name(tmp_path):
+    path = write(tmp_path, "id,b,a\nx,2,1\ny,4,3\n")
+    assert load_features(path, ["a", "b"]).tolist() == [[1, 2], [3, 4]]
+    with pytest.raises(ValueError, match="no column 'bb'; did you mean 'b'"):
+        load_features(path, ["a", "bb"])
+
+
+def test_features_without_names_need_the_right_number(tmp_path):
+    assert load_features(write(tmp_path, "p,q\n1,2\n"), None, 2).tolist() == [[1, 2]]
+    assert load_features(write(tmp_path, "0,1\n1,2\n"), None, 2).tolist() == [[1, 2]]
+    with pytest.raises(ValueError, match="2 columns; the model expects 3"):
+        load_features(write(tmp_path, "p,q\n1,2\n"), None, 3)
+    with pytest.raises(ValueError, match="the first row holds numbers"):
+        load_features(write(tmp_path, "5,6\n1,2\n"), None, 2)

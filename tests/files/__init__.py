@@ -1,0 +1,1 @@
+"""fastbp/_files: bytes in and out."""

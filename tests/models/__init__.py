@@ -1,0 +1,1 @@
+"""fastbp/_models: what stands behind a network and a Plan."""

@@ -1,0 +1,1 @@
+"""fastbp/plot: pictures."""

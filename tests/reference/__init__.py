@@ -1,0 +1,1 @@
+"""fastbp/reference: by hand, and by trying."""

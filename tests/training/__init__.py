@@ -1,0 +1,1 @@
+"""fastbp/_training: the loop, and what it knows of models."""
