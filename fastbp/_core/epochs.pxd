@@ -42,7 +42,7 @@ cdef struct Course:
     uint64_t seed               # of the first epoch's order
     const int64_t *rows         # (n,) numbers of the data's rows, or NULL for all as they lie
     int64_t *order              # (n,) the rows of the epoch at hand, or NULL for the data as they lie
-    double counted, val_counted # answers that an accuracy counts
+    double counted, val_counted  # answers that an accuracy counts
     # where it is
     Py_ssize_t epoch, step      # epochs finished since the beginning, steps of the epoch at hand
     double begun                # moment when the epoch at hand began
@@ -79,7 +79,7 @@ cdef class Epochs:
     cdef list plans                     # of the call at hand
     cdef State before                   # what a call that fails goes back to, or None
     cdef Py_ssize_t before_epoch
-    cdef int prepare(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1
+    cdef int bind(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1
     cdef int most_threads(self) noexcept
     cdef int make_room(self, Py_ssize_t steps) except -1
     cdef int prepare_watch(self, stopping) except -1

@@ -278,7 +278,7 @@ cdef class Epochs:
         finished since `remember`, the number of the step in its epoch), everything being as it was then, if anything was.
         """
         try:
-            self.prepare(training, evaluated, rates, rates.shape[0] if steps is None else steps, stopping)
+            self.bind(training, evaluated, rates, rates.shape[0] if steps is None else steps, stopping)
             team = cpu.team_limit(min(team, self.most_threads()))
             with nogil:
                 advance(&self.at, team)
@@ -286,7 +286,7 @@ cdef class Epochs:
         finally:
             self.release()
 
-    cdef int prepare(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1:
+    cdef int bind(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1:
         """Points the course at plans and arrays, which must live until it has been settled."""
         cdef Course *c = &self.at
         cdef Leg *leg

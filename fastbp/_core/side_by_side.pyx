@@ -26,7 +26,7 @@ def run_each(list calls, int team):
     try:
         for i in range(count):
             epochs, training, evaluated, rates, stopping = calls[i]
-            epochs.prepare(training, evaluated, rates, len(rates), stopping)
+            epochs.bind(training, evaluated, rates, len(rates), stopping)
             courses[i] = &epochs.at
         team = cpu.team_limit(min(team, count))
         job.base.enter, job.base.run, job.base.advance, job.courses = begin_nothing, advance_one, end_all, courses
