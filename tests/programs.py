@@ -1,8 +1,10 @@
 """Programs of networks and of expressions, for tests that look at what a graph was compiled to."""
 
 import fastbp as fb
+from fastbp import graph as g
 from fastbp._compiler import lowering
 from fastbp._compiler.program import Data
+from fastbp._ir import leaves
 from fastbp._ir.elementwise import total_of
 from fastbp._ir.node import constant, differentiate, ordered
 from fastbp._models import network_programs
@@ -35,6 +37,19 @@ def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gath
                           size=size, results=results)
 
 
+def of_converted():
+    """The Program of a network whose inputs are converted, by shares."""
+    return of_network(*NETWORKS["shares"], gathered=True, input_scale=0.5)
+
+
+def products_of(*widths, batch):
+    """The Program of linear layers without biases, for a product whose tile has 32 columns."""
+    node = leaves.rows("x", widths[0])
+    for i, units in enumerate(widths[1:]):
+        node = node @ g.parameter(f"W{i}", (node.width, units))
+    return of_expression(g.mean(g.square(node)), batch, panel=32)
+
+
 def names(operations):
     """The operations' drivers; for elementwise ones their kernels."""
     return [operation.kernel if operation.name == "map" else operation.name for operation in operations]
@@ -45,3 +60,8 @@ def reads(operation):
     operands = (operand.value for operand in (operation.a, operation.b, operation.c) if operand is not None)
     return [value for value in (operation.x, operation.y, operation.w, operation.W, operation.bias, *operands)
             if value is not None]
+
+
+def named(program, name):
+    """The first operation over rows of this driver."""
+    return next(operation for operation in program.operations if operation.name == name)

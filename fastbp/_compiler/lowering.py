@@ -4,15 +4,24 @@ A graph is run in sweeps over the rows of the batch. A sum over the batch is kno
 depends on it belongs to the next one; a network, and any loss that is a mean over samples, is a single sweep.
 """
 
-from itertools import pairwise
-
-from fastbp._compiler import buffers, partitioning, ranges
+from fastbp._compiler import (
+    buffers,
+    fusion,
+    graph_facts,
+    graph_partition,
+    input_rows,
+    partitioning,
+    ranges,
+    select_elementwise,
+    select_nn,
+    select_sums,
+)
+from fastbp._compiler.context import Context, Request
 from fastbp._compiler.program import Program, Sweep
-from fastbp._compiler.select_nn import RulesOfRows
-from fastbp._ir.nn import numbered
-from fastbp._ir.node import OPERATIONS, ordered
+from fastbp._ir.node import OPERATIONS
 
-SUMS = {*ranges.SUMS, "total", "loss", "right"}
+# {kind of node: the function that writes it}; a node's row in OPERATIONS names its kind
+RULES = {**select_elementwise.RULES, **select_nn.RULES, **select_sums.RULES}
 
 
 def lower(
@@ -42,197 +51,104 @@ def lower(
     masks: {dropout's mask: its number}, where other programs draw the same ones; right: a node that counts right
     answers, or None.
     """
-    lowering = _Lowering(batch, itemsize, data, panel, offsets, size, training, results or {}, masks)
-    return lowering.lower(forward, loss, gradients, keep, right)
+    request = Request(itemsize, data, panel, offsets, training, results or {})
+    graph = graph_facts.facts(
+        forward, loss, gradients, keep=keep, results=request.results, masks=masks, right=right
+    )
+    cuts = graph_partition.partition(graph, batch, size, itemsize, panel, keep)
+    c = Context(request, graph, cuts, fusion.factors(graph, cuts), Program(batch, size))
+    for name in data:
+        input_rows.bring_in(c, name)
+    _write_nodes(c)
+    _take_results(c, loss)
+    c.program.right = c.sums.get(right)
+    _make_ranges(c)
+    _put_in_order(c)
+    _share_memory(c, keep)
+    ranges.pack(c.program, panel)
+    return c.program
 
 
-class _Lowering(RulesOfRows):
-    """One use of `lower`. values: {node: index of its value}."""
-
-    def __init__(self, batch, itemsize, data, panel, offsets, size, training, results, masks):
-        self.program = Program(batch, size)
-        self.itemsize, self.data, self.panel = itemsize, data, panel
-        self.offsets, self.training, self.results = offsets, training, results
-        self.values, self.losses, self.sums, self.callers, self.masks = {}, {}, {}, {}, masks
-        self.readers, self.ahead = {}, None  # {name: operations that read the rows}, the node whose rows are asked for
-        # values: the caller's rows that may lie anyhow; copies of them
-        self.anyhow, self.own_slots = set(), set()
-        # a product that is cut; [(number, first column, columns)] of the shares of its x; their values, and operations
-        self.cut, self.shares, self.share_columns, self.share_lists = None, [], {}, []
-
-    def lower(self, forward, loss, gradients, keep, right):
-        program = self.program
-        # answers are counted before the loss, after which the outputs' place is the gradient's: that needs no more room
-        roots = [*forward, *(node for node in (right, loss) if node is not None)]
-        self.wanted = {*forward, *self.results}
-        others = [node for node in self.results if all(node is not one for one in forward)]
-        # the last layer's gradients first: the order in which backward reaches them
-        self.consumers = _consumers(ordered([*roots, *reversed(list(gradients.values())), *others]))
-        self.sources, self.destinations = ranges.sources(gradients, self.consumers)
-        # a gradient that was taken apart reads its terms no more, but the ranges do
-        self.wanted.update(node for source in self.sources.values() for node in source.values)
-        terms = [term for source in self.sources.values() for term in (*source.sums, *source.values)]
-        order = ordered([*roots, *reversed(terms), *others])
-        self.consumers = _consumers(order)
-        self.level, levels = _levels(order)
-        self.has_gradient = {node.loss for node in order if node.op == "loss_gradient"}
-        self.masks = numbered(order) if self.masks is None else self.masks
-        self.inputs = [node for node in order if node.op == "data" and node.batched]
-        regime = self.choose(order, keep)
-        self.absorbed = self.absorbable(order)
-        self.rows_lists, self.fixed_lists = [[] for _ in range(levels)], [[] for _ in range(levels)]
-        self.now = 0
-        for name in self.data:
-            self.caller_rows(name)
-        last_forward = set(ordered(roots)) if keep else ()
-        for node in sorted(order, key=self.level.__getitem__):
-            self.now = self.level[node]
-            getattr(self, f"lower_{OPERATIONS[node.op].kind}")(node)
-            if node in last_forward:
-                program.forward = sum(map(len, (*self.share_lists, *self.rows_lists)))
-        self.now = levels - 1
-        self.take_results(loss)
-        program.right = self.sums.get(right)
-        self.make_ranges()
-        self.put_in_order()
-        pinned = {
-            program.root_of(v)
-            for operation in program.gradients
-            for v in (operation.x, operation.y, operation.w)
-            if v is not None
-        }
-        # a share is multiplied for the next step while others still make their gradients of this one
-        made = (operation.out for operations in self.share_lists for operation in operations)
-        pinned.update(program.root_of(out) for out in made if out is not None)
-        buffers.share(program, pinned, keep, self.own_slots)
-        # blocks, and with them the bits of a loss, are those of rows that need no copy
-        copies = {program.values[value].slot for value in self.own_slots}
-        local = (slot for i, slot in enumerate(program.slots) if slot.mode == "local" and i not in copies)
-        alive = [*local, *self.in_any_order()]
-        row_bytes = sum(rows.width * rows.itemsize for rows in alive)
-        program.slice_rows = regime.slice_rows
-        program.block_rows = partitioning.block_rows(regime, row_bytes, keep)
-        ranges.pack(program, self.panel)
-        return program
-
-    def choose(self, order, keep):
-        rows = [node for node in order if node.batched]
-        products = [node.inputs[1].shape for node in rows if node.op == "dense"]
-        maps = sum(node.size for node in rows if OPERATIONS[node.op].kind in ("map", "row_reduce", "total"))
-        cut = max(filter(self.may_be_cut, rows), key=lambda node: node.inputs[1].size, default=None)
-        first = None if cut is None else cut.inputs[1].shape
-        regime = partitioning.choose(self.program.batch, products, maps, self.program.size, self.itemsize, keep, first)
-        self.tiles, self.rows_mode = regime.tiles, "shared" if regime.shared else "local"
-        if regime.shares:
-            panels = first[0] // self.panel
-            edges = [panels * i // regime.shares * self.panel for i in range(regime.shares)]
-            self.cut = cut
-            self.shares = [(i, a, b - a) for i, (a, b) in enumerate(pairwise([*edges, first[0]]))]
-            self.share_lists = [[] for _ in self.shares]
-        return regime
-
-    def may_be_cut(self, node):
-        """Whether a node is a product of the caller's rows and a trained matrix, and nothing else reads these rows.
-
-        Those of a share make room for the next step's as soon as its own gradient is made.
-        """
-        if node.op != "dense" or node.inputs[0].op != "data" or node.inputs[1].op != "parameter":
-            return False
-        x, W = node.inputs[:2]
-        readers = sorted(reader.op for reader in self.consumers[id(x)])
-        return readers == ["dense", "weight_gradient"] and W in self.sources
-
-    # ---- what the caller wants -------------------------------------------------------------------------------------
-
-    def take_results(self, loss):
-        for node, name in self.results.items():
-            if (
-                node.batched and name not in self.program.data
-            ):  # rows that lie elsewhere: an input, or a loss's gradient
-                self.program.data[name] = out = self.value("direct", node.width)
-                self.copy_columns(out, 0, self.values[node], 0, node.width)
-            elif not node.batched:
-                self.program.data[name] = self.own(node)
-        if loss is not None:
-            self.program.root = (self.sums[loss], None) if loss in self.sums else (None, self.values[loss])
-
-    def own(self, node):
-        """A fixed value in memory of its own: parameters, and parts of them, change while ranges are updated."""
-        value = self.program.values[self.values[node]]
-        return self.values[node] if value.mode == "fixed" and value.source is None else self.contiguous(node)
-
-    def make_ranges(self):
-        for source in self.sources.values():
-            values = [self.values[node] for node in source.values]  # all of the parameter's shape
-            if len(values) > 1:
-                alike = source.values[0]
-                total = self.value("fixed", alike.width, rows=alike.rows, ld=alike.width)
-                for value in values[1:]:
-                    self.map_fixed("add", alike, total, a=values[0], b=value)
-                    values[0] = total
-            elif values:
-                values[0] = self.own(source.values[0])
-            source.values = values[:1]
-        shared = None if self.cut is None else self.cut.inputs[1]
-        self.program.ranges, self.program.groups = ranges.cut(
-            self.sources, self.offsets, self.tiles, self.panel, shared, self.shares
-        )
-
-    def join_sums(self, rows):
-        """Makes the sum of dz over the batch, a bias's gradient, in the weight gradient x^T dz that lies before it in
-        the slices' vectors, as if x had a column of ones: alone it waits for one addition after another (chain24: 3.4
-        us, so 3.2)."""
-        sums = {(op.partial, op.n_out): op for op in rows if op.name == "batch_sum" and op.b is None}
-        joined = []
-        for product in rows:
-            if product.name != "weight_gradient" or product.strips or product.partial_ld != product.n_out:
-                continue
-            below = sums.get((product.partial + product.n_in * product.n_out, product.n_out))
-            if below is None or below.y != product.y or below.begins != product.begins:
-                continue
-            in_order = self.program.values[self.program.root_of(product.x)].mode != "ordered"
-            if in_order and below.partial < self.program.size:
-                product.ones = True
-                joined.append(below)
-        rows[:] = [operation for operation in rows if operation not in joined]
-
-    def in_any_order(self):
-        """The caller's rows that lie in an order of their own. A block of them is in the cache like a copy, so that
-        blocks, and the bits of a loss, are those of rows that were converted."""
-        return [value for value in self.program.values if value.mode == "ordered" and value.source is None]
-
-    def put_in_order(self):
-        program = self.program
-        for operations in self.share_lists:
-            begin = len(program.operations)
-            program.operations += operations
-            program.shares.append((begin, len(program.operations)))
-        for fixed, rows in zip(self.fixed_lists, self.rows_lists, strict=True):
-            self.join_sums(rows)
-            before = len(program.fixed), len(program.operations)
-            program.fixed += fixed
-            program.operations += rows
-            program.sweeps.append(Sweep(before[0], len(program.fixed), before[1], len(program.operations)))
+def _write_nodes(c):
+    """The operations of all nodes, sweep after sweep, each by the rule of its kind. Writes now, and how many
+    operations come before backward."""
+    for node in sorted(c.graph.order, key=c.graph.level.__getitem__):
+        c.now = c.graph.level[node]
+        RULES[OPERATIONS[node.op].kind](c, node)
+        if node in c.graph.last_forward:
+            c.program.forward = c.row_operations()
+    c.now = c.graph.levels - 1
 
 
-# ---- the graph in order --------------------------------------------------------------------------------------------
+def _take_results(c, loss):
+    """What the caller wants and no rule put where he wants it: rows that lie elsewhere, such as an input, or a loss's
+    gradient; fixed values; and the loss. Writes program.data and program.root."""
+    for node, name in c.request.results.items():
+        if not node.batched:
+            c.program.data[name] = c.own(node)
+        elif name not in c.program.data:
+            c.program.data[name] = out = c.value("direct", node.width)
+            c.copy_columns(out, 0, c.values[node], 0, node.width)
+    if loss is not None:
+        c.program.root = (c.sums[loss], None) if loss in c.sums else (None, c.values[loss])
 
 
-def _consumers(order):
-    """{id(node): the nodes that read it, once for each time}."""
-    found = {id(node): [] for node in order}
-    for node in order:
-        for child in node.inputs:
-            found[id(child)].append(node)
-    return found
+def _make_ranges(c):
+    """The fixed terms of each gradient, added up, and the ranges of the parameters. Writes the Sources' values,
+    program.ranges and program.groups."""
+    for source in c.graph.sources.values():
+        values = [c.values[node] for node in source.values]  # all of the parameter's shape
+        if len(values) > 1:
+            alike = source.values[0]
+            total = c.value("fixed", alike.width, rows=alike.rows, ld=alike.width)
+            for value in values[1:]:
+                c.map_fixed("add", alike, total, a=values[0], b=value)
+                values[0] = total
+        elif values:
+            values[0] = c.own(source.values[0])
+        source.values = values[:1]
+    cuts, request = c.partition, c.request
+    shared = None if cuts.cut is None else cuts.cut.inputs[1]
+    c.program.ranges, c.program.groups = ranges.cut(
+        c.graph.sources, request.offsets, cuts.tiles, request.panel, shared, cuts.shares
+    )
 
 
-def _levels(order):
-    """({node: the sweep it is computed in}, the number of sweeps). What a sum over the batch gives is there a sweep
-    later."""
-    made, ready, most = {}, {}, 0
-    for node in order:
-        made[node] = max((ready[child] for child in node.inputs), default=0)
-        ready[node] = made[node] + (node.op in SUMS)
-        most = max(most, ready[node])
-    return made, most + 1
+def _put_in_order(c):
+    """The lists of operations, one after another: those of the shares, then those of each sweep."""
+    program = c.program
+    for operations in c.share_lists:
+        begin = len(program.operations)
+        program.operations += operations
+        program.shares.append((begin, len(program.operations)))
+    for fixed, rows in zip(c.fixed_lists, c.rows_lists, strict=True):
+        fusion.join_sums(rows, program)
+        before = len(program.fixed), len(program.operations)
+        program.fixed += fixed
+        program.operations += rows
+        program.sweeps.append(Sweep(before[0], len(program.fixed), before[1], len(program.operations)))
+
+
+def _share_memory(c, keep):
+    """Which values share memory, and so how many rows of all that are alive at once fit the L1 cache: the slices and
+    blocks of rows."""
+    program, regime = c.program, c.partition.regime
+    pinned = {
+        program.root_of(v)
+        for operation in program.gradients
+        for v in (operation.x, operation.y, operation.w)
+        if v is not None
+    }
+    # a share is multiplied for the next step while others still make their gradients of this one
+    made = (operation.out for operations in c.share_lists for operation in operations)
+    pinned.update(program.root_of(out) for out in made if out is not None)
+    buffers.share(program, pinned, keep, c.own_slots)
+    # blocks, and with them the bits of a loss, are those of rows that need no copy
+    copies = {program.values[value].slot for value in c.own_slots}
+    local = (slot for i, slot in enumerate(program.slots) if slot.mode == "local" and i not in copies)
+    # The caller's rows that lie in an order of their own: a block of them is in the cache like a copy, so that blocks,
+    # and the bits of a loss, are those of rows that were converted.
+    in_any_order = (value for value in program.values if value.mode == "ordered" and value.source is None)
+    row_bytes = sum(rows.width * rows.itemsize for rows in (*local, *in_any_order))
+    program.slice_rows = regime.slice_rows
+    program.block_rows = partitioning.block_rows(regime, row_bytes, keep)

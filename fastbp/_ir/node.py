@@ -18,7 +18,7 @@ from fastbp._check.errstate import quiet
 
 
 class Operation(NamedTuple):
-    """kind: the method of fastbp._compiler.lowering that writes it; kernel: its row of csrc/kernels.def, where the kind
+    """kind: the rule of fastbp._compiler.lowering that writes it; kernel: its row of csrc/kernels.def, where the kind
     leaves it open; derivative: (node, dy) -> for each input a function that makes the gradient's node, or None where
     there is none; fold: the same on NumPy arrays, where constants are computed at once."""
 

@@ -2,26 +2,31 @@
 
 import numpy as np
 import pytest
-from programs import NETWORKS, names, of_expression, of_network, reads
+from programs import NETWORKS, named, names, of_converted, of_expression, of_network, products_of, reads
 
 from fastbp import graph as g
-from fastbp._compiler import partitioning, plan_cache, ranges
+from fastbp._compiler import lowering, partitioning, plan_cache, select_elementwise, select_nn, select_sums
 from fastbp._compiler.program import Data
 from fastbp._ir import leaves
 from fastbp._ir.elementwise import total_of
-from fastbp._ir.nn import dense, weight_gradient
-from fastbp._ir.node import constant, differentiate
+from fastbp._ir.nn import dense
+from fastbp._ir.node import OPERATIONS, constant, differentiate
 from fastbp._models import network_programs
 
 STEP = ["dense", "dense", "loss", "weight_gradient", "input_gradient", "activation_gradient", "weight_gradient"]
 
 
-def named(program, name):
-    return next(operation for operation in program.operations if operation.name == name)
-
-
 def mode(program, value):
     return program.values[program.root_of(value)].mode
+
+
+# ---- rules ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_node_has_one_rule_and_every_rule_a_kind():
+    assert set(lowering.RULES) == {operation.kind for operation in OPERATIONS.values()}
+    tables = (select_elementwise.RULES, select_nn.RULES, select_sums.RULES)
+    assert sum(map(len, tables)) == len(lowering.RULES)  # none is in two of them
 
 
 # ---- operations and values -----------------------------------------------------------------------------------------
@@ -32,27 +37,6 @@ def test_the_operations_of_a_step_in_slices():
     assert names(program.operations) == STEP
     assert program.partials
     assert (program.fixed, program.gradients, program.packings, program.extra) == ([], [], [], 0)
-
-
-def test_the_gradient_of_a_bias_is_made_with_that_of_the_weights_before_it():
-    """Where rows of x do not lie in an order of their own, and both are whole sums of the same slices."""
-    def sums(program):
-        return [(operation.name, operation.ones) for operation in program.operations if operation.name in ranges.SUMS]
-
-    joined, apart = ("weight_gradient", True), [("batch_sum", False), ("weight_gradient", False)]
-    assert sums(of_network(*NETWORKS["slices"])) == [joined, joined]
-    assert sums(of_network(*NETWORKS["slices"], gathered=True)) == [joined, *apart]
-    x = leaves.rows("x", 6)
-    W, b = g.parameter("W", (6, 4)), g.parameter("b", 4)
-    assert sums(of_expression(g.mean(g.square(g.dense(x, W, b))))) == [joined]
-    assert sorted(sums(of_expression(g.mean(g.square(b + x @ W))))) == apart  # b lies before W
-    assert sorted(sums(of_expression(g.mean(g.square(g.dense(x, W, b) * b)))))[0] == apart[0]  # two sums are added up
-    K = g.parameter("K", (6, 8))  # a block of a matrix, and a part of one of its rows, where one would follow the other
-    assert sorted(sums(of_expression(g.mean(g.square(x[:, :5] @ K[:5, :4] + K[2, 4:8]))))) == apart
-    times = g.parameter("c", 4) * leaves.rows("z", 4)
-    assert sorted(sums(of_expression(g.mean(g.square(x @ W + times))))) == apart  # c's gradient is the sum of dz z
-    wide = of_network((60, 1024, 1), 64)
-    assert not wide.gradients and sums(wide) == [joined, *apart]  # what is copied into strips has no row of ones
 
 
 def test_the_operations_of_a_step_in_tiles():
@@ -80,52 +64,11 @@ def test_nothing_is_read_before_it_is_written(regime, options):
         assert {operation.x, operation.y} - {None} <= written
 
 
-def test_rows_taken_in_an_order_of_their_own_are_gathered_first_but_for_those_that_products_read():
-    program = of_network(*NETWORKS["slices"], gathered=True, weighted=True, dtype="float64")
-    first = program.operations[:3]
-    assert names(first) == ["ask", "gather", "gather"]
-    assert [operation.n_out for operation in first] == [60 * 8, 10 * 8, 8]  # bytes of a row
-    assert [program.data[name] for name in ("X", "targets", "weights")] == [operation.x for operation in first]
-    loss = named(program, "loss")
-    assert (loss.y, loss.w) == (first[1].out, first[2].out)
-    assert {"ask", "gather"}.isdisjoint(names(of_network(*NETWORKS["slices"], weighted=True).operations))
-
-
-def test_products_read_rows_in_any_order_where_nothing_else_does():
-    """Long rows of the network's dtype that the products ask for a step ahead, in slices or shares."""
-    x, W, y = leaves.rows("x", 60), g.parameter("W", (60, 10)), leaves.rows("y", 60)
-    product = g.mean(g.square(x @ W))
-
-    def of(loss, batch=64):
-        return names(of_expression(loss, batch, gathered=True).operations)[:2]
-
-    assert of(product)[0] == "ask"
-    assert of(product + g.mean(x))[0] == "gather"
-    assert set(of(product + g.mean(g.square(y @ g.parameter("V", (60, 10)))))) == {"ask", "gather"}  # one is asked for
-    assert of(g.mean(g.square(leaves.rows("x", 16) @ g.parameter("W", (16, 10)))))[0] == "gather"
-    assert of(g.mean(g.square(leaves.rows("x", 300) @ g.parameter("W", (300, 400)))))[0] == "gather"  # tiles
-    assert names(of_network(*NETWORKS["slices"], gathered=True, input_scale=0.5).operations)[0] == "convert"
-    assert names(of_expression(product, gathered=True, results={x: "rows"}).operations)[0] == "gather"
-    short, dz = leaves.rows("short", 16), leaves.rows("dz", 60)
-    assert of(g.mean(g.square(short @ weight_gradient(short, dz)))) == ["gather", "gather"]  # the right operand
-
-
 def test_blocks_are_as_long_as_if_rows_were_copied():
     """So that a loss has the bits of one whose rows are converted."""
     in_place, converted = (of_network((60, 20, 5), 1000, gathered=True, input_scale=scale) for scale in (1.0, 0.5))
     assert (names(in_place.operations)[0], names(converted.operations)[0]) == ("ask", "convert")
     assert in_place.block_rows == converted.block_rows < in_place.slice_rows
-
-
-def test_labels_have_a_kernel_of_their_own():
-    for labels, kernel in ((True, "cross_entropy_labels_loss"), (False, "cross_entropy_loss")):
-        program = of_network(*NETWORKS["tiny"], loss="cross_entropy", labels=labels)
-        assert named(program, "loss").kernel == kernel
-
-
-@pytest.mark.parametrize(("loss", "scale"), [("squared_error", 1 / 64), ("mse", 1 / (64 * 3))])
-def test_the_loss_is_scaled_by_the_batch(loss, scale):
-    assert named(of_network((5, 7, 3), 64, loss=loss), "loss").scale == scale
 
 
 def test_a_forward_pass_alone_makes_no_gradients():
@@ -194,24 +137,6 @@ def of_matrices():
     return of_expression(g.mean(g.square(g.tanh(g.reshape(g.dense(x, W), (4, 6)) * k) * k)), 100, gathered=True)
 
 
-def of_converted():
-    return of_network(*NETWORKS["shares"], gathered=True, input_scale=0.5)
-
-
-def test_converted_shares_lie_apart_and_each_makes_its_rows_of_the_gradient():
-    program = of_converted()
-    copies = []
-    for first, last in program.shares:
-        convert, product = program.operations[first:last]
-        assert (convert.name, product.name, convert.out) == ("convert", "dense", product.x)
-        assert program.values[convert.x].offset == program.values[product.W].offset // 24
-        copies.append((convert.out, convert.n_out))
-    roots = {program.root_of(value) for value, _ in copies}
-    assert len(roots) == len({program.values[root].slot for root in roots}) == 4
-    made = {(operation.x, operation.n_in) for operation in program.gradients if operation.name == "weight_gradient"}
-    assert made.issuperset(copies)
-
-
 @pytest.mark.parametrize("made", [lambda: of_network(*NETWORKS["shares"], gathered=True), of_matrices, of_converted])
 def test_what_a_share_writes_is_nobody_elses_memory(made):
     """It is written for the next step while others still read what belongs to this one."""
@@ -224,64 +149,7 @@ def test_what_a_share_writes_is_nobody_elses_memory(made):
         assert users == [value]
 
 
-@pytest.mark.parametrize("widths", [(520, 24, 10), (784, 10)])
-def test_only_rows_that_one_product_reads_are_cut(widths):
-    x = leaves.rows("x", widths[0])
-    once = g.mean(g.square(x @ g.parameter("W", widths[:2])))
-    assert len(of_expression(once, 100).shares) == 4
-    for other in (x @ g.parameter("V", (widths[0], 2)), x * g.parameter("k", widths[0]), x[:, :3] * g.parameter("k")):
-        assert of_expression(once + g.mean(g.square(other)), 100).shares == []
-    fixed = g.mean(g.square(x @ (2 * g.parameter("W", widths[:2]))))
-    assert of_expression(fixed, 100).shares == []
-    assert of_expression(once, 100, learns=False).shares == []
-
-
-# ---- rows that the next step reads ---------------------------------------------------------------------------------
-
-
-def asking(program):
-    operations = (*program.operations, *program.gradients)
-    return {operation.name for operation in operations if operation.ahead}
-
-
-def of_rows(batch, units):
-    """The Program of a linear layer on 784 numbers, whose rows are taken in an order of their own."""
-    x, y = leaves.rows("x", 784), leaves.rows("y", units)
-    loss = g.mean(g.square(x @ g.parameter("W", (784, units)) - y))
-    return of_expression(loss, batch, gathered=True)
-
-
-def test_the_products_that_read_gathered_rows_ask_for_the_next_ones():
-    program = of_rows(100, 16)
-    assert asking(program) == {"ask", "gather", "dense", "weight_gradient"}
-    asks = [operation.ahead for operation in program.operations if operation.name == "ask"]
-    assert asks == [True] * 4  # of each share
-    gathers = [operation.ahead for operation in program.operations if operation.name == "gather"]
-    assert gathers == [True]  # the targets are short
-
-
-def test_short_rows_are_asked_for_without_products():
-    """Rows of two cache lines at most: there is nothing between their ends."""
-    program = of_network((16, 8, 3), gathered=True)
-    assert asking(program) == {"gather"}
-    assert asking(of_network((90, 300, 310, 64), gathered=True)) == set()
-    assert asking(of_network((33, 8, 3), gathered=True)) == {"ask", "gather", "dense", "weight_gradient"}
-
-
-def test_rows_where_they_lie_and_those_of_large_layers_are_not_asked_for():
-    assert asking(products_of(784, 16, batch=100)) == set()
-    assert asking(of_rows(100, 512)) == set()
-
-
 # ---- weights in panels ---------------------------------------------------------------------------------------------
-
-
-def products_of(*widths, batch):
-    """The Program of linear layers without biases, for a product whose tile has 32 columns."""
-    node = leaves.rows("x", widths[0])
-    for i, units in enumerate(widths[1:]):
-        node = node @ g.parameter(f"W{i}", (node.width, units))
-    return of_expression(g.mean(g.square(node)), batch, panel=32)
 
 
 def test_large_weights_are_read_from_panels_that_are_shared():
@@ -374,13 +242,6 @@ def test_rows_that_two_sweeps_read_are_kept_for_the_whole_batch():
     subtract = next(operation for operation in program.operations if operation.kernel == "subtract")
     assert subtract.a.value == made
     assert mode(program, subtract.out) == "local"  # that one sweep reads only
-
-
-def test_gathered_rows_that_two_sweeps_read_are_gathered_once():
-    x = g.input("x", 4)
-    program = of_expression(g.mean(g.square(x - g.mean(x, axis=0))), gathered=True)
-    assert names(program.operations).count("gather") == 1
-    assert mode(program, named(program, "gather").out) == "shared"
 
 
 def test_a_total_that_is_used_again_is_finished_first():

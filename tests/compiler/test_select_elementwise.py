@@ -1,4 +1,4 @@
-"""fastbp/_compiler/select_elementwise.py: what elementwise operations and parts are written as - fused, aliased, in
+"""fastbp/_compiler/select_elementwise.py: what elementwise operations and parts are written as - aliased, copied, in
 place."""
 
 import numpy as np
@@ -7,10 +7,6 @@ from programs import names, of_expression
 
 from fastbp import graph as g
 from fastbp._ir.node import constant
-
-
-def step(loss, **options):
-    return names(of_expression(loss, **options).operations)
 
 
 def value_of(loss, **data):
@@ -23,76 +19,7 @@ def nodes():
     return g.input("x", 4), g.input("y", 4), g.parameter("k", 4)
 
 
-# ---- fused ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_product_that_is_added_is_one_operation(nodes):
-    x, y, k = nodes
-    assert step(g.mean(g.exp(x * k + y)), learns=False) == ["multiply_add", "exp", "total"]
-    assert step(g.mean(g.exp(y + x * k)), learns=False) == ["multiply_add", "exp", "total"]
-
-
-def test_a_product_whose_sum_is_wanted_is_not_made(nodes):
-    x, y, _ = nodes
-    assert step(g.mean(x * y), learns=False) == ["total"]
-    assert step(g.mean(g.square(x)), learns=False) == ["total"]
-    program = of_expression(g.sum(g.sum(x * y, axis=0)), learns=False)
-    assert names(program.operations) == ["batch_sum"]
-    assert [operand.value for operand in (program.operations[0].a, program.operations[0].b)] == [
-        program.data["x"], program.data["y"]]
-
-
-def test_a_square_is_its_factor_twice(nodes):
-    program = of_expression(g.mean(g.square(nodes[0])), learns=False)
-    total, = program.operations
-    assert total.a == total.b
-    assert total.a.value == program.data["x"]
-
-
-def test_a_square_that_is_added_is_made(nodes):
-    x, y, _ = nodes
-    assert step(g.mean(g.exp(g.square(x) + y)), learns=False) == ["square", "add", "exp", "total"]
-
-
-def test_a_product_that_something_else_reads_is_made_once(nodes):
-    x, y, _ = nodes
-    product = x * y
-    assert step(g.mean(g.exp(product + x) * product), learns=False) == ["multiply", "add", "exp", "total"]
-
-
-def test_a_product_that_is_wanted_is_made(nodes):
-    x, y, _ = nodes
-    product = x * y
-    assert step(g.mean(g.exp(product + x)), learns=False, results={product: "p"}) == ["multiply", "add", "exp", "total"]
-
-
-def test_of_two_products_that_are_added_one_is_made(nodes):
-    x, y, k = nodes
-    assert step(g.mean(g.exp(x * k + y * y)), learns=False) == ["multiply", "multiply_add", "exp", "total"]
-    product = x * k
-    assert step(g.mean(g.exp(product + product)), learns=False) == ["multiply", "add", "exp", "total"]
-
-
-def test_a_fixed_product_is_not_repeated_for_every_sample(nodes):
-    x, _, k = nodes
-    program = of_expression(g.mean(g.exp(x + k * k)), learns=False)
-    assert names(program.fixed) == ["multiply"]
-    assert names(program.operations) == ["add", "exp", "total"]
-
-
-def test_a_product_of_an_earlier_sweep_is_made_there():
-    """Its factors' rows would have to be kept for all samples instead of its own."""
-    x = g.input("x", 4)
-    product = g.sin(x) * g.cos(x)
-    program = of_expression(g.mean(g.exp(product + g.mean(x, axis=0))), learns=False)
-    first = program.sweeps[0]
-    assert "multiply" in names(program.operations[first.row:first.row_end])
-
-
-def test_a_product_of_groups_and_rows_that_strides_cannot_say_is_made(nodes):
-    x, _, k = nodes
-    groups = g.reshape(x, (2, 2)) * k[:2]
-    assert step(g.mean(groups), learns=False) == ["multiply", "total"]
+# ---- broadcast -----------------------------------------------------------------------------------------------------
 
 
 def test_expanded_operands_are_broadcast_by_strides(nodes):

@@ -92,12 +92,12 @@ FAULTS = [
         (f"{VECTORS}::test_forward_and_backward_look_too",),
     ),
     Fault(
-        "products read overlapping rows by their numbers", "fastbp/_compiler/select_elementwise.py",
-        "dtype is None and not anyhow and self.in_place", "dtype is None and self.in_place",
+        "products read overlapping rows by their numbers", "fastbp/_compiler/input_rows.py",
+        "dtype is None and not anyhow and _in_place", "dtype is None and _in_place",
         (f"{STRIDES}::test_so_it_has_in_every_regime",),
     ),
     Fault(
-        "lines of a matrix are read as if rows followed each other", "fastbp/_compiler/select_elementwise.py",
+        "lines of a matrix are read as if rows followed each other", "fastbp/_compiler/context.py",
         "not in self.anyhow:\n            return value", "not in self.anyhow or True:\n            return value",
         (f"{STRIDES}::test_expressions_read_the_same",),
     ),

@@ -12,8 +12,8 @@ FAULTS = [
     ),
     Fault(
         what="an addition takes the factors of a term that a parameter's gradient is made of",
-        file="fastbp/_compiler/lowering.py",
-        old="        self.wanted.update(node for source in self.sources.values() for node in source.values)\n",
+        file="fastbp/_compiler/graph_facts.py",
+        old="    wanted.update(node for source in sources.values() for node in source.values)\n",
         new="",
         red=("tests/compiler/test_ranges.py::test_a_term_of_a_gradient_that_one_operation_reads_as_well_is_made",),
     ),
@@ -82,9 +82,9 @@ FAULTS = [
     ),
     Fault(
         what="nodes that a result may be are looked for by ==",
-        file="fastbp/_compiler/select_elementwise.py",
-        old="(self.ahead is not None and self.ahead is not x)",
-        new="self.ahead not in (None, x)",
+        file="fastbp/_compiler/input_rows.py",
+        old="(c.ahead is not None and c.ahead is not x)",
+        new="c.ahead not in (None, x)",
         red=("tests/ir/test_conditions.py::test_two_inputs_of_products_in_any_order",),
     ),
     Fault(

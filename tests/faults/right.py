@@ -14,7 +14,7 @@ FAULTS = [
     ),
     Fault(
         what="answers are counted after the loss, whose gradient then needs another place",
-        file="fastbp/_compiler/lowering.py",
+        file="fastbp/_compiler/graph_facts.py",
         old="for node in (right, loss) if",
         new="for node in (loss, right) if",
         red=(f"{RIGHT}::test_counting_is_one_operation_more_and_nothing_else",),
