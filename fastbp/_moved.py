@@ -36,7 +36,7 @@ MOVED = {
     "column_kinds": ("datasets.column_types",),
     "compiled": ("_models.expression",),
     "conditions": ("_ir.conditions",),
-    "counts": ("_training.counts",),
+    "counts": ("_training.trainable",),
     "csv_file": ("datasets.csv_file",),
     "csv_text": ("datasets.csv_text",),
     "curve_plot": ("plot.curve",),

@@ -10,18 +10,19 @@ from fastbp import losses
 from fastbp._check import allocation, formatting, input_arrays
 from fastbp._check.errstate import quiet
 from fastbp._compiler import plan_cache
+from fastbp._compiler.use import Use
 from fastbp._core import cpu, random
-from fastbp._core.fast_call import Alone
 from fastbp._core.updates import penalty
 from fastbp._models import network_programs, per_sample
-from fastbp._training import accuracy, counts, finite, loop, network_fit
+from fastbp._training import accuracy, finite, network_fit
+from fastbp._training.trainable import Trainable
 from fastbp.layers import Dense, Dropout, in_a_row, narrower
 from fastbp.layers import from_config as layer_from_config
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
 
 
-class Sequential:
+class Sequential(Trainable):
     """A network of layers in a row.
 
     layers: Dense and Dropout objects, each Dense as wide as the one before it gives out; kept as copies in `layers`.
@@ -51,7 +52,6 @@ class Sequential:
         self.inputs, self.units = dense[0].inputs, dense[-1].units
         self.data_spec = None
         self._allocate()
-        self.epochs = 0
         before = None
         for depth, layer in enumerate(dense):
             layer.initialise(layer.W, layer.b, random.fold(self.seed, depth), before, depth)
@@ -79,15 +79,13 @@ class Sequential:
         for layer in self.layers:
             layer.bind(self.params[begin : begin + layer.size], self.grads[begin : begin + layer.size])
             begin += layer.size
-        self._alone = Alone(
+        self._begin(
             "another thread is training this network; wait for it, or give each thread a network of "
             "its own (copy.deepcopy(net))"
         )
-        self._plans = plan_cache.Cache(self._make_plan)
-        self._last = self._kept = None  # the plan whose gradients stand in grads; what forward kept for backward
+        self._kept = None  # what forward kept for backward
         self._ready_to_predict = []  # calls of predict, to be made again
         self._ready = None  # the last call of loss_and_grad, to be made again
-        self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
 
     def __call__(self, x):
         """The network applied to a node of an expression (batch, inputs): its raw outputs, before the loss's link.
@@ -98,8 +96,6 @@ class Sequential:
         for number, layer in enumerate(self.layers):
             x = layer(x) if layer.size else layer(x, number)
         return x
-
-    epochs = counts.epochs  # with it stands _draws, the steps that have drawn dropout masks
 
     # ---- one pass --------------------------------------------------------------------------------------------------
 
@@ -114,7 +110,7 @@ class Sequential:
     def _forward(self, X):
         X, kinds = self._read(X)
         check.apart({"X": X}, {"grads": self.grads})  # which backward writes
-        plan = self._plans.get("keep", len(X), sources=kinds)
+        plan = self._plans.get(Use("keep", len(X), dtypes=kinds))
         Y = np.empty((len(X), self.units), self.dtype)
         self._kept = None  # until this pass is over: it takes the place of what was kept before
         dropout = self._dropout_key, self._draws
@@ -166,7 +162,8 @@ class Sequential:
         X, kinds = self._read(X)
         y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
-        plan = self._plans.get("train", len(X), labels=labels, weighted=weights is not None, sources=kinds)
+        use = Use("train", len(X), labels=labels, weighted=weights is not None, dtypes=kinds)
+        plan = self._plans.get(use)
         check.apart({"X": X, "y": y, "sample_weight": weights}, {"grads": self.grads})
         arrays = {"X": X, "targets": y, "weights": weights}
         loss = float(plan.run("gradients", arrays, model=self)[0])
@@ -184,10 +181,6 @@ class Sequential:
             )
         return loss
 
-    def _apply(self, optimizer):
-        """One update by the gradients in `grads`: what Optimizer.step calls."""
-        loop.update(self, optimizer)
-
     # ---- use -------------------------------------------------------------------------------------------------------
 
     def predict(self, X):
@@ -201,7 +194,7 @@ class Sequential:
             X, kinds = self._read(X)
             Y = self._outputs(X)[0]
             if len(X) <= PREDICT_ROWS and self._repeatable(kinds):
-                plan = self._plans.get_new("predict", len(X))
+                plan = self._make_plan(Use("predict", len(X)))  # nobody else's
                 self._ready_to_predict.append(plan.ready(("X", "Y"), "outputs", scanned=("X",)))
         return self._linked(Y)
 
@@ -256,9 +249,9 @@ class Sequential:
         n, kind = len(X), "predict" if targets is None else "evaluate"
         arrays = {"X": X, "Y": np.empty((n, self.units), self.dtype), "targets": targets, "weights": weights}
         options = {"labels": labels, "weighted": weights is not None, "question": question}
-        options["sources"] = input_arrays.kinds(self.dtype, {"X": X})
+        options["dtypes"] = input_arrays.kinds(self.dtype, {"X": X})
         return arrays["Y"], [
-            (self._plans.take(kind, batch, **options), arrays, first, steps, batch / n)
+            (self._plans.take(Use(kind, batch, **options)), arrays, first, steps, batch / n)
             for batch, first, steps in plan_cache.chunks(n, PREDICT_ROWS)
         ]
 
@@ -312,12 +305,12 @@ class Sequential:
         return per_sample.norms_of(self, len(arrays["X"]), arrays, **options)
 
     def _samples(self, X, y, sample_weight):
-        """({name: checked array}, options of the plan that reads them)."""
+        """({name: checked array}, options of the Use of the plan that reads them)."""
         X, kinds = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, None, targets, len(X), self.loss, self.dtype)
         arrays = {"X": X, "targets": targets, "weights": weights}
-        return arrays, {"labels": labels, "weighted": weights is not None, "sources": kinds}
+        return arrays, {"labels": labels, "weighted": weights is not None, "dtypes": kinds}
 
     # ---- training --------------------------------------------------------------------------------------------------
 
@@ -335,7 +328,7 @@ class Sequential:
         from fastbp import serialization  # here: it imports safetensors
 
         check.vectors(self, ())
-        serialization.write_network(self.config(), self.params, path, counts.counts_of(self))
+        serialization.write_network(self.config(), self.params, path, self._counts())
 
     def config(self):
         """The architecture as a JSON-able dict: everything but the parameters' values."""
@@ -382,7 +375,7 @@ class Sequential:
         self.__dict__.update(Sequential.from_config(state["config"]).__dict__)
         self._plans = plan_cache.Cache(self._make_plan)
         self.params[:], self.grads[:] = state["params"], state["grads"]
-        counts.go_on(self, state)
+        self._go_on(state)
 
     # ---- how it is done --------------------------------------------------------------------------------------------
 
@@ -401,10 +394,9 @@ class Sequential:
         makes it overflow."""
         return not kinds and self.input_scale <= 1
 
-    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=(), question=None):
+    def _make_plan(self, use):
         check.vectors(self, ())
-        program = network_programs.program(self, kind, batch, gathered, labels, weighted, kinds, question)
-        return plan_cache.Plan(self.params, self.grads, program, team)
+        return plan_cache.Plan(self.params, self.grads, network_programs.program(self, use), use.threads)
 
     def _layer_of(self, vector):
         """The name of the first layer whose part of a (P,) vector has an element that is not finite."""
@@ -471,5 +463,5 @@ def load(path):
 
     net, params, trained = serialization.read_network(path, Sequential.from_config)
     net.params[:] = params
-    counts.go_on(net, trained)
+    net._go_on(trained)
     return net

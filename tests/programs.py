@@ -4,6 +4,7 @@ import fastbp as fb
 from fastbp import graph as g
 from fastbp._compiler import lowering
 from fastbp._compiler.program import Data
+from fastbp._compiler.use import Use
 from fastbp._ir import leaves
 from fastbp._ir.elementwise import total_of
 from fastbp._ir.node import constant, differentiate, ordered
@@ -22,7 +23,8 @@ def of_network(widths, batch=64, kind="train", *, gathered=False, labels=False, 
                **options):
     """The Program of a network of these widths."""
     net = fb.mlp(*widths, seed=0, **{"activation": "tanh", **options})
-    return network_programs.program(net, kind, batch, gathered, labels, weighted, question=question)
+    use = Use(kind, batch, gathered=gathered, labels=labels, weighted=weighted, question=question)
+    return network_programs.program(net, use)
 
 
 def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gathered=False, panel=16):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import fastbp as fb
+from fastbp._compiler.use import Use
 from fastbp._models import network_programs
 from fastbp.reference import kernels
 from fastbp.reference.network import LOSSES, Dense, Dropout, Network, Optimizer
@@ -244,7 +245,7 @@ def test_inputs_in_shares(activation, dtype, isa, threads, rng):
     while activation == "relu" and not far_from_kinks(reference, X, y):
         randomise(net, rng)
         reference = twin(net)
-    assert len(network_programs.program(net, "train", 43, False, False, False).shares) == 2
+    assert len(network_programs.program(net, Use("train", 43)).shares) == 2
     compare_step(net, X, y, TOLERANCE[dtype])
     agree(net.forward(X), reference.forward(X), TOLERANCE[dtype])
     agree(net.backward(y), reference.backward(y), TOLERANCE[dtype])

@@ -1,4 +1,4 @@
-"""Compiled plans by use and batch size: made when first needed, and found again."""
+"""Compiled plans by what they are for: made when first needed, and found again."""
 
 from contextlib import contextmanager
 
@@ -99,41 +99,36 @@ def lowered(forward, loss, gradients, dtype, **options):
 
 
 class Cache:
-    """The plans of a network or an expression.
+    """The plans of a network or an expression, by Use and ISA. make: a function of a Use that gives its Plan.
 
-    make: (kind, batch, gathered, labels, weighted, threads, sources, question) -> Plan; the kinds are the maker's,
-    sources what fastbp._check.input_arrays.kinds says of the data, question what right answers the plan counts, or
-    None.
+    A plan is used by one at a time, as it holds the rows of the call at hand. Those of `get` belong to whoever has the
+    model alone (fastbp._core.fast_call.Alone); those of `take` to the taker: they lie in lists, whose pop and append
+    are atomic with the interpreter's lock and without one, where each list and dict has a lock of its own. What threads
+    may do at once beside that only loses a plan, which is made again.
     """
 
     def __init__(self, make):
         self.make = make
-        self.plans = {}
-        self.idle = {}
+        self.plans = {}  # {(use, ISA): plan}
+        self.idle = {}  # {(use, ISA): [plans that nobody has]}
 
-    def get(
-        self, kind, batch, *, gathered=False, labels=False, weighted=False, sources=(), question=None, threads=None
-    ):
-        """The plan of a use and a batch size; the caller is the only one to use it."""
-        key = self._key(kind, batch, gathered, labels, weighted, threads, sources, question)
+    def get(self, use):
+        """The plan of a Use; the caller is the only one to use it."""
+        key = use, cpu.selected()
         plan = self.plans.get(key)
         if plan is None:
             if len(self.plans) >= MOST:
                 self.plans.clear()
-            plan = self.plans[key] = self.make(*key[:-1])
+            plan = self.plans[key] = self.make(use)
         return plan
 
-    def get_new(self, kind, batch):
-        """A plan that nobody else will get."""
-        return self.make(*self._key(kind, batch)[:-1])
-
-    def take(self, kind, batch, *, labels=False, weighted=False, sources=(), question=None):
+    def take(self, use):
         """A plan that no other thread gets until it is given back; who forgets to has it for himself."""
-        key = self._key(kind, batch, labels=labels, weighted=weighted, sources=sources, question=question)
+        key = use, cpu.selected()
         try:
             plan = self.idle[key].pop()  # atomic: two threads never get the same one
         except LookupError:
-            plan = self.make(*key[:-1])
+            plan = self.make(use)
             plan.key = key
         return plan
 
@@ -144,13 +139,10 @@ class Cache:
         self.idle.setdefault(plan.key, []).append(plan)
 
     @contextmanager
-    def borrowed(self, kind, batch, **options):
+    def borrowed(self, use):
         """A context of a plan that is taken, and given back."""
-        plan = self.take(kind, batch, **options)
+        plan = self.take(use)
         try:
             yield plan
         finally:
             self.give_back(plan)
-
-    def _key(self, kind, batch, gathered=False, labels=False, weighted=False, threads=None, sources=(), question=None):
-        return kind, batch, gathered, labels, weighted, threads or cpu.threads(), sources, question, cpu.selected()

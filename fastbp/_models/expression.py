@@ -10,18 +10,18 @@ from fastbp import initializers as _initializers
 from fastbp._check import input_arrays
 from fastbp._check.errstate import quiet
 from fastbp._compiler import plan_cache
-from fastbp._compiler.program import Data
+from fastbp._compiler.use import Use
 from fastbp._core import caller, random
-from fastbp._core.fast_call import Alone
 from fastbp._ir import analysis
 from fastbp._ir.elementwise import total_of
 from fastbp._ir.nn import numbered, penalty
 from fastbp._ir.node import Node, constant, differentiate, ordered
-from fastbp._models import per_sample
+from fastbp._models import expression_programs, per_sample
 from fastbp._models.inspection import Looks
 from fastbp._models.parameters import Vectors, Views, shared
-from fastbp._training import counts, finite, loop
+from fastbp._training import finite, loop
 from fastbp._training.expression_fit import ExpressionJob
+from fastbp._training.trainable import Trainable
 
 
 def _refused(name):
@@ -35,7 +35,7 @@ def _refused(name):
     return setter
 
 
-class Plan(Looks):
+class Plan(Looks, Trainable):
     """A graph, compiled where it is used: what fastbp.graph.compile returns.
 
     params, grads: (P,), one contiguous vector each, never moved. parameters, gradients: {name: a view of them in the
@@ -55,8 +55,7 @@ class Plan(Looks):
         self._hold(Vectors(nodes, self.dtype) if shared_with is None else shared(nodes, self.dtype, shared_with))
         if shared_with is None:
             self._initialise()
-        self._begin()
-        self.epochs = 0
+        self._begin_calls()
 
     def _analyse(self, loss, outputs):
         """What the graph says: its inputs, and the nodes of its gradient. Returns {name: node} of its parameters."""
@@ -89,15 +88,12 @@ class Plan(Looks):
         self._params, self._grads, self._size = vectors.params, vectors.grads, vectors.params.size
         self.parameters, self.gradients = (Views(self._views(vector)) for vector in (self.params, self.grads))
 
-    def _begin(self):
+    def _begin_calls(self):
         """What calls leave behind: nothing yet."""
-        self._plans = plan_cache.Cache(self._make_plan)
-        self._alone = Alone("another thread is using this plan; wait for it, or compile one for each thread")
-        self._last = self._given = self._ready = None
+        self._begin("another thread is using this plan; wait for it, or compile one for each thread")
+        self._given = self._ready = None  # the data of the last step; that call, to be made again
         self._back = None  # the nodes of the loss and of all their gradients, where finite.backward has looked at them
-        self._draws, self._dropout_key = 0, random.fold(self.seed, 0x64726F70)  # "drop", as a network's
 
-    epochs = counts.epochs
     params = property(lambda self: self._params, _refused("params"))
     grads = property(lambda self: self._grads, _refused("grads"))
 
@@ -131,10 +127,10 @@ class Plan(Looks):
         self.dtype = check.dtype(dtype)
         self._analyse(state["loss"], state["outputs"])
         self._hold(state["vectors"])
-        self._begin()
-        counts.go_on(self, state)
+        self._begin_calls()
+        self._go_on(state)
         if state["batch"] is not None:  # an update goes by the ranges of the batch that the gradients are of
-            self._last = self._plans.get("train", state["batch"])
+            self._last = self._plans.get(Use("train", state["batch"]))
 
     def __copy__(self):
         return copy.deepcopy(self)
@@ -166,59 +162,15 @@ class Plan(Looks):
         l1, l2 = node.attributes.get("penalty", (0.0, 0.0))
         return written(node, l1, l2) if l1 or l2 else None
 
-    def _data(self, nodes, kinds, gathered=False):
-        """{name: Data} of the inputs among these nodes; kinds: as fastbp._check.input_arrays gives them."""
-        kinds = dict(kinds)
-        return {
-            node.name: Data(node.width, 4, gathered)
-            if node.attributes.get("integer")
-            else Data.of_reals(node.width, self.dtype, gathered, kinds.get(node.name))
-            for node in nodes
-            if node.op == "data" and node.batched
-        }
-
     def _kinds(self, arrays):
         """What the plan of these arrays must know of their dtypes."""
         reals = {name: array for name, array in arrays.items() if name not in self._limits}
         return input_arrays.kinds(self.dtype, reals, touching=True)
 
-    def _make_plan(self, kind, batch, gathered, labels, weighted, team, kinds=(), question=None):
-        """kind: "train" (loss and gradients), "loss", "forward" (outputs), "hvp", one of per_example.KINDS, or nodes to
-        look at. question: None, as no right answers of an expression are counted."""
+    def _make_plan(self, use):
         check.vectors(self, ())
-        common = {"batch": batch, "offsets": self._offsets, "size": self.params.size, "masks": self._masks}
-        grads = self.grads
-        if kind in ("train", "loss"):
-            gradients = self._trained if kind == "train" else {}
-            data = self._data(self._inputs_of["loss"], kinds, gathered)
-            program = plan_cache.lowered(
-                [], self.loss_node, gradients, self.dtype, data=data, training=kind == "train", **common
-            )
-        elif kind == "forward":
-            nodes = list(dict.fromkeys(self.outputs.values()))
-            results = {node: ("out", i) for i, node in enumerate(nodes)}
-            data = self._data(self._inputs_of["forward"], kinds)
-            program = plan_cache.lowered(
-                nodes, None, {}, self.dtype, data=data, training=False, results=results, **common
-            )
-        elif kind == "hvp":
-            grads = self._vectors.zeros("hvp")
-            gradients = analysis.hessian_vector(self._trained, self._total_written())
-            nodes = ordered(list(gradients.values()))
-            program = plan_cache.lowered([], None, gradients, self.dtype, data=self._data(nodes, kinds), **common)
-        elif kind in per_sample.KINDS:
-            gradients = differentiate(self._total_written(), constant(1.0), list(self._trained), add=total_of)
-            results = per_sample.results(kind, gradients)
-            data = self._data(ordered(list(results)), kinds)
-            program = plan_cache.lowered(
-                [], None, {}, self.dtype, data=data, training=False, results=results, **common
-            )
-        else:
-            results = {node: ("out", i) for i, node in enumerate(kind)}
-            program = plan_cache.lowered(
-                list(kind), None, {}, self.dtype, data=self._data(ordered(list(kind)), kinds), results=results, **common
-            )
-        return plan_cache.Plan(self.params, grads, program, team)
+        grads = self._vectors.zeros("hvp") if use.kind == "hvp" else self.grads
+        return plan_cache.Plan(self.params, grads, expression_programs.program(self, use), use.threads)
 
     def _total_written(self):
         """The loss with the penalties of the layers, in small nodes."""
@@ -279,7 +231,7 @@ class Plan(Looks):
         arrays, n = self._checked(inputs, self._of_loss)
         check.apart(arrays, {"grads": self.grads})
         kinds = self._kinds(arrays)
-        plan = self._plans.get("train", n, sources=kinds)
+        plan = self._plans.get(Use("train", n, dtypes=kinds))
         value = float(plan.run("gradients", arrays, model=self)[0])
         self._last, self._given = plan, arrays
         long_way = kinds or self.debug
@@ -300,7 +252,7 @@ class Plan(Looks):
     def loss(self, /, **inputs):
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""
         arrays, n = self._checked(inputs, self._of_loss)
-        with self._plans.borrowed("loss", n, sources=self._kinds(arrays)) as plan:
+        with self._plans.borrowed(Use("loss", n, dtypes=self._kinds(arrays))) as plan:
             return float(plan.run("outputs", arrays)[0])
 
     def forward(self, /, **inputs):
@@ -309,15 +261,19 @@ class Plan(Looks):
         if not self.outputs:
             raise ValueError("the plan has no outputs; pass outputs={'name': node} to compile")
         arrays, n = self._checked(inputs, self._of_outputs)
-        nodes = list(dict.fromkeys(self.outputs.values()))
-        found = self._run_nodes("forward", nodes, arrays, n)
+        use = Use("forward", n, dtypes=self._kinds(arrays))
+        found = self._run_nodes(use, expression_programs.outputs(self), arrays)
         return {name: found[node] for name, node in self.outputs.items()}
 
-    def _run_nodes(self, kind, nodes, arrays, n, draws=None):
+    def _values_of(self, nodes, arrays, n, draws=None):
         """{node: array} of their values, with the masks of dropout after so many draws: by default, the last ones."""
-        draws = max(0, self._draws - 1) if draws is None else draws
+        return self._run_nodes(Use("nodes", n, dtypes=self._kinds(arrays), nodes=tuple(nodes)), nodes, arrays, draws)
+
+    def _run_nodes(self, use, nodes, arrays, draws=None):
+        """{node: array} of the nodes whose values a use gives."""
+        n, draws = use.batch, max(0, self._draws - 1) if draws is None else draws
         made = {("out", i): np.empty((n, node.width), self.dtype) for i, node in enumerate(nodes) if node.batched}
-        with self._plans.borrowed(kind, n, sources=self._kinds(arrays)) as plan:
+        with self._plans.borrowed(use) as plan:
             plan.run("outputs", {**arrays, **made}, dropout=(self._dropout_key, draws))
             return {
                 node: made["out", i].reshape(n, *node.shape)
@@ -338,7 +294,7 @@ class Plan(Looks):
 
     def _hvp(self, vector, inputs):
         arrays, n = self._checked(inputs, self._of_loss)
-        plan = self._plans.get("hvp", n, sources=self._kinds(arrays))
+        plan = self._plans.get(Use("hvp", n, dtypes=self._kinds(arrays)))
         for i, node in enumerate(self._trained):
             if ("v", i) in plan.fixed:  # a gradient that is constant has no part in it
                 place, begin = plan.fixed["v", i], self._offsets[node]
@@ -355,12 +311,12 @@ class Plan(Looks):
         """
         arrays, n = self._checked(inputs, self._of_loss)
         parts = [(self._offsets[node], self._offsets[node] + node.size) for node in self._trained]
-        return per_sample.gradients_of(self, n, arrays, parts, sources=self._kinds(arrays))
+        return per_sample.gradients_of(self, n, arrays, parts, dtypes=self._kinds(arrays))
 
     def per_example_grad_norms(self, /, **inputs):
         """The Euclidean norm of each row of `per_example_grads`, (n,); rows of dense products are not made for it."""
         arrays, n = self._checked(inputs, self._of_loss)
-        return per_sample.norms_of(self, n, arrays, sources=self._kinds(arrays))
+        return per_sample.norms_of(self, n, arrays, dtypes=self._kinds(arrays))
 
     def _vector(self, v):
         if not isinstance(v, dict):
@@ -399,7 +355,7 @@ class Plan(Looks):
     def _apply(self, optimizer):
         """One update by the gradients in `grads`: what Optimizer.step calls."""
         try:
-            loop.update(self, optimizer)
+            super()._apply(optimizer)
         except FloatingPointError as error:
             found = None
             if self._given is not None and not np.isfinite(self.grads).all():  # see where they come from
@@ -419,7 +375,7 @@ class Plan(Looks):
         from fastbp import serialization
 
         check.vectors(self, ())
-        serialization.save_parameters(self.parameters, path, counts.counts_of(self))
+        serialization.save_parameters(self.parameters, path, self._counts())
 
     def load(self, path):
         """Reads what `save` wrote, by name; refuses a file with other names or shapes. Returns the plan, which has
@@ -427,7 +383,7 @@ class Plan(Looks):
         from fastbp import serialization
 
         check.vectors(self, ("params",))
-        counts.go_on(self, serialization.load_parameters(self.parameters, path))
+        self._go_on(serialization.load_parameters(self.parameters, path))
         return self
 
     @quiet

@@ -35,15 +35,13 @@ def offsets(parameters):
     return found, begin
 
 
-def program(net, kind, batch, gathered, labels, weighted, sources=(), question=None):
-    """The Program of a network. kind: "train" (loss and gradients), "keep" (forward, then backward from a given dY),
-    "predict" (outputs), "evaluate" (outputs and loss), or one of per_example.KINDS. sources: of X, as
-    fastbp._check.input_arrays.kinds says. question: of "train" and "evaluate", what right answers are counted of, as
-    fastbp._ir.nn.right says, or None."""
+def program(net, use):
+    """The Program of a fastbp._compiler.use.Use of a network."""
+    kind, gathered, labels, weighted, question = use.kind, use.gathered, use.labels, use.weighted, use.question
     itemsize = net.dtype.itemsize
     x = rows("X", net.inputs)
     y, layers = output(net.layers, x, training=kind in ("train", "keep"))
-    data = {"X": Data.of_reals(net.inputs, net.dtype, gathered, dict(sources).get("X"), net.input_scale)}
+    data = {"X": Data.of_reals(net.inputs, net.dtype, gathered, dict(use.dtypes).get("X"), net.input_scale)}
     gradients, end, count, results = {}, None, None, {}
     if kind not in ("keep", "predict"):
         width, size = (1, 4) if labels else (net.units, itemsize)
@@ -56,7 +54,7 @@ def program(net, kind, batch, gathered, labels, weighted, sources=(), question=N
         count = right(y, targets, question) if question else None
     wanted = [node for W, b, _ in layers for node in (W, b)]
     where, size = offsets(wanted)
-    lowered = partial(plan_cache.lowered, dtype=net.dtype, batch=batch, data=data, offsets=where, size=size)
+    lowered = partial(plan_cache.lowered, dtype=net.dtype, batch=use.batch, data=data, offsets=where, size=size)
     of_samples = kind in per_sample.KINDS
     made = written_penalty if of_samples else penalty
     penalties = [made(W, layer.l1, layer.l2) for W, _, layer in layers if layer.l1 or layer.l2]

@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from fastbp._compiler import plan_cache
+from fastbp._compiler.use import Use
 from fastbp._core import cpu
 from fastbp._ir.elementwise import apply, expand, maximum, multiply, reshape, row_sum, sqrt, square, total_of
 from fastbp._ir.indexing import column_sum, fixed_sum, part
@@ -190,7 +191,7 @@ def gradients_of(model, n, arrays, parts, **options):
     """(n, P), a row for each sample, laid out as the model's gradient vector; what is not trained is 0.
 
     model: what has _plans, params and dtype; arrays: {name: checked array}; parts: (begin, end) of each parameter, in
-    the order of the plan; options: of the plan.
+    the order of the plan; options: of the plan's Use.
     """
     size = model.params.size
     rows = np.zeros((n, size), model.dtype)
@@ -206,7 +207,7 @@ def norms_of(model, n, arrays, **options):
 
 def _run(model, kind, n, arrays, result, options):
     for batch, first, steps in plan_cache.chunks(n, ROWS):
-        with model._plans.borrowed(kind, batch, **options) as plan:
+        with model._plans.borrowed(Use(kind, batch, **options)) as plan:
             plan.run("outputs", arrays, first=first, steps=steps)
     if not cpu.all_finite(result):
         sample = int(np.flatnonzero(~np.isfinite(result).all(axis=1))[0])

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fastbp._check import input_arrays
+from fastbp._compiler.use import Use
 from fastbp._training import finite, hints, job
 
 
@@ -42,7 +43,7 @@ class ExpressionJob(job.Job):
 
     def plan(self, batch, gathered):
         kinds = self.model._kinds(self.arrays)
-        return self.model._plans.get("train", batch, gathered=gathered, sources=kinds, threads=self.threads)
+        return self.model._plans.get(Use("train", batch, gathered=gathered, dtypes=kinds, threads=self.threads))
 
     def kinds(self):
         return self.validation and self.model._kinds(self.validation)
@@ -51,7 +52,7 @@ class ExpressionJob(job.Job):
         if self.validation is None:
             return []
         n = len(next(iter(self.validation.values())))
-        plan = self.model._plans.take("loss", n, sources=self.model._kinds(self.validation))
+        plan = self.model._plans.take(Use("loss", n, dtypes=self.model._kinds(self.validation)))
         return [(plan, self.validation, 0, 1, 1.0)]
 
     def measured(self):

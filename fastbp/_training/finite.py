@@ -29,7 +29,7 @@ def forward(plan, arrays, n, draws):
     draws: the number of steps that drew masks of dropout before this one.
     """
     nodes = _reals(ordered([plan.loss_node]))
-    found = plan._run_nodes(tuple(nodes), nodes, arrays, n, draws)
+    found = plan._values_of(nodes, arrays, n, draws)
     for node in nodes:
         missing = node.op == "data" and node.name in plan._may_miss
         if not missing and not np.isfinite(found[node]).all():
@@ -47,7 +47,7 @@ def backward(plan, arrays, n, draws):
         plan._back = nodes, differentiate(nodes[-1], constant(1.0), nodes, add=total_of)
     nodes, made = plan._back
     wanted = list(dict.fromkeys(made.values()))
-    found = plan._run_nodes(tuple(wanted), wanted, arrays, n, draws)
+    found = plan._values_of(wanted, arrays, n, draws)
     bad = next((one for one in reversed(nodes) if one in made and not np.isfinite(found[made[one]]).all()), None)
     if bad is None:
         return None
@@ -57,13 +57,13 @@ def backward(plan, arrays, n, draws):
             for child, term in zip(reader.inputs, OPERATIONS[reader.op].derivative(reader, made[reader]), strict=True):
                 if child is bad and term is not None:
                     terms.setdefault(term(), reader)
-    found = plan._run_nodes(tuple(terms), list(terms), arrays, n, draws) if terms else {}
+    found = plan._values_of(list(terms), arrays, n, draws) if terms else {}
     through = next((reader for term, reader in terms.items() if not np.isfinite(found[term]).all()), None)
     if through is None:  # the terms are finite, their sum is not
         return Trouble(f"at the gradient of {bad!r}", SLOWER, True)
     where = f"at the gradient of {bad!r}, which comes back through {_with_inputs(through)}"
     made_from = _reals(list(dict.fromkeys(through.inputs)))
-    found = plan._run_nodes(tuple(made_from), made_from, arrays, n, draws)
+    found = plan._values_of(made_from, arrays, n, draws)
     for one in made_from:  # a slope is not finite either where what it is computed from is not: log(0) in v * log(0)
         if not np.isfinite(found[one]).all():
             return Trouble(f"{where}: {one!r} is not finite", _remedy(one), True)

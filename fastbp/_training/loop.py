@@ -7,8 +7,7 @@ import time
 
 from fastbp import _check as check
 from fastbp import optimizers
-from fastbp._core import caller, cpu
-from fastbp._core import calls as core
+from fastbp._core import caller
 from fastbp._core.epochs import NAMES
 from fastbp._training.progress import Progress
 from fastbp.callbacks import Callbacks
@@ -139,25 +138,6 @@ def check_memory(jobs, optimizers):
         written = {"params": model.params, "grads": model.grads, "the optimizer's state": optimizer and optimizer.state}
         for name, array in arrays.values():
             check.apart({job.called(name): array}, written)
-
-
-def update(model, optimizer):
-    """One update of a network or an expression by the gradients in `grads`.
-
-    Raises FloatingPointError, naming the layer or parameter: with nothing changed where a gradient is not finite.
-    """
-    model._alone.call(_update, model, optimizer)
-
-
-def _update(model, optimizer):
-    plan, step = model._last or model._plans.get("train", 1), optimizer.steps
-    failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), cpu.threads())
-    if failed:
-        where = model._layer_of(model.grads if failed == "gradient" else model.params)
-        kept = "; nothing was changed" if failed == "gradient" else ""
-        raise FloatingPointError(
-            f"step {step}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
-        )
 
 
 def _made(job, work):

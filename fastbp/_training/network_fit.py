@@ -6,6 +6,7 @@ import numpy as np
 
 from fastbp import _check as check
 from fastbp._check import input_arrays
+from fastbp._compiler.use import Use
 from fastbp._core import caller
 from fastbp._training import accuracy, finite, hints, loop
 from fastbp._training.job import Job, epoch_order, held_out, logged, validation_share
@@ -209,16 +210,17 @@ class NetworkJob(Job):
         return accuracy.counted(targets, labels, question) if question else 0
 
     def plan(self, batch, gathered):
-        return self.model._plans.get(
+        use = Use(
             "train",
             batch,
             gathered=gathered,
             labels=self.labels,
             weighted="weights" in self.arrays,
-            sources=input_arrays.kinds(self.model.dtype, {"X": self.arrays["X"]}),
+            dtypes=input_arrays.kinds(self.model.dtype, {"X": self.arrays["X"]}),
             question=self.question,
             threads=self.threads,
         )
+        return self.model._plans.get(use)
 
     def kinds(self):
         return self.validation and input_arrays.kinds(self.model.dtype, {"X": self.validation[0]})

@@ -13,6 +13,7 @@ import fastbp as fb
 from fastbp import graph as g
 from fastbp import network
 from fastbp._compiler import plan_cache
+from fastbp._compiler.use import Use
 from fastbp._core import cpu
 from fastbp._training import network_fit
 
@@ -39,22 +40,22 @@ def test_chunks_cover_the_rows_once_in_two_calls_at_most(n, most):
 
 def test_a_plan_is_made_once_for_a_use_and_a_batch():
     cache = net_of(4, 3)._plans
-    first = cache.get("train", 10)
-    assert cache.get("train", 10) is first
+    first = cache.get(Use("train", 10))
+    assert cache.get(Use("train", 10)) is first
     assert first.batch == first.compiled.batch == 10
-    others = [cache.get("train", 11), cache.get("keep", 10), cache.get("train", 10, gathered=True),
-              cache.get("train", 10, weighted=True), cache.get("train", 10, threads=cpu.threads() + 1)]
+    others = [cache.get(Use("train", 11)), cache.get(Use("keep", 10)), cache.get(Use("train", 10, gathered=True)),
+              cache.get(Use("train", 10, weighted=True)), cache.get(Use("train", 10, threads=cpu.threads() + 1))]
     assert len({id(plan) for plan in [first, *others]}) == 6
 
 
 def test_another_isa_is_another_plan(isa):
     net = net_of(4, 3)
-    plan = net._plans.get("train", 10)
+    plan = net._plans.get(Use("train", 10))
     for other in cpu.available():
         cpu.use(other)
-        assert (net._plans.get("train", 10) is plan) == (other == isa)
+        assert (net._plans.get(Use("train", 10)) is plan) == (other == isa)
     cpu.use(isa)
-    assert net._plans.get("train", 10) is plan
+    assert net._plans.get(Use("train", 10)) is plan
 
 
 def test_ever_new_batch_sizes_do_not_fill_the_memory():
@@ -68,24 +69,24 @@ def test_ever_new_batch_sizes_do_not_fill_the_memory():
 
 def test_a_borrowed_plan_is_nobody_elses():
     cache = net_of(4, 3)._plans
-    with cache.borrowed("predict", 8) as first:
-        with cache.borrowed("predict", 8) as second:
+    with cache.borrowed(Use("predict", 8)) as first:
+        with cache.borrowed(Use("predict", 8)) as second:
             assert second is not first
-        with cache.borrowed("predict", 8) as third:
+        with cache.borrowed(Use("predict", 8)) as third:
             assert third is second  # it came back
-    with cache.borrowed("predict", 8) as again:
+    with cache.borrowed(Use("predict", 8)) as again:
         assert again in (first, second)
-    with pytest.raises(KeyError), cache.borrowed("predict", 8) as lost:
+    with pytest.raises(KeyError), cache.borrowed(Use("predict", 8)) as lost:
         raise KeyError
-    with cache.borrowed("predict", 8) as again:
+    with cache.borrowed(Use("predict", 8)) as again:
         assert again is lost  # also after an error
 
 
 def test_a_training_plan_knows_the_callers_arrays_by_name():
     net = net_of(4, 3)
-    plan = net._plans.get("train", 2, weighted=True)
+    plan = net._plans.get(Use("train", 2, weighted=True))
     assert sorted(plan.data) == ["X", "targets", "weights"]
-    assert sorted(net._plans.get("keep", 2).data) == ["X", "Y", "dX", "dY"]
+    assert sorted(net._plans.get(Use("keep", 2)).data) == ["X", "Y", "dX", "dY"]
     X = np.zeros((2, 4), "float32")
     assert plan.arrays({"X": X, "Y": X}) == [(plan.data["X"], X)]  # what it does not read is left out
 
@@ -94,8 +95,7 @@ def test_a_training_plan_knows_the_callers_arrays_by_name():
 
 
 def arena(net, kind, batch, **options):
-    options = {"gathered": False, "labels": False, "weighted": False, "threads": 1, **options}
-    return net._plans.make(kind, batch, *options.values()).compiled.nbytes
+    return net._plans.make(Use(kind, batch, **{"threads": 1, **options})).compiled.nbytes
 
 
 def test_the_arena_of_a_small_plan_counted_by_hand():

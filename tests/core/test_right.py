@@ -7,6 +7,7 @@ from kernel_calls import PADDED, Kernel
 from programs import NETWORKS, names, of_network
 
 import fastbp as fb
+from fastbp._compiler.use import Use
 from fastbp._ir.nn import right
 from fastbp._ir.node import Node
 from fastbp.reference import kernels as reference
@@ -132,8 +133,8 @@ def data_of(case, rng, n, inputs, units, dtype):
 
 def steps(net, X, T, batch, order, threads, lr, optimizer, question):
     """Steps of two epochs in one call: (losses, counts, what `run` returns)."""
-    plan = net._plans.get("train", batch, gathered=order is not None, labels=T.ndim == 1, question=question,
-                          threads=threads)
+    plan = net._plans.get(Use("train", batch, gathered=order is not None, labels=T.ndim == 1, question=question,
+                              threads=threads))
     optimizer.bind(net.params)
     course = Epochs(net, optimizer, len(X), batch, order, False, 0, counted=len(X) if question else 0)
     training = [(plan.compiled, plan.arrays({"X": X, "targets": T}))]
@@ -186,7 +187,7 @@ def test_a_pass_without_an_update_counts(threads):
     net.layers[0].W[:], net.layers[0].b[:] = [[1, -1]], 0
     X, labels = np.array([[1.0], [2.0], [-3.0], [4.0], [-5.0], [6.0]], "float32"), np.array([0, 0, 0, 1, 1, 0], "int32")
     for part, kind in (("outputs", "evaluate"), ("gradients", "train")):
-        plan = net._plans.get(kind, 2, labels=True, question="class")
+        plan = net._plans.get(Use(kind, 2, labels=True, question="class"))
         rights = np.full(3, -1.0)
         arrays = {"X": X, "targets": labels, "Y": np.empty((6, 2), "float32")}
         plan.run(part, arrays, steps=3, rights=rights)
@@ -202,7 +203,7 @@ def test_a_pass_without_an_update_counts(threads):
 def test_a_place_for_counts_that_does_not_fit_is_refused(question, count, message):
     net = fb.mlp(1, 1, loss="binary_cross_entropy")
     X, params, rights = np.ones((4, 1), "float32"), net.params.copy(), np.full(count, -1.0)
-    plan = net._plans.get("train", 2, question=question)
+    plan = net._plans.get(Use("train", 2, question=question))
     with pytest.raises(ValueError, match=message):
         plan.run("gradients", {"X": X, "targets": X}, steps=2, rights=rights)
     assert np.array_equal(net.params, params)

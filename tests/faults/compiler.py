@@ -3,7 +3,8 @@
 from tests.faults import Fault
 
 FUSION, CONTEXT, FACTS = (f"tests/compiler/test_{name}.py" for name in ("fusion", "context", "graph_facts"))
-LOWERING, PARTITION = "tests/compiler/test_lowering.py", "tests/compiler/test_graph_partition.py"
+USE, LOWERING = "tests/compiler/test_use.py", "tests/compiler/test_lowering.py"
+PARTITION = "tests/compiler/test_graph_partition.py"
 
 FAULTS = [
     Fault(
@@ -47,5 +48,20 @@ FAULTS = [
         old="    for operation in readers:\n        operation.ahead = True\n",
         new="",
         red=(f"{CONTEXT}::test_the_invariants_hold_for_networks",),
+    ),
+    Fault(
+        what="rows that are gathered and rows that are not have one plan",
+        file="fastbp/_compiler/use.py",
+        old="(kind, batch, gathered, labels,",
+        new="(kind, batch, False, labels,",
+        red=(f"{USE}::test_each_field_makes_another_use",),
+    ),
+    Fault(
+        what="values of a step are looked at without its masks",
+        file="fastbp/_models/expression_programs.py",
+        old='training=use.kind != "forward"',
+        new="training=False",
+        red=("tests/models/test_expression_programs.py::"
+             "test_dropout_drops_in_training_and_where_a_steps_masks_are_looked_at",),
     ),
 ]

@@ -8,7 +8,7 @@ LOGS, METRICS, PARTS = (
     "tests/training/test_metrics.py",
     "tests/training/test_training_in_parts.py",
 )
-COUNTS, MONITORS = "tests/training/test_counts.py", "tests/check/test_monitors.py"
+COUNTS, MONITORS = "tests/training/test_trainable.py", "tests/check/test_monitors.py"
 MISSING, FRAMES = "tests/check/test_missing.py", "tests/check/test_frames.py"
 
 FAULTS = [
@@ -85,9 +85,9 @@ FAULTS = [
     ),
     Fault(
         what="a file has no count of dropout's masks",
-        file="fastbp/_training/counts.py",
+        file="fastbp/_training/trainable.py",
         old='counts.get("draws", 0)',
-        new="model._draws",
+        new="self._draws",
         red=(f"{PARTS}::test_four_times_five_epochs_are_twenty",),
     ),
     Fault(
@@ -191,30 +191,30 @@ FAULTS = [
     ),
     Fault(
         what="a plan keeps its counts where a file has none",
-        file="fastbp/_training/counts.py",
-        old='    model.epochs = counts.get("epochs", 0)\n    model._draws = counts.get("draws", 0)',
-        new='    model.epochs = counts.get("epochs", model.epochs)\n'
-        '    model._draws = counts.get("draws", model._draws)',
+        file="fastbp/_training/trainable.py",
+        old='        self.epochs = counts.get("epochs", 0)\n        self._draws = counts.get("draws", 0)',
+        new='        self.epochs = counts.get("epochs", self.epochs)\n'
+        '        self._draws = counts.get("draws", self._draws)',
         red=(f"{COUNTS}::test_the_file_of_an_untrained_plan_begins_anew",),
     ),
     Fault(
         what="0 epochs go on with dropout's masks",
-        file="fastbp/_training/counts.py",
-        old="    if not value:\n",
-        new="    if False:\n",
+        file="fastbp/_training/trainable.py",
+        old="        if not value:\n",
+        new="        if False:\n",
         red=(f"{COUNTS}::test_0_epochs_begin_anew_with_the_first_orders_and_masks",),
     ),
     Fault(
         what="0 epochs of a copy rewind the masks of a loop by hand",
-        file="fastbp/_training/counts.py",
-        old='    model.epochs = counts.get("epochs", 0)\n    model._draws = counts.get("draws", 0)',
-        new='    model._draws = counts.get("draws", 0)\n    model.epochs = counts.get("epochs", 0)',
+        file="fastbp/_training/trainable.py",
+        old='        self.epochs = counts.get("epochs", 0)\n        self._draws = counts.get("draws", 0)',
+        new='        self._draws = counts.get("draws", 0)\n        self.epochs = counts.get("epochs", 0)',
         red=(f"{COUNTS}::test_copies_of_what_was_trained_by_hand_alone_have_its_masks",),
     ),
     Fault(
         what="a count of epochs is whatever it is set to",
-        file="fastbp/_training/counts.py",
-        old='    value = check.integer("epochs", value, minimum=0, maximum=2**62)\n',
+        file="fastbp/_training/trainable.py",
+        old='        value = check.integer("epochs", value, minimum=0, maximum=2**62)\n',
         new="",
         red=(f"{COUNTS}::test_epochs_are_set_to_an_int_of_pythons", f"{COUNTS}::test_what_is_no_count_is_refused"),
     ),

@@ -19,7 +19,7 @@ FAULTS = [
     ),
     Fault(
         what="a model's file is read without the epochs that it was trained for",
-        file="fastbp/_training/counts.py",
+        file="fastbp/_training/trainable.py",
         old='counts.get("epochs", 0)',
         new="0",
         red=("tests/golden/test_golden.py::test_bits",),

@@ -33,7 +33,7 @@ FAULTS = [
     ),
     Fault(
         what="results are called as an input may be",
-        file="fastbp/_models/expression.py",
+        file="fastbp/_models/expression_programs.py",
         old='results = {node: ("out", i) for i, node in enumerate(nodes)}',
         new='results = {node: f"out{i}" for i, node in enumerate(nodes)}',
         red=("tests/models/test_input_names.py::test_an_input_may_be_called_anything",),
@@ -149,8 +149,8 @@ FAULTS = [
     Fault(
         what="masks of dropout begin again in a copy",
         file="fastbp/_models/expression.py",
-        old="counts.go_on(self, state)",
-        new='counts.go_on(self, {"epochs": state["epochs"]})',
+        old="self._go_on(state)",
+        new='self._go_on({"epochs": state["epochs"]})',
         red=("tests/models/test_parameters.py::test_a_plan_and_its_optimizer_go_on_alike",),
     ),
     Fault(

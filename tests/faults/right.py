@@ -36,9 +36,9 @@ FAULTS = [
     ),
     Fault(
         what="a plan for another question is taken for the same",
-        file="fastbp/_compiler/plan_cache.py",
-        old="threads or cpu.threads(), sources, question, cpu.selected()",
-        new="threads or cpu.threads(), sources, cpu.selected()",
+        file="fastbp/_compiler/use.py",
+        old="dtypes, question, nodes, threads))",
+        new="dtypes, None, nodes, threads))",
         red=(f"{ACCURACY}::test_each_question_has_a_plan_of_its_own",),
     ),
     Fault(

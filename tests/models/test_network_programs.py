@@ -6,6 +6,7 @@ from programs import names, of_network
 
 import fastbp as fb
 from fastbp import graph as g
+from fastbp._compiler.use import Use
 from fastbp._ir import leaves
 from fastbp._ir.node import ordered
 from fastbp._models import network_programs
@@ -73,7 +74,7 @@ def test_the_gradient_of_the_inputs_is_made_where_it_is_asked_for():
 @pytest.mark.parametrize("kind", ["train", "keep"])
 def test_penalties_belong_to_the_weights_of_their_layer(kind):
     net = fb.Sequential(fb.Dense(4, 3, l1=0.25), fb.Dense(3, 2, l2=0.5), fb.Dense(2, 2))
-    program = network_programs.program(net, kind, 8, False, False, False)
+    program = network_programs.program(net, Use(kind, 8))
     found = {item.begin: (item.l1, item.l2) for item in program.ranges}
     assert found == {0: (0.25, 0.0), 12: (0.0, 0.0), 15: (0.0, 0.5), 21: (0.0, 0.0)}
 

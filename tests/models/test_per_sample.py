@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import fastbp as fb
 from fastbp import graph as g
+from fastbp._compiler.use import Use
 from fastbp._core import cpu
 from fastbp._models import network_programs, per_sample
 from fastbp.losses import LOSSES
@@ -152,7 +153,7 @@ def test_norms_of_dense_networks_make_no_gradient():
 
 
 def operations(net, kind):
-    return [operation.name for operation in network_programs.program(net, kind, 16, False, False, False).operations]
+    return [operation.name for operation in network_programs.program(net, Use(kind, 16)).operations]
 
 
 def test_norms_of_nothing_are_zero_and_never_nan(dtype):
@@ -296,7 +297,7 @@ def test_products_of_a_sample_are_added_in_place():
     wide = g.input("wide", 270)
     M = g.parameter("M", (270, 270))  # large enough for values of the whole batch
     plan = g.compile(g.mse(g.dense(g.dense(wide, M), M), wide) + g.sum(g.abs(M)))
-    compiled = plan._make_plan(per_sample.GRADIENTS, 64, False, False, False, 1).compiled
+    compiled = plan._make_plan(Use(per_sample.GRADIENTS, 64, threads=1)).compiled
     assert compiled.nbytes < 16 * M.size * 4
 
 

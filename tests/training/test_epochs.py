@@ -14,6 +14,7 @@ from small_network import INPUTS, UNITS, N, bits, made
 import fastbp as fb
 from fastbp import ensemble
 from fastbp import graph as g
+from fastbp._compiler.use import Use
 from fastbp._core import epochs as core
 from fastbp._core import stopping, updates
 from fastbp._training import hints, job, loop
@@ -364,7 +365,7 @@ def test_ctrl_c_amid_many_epochs_leaves_none_out(data):
 
 def test_more_parts_of_an_evaluation_than_there_is_room_for_are_refused(data):
     net = made()
-    plan = net._plans.get("train", 16)
+    plan = net._plans.get(Use("train", 16))
     arrays = plan.arrays({"X": data[0].astype("f"), "targets": data[1].astype("f")})
     part = (plan.compiled, arrays, 0, 1, 1.0)
     with pytest.raises(ValueError, match="evaluated has 3 parts, expected at most 2"):
@@ -387,7 +388,7 @@ def test_data_that_have_changed_are_refused_and_nothing_moves(data):
 
 def test_a_plan_that_counts_nothing_is_refused_where_an_accuracy_is_wanted(data):
     net = made(loss="cross_entropy")
-    plan = net._plans.get("train", 16, labels=True)
+    plan = net._plans.get(Use("train", 16, labels=True))
     arrays = plan.arrays({"X": data[0].astype("f"), "targets": data[2].astype(np.int32)})
     course = core.Epochs(net, None, N, 16, None, False, 0, counted=N)
     with pytest.raises(ValueError, match=r"rights has .* a plan that counts no right answers"):
@@ -404,7 +405,7 @@ def test_a_call_may_end_anywhere(data):
     for cut in ([12], [1] * 12, [5, 7], [3, 1, 6, 2]):
         net, optimizer = made(), fb.SGD(lr=0.1)
         optimizer.bind(net.params)
-        plans = [net._plans.get("train", rows, gathered=True) for rows in (16, 2)]
+        plans = [net._plans.get(Use("train", rows, gathered=True)) for rows in (16, 2)]
         training = [(plan.compiled, plan.arrays({"X": X.astype("f"), "targets": Y.astype("f")})) for plan in plans]
         course = core.Epochs(net, optimizer, N, 16, None, True, 7)
         results = []
@@ -424,7 +425,7 @@ def test_a_call_may_end_anywhere(data):
 def test_orders_are_those_of_batches(data):
     net = made()
     rows = np.arange(0, N, 2)
-    plan = net._plans.get("train", 4, gathered=True)
+    plan = net._plans.get(Use("train", 4, gathered=True))
     training = [(plan.compiled, plan.arrays({"X": data[0].astype("f"), "targets": data[1].astype("f")}))]
     course = core.Epochs(net, None, 25, 4, rows, True, 11, rest=False)
     for epoch in (0, 3):

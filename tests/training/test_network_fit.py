@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from small_network import INPUTS, UNITS, N, bits, made
 
 import fastbp as fb
+from fastbp._compiler.use import Use
 from fastbp._core import cpu, random
 from fastbp._training import job, network_fit
 
@@ -215,7 +216,7 @@ def test_many_slices_give_the_same_bits_for_any_number_of_threads(isa, dtype, dr
         net = fb.mlp(60, 48, 10, activation="tanh", dropout=dropout, dtype=dtype, loss="cross_entropy", seed=1)
         history = net.fit(X, y, epochs=2, batch_size=1700, threads=count, optimizer=fb.SGD(lr=0.1, clip_norm=0.1))
         results.add((bits(net), tuple(history.history["loss"])))
-    assert net._plans.get("train", 1700, labels=True, threads=5).compiled.team == 5
+    assert net._plans.get(Use("train", 1700, labels=True, threads=5)).compiled.team == 5
     assert len(results) == 1
 
 
@@ -252,7 +253,7 @@ def test_a_loss_that_ends_a_trial_of_a_team_ends_the_call(bad, rng, monkeypatch)
     found = set()
     for threads in (1, 2):
         net = fb.mlp(60, 64, 10, activation="linear", loss="mse", seed=1)
-        assert net._plans.get("train", 128, threads=2).compiled.team == 2
+        assert net._plans.get(Use("train", 128, threads=2)).compiled.team == 2
         with pytest.raises(FloatingPointError) as error:
             net.fit(X, Y, batch_size=128, shuffle=False, optimizer=fb.SGD(lr=1e-6), threads=threads)
         assert f"step {bad + 1}" in str(error.value)

@@ -1,5 +1,5 @@
-"""fastbp/_training/counts.py: the epochs and the draws of dropout masks that training goes on from, where they are set,
-read from files and rewound."""
+"""fastbp/_training/trainable.py: what a training needs of a model; the epochs and the draws of dropout masks that it
+goes on from, where they are set, read from files and rewound."""
 
 import copy
 import json
@@ -10,6 +10,14 @@ from small_network import INPUTS, UNITS, bits, made
 
 import fastbp as fb
 from fastbp import graph as g
+from fastbp._check.allocation import zeros
+from fastbp._compiler import plan_cache
+from fastbp._compiler.program import Data
+from fastbp._compiler.use import Use
+from fastbp._ir.elementwise import total_of
+from fastbp._ir.node import constant, differentiate
+from fastbp._training import job, loop
+from fastbp._training.trainable import Trainable
 
 
 def network():
@@ -107,14 +115,77 @@ def test_the_file_of_an_untrained_plan_begins_anew(data, tmp_path, older):
     assert bits(plan) == trained
 
 
-def test_counts_that_are_not_there_are_0():
-    class Model:
-        epochs = fb._training.counts.epochs
-
-    model = Model()
-    fb._training.counts.go_on(model, {"epochs": 2, "draws": 9})
-    assert fb._training.counts.counts_of(model) == {"epochs": 2, "draws": 9}
-    fb._training.counts.go_on(model, {"draws": 9})  # as older pickles have
+@MAKES
+def test_counts_that_are_not_there_are_0(make):
+    model = make()
+    model._go_on({"epochs": 2, "draws": 9})
+    assert model._counts() == {"epochs": 2, "draws": 9}
+    model._go_on({"draws": 9})  # as older pickles have
     assert (model.epochs, model._draws) == (0, 9)
-    fb._training.counts.go_on(model, {})
-    assert fb._training.counts.counts_of(model) == {}
+    model._go_on({})
+    assert model._counts() == {}
+
+
+# ---- the protocol --------------------------------------------------------------------------------------------------
+
+
+class Line(Trainable):
+    """The least that can be trained: y = k x, without a network or a plan of an expression around it."""
+
+    dtype, seed = np.dtype("float32"), 3
+
+    def __init__(self):
+        self.params, self.grads = zeros(1, self.dtype, str, str), zeros(1, self.dtype, str, str)
+        self._size = 1
+        self.k, x, y = g.parameter("k", ()), g.input("x"), g.input("y")
+        self.loss = g.mean(g.square(x * self.k - y))
+        self.slope = differentiate(self.loss, constant(1.0), [self.k], add=total_of)
+        self._begin("another thread has this line")
+
+    def _make_plan(self, use):
+        data = {name: Data(1, 4, use.gathered) for name in "xy"}
+        program = plan_cache.lowered([], self.loss, self.slope, self.dtype, batch=use.batch, data=data,
+                                     offsets={self.k: 0}, size=1)
+        return plan_cache.Plan(self.params, self.grads, program, use.threads)
+
+    def _layer_of(self, vector):
+        return "the line"
+
+
+class LineJob(job.Job):
+    def plan(self, batch, gathered):
+        return self.model._plans.get(Use("train", batch, gathered=gathered, threads=self.threads))
+
+    def measured(self):
+        return self.names()
+
+
+def points(n=40):
+    x = np.linspace(-1, 1, n, dtype="float32").reshape(-1, 1)
+    return {"x": x, "y": 3 * x}
+
+
+def test_what_it_declares_is_all_that_a_training_needs():
+    """The loop, its job and the core, on a model that is nothing but a Trainable."""
+    line = Line()
+    history = loop.run(LineJob(line, points(), 8, 1), 5, fb.SGD(lr=0.5), True, None, (), None, False)
+    assert line.epochs == len(history.epoch) == 5
+    assert line._draws == 25
+    assert line.params[0] == pytest.approx(3, abs=1e-2)
+    undeclared = set(vars(line)) - {"params", "grads", "_size", "k", "loss", "slope"}
+    assert all(name in Trainable.__doc__ for name in undeclared)
+    line.grads[:] = 1
+    before = line.params[0]
+    line._apply(fb.SGD(lr=0.25))
+    assert line.params[0] == before - np.float32(0.25)
+    line.grads[:] = np.nan
+    with pytest.raises(FloatingPointError, match="a gradient of the line is not finite; nothing was changed"):
+        line._apply(fb.SGD(lr=0.25))
+
+
+@MAKES
+def test_networks_and_expressions_are_trainable(make):
+    model = make()
+    assert isinstance(model, Trainable)
+    for name in ("params", "grads", "_size", "dtype", "seed", "_make_plan", "_layer_of"):
+        assert hasattr(model, name) and f"{name}" in Trainable.__doc__

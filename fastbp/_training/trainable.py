@@ -1,0 +1,79 @@
+"""What a training needs of a model: the base of networks and of compiled expressions."""
+
+from fastbp import _check as check
+from fastbp._compiler.plan_cache import Cache
+from fastbp._compiler.use import Use
+from fastbp._core import calls as core
+from fastbp._core import cpu, random
+from fastbp._core.fast_call import Alone
+
+
+class Trainable:
+    """What the training loop (loop.py), a job (job.py) and the core's `Epochs` and `State` read and write of a model.
+
+    A kind of model has, of its own:
+
+    * params, grads: its vectors (P,), which never move, so plans point at them; `_size` is P, dtype their np.dtype.
+    * seed: an int, of the order of an epoch's rows and of dropout's masks.
+    * `_make_plan(use)`: the compiled plan of a fastbp._compiler.use.Use.
+    * `_layer_of(vector)`: in words, the first layer or parameter whose part of a vector (P,) is not finite.
+
+    From here it has:
+
+    * `epochs`: those it has been trained for; `_epochs` is the number itself, which the core sets.
+    * `_draws`: the steps that have drawn dropout masks; `_dropout_key`: the key that they are drawn from. The core
+      counts draws, steps and epochs together, so that Ctrl-C never finds one without the others.
+    * `_alone`: whoever trains the model, or makes gradients, has it alone; a second thread gets an error.
+    * `_plans`: its compiled plans.
+    * `_last`: the plan whose gradients stand in grads, or None; an update goes by that one's ranges.
+    """
+
+    def _begin(self, refusal):
+        """Nothing has been trained, compiled or drawn. refusal: what a second thread is told."""
+        self._epochs = self._draws = 0
+        self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
+        self._alone = Alone(refusal)
+        self._plans = Cache(self._make_plan)
+        self._last = None
+
+    # ---- what is counted -------------------------------------------------------------------------------------------
+
+    @property
+    def epochs(self):
+        """The epochs that `fit` has trained it for."""
+        return self._epochs
+
+    @epochs.setter
+    def epochs(self, value):
+        value = check.integer("epochs", value, minimum=0, maximum=2**62)
+        if not value:
+            self._draws = 0  # the masks begin anew, as the orders do
+        self._epochs = value
+
+    def _counts(self):
+        """What a file says of the training that goes on from it: epochs and draws; {} where there was none."""
+        return {"epochs": self.epochs, "draws": self._draws} if self.epochs or self._draws else {}
+
+    def _go_on(self, counts):
+        """Sets the counts to those of a file; where it has none, nothing was trained, or an older version wrote it."""
+        self.epochs = counts.get("epochs", 0)
+        self._draws = counts.get("draws", 0)  # after the epochs, as 0 of them rewind it
+
+    # ---- one update ------------------------------------------------------------------------------------------------
+
+    def _apply(self, optimizer):
+        """One update by the gradients in `grads`: what Optimizer.step calls.
+
+        Raises FloatingPointError, naming the layer or parameter: with nothing changed where a gradient is not finite.
+        """
+        self._alone.call(self._update, optimizer)
+
+    def _update(self, optimizer):
+        plan, step = self._last or self._plans.get(Use("train", 1)), optimizer.steps
+        failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), cpu.threads())
+        if failed:
+            where = self._layer_of(self.grads if failed == "gradient" else self.params)
+            kept = "; nothing was changed" if failed == "gradient" else ""
+            raise FloatingPointError(
+                f"step {step}: a {failed} of {where} is not finite{kept}; use a smaller lr, or clip_norm"
+            )
