@@ -13,13 +13,13 @@ fb.serialization, fb.plot, fb.curve, fb.sklearn, fb.reference.
 import sys
 from typing import TYPE_CHECKING
 
-from . import _check, _moved, losses, optimizers, schedules
+from . import _check, _moved, layers, losses, optimizers, schedules
 from ._core import cpu
 from ._training.network_fit import batches
 from .callbacks import Callback, EarlyStopping, History, StopTraining
 from .ensemble import fit_many
 from .gradcheck import GradCheck, gradcheck
-from .layers import Dense, Dropout
+from .layers import *  # noqa: F403 -- each layer, by layers.__all__
 from .network import Sequential, load, mlp
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
@@ -41,8 +41,6 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
-    "Dense",
-    "Dropout",
     "EarlyStopping",
     "GradCheck",
     "History",
@@ -58,6 +56,7 @@ __all__ = [
     "mlp",
     "schedules",
 ]
+__all__ += layers.__all__
 
 _MODULES = ("curve", "datasets", "graph", "plot", "reference", "serialization", "sklearn")
 _moved.install()

@@ -64,11 +64,6 @@ def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, se
 
 def _name(net, k):
     """Parameter k in words, such as layers[0].W[3, 1]."""
-    begin = 0
-    for i, layer in enumerate(net.layers):
-        if layer.size and k < begin + layer.size:
-            if k < begin + layer.W.size:
-                return f"layers[{i}].W[{', '.join(map(str, np.unravel_index(k - begin, layer.W.shape)))}]"
-            return f"layers[{i}].b[{k - begin - layer.W.size}]"
-        begin += layer.size
-    raise IndexError(f"k is {k}, expected less than {net.params.size}, the number of parameters")
+    part = next(part for part in net._parts if k < part.end)
+    index = np.unravel_index(k - part.begin, part.shape)
+    return f"layers[{part.layer}].{part.name}[{', '.join(map(str, index))}]"

@@ -28,6 +28,7 @@ _VARIANCES = {
     "fan_in": lambda inputs, units: 1.0 / (3.0 * inputs),
 }
 NAMES = (*(f"{kind}_{shape}" for kind in _VARIANCES for shape in ("uniform", "normal")), "zeros")
+_CONSTANTS = {"zeros": 0.0, "ones": 1.0}
 
 _SIGMOIDS = ("sigmoid", "hard_sigmoid")  # whose outputs are positive, and whose slope is 1/4 or 1/6 at most
 _OUTPUTS = ("linear", "softmax", "exponential")  # activations of layers that answer
@@ -73,14 +74,14 @@ def get(name, init, shape):
 
 @quiet
 def values(init, shape, fans, key):
-    """float64 array of `shape`. init: what `get` or `default` returned: a bound, a name or an array; fans: (inputs,
-    units) of the layer; key: int, the stream."""
+    """float64 array of `shape`. init: what `get` or `default` returned - a bound, a name or an array - or "ones", where
+    scales begin; fans: (inputs, units) of the layer; key: int, the stream."""
     if isinstance(init, float):
         return init * (2.0 * random.uniform(shape, key) - 1.0)
     if not isinstance(init, str):
         return init
-    if init == "zeros":
-        return np.zeros(shape)
+    if init in _CONSTANTS:
+        return np.full(shape, _CONSTANTS[init])
     kind, _, distribution = init.rpartition("_")
     variance = _VARIANCES[kind](*fans)
     if distribution == "normal":

@@ -1,7 +1,7 @@
 """Networks: layers in a row over one vector of parameters, compiled where they are used."""
 
 import math
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from fastbp._core.updates import penalty
 from fastbp._models import network_programs, per_sample
 from fastbp._training import accuracy, finite, network_fit
 from fastbp._training.trainable import Trainable
-from fastbp.layers import Dense, Dropout, in_a_row, narrower
+from fastbp.layers import Dense, Dropout
 from fastbp.layers import from_config as layer_from_config
+from fastbp.layers.row import in_a_row, narrower, parts
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
 
@@ -25,14 +26,16 @@ PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not gr
 class Sequential(Trainable):
     """A network of layers in a row.
 
-    layers: Dense and Dropout objects, each Dense as wide as the one before it gives out; kept as copies in `layers`.
+    layers: objects of fastbp.layers, such as Dense and Dropout, each as wide as the one before it gives out; kept as
+    copies in `layers`.
     loss: a name or a fastbp.losses object. dtype: "float32" or "float64", of parameters and arithmetic. seed: an int, 0
     to 2^64 - 1, of the initial parameters, the order of training and the dropout masks. input_scale: what X is
     multiplied by wherever the network reads it, such as 1 / 255 for pixels that are kept as bytes.
 
-    params, grads: (P,), one contiguous vector each, never moved; `layers[i].W`, `.b`, `.dW`, `.db` are views of them.
-    A user may write into them between calls. A call that writes them refuses data that lie in them, and raises
-    ValueError where the array was made read-only, or given another shape or dtype.
+    params, grads: (P,), one contiguous vector each, never moved; `layers[i].W`, `.b`, `.dW`, `.db` of a Dense layer,
+    and the arrays of any other one likewise, are views of them. A user may write into them between calls. A call that
+    writes them refuses data that lie in them, and raises ValueError where the array was made read-only, or given
+    another shape or dtype.
     epochs: those that `fit` has trained the network for, in copies and files too: the next one goes on from there. It
     may be set, to an int from 0; 0 begins anew, with the first order of training and the first masks of dropout.
 
@@ -40,6 +43,11 @@ class Sequential(Trainable):
     """
 
     def __init__(self, *layers, loss="squared_error", dtype="float32", seed=0, input_scale=1.0):
+        self._make(layers, loss, dtype, seed, input_scale)
+        self._initialise()
+
+    def _make(self, layers, loss, dtype, seed, input_scale):
+        """The network of these settings, its parameters zero."""
         self.dtype = check.dtype(dtype)
         limits = np.finfo(self.dtype)
         self.input_scale = check.number(
@@ -48,14 +56,15 @@ class Sequential(Trainable):
         self.loss = losses.get(loss)
         self.seed = check.seed("seed", seed)
         self.layers = tuple(in_a_row(layers, self.loss))
-        dense = [layer for layer in self.layers if layer.size]
-        self.inputs, self.units = dense[0].inputs, dense[-1].units
+        wide = [layer for layer in self.layers if layer.units is not None]
+        self.inputs, self.units = wide[0].inputs, wide[-1].units
         self.data_spec = None
         self._allocate()
-        before = None
-        for depth, layer in enumerate(dense):
-            layer.initialise(layer.W, layer.b, random.fold(self.seed, depth), before, depth)
-            before = layer.activation
+
+    def _initialise(self):
+        """Draws the initial values: a stream for each layer that has parameters."""
+        for stream, (layer, nodes) in enumerate(network_programs.layers_of(self)):
+            layer.initialise(layer.values(), random.fold(self.seed, stream), nodes[0].before, nodes[0].depth)
 
     def __setattr__(self, name, value):
         if name in self.__dict__:
@@ -71,6 +80,7 @@ class Sequential(Trainable):
         object.__setattr__(self, name, value)
 
     def _allocate(self):
+        self._parts = parts(self.layers)
         self._size = size = sum(layer.size for layer in self.layers)
         self.params, self.grads = (
             allocation.zeros(size, self.dtype, lambda: "the network", lambda: narrower(self.layers)) for _ in range(2)
@@ -94,7 +104,7 @@ class Sequential(Trainable):
         plan.write_to(net) copies them back.
         """
         for number, layer in enumerate(self.layers):
-            x = layer(x) if layer.size else layer(x, number)
+            x = layer.applied(x, number)
         return x
 
     # ---- one pass --------------------------------------------------------------------------------------------------
@@ -272,13 +282,8 @@ class Sequential(Trainable):
         return penalty(self.params, self._penalties())
 
     def _penalties(self):
-        """[(begin, count, l1, l2), ...] of the weights that have one, as parts of the parameters."""
-        found, begin = [], 0
-        for layer in self.layers:
-            if layer.size and (layer.l1 or layer.l2):
-                found.append((begin, layer.W.size, layer.l1, layer.l2))
-            begin += layer.size
-        return found
+        """[(begin, count, l1, l2), ...] of those that have one, as parts of the parameters."""
+        return [(part.begin, part.end - part.begin, *part.penalty) for part in self._parts if any(part.penalty)]
 
     # ---- gradients of single samples -------------------------------------------------------------------------------
 
@@ -291,9 +296,8 @@ class Sequential(Trainable):
         Raises FloatingPointError, naming the sample, if a number is not finite.
         """
         arrays, options = self._samples(X, y, sample_weight)
-        sizes = [part.size for layer in self.layers if layer.size for part in (layer.W, layer.b)]
-        parts = pairwise([0, *accumulate(sizes)])
-        return per_sample.gradients_of(self, len(arrays["X"]), arrays, parts, **options)
+        places = [(part.begin, part.end) for part in self._parts]
+        return per_sample.gradients_of(self, len(arrays["X"]), arrays, places, **options)
 
     def per_example_grad_norms(self, X, y, sample_weight=None):
         """The Euclidean norm of each row of `per_example_grads`, (n,), without making the rows.
@@ -344,20 +348,14 @@ class Sequential(Trainable):
     @classmethod
     def from_config(cls, config):
         """A network of this architecture, its parameters zero."""
-        made = [layer_from_config(item) for item in config["layers"]]
-        for layer in made:
-            if layer.size:
-                layer.init = layer.bias_init = "zeros"
-        net = cls(
-            *made,
-            loss=losses.from_config(config["loss"]),
-            dtype=config["dtype"],
-            seed=config["seed"],
-            input_scale=config.get("input_scale", 1.0),
+        net = cls.__new__(cls)
+        net._make(
+            [layer_from_config(item) for item in config["layers"]],
+            losses.from_config(config["loss"]),
+            config["dtype"],
+            config["seed"],
+            config.get("input_scale", 1.0),
         )
-        for layer in net.layers:
-            if layer.size:
-                layer.init = layer.bias_init = None
         net.data_spec = config.get("data_spec")
         return net
 
@@ -400,15 +398,13 @@ class Sequential(Trainable):
 
     def _layer_of(self, vector):
         """The name of the first layer whose part of a (P,) vector has an element that is not finite."""
-        begin = 0
-        for i, layer in enumerate(self.layers):
-            if not np.isfinite(vector[begin : begin + layer.size]).all():
-                return f"layer {i} ({layer!r})"
-            begin += layer.size
+        for part in self._parts:
+            if not np.isfinite(vector[part.begin : part.end]).all():
+                return f"layer {part.layer} ({self.layers[part.layer]!r})"
         return "no layer"
 
     def head(self, i):
-        """A network of the layers up to layer i, a dense one, with a copy of their parameters."""
+        """A network of the layers up to layer i, one with a width, with a copy of their parameters."""
         layers = self.layers[: i + 1]
         head = Sequential(*layers, loss="mae", dtype=self.dtype, input_scale=self.input_scale)
         head.params[:] = self.params[: head.params.size]

@@ -22,6 +22,7 @@ from fastbp._files.schema import DTYPES, FORMAT, PARAMETERS, Schema, check_forma
 from fastbp._files.streams import OR_OPEN, failed, is_stream, target, write
 from fastbp._files.tensors import Tensors
 from fastbp._files.writing import path_of, write_atomically
+from fastbp.layers import from_config as layer_from_config
 
 
 def write_network(config, params, path, counts=None):
@@ -71,7 +72,7 @@ def read_network(path, make):
     """
     with _opened(path, "model saved by net.save or fastbp train") as file:
         config = _read_config(file.metadata(), list(file.keys()))
-        total = sum(row["inputs"] * row["units"] + row["units"] for row in config["layers"] if "units" in row)
+        total = sum(layer_from_config(row).size for row in config["layers"])
         tensor = file.get_slice("params")
         shape, dtype = list(tensor.get_shape()), tensor.get_dtype()
         if DTYPES.get(dtype) != config["dtype"]:

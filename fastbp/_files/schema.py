@@ -9,14 +9,13 @@ import math
 import numpy as np
 
 from fastbp import _check as check
-from fastbp._core import cpu
+from fastbp.layers.base import KINDS, listed
 from fastbp.losses import LOSSES
 from fastbp.losses import from_config as loss_from_config
 
 FORMAT = 1
 PARAMETERS = {"format": FORMAT, "kind": "parameters"}
 DTYPES = {"F32": "float32", "F64": "float64"}
-_DENSE = ("kind", "inputs", "units", "activation", "l1", "l2")
 _TRAINED = ("epochs", "draws")
 _SPEC = ("features", "mean", "scale", "target", "classes", "image_shape")
 _MOST = 8       # names that a message lists
@@ -143,23 +142,18 @@ class Schema(Values):
         for i, layer in enumerate(layers):
             where = f"layers[{i}]"
             sort = layer.get("kind") if isinstance(layer, dict) else None
-            if sort == "dropout":
-                self.keys(layer, ("kind", "rate"), where)
-                if not 0 <= self.number(layer["rate"], f"{where}.rate") < 1:
-                    raise ValueError(f"{where}.rate is {self.show(layer['rate'])}; expected 0 <= rate < 1")
-            elif sort == "dense":
-                self.keys(layer, _DENSE, where)
-                self.whole(layer["inputs"], f"{where}.inputs", 1, 2**31)
-                self.whole(layer["units"], f"{where}.units", 1, 2**31)
-                self.name(layer["activation"], f"{where}.activation", cpu.activations())
-                for key in ("l1", "l2"):
-                    if self.number(layer[key], f"{where}.{key}") < 0:
-                        raise ValueError(f"{where}.{key} is {self.show(layer[key])}; expected a number >= 0")
-                if last is not None and layer["inputs"] != last:
-                    raise ValueError(f"{where}.inputs is {layer['inputs']}; the layer before it has {last} units")
-                first, last = first or layer["inputs"], layer["units"]
-            else:
-                raise ValueError(f"{where} is {self.show(layer)}; expected an object of kind 'dense' or 'dropout'")
+            cls = KINDS.get(sort) if isinstance(sort, str) else None
+            if cls is None:
+                kinds = listed(list(map(repr, KINDS)))
+                raise ValueError(f"{where} is {self.show(layer)}; expected an object of kind {kinds}")
+            self.keys(layer, ("kind", *cls.settings), where)
+            for name, setting in cls.settings.items():
+                setting.in_file(self, layer[name], f"{where}.{name}")
+            if cls.widths:
+                inputs, units = cls.widths
+                if last is not None and layer[inputs] != last:
+                    raise ValueError(f"{where}.{inputs} is {layer[inputs]}; the layer before it has {last} units")
+                first, last = first or layer[inputs], layer[units]
         if first is None:
             raise ValueError("layers has no dense layer; expected at least one")
         return first, last

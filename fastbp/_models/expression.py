@@ -6,19 +6,18 @@ import math
 import numpy as np
 
 from fastbp import _check as check
-from fastbp import initializers as _initializers
 from fastbp._check import input_arrays
 from fastbp._check.errstate import quiet
 from fastbp._compiler import plan_cache
 from fastbp._compiler.use import Use
-from fastbp._core import caller, random
+from fastbp._core import caller
 from fastbp._ir import analysis
 from fastbp._ir.elementwise import total_of
 from fastbp._ir.nn import numbered, penalty
 from fastbp._ir.node import Node, constant, differentiate, ordered
 from fastbp._models import expression_programs, per_sample
 from fastbp._models.inspection import Looks
-from fastbp._models.parameters import Vectors, Views, shared
+from fastbp._models.parameters import Vectors, Views, named, shared
 from fastbp._training import finite, loop
 from fastbp._training.expression_fit import ExpressionJob
 from fastbp._training.trainable import Trainable
@@ -54,7 +53,7 @@ class Plan(Looks, Trainable):
         self._warn_of_unreached(nodes)
         self._hold(Vectors(nodes, self.dtype) if shared_with is None else shared(nodes, self.dtype, shared_with))
         if shared_with is None:
-            self._initialise()
+            self._vectors.initialise(self.seed)
         self._begin_calls()
 
     def _analyse(self, loss, outputs):
@@ -71,7 +70,7 @@ class Plan(Looks, Trainable):
             for kind, roots in (("loss", [loss]), ("forward", list(self.outputs.values())))
         }
         self._of_loss, self._of_outputs = ([node.name for node in nodes] for nodes in self._inputs_of.values())
-        nodes = parameters(self._order)
+        nodes = named(self._order)
         self._trained = differentiate(loss, constant(1.0), list(nodes.values()), add=total_of)
         for W, node in [(W, self._penalty(W, penalty)) for W in self._trained]:
             if node is not None:
@@ -134,26 +133,6 @@ class Plan(Looks, Trainable):
 
     def __copy__(self):
         return copy.deepcopy(self)
-
-    # ---- making ----------------------------------------------------------------------------------------------------
-
-    @quiet
-    def _initialise(self):
-        number = 0
-        for name, node in self._names.items():
-            init, view = node.attributes.get("init"), self.parameters[name]
-            layer = node.attributes.get("layer")
-            if layer is None:
-                fans = (node.rows, node.width)
-                key = random.fold(random.fold(self.seed, 0x65787072), self._offsets[node])  # "expr"
-                view[...] = init if not isinstance(init, str) else _initializers.values(init, node.shape, fans, key)
-            elif layer.W is not None:  # of a network: its values as they are
-                view[...] = layer.W if len(node.shape) == 2 else layer.b
-            elif len(node.shape) == 2:
-                bias = self.parameters[f"{name[:-1]}b"]
-                before, depth = node.attributes["before"], node.attributes["depth"]
-                layer.initialise(view, bias, random.fold(self.seed, number), before, depth)
-                number += 1
 
     # ---- programs --------------------------------------------------------------------------------------------------
 
@@ -399,9 +378,10 @@ class Plan(Looks, Trainable):
         if hasattr(model, "layers"):
             check.vectors(model, ("params",))
         for layer, node in pairs:
-            if layer.W is None:
+            values = getattr(layer, layer.name_of(node), None)
+            if values is None:
                 raise ValueError(f"model is {model!r}, a layer without values of its own; read plan.parameters instead")
-            (layer.W if len(node.shape) == 2 else layer.b)[...] = self._views(self.params)[self._name_of(node)]
+            values[...] = self._views(self.params)[self._name_of(node)]
 
     def _name_of(self, node):
         return next(name for name, one in self._names.items() if one is node)
@@ -434,18 +414,3 @@ def _named(outputs):
     if not isinstance(outputs, dict) or not all(isinstance(node, Node) for node in outputs.values()):
         raise TypeError(f"outputs is {outputs!r:.80}, expected a dict of nodes; pass outputs={{'y': y}}")
     return dict(outputs)
-
-
-def parameters(order):
-    """{name: node} of the parameters among these nodes, in their order; those of layers are called layer0.W ..."""
-    found, count = {}, {}
-    for node in order:
-        if node.op != "parameter":
-            continue
-        layer = node.attributes.get("layer")
-        name = node.name
-        if layer is not None:
-            name = f"layer{count.setdefault(id(layer), len(count))}.{'W' if len(node.shape) == 2 else 'b'}"
-        if found.setdefault(name, node) is not node:
-            raise ValueError(f"two parameters are called {name!r}, expected a name for each; rename one")
-    return found

@@ -6,24 +6,26 @@ from fastbp._compiler import plan_cache
 from fastbp._compiler.program import Data
 from fastbp._ir.analysis import written_penalty
 from fastbp._ir.elementwise import multiply, total_of
-from fastbp._ir.leaves import parameter, rows
-from fastbp._ir.nn import Mask, dense, dropout, loss, penalty, right
+from fastbp._ir.leaves import rows
+from fastbp._ir.nn import loss, penalty, right
 from fastbp._ir.node import constant, differentiate
 from fastbp._models import per_sample
 
 
 def output(layers, x, training=True):
-    """(output node, [(W, b, layer), ...]) of layers in a row applied to x."""
+    """(output node, [(layer, its parameters' nodes), ...]) of layers in a row applied to x."""
     parameters, node = [], x
     for number, layer in enumerate(layers):
-        if layer.kind == "dropout":
-            if training and layer.rate > 0:
-                node = dropout(node, layer.rate, Mask(number))
-            continue
-        W, b = parameter((layer.inputs, layer.units)), parameter((layer.units,))
-        node = dense(node, W, b, layer.activation)
-        parameters.append((W, b, layer))
+        nodes = layer.make_nodes(node)
+        node = layer.graph(node, *nodes, training=training, number=number)
+        if nodes:
+            parameters.append((layer, nodes))
     return node, parameters
+
+
+def layers_of(net):
+    """[(layer, its parameters' nodes), ...] of a network's layers that have parameters, where they stand in it."""
+    return output(net.layers, rows("X", net.inputs))[1]
 
 
 def offsets(parameters):
@@ -52,12 +54,12 @@ def program(net, use):
         targets = rows("targets", width, labels)
         end = loss(y, targets, net.loss, weights)
         count = right(y, targets, question) if question else None
-    wanted = [node for W, b, _ in layers for node in (W, b)]
+    wanted = [node for _, nodes in layers for node in nodes]
     where, size = offsets(wanted)
     lowered = partial(plan_cache.lowered, dtype=net.dtype, batch=use.batch, data=data, offsets=where, size=size)
     of_samples = kind in per_sample.KINDS
     made = written_penalty if of_samples else penalty
-    penalties = [made(W, layer.l1, layer.l2) for W, _, layer in layers if layer.l1 or layer.l2]
+    penalties = [made(node, *node.penalty) for node in wanted if any(node.penalty)]
     if of_samples:
         gradients = differentiate(total_of(end, *penalties), constant(1.0), wanted, add=total_of)
         return lowered([], None, {}, results=per_sample.results(kind, gradients))

@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from fastbp import initializers
 from fastbp._check import allocation
+from fastbp._check.errstate import quiet
+from fastbp._core import random
 from fastbp._models import network_programs
 
 
@@ -40,12 +43,49 @@ class Vectors:
             for name, node in self.names.items()
         }
 
+    @quiet
+    def initialise(self, seed):
+        """Writes initial values: as each parameter says; those of a network's layers as they are there; those of other
+        layers as the layer says, from a stream for each."""
+        views, drawn = self.views(self.params), set()
+        for name, node in self.names.items():
+            layer = node.attributes.get("layer")
+            if layer is None:
+                init, fans = node.attributes.get("init"), (node.rows, node.width)
+                key = random.fold(random.fold(seed, 0x65787072), self.offsets[node])  # "expr"
+                values = initializers.values(init, node.shape, fans, key) if isinstance(init, str) else init
+                views[name][...] = values
+                continue
+            owner, part = name.rsplit(".", 1)
+            values = getattr(layer, part, None)
+            if values is not None:
+                views[name][...] = values
+            elif owner not in drawn:  # the loss may reach some of its parameters alone
+                arrays = [views.get(f"{owner}.{each.name}") for each in layer.parameters()]
+                layer.initialise(arrays, random.fold(seed, len(drawn)), node.before, node.depth)
+                drawn.add(owner)
+
     def __getstate__(self):
         return {"names": self.names, "dtype": self.dtype.name, "params": self.params, "grads": self.grads}
 
     def __setstate__(self, state):
         self.__init__(state["names"], state["dtype"])
         self.params[:], self.grads[:] = state["params"], state["grads"]
+
+
+def named(order):
+    """{name: node} of the parameters among these nodes, in their order; those of layers are called layer0.W ..."""
+    found, count = {}, {}
+    for node in order:
+        if node.op != "parameter":
+            continue
+        layer = node.attributes.get("layer")
+        name = node.name
+        if layer is not None:
+            name = f"layer{count.setdefault(id(layer), len(count))}.{layer.name_of(node)}"
+        if found.setdefault(name, node) is not node:
+            raise ValueError(f"two parameters are called {name!r}, expected a name for each; rename one")
+    return found
 
 
 def shared(nodes, dtype, plan):

@@ -122,10 +122,12 @@ def _first_output(net, X):
     ("", "", the size of the network's outputs)."""
     size = magnitude(X) * net.input_scale
     for i, layer in enumerate(net.layers):
-        if layer.size:
+        if layer.units is not None:
             Y = net.head(i)._outputs(X)[0]
             if not np.isfinite(Y).all():
-                sizes = f", of inputs up to {size:.3g} and weights up to {magnitude(layer.W):.3g}"
+                sizes = f", of inputs up to {size:.3g}"
+                if layer.size:
+                    sizes += f" and weights up to {max(map(magnitude, layer.values())):.3g}"
                 return f"at the output of layer {i} ({layer!r})", sizes, None
             size = magnitude(Y)
     return "", "", size

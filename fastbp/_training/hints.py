@@ -87,10 +87,10 @@ def dead_layer(net, inputs, n):
     """What to say of the first relu layer whose outputs are 0 for all of n samples, or "". inputs(slice): rows of X, as
     the network reads it.
 
-    Its gradient is 0 then; that of the last batch is there, and is looked at first.
+    Its gradient is 0 then; that of the last batch is there, and is looked at first, where no penalty is in it.
     """
     for i, layer in enumerate(net.layers):
-        if layer.size and layer.activation == "relu" and not layer.db.any():
+        if layer.activation == "relu" and not any(gradient.any() for gradient in _of_data(layer)):
             head = net.head(i)
             parts = [slice(0, n, max(1, n // ROWS)), *(slice(first, first + ROWS) for first in range(0, n, ROWS))]
             if not any(head._outputs(inputs(part))[0].any() for part in parts):
@@ -99,3 +99,8 @@ def dead_layer(net, inputs, n):
                     "learn any more; use a smaller lr, or another activation such as 'leaky_relu'"
                 )
     return ""
+
+
+def _of_data(layer):
+    """The gradients of a layer that no penalty is a part of."""
+    return [getattr(layer, f"d{each.name}") for each in layer.parameters() if not each.penalised]

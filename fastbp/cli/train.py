@@ -194,8 +194,7 @@ def _announce(data, watched, net, plan, steps, options):
 
 
 def _widths(net):
-    dense = [layer for layer in net.layers if hasattr(layer, "W")]
-    return "-".join(str(width) for width in [dense[0].inputs, *(layer.units for layer in dense)])
+    return "-".join(str(width) for width in [net.inputs, *(layer.units for layer in net.layers if layer.size)])
 
 
 def _target_scale(net, data):
@@ -252,9 +251,7 @@ def _fit(options, plan, net, data, optimizer, scale):
                       progress=False if options.quiet else None)
     seconds = time.perf_counter() - started
     if scale != (0.0, 1.0):
-        last = net.layers[-1]
-        last.W[:] *= scale[1]
-        last.b[:] = last.b * scale[1] + scale[0]
+        net.layers[-1].scale_outputs(scale[1], scale[0])
     return history, seconds, stopping
 
 

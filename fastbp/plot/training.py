@@ -84,12 +84,14 @@ def _style_curves(axes, name, first, epochs):
 
 @quiet
 def weights(net, path=None, image_shape=None, title=None, most=64):
-    """The first dense layer's weights, one picture for each unit: red pushes the unit up, blue down.
+    """The first layer's matrix of weights, one picture for each unit: red pushes the unit up, blue down.
 
     image_shape (h, w): of the inputs; by default net.data_spec's, or the square of as many pixels. At most `most` units
     are drawn, the first ones. Raises ValueError if the inputs are not an image of that shape.
     """
-    W = np.asarray(next(layer for layer in net.layers if hasattr(layer, "W")).W)
+    W = next((values for layer in net.layers for values in layer.values() if values.ndim == 2), None)
+    if W is None:
+        raise ValueError(f"net is {net!r:.80}, which has no matrix of weights; expected a network with a Dense layer")
     inputs, units = W.shape
     if image_shape is None:
         image_shape = (net.data_spec or {}).get("image_shape") or (math.isqrt(inputs),) * 2

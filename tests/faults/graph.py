@@ -155,7 +155,7 @@ FAULTS = [
     ),
     Fault(
         what="a copied layer has the nodes of the original",
-        file="fastbp/layers.py",
+        file="fastbp/layers/base.py",
         old='copy.deepcopy({**self.__dict__, "_nodes": None}, memo)',
         new="copy.deepcopy(self.__dict__, memo)",
         red=("tests/models/test_parameters.py::test_a_copied_layer_is_its_own",),

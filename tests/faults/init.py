@@ -65,9 +65,9 @@ FAULTS = [
     ),
     Fault(
         what="no layer of a network knows what is before it",
-        file="fastbp/network.py",
-        old="            before = layer.activation\n",
-        new="",
+        file="fastbp/layers/base.py",
+        old="        before, depth = nn.layer_before(x)\n",
+        new="        before, depth = None, nn.layer_before(x)[1]\n",
         red=("tests/test_initializers.py::test_default_initial_values_follow_what_is_before",),
     ),
     Fault(
@@ -122,8 +122,8 @@ FAULTS = [
     Fault(
         what="a network made from a file's config begins with biases that are not zero",
         file="fastbp/network.py",
-        old='                layer.init = layer.bias_init = "zeros"\n',
-        new='                layer.init = "zeros"\n',
+        old='        net.data_spec = config.get("data_spec")\n',
+        new='        net.data_spec = config.get("data_spec")\n        net._initialise()\n',
         red=("tests/test_initializers.py::test_a_network_from_a_config_is_zero",),
     ),
     Fault(

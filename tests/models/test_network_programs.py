@@ -21,7 +21,7 @@ def test_layers_in_a_row_are_products_with_their_activations():
     y, parameters = network_programs.output(layers_of(fb.Dense(4, 3, "tanh"), fb.Dense(3, 2)), x)
     assert [node.op for node in ordered([y])] == ["data", "parameter", "parameter", "dense", "activation", "parameter",
                                                   "parameter", "dense"]
-    assert [(W.shape, b.shape, layer.units) for W, b, layer in parameters] == [((4, 3), (3,), 3), ((3, 2), (2,), 2)]
+    assert [(W.shape, b.shape, layer.units) for layer, (W, b) in parameters] == [((4, 3), (3,), 3), ((3, 2), (2,), 2)]
 
 
 def test_dropout_is_a_node_while_training_and_nothing_else():
@@ -44,9 +44,9 @@ def test_parameters_lie_in_a_row():
 def test_the_order_of_a_networks_vector_is_that_of_its_graph():
     net = fb.mlp(4, 3, 2)
     _, parameters = network_programs.output(net.layers, leaves.rows("X", 4))
-    where, size = network_programs.offsets([node for W, b, _ in parameters for node in (W, b)])
+    where, size = network_programs.offsets([node for _, nodes in parameters for node in nodes])
     assert size == net.params.size
-    for (W, b, _), layer in zip(parameters, net.layers, strict=True):
+    for (_, (W, b)), layer in zip(parameters, net.layers, strict=True):
         assert np.shares_memory(net.params[where[W]:where[W] + W.size], layer.W)
         assert np.shares_memory(net.params[where[b]:where[b] + b.size], layer.b)
 

@@ -1,15 +1,14 @@
-"""Layers store, check and describe themselves; a bound layer's arrays are views of the network's vectors."""
+"""fastbp/layers/dense.py: the fully connected layer, its settings, initial values and views."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 
 from fastbp import _check as check
-from fastbp import initializers, layers
+from fastbp import initializers
 from fastbp._core import cpu, random
-from fastbp.layers import Dense, Dropout
+from fastbp.layers import Dense
 
 
 def test_dense_stores_its_settings():
@@ -48,25 +47,6 @@ def test_dense_refuses(kind, arguments, settings, message):
         Dense(*arguments, **settings)
 
 
-@pytest.mark.parametrize(
-    "kind, rate, message",
-    [
-        (ValueError, 1.0, "rate is 1.0, expected a finite number >= 0 and < 1; choose rate"),
-        (ValueError, -0.1, "rate is -0.1, expected"),
-        (ValueError, math.nan, "rate is nan, expected"),
-        (TypeError, "0.5", "rate is '0.5', expected a finite number"),
-    ],
-)
-def test_dropout_refuses(kind, rate, message):
-    with pytest.raises(kind, match=message):
-        Dropout(rate)
-
-
-def test_dropout_has_no_parameters_and_no_width():
-    layer = Dropout(0)
-    assert layer.rate == 0.0 and layer.size == 0 and layer.inputs is layer.units is None and not layer.output_only
-
-
 def test_bound_arrays_are_views():
     layer = Dense(2, 3)
     params, grads = np.arange(9.0), np.zeros(9)
@@ -85,12 +65,12 @@ def test_bound_arrays_are_views():
 def test_initialise_writes_into_views(dtype):
     params = np.full(3 * 4 + 4, np.nan, dtype)
     W, b = params[:12].reshape(3, 4), params[12:]
-    Dense(3, 4, "relu", bias_init="he_uniform").initialise(W, b, key=3)
+    Dense(3, 4, "relu", bias_init="he_uniform").initialise((W, b), key=3)
     assert np.isfinite(params).all() and np.unique(params).size == 16
     again = np.empty_like(params)
-    Dense(3, 4, "relu", bias_init="he_uniform").initialise(again[:12].reshape(3, 4), again[12:], key=3)
+    Dense(3, 4, "relu", bias_init="he_uniform").initialise((again[:12].reshape(3, 4), again[12:]), key=3)
     assert np.array_equal(params, again)
-    Dense(3, 4, init=np.arange(12).reshape(3, 4), bias_init="zeros").initialise(W, b, key=3)
+    Dense(3, 4, init=np.arange(12).reshape(3, 4), bias_init="zeros").initialise((W, b), key=3)
     assert params.tolist() == [*range(12), 0, 0, 0, 0]
 
 
@@ -99,7 +79,7 @@ def test_initialise_writes_into_views(dtype):
 def test_default_initial_values(activation, before, depth):
     """Those of initializers.default; what is given beside them leaves them alone."""
     W, b = np.ones((5, 4)), np.ones(4)
-    Dense(5, 4, activation).initialise(W, b, 11, before, depth)
+    Dense(5, 4, activation).initialise((W, b), 11, before, depth)
     wanted = [
         initializers.values(bound, shape, (5, 4), random.fold(11, part))
         for part, (bound, shape) in enumerate(
@@ -107,63 +87,23 @@ def test_default_initial_values(activation, before, depth):
         )
     ]
     assert np.array_equal(W, wanted[0]) and np.array_equal(b, wanted[1])
-    Dense(5, 4, activation, bias_init=[1, 2, 3, 4]).initialise(W, b, 11, before, depth)
+    Dense(5, 4, activation, bias_init=[1, 2, 3, 4]).initialise((W, b), 11, before, depth)
     assert np.array_equal(W, wanted[0]) and b.tolist() == [1, 2, 3, 4]
-    Dense(5, 4, activation, init="zeros").initialise(W, b, 11, before, depth)
+    Dense(5, 4, activation, init="zeros").initialise((W, b), 11, before, depth)
     assert not W.any() and np.array_equal(b, wanted[1])
 
 
 def test_weights_and_biases_have_streams_of_their_own():
     W, b = np.empty((4, 4)), np.empty(4)
-    Dense(4, 4, init="he_uniform", bias_init="he_uniform").initialise(W, b, key=0)
+    Dense(4, 4, init="he_uniform", bias_init="he_uniform").initialise((W, b), key=0)
     assert not np.isin(b, W).any()
 
 
 def test_initial_values_beyond_the_dtype_are_refused_and_nothing_is_written():
     W, b = np.zeros((1, 1), np.float32), np.zeros(1, np.float32)
     with pytest.raises(ValueError, match=r"bias_init\[0\] is 1e\+300 .* overflows float32"):
-        Dense(1, 1, bias_init=[1e300]).initialise(W, b, key=0)
+        Dense(1, 1, bias_init=[1e300]).initialise((W, b), key=0)
     assert W[0, 0] == b[0] == 0
-
-
-def test_copies_share_nothing_with_a_bound_layer():
-    layer = Dense(2, 3, "tanh", init=np.ones((2, 3)), l2=0.5)
-    layer.bind(np.zeros(9), np.zeros(9))
-    twin = layer.copy()
-    assert repr(twin) == repr(layer) and twin.W is None and np.array_equal(twin.init, layer.init)
-    assert Dropout(0.25).copy().rate == 0.25
-
-
-@pytest.mark.parametrize("layer", [Dense(2, 3, "tanh", init="zeros", l1=0.25, l2=0.5), Dropout(0.25)], ids=repr)
-def test_config_and_back(layer):
-    config = json.loads(json.dumps(layer.config()))
-    twin = layers.from_config(config)
-    assert type(twin) is type(layer) and twin.config() == layer.config()
-    with pytest.raises(ValueError, match=r"wrong settings .*widht.*pass what"):
-        layers.from_config({**config, "widht": 3})
-
-
-def test_config_is_the_schema_of_files():
-    assert Dense(2, 3, "tanh", l2=0.5).config() == {
-        "kind": "dense", "inputs": 2, "units": 3, "activation": "tanh", "l1": 0.0, "l2": 0.5
-    }
-    assert Dropout(0.5).config() == {"kind": "dropout", "rate": 0.5}
-
-
-@pytest.mark.parametrize(
-    "kind, config, message",
-    [
-        (TypeError, "dense", "layer is 'dense', expected a dict with a 'kind'; pass what"),
-        (TypeError, {"inputs": 1}, "expected a dict with a 'kind'"),
-        (ValueError, {"kind": "dence"}, r"unknown layer kind 'dence'; did you mean 'dense'\?"),
-        (ValueError, {"kind": "dense", "units": 3}, "wrong settings .*inputs"),
-        (ValueError, {"kind": "dropout", "rate": 2}, "rate is 2, expected"),
-        (TypeError, {"kind": "dropout", "rate": "x"}, "rate is 'x', expected a finite number"),
-    ],
-)
-def test_from_config_refuses(kind, config, message):
-    with pytest.raises(kind, match=message):
-        layers.from_config(config)
 
 
 def test_repr():
@@ -172,7 +112,6 @@ def test_repr():
     assert repr(Dense(1, 2, init=np.ones((1, 2)), bias_init="he_normal", l2=0.1)) == (
         "Dense(1, 2, 'linear', init=<array (1, 2)>, bias_init='he_normal', l2=0.1)"
     )
-    assert repr(Dropout(0.5)) == "Dropout(0.5)"
 
 
 def test_names_come_from_the_compiled_table(monkeypatch):
@@ -185,3 +124,15 @@ def test_names_come_from_the_compiled_table(monkeypatch):
 def test_widths_are_checked_by_check(monkeypatch):
     monkeypatch.setattr(check, "integer", lambda name, value, minimum: 77)
     assert Dense(1, 1).units == 77
+
+
+def test_penalties_are_of_the_weights():
+    layer = Dense(2, 3, l1=0.25, l2=0.5)
+    assert {each.name: layer.penalty_of(each) for each in layer.parameters()} == {"W": (0.25, 0.5), "b": (0.0, 0.0)}
+
+
+def test_outputs_are_scaled_and_shifted():
+    layer = Dense(2, 1)
+    layer.bind(np.array([1.0, 2, 3]), np.zeros(3))
+    layer.scale_outputs(2.0, 0.5)
+    assert (layer.W[:, 0].tolist(), layer.b.tolist()) == ([2, 4], [6.5])

@@ -1,0 +1,57 @@
+"""What a setting of a layer may be: one that a user passes, and one that a file holds, whose words are not shown.
+
+Each has `taken(name, value)`, the value as the layer keeps it, and `in_file(values, value, where)`, the same question
+of a file's: `values` has the checks of `fastbp._files.schema.Values`, which say what a value is in words of their own.
+"""
+
+from typing import NamedTuple
+
+from fastbp import _check as check
+
+MOST = 2**31  # the largest width that a file may speak of
+
+
+class Width:
+    """How many numbers a sample has: an int from 1."""
+
+    def taken(self, name, value):
+        return check.integer(name, value, minimum=1)
+
+    def in_file(self, values, value, where):
+        values.whole(value, where, 1, MOST)
+
+
+class Name(NamedTuple):
+    """One of the names that `choices()` gives."""
+
+    choices: object
+
+    def taken(self, name, value):
+        return check.choice(name, value, self.choices())
+
+    def in_file(self, values, value, where):
+        values.name(value, where, self.choices())
+
+
+class Number(NamedTuple):
+    """A number from `minimum` to `maximum`, and below `below`, where these are not None."""
+
+    minimum: float
+    maximum: float | None = None
+    below: float | None = None
+
+    def taken(self, name, value):
+        return check.number(name, value, minimum=self.minimum, maximum=self.maximum, below=self.below)
+
+    def in_file(self, values, value, where):
+        inside = values.number(value, where) >= self.minimum
+        inside = inside and (self.maximum is None or value <= self.maximum)
+        if not (inside and (self.below is None or value < self.below)):
+            raise ValueError(f"{where} is {values.show(value)}; expected {self._wanted(where.rpartition('.')[2])}")
+
+    def _wanted(self, name):
+        if self.below is not None:
+            return f"{self.minimum:g} <= {name} < {self.below:g}"
+        if self.maximum is not None:
+            return f"{self.minimum:g} <= {name} <= {self.maximum:g}"
+        return f"a number >= {self.minimum:g}"

@@ -1,0 +1,1 @@
+"""fastbp/_ir: graphs and their derivatives."""
