@@ -301,7 +301,7 @@ def test_cpus_are_counted_though_openmp_binds_this_thread(environ, usable):
     if "GOMP_CPU_AFFINITY" in environ and usable == 1:
         pytest.skip("GCC's own variable goes beyond what a process was told")
     cpus = sorted(os.sched_getaffinity(0))[:usable]
-    code = f"import os; os.sched_setaffinity(0, {cpus}); os.execv({sys.executable!r}, ['python', '-c', CODE])"
+    code = f"import os; os.sched_setaffinity(0, {cpus}); os.execv({sys.executable!r}, [{sys.executable!r}, '-c', CODE])"
     seen = "from fastbp._core import cpu; print(len(cpu._allowed()), cpu.threads())"
     done = run(f"CODE = {seen!r}; {code}", **environ)
     assert done.stdout.split()[0] == str(len(cpus)), done.stderr
