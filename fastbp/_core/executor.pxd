@@ -3,13 +3,15 @@ from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.kernels cimport H_COUNT
 from fastbp._core.program cimport Pace, Program
 
+# What a call is at. The table at the head of executor.pyx says what each phase does and which comes after it.
 cdef enum Phase:
-    PACK        # copies of weights in panels; before the first step; its tasks are packings
-    SHARES      # products of shares of the inputs' columns, where no update made them before
-    ROWS        # a sweep: forward, loss, backward; slices of the batch
-    PARAMETERS  # gradients, and updates unless they must wait for the whole gradient's norm; groups of ranges
-    CHECKS      # of a call that only updates: whether all gradients are finite, and their norms; groups of ranges
-    UPDATES     # updates that had to wait; groups of ranges
+    PACK
+    SHARES
+    ROWS
+    PARAMETERS
+    CHECKS
+    UPDATES
+    OVER        # no phase: the call has ended
 
 cdef struct Call:
     int first_op, last_op       # of the row operations: forward, backward or both

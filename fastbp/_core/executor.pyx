@@ -1,8 +1,23 @@
 """The executor: runs a plan, step after step, in one call without the GIL.
 
-A call is a row of phases, a phase a number of tasks that any thread may take, its own first; whoever finishes the last one does what
-little comes between two phases and opens the next. What a task computes does not depend on who computes it, so the size
-of the team changes no bit. A team of one runs the same tasks in a plain loop.
+A call runs phases, one after another. A phase is a number of tasks that any thread may take; whoever finishes its last one
+does what little runs between, and opens the next phase. A phase without tasks is passed over. What a task computes does not
+depend on who computes it, so the size of the team changes no bit. A team of one runs the same tasks in a plain loop.
+
+phase       tasks (tasks_of)                   each of them (run_task)             between (after)              next
+----------  ---------------------------------  ----------------------------------  ---------------------------  ----------
+PACK        packings, when a call begins       copies weights into panels          nothing                      SHARES
+SHARES      shares of the inputs' columns      multiplies them by their weights    nothing                      ROWS
+ROWS        slices of the batch, after the     runs the sweep's row operations     the loss, after the last     ROWS, for the next sweep; PARAMETERS,
+            sweep's fixed operations           on its rows, block by block         sweep                        or end of step where nothing is learnt
+PARAMETERS  groups of ranges                   makes gradients; updates at once    penalties; the clipped norm  UPDATES, if the norm is
+            of the parameters                  unless the norm is clipped                                       clipped; end of step
+CHECKS      groups of ranges                   looks for what is not finite        the clipped norm             UPDATES
+UPDATES     groups of ranges                   updates, by gradients that waited   nothing                      end of step
+
+A call begins with PACK, or, where it is an update by the gradients as they stand, with CHECKS. The end of a step notes its
+loss; then comes the next step: ROWS, where the updates have made its shares already, else SHARES. A call is OVER after its last
+step, or where a number stopped being finite.
 """
 from libc.math cimport isfinite
 from libc.stdint cimport uint64_t
@@ -12,7 +27,7 @@ from fastbp._core.gemm cimport pack_rows
 from fastbp._core.kernels cimport (H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_LR,
                                    H_SCALE, fbp_ahead, get_real)
 from fastbp._core.portable cimport power_of_log
-from fastbp._core.program cimport Group, Pace, Place, Program
+from fastbp._core.program cimport Group, Pace, Place, Program, Sweep
 from fastbp._core.teams cimport Desk, Job
 
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
@@ -51,40 +66,50 @@ cdef void run_slice(Program *p, const Call *call, Place *at, int index) noexcept
         at.opens_slice = at.opens_step = False
 
 
-cdef void run_share(Program *p, const Call *call, Place *at, int index) noexcept nogil:
+cdef void run_share(Program *p, Place *at, int index) noexcept nogil:
     """Share `index` of the columns of the inputs: its products for all rows of the batch."""
+    cdef fbp_ahead *own = at.ahead
     cdef int i
-    at.row, at.rows = 0, p.batch
+    at.row, at.rows, at.ahead = 0, p.batch, &p.shares[index].ahead
     for i in range(p.shares[index].first, p.shares[index].last):
         p.ops[i].drive(&p.ops[i], at)
+    at.ahead = own
 
 
-cdef void run_group(Program *p, const Call *call, Place *at, const Group *group) noexcept nogil:
-    """Ranges in a row: gradients, checks, updates, or several of these; then their share of the next step."""
-    cdef bint updates_now = call.phase == UPDATES or (call.phase == PARAMETERS and p.update is not NULL and
-                                                      p.clip_norm == 0)
-    cdef bint more = goes_on(p, call)
-    cdef bint kept = not (call.phase == PARAMETERS and updates_now and more)
+cdef void run_group(Program *p, const Call *call, Place *at, const Group *group, bint makes, bint checks,
+                    bint updates_now) noexcept nogil:
+    """Ranges in a row: their gradients, checks, updates, or several of these; after updates their share of the next step."""
+    cdef fbp_ahead *own = at.ahead
+    cdef bint more = updates_now and goes_on(p, call)
+    cdef bint kept = not (makes and more)
     cdef char *g
     cdef int index
+    if group.share >= 0:
+        at.ahead = &p.shares[group.share].ahead
     at.row = 0          # the gradient of a range is summed over the whole batch
     for index in range(group.first, group.last):
         g = updates.gradient_of(index, p, at, kept)
-        if call.phase == PARAMETERS:
+        if makes:
             updates.make_gradient(index, g, p, at)
             updates.finish_gradient(index, g, p)
-        elif call.phase == CHECKS:
+        if checks:
             updates.check_gradient(index, p)
         if updates_now:
             updates.update(index, g, p, call.hyper, call.done + 1 < call.steps)
-    if updates_now and more and group.share >= 0:
+    if more and group.share >= 0:
         set_step(p, call, at, call.done + 1)
-        run_share(p, call, at, group.share)
+        run_share(p, at, group.share)
+    at.ahead = own
 
 
 cdef inline bint goes_on(const Program *p, const Call *call) noexcept nogil:
     """Whether the updates of the step at hand are followed by another step, whose shares they make."""
     return p.update is not NULL and call.done + 1 < call.stop
+
+
+cdef inline bint waits(const Program *p) noexcept nogil:
+    """Whether updates wait for the norm of the whole gradient."""
+    return p.update is not NULL and p.clip_norm > 0
 
 
 cdef inline void set_step(const Program *p, const Call *call, Place *at, Py_ssize_t step) noexcept nogil:
@@ -93,22 +118,20 @@ cdef inline void set_step(const Program *p, const Call *call, Place *at, Py_ssiz
 
 
 cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept nogil:
-    cdef fbp_ahead *own = at.ahead
-    cdef int share = -1
+    """A task of the phase at hand."""
     set_step(p, call, at, call.done)
-    if call.phase == SHARES or call.phase >= PARAMETERS:
-        share = p.groups[index].share       # those with shares come first
-    if share >= 0:
-        at.ahead = &p.shares[share].ahead
     if call.phase == ROWS:
         run_slice(p, call, at, index)
+    elif call.phase == PARAMETERS:
+        run_group(p, call, at, &p.groups[index], True, False, p.update is not NULL and not waits(p))
     elif call.phase == SHARES:
-        run_share(p, call, at, share)
-    elif call.phase == PACK:
-        pack_rows(&p.packings[index])
+        run_share(p, at, p.groups[index].share)     # groups with shares come first
+    elif call.phase == UPDATES:
+        run_group(p, call, at, &p.groups[index], False, False, True)
+    elif call.phase == CHECKS:
+        run_group(p, call, at, &p.groups[index], False, True, False)
     else:
-        run_group(p, call, at, &p.groups[index])
-    at.ahead = own
+        pack_rows(&p.packings[index])
 
 
 # ---- between two phases --------------------------------------------------------------------------------------------------
@@ -118,28 +141,121 @@ cdef int begin(Program *p, Call *call) noexcept nogil:
     """The first phase; returns the number of its tasks."""
     cdef int i
     if call.updates:
-        call.phase = CHECKS
-        return p.n_groups
+        return open_phase(p, call, CHECKS)
     for i in range(p.n_shares):     # what the last call asked for may be gone
         memset(&p.shares[i].ahead, 0, sizeof(fbp_ahead))
-    call.phase = PACK
     call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
-    return p.n_packings if p.n_packings > 0 and call.done == 0 else advance(p, call)
+    return open_phase(p, call, PACK)
 
 
-cdef int begin_sweep(Program *p, Call *call, int sweep) noexcept nogil:
-    """The fixed operations of sweeps until there is one over rows, by the thread at hand; returns its tasks, 0 for none."""
+cdef int advance(Program *p, Call *call) noexcept nogil:
+    """What follows the phase that has just been finished; returns the number of the next one's tasks, 0 when the call is
+    over."""
+    return open_phase(p, call, after(p, call))
+
+
+cdef int open_phase(Program *p, Call *call, Phase phase) noexcept nogil:
+    """The phase, or the first one after it that has tasks; returns their number, 0 when the call is over."""
+    cdef int tasks
+    while phase != OVER:
+        call.phase = phase
+        tasks = tasks_of(p, call)
+        if tasks > 0:
+            return tasks
+        phase = after(p, call)
+    return 0
+
+
+cdef int tasks_of(Program *p, Call *call) noexcept nogil:
+    """How many tasks the phase has; of a sweep, after its fixed operations, which the thread at hand runs."""
+    if call.phase == ROWS:
+        return begin_sweep(p, &p.sweeps[call.sweep])
+    if call.phase == PACK:
+        return p.n_packings if call.done == 0 else 0
+    if call.phase == SHARES:
+        return p.n_shares if call.first_op == 0 else 0
+    return p.n_groups       # PARAMETERS, CHECKS, UPDATES
+
+
+cdef int begin_sweep(Program *p, const Sweep *sweep) noexcept nogil:
+    """The fixed operations of a sweep; returns the tasks of its rows, 0 where it has none."""
     cdef Place at
     cdef int i
-    memset(&at, 0, sizeof(at))
-    while sweep < p.n_sweeps:
-        for i in range(p.sweeps[sweep].fixed, p.sweeps[sweep].fixed_end):
-            p.fixed[i].drive(&p.fixed[i], &at)
-        call.phase, call.sweep = ROWS, sweep
-        if p.sweeps[sweep].row < p.sweeps[sweep].row_end:
-            return p.slices
-        sweep += 1
-    return 0
+    if sweep.fixed < sweep.fixed_end:
+        memset(&at, 0, sizeof(at))
+    for i in range(sweep.fixed, sweep.fixed_end):
+        p.fixed[i].drive(&p.fixed[i], &at)
+    return p.slices if sweep.row < sweep.row_end else 0
+
+
+cdef Phase after(Program *p, Call *call) noexcept nogil:
+    """What runs between the phase that has just been finished and the next one, which is returned."""
+    if call.phase == ROWS:
+        call.sweep += 1
+        return ROWS if call.sweep < p.n_sweeps else after_rows(p, call)
+    if call.phase == PARAMETERS:
+        return after_parameters(p, call)
+    if call.phase == PACK:
+        return SHARES
+    if call.phase == SHARES:
+        call.sweep = 0
+        return ROWS
+    if call.phase == CHECKS:
+        return after_checks(p, call)
+    return end_step(p, call)        # UPDATES
+
+
+cdef Phase after_rows(Program *p, Call *call) noexcept nogil:
+    """The loss is known: without an update nothing stops at it, with one only a finite loss goes on."""
+    call.loss = loss_of(p)
+    if not call.learns:
+        return end_step(p, call)
+    if p.update is not NULL:
+        if not isfinite(call.loss):
+            call.losses[call.done] = call.loss
+            return OVER
+        fill_hyper(call.hyper, call.constants, call.lr[call.done], <double>(call.taken + call.done + 1))
+    return PARAMETERS
+
+
+cdef Phase after_parameters(Program *p, Call *call) noexcept nogil:
+    """All gradients are there, and with them the penalties, which the loss includes."""
+    cdef int i
+    if p.penalised:
+        for i in range(p.n_tasks):
+            call.loss += p.penalties[i]
+        if p.update is not NULL and not isfinite(call.loss):    # by the penalties: what was updated meanwhile is put back
+            p.broken = True
+            return end_step(p, call)
+    if not waits(p):
+        return end_step(p, call)
+    call.hyper[<int>H_SCALE] = clip_scale(p)
+    return UPDATES
+
+
+cdef Phase after_checks(Program *p, Call *call) noexcept nogil:
+    """All gradients are finite, or nothing is changed."""
+    if p.broken:
+        return OVER
+    fill_hyper(call.hyper, call.constants, call.lr[0], <double>(call.taken + 1))
+    call.hyper[<int>H_SCALE] = clip_scale(p)
+    return UPDATES
+
+
+cdef Phase end_step(Program *p, Call *call) noexcept nogil:
+    """A step is done: its loss is noted, and the next one begins, or the call is over."""
+    cdef bint shares_made = goes_on(p, call)
+    call.losses[call.done] = call.loss
+    if call.rights is not NULL:
+        call.rights[call.done] = sum_of(p.right_sums, p.slices)
+    if p.broken:
+        return OVER
+    call.done += 1
+    if call.done == call.stop:
+        return OVER
+    call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
+    call.sweep = 0
+    return ROWS if shares_made or p.n_shares == 0 else SHARES
 
 
 cdef double sum_of(const double *sums, int slices) noexcept nogil:
@@ -155,60 +271,6 @@ cdef double loss_of(const Program *p) noexcept nogil:
     if p.root_sums is not NULL:
         return sum_of(p.root_sums, p.slices)
     return get_real(p.root, p.item) if p.root is not NULL else 0
-
-
-cdef int advance(Program *p, Call *call) noexcept nogil:
-    """What follows the phase that has just been finished; returns the number of its tasks, 0 when the call is over."""
-    cdef int i, tasks
-    if call.phase == PACK and p.n_shares > 0 and call.first_op == 0:
-        call.phase = SHARES
-        return p.n_shares
-    if call.phase <= ROWS:
-        tasks = begin_sweep(p, call, call.sweep + 1 if call.phase == ROWS else 0)
-        if tasks > 0:
-            return tasks
-        call.loss = loss_of(p)
-        if not call.learns:
-            return end_step(p, call)
-        if p.update is not NULL:
-            if not isfinite(call.loss):
-                call.losses[call.done] = call.loss
-                return 0
-            fill_hyper(call.hyper, call.constants, call.lr[call.done], <double>(call.taken + call.done + 1))
-        call.phase = PARAMETERS
-        if p.n_groups > 0:
-            return p.n_groups
-    if call.phase == CHECKS:
-        if p.broken:
-            return 0
-        fill_hyper(call.hyper, call.constants, call.lr[0], <double>(call.taken + 1))
-    if call.phase == PARAMETERS and p.penalised:
-        for i in range(p.n_tasks):
-            call.loss += p.penalties[i]
-        if p.update is not NULL and not isfinite(call.loss):    # by the penalties: what was updated meanwhile is put back
-            p.broken = True
-            return end_step(p, call)
-    if call.phase == CHECKS or (call.phase == PARAMETERS and p.update is not NULL and p.clip_norm > 0):
-        call.hyper[<int>H_SCALE] = clip_scale(p)
-        call.phase = UPDATES
-        if p.n_groups > 0:
-            return p.n_groups
-    return end_step(p, call)
-
-
-cdef int end_step(Program *p, Call *call) noexcept nogil:
-    cdef bint shares_made = goes_on(p, call)
-    call.losses[call.done] = call.loss
-    if call.rights is not NULL:
-        call.rights[call.done] = sum_of(p.right_sums, p.slices)
-    if p.broken:
-        return 0
-    call.done += 1
-    if call.done == call.stop:
-        return 0
-    call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
-    call.phase = SHARES if shares_made else PACK
-    return advance(p, call)
 
 
 # ---- who does it -----------------------------------------------------------------------------------------------------------
