@@ -51,7 +51,8 @@ class Operand(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Operation:
-    """One operation: its driver's name, the values it reads and writes, and its numbers.
+    """One operation: its driver's name, the values it reads and writes, and its numbers. What each field is, and which
+    of them mean something to a driver: see fastbp._compiler.operations.
 
     Over rows: each sample is `group` rows of n_out numbers. Over fixed values: `rows` rows, not 0.
     a, b, c: operands of an elementwise operation. panels: None, "own" (each thread packs its copy of the weights) or

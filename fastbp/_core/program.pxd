@@ -48,7 +48,7 @@ cdef struct Place:
 
 ctypedef void (*Driver)(const Op *op, const Place *at) noexcept nogil
 
-# One operation, over rows or over what is fixed. Which fields mean something depends on the driver.
+# One operation, over rows or over what is fixed. fastbp/_compiler/operations.py says which fields a driver reads, and what each is.
 cdef struct Op:
     Driver drive
     fbp_any *kernel

@@ -1,0 +1,149 @@
+"""What an operation's fields mean, once for the three places that they are in.
+
+An operation is written in Python as a fastbp._compiler.program.Operation, lies in a plan as the C struct Op
+(fastbp/_core/program.pxd), and fastbp/_core/executable.pyx makes the one of the other. FIELDS has a row for each field,
+with those of Op that come of it; DRIVERS has a row for each kind of operation, with the fields that mean something to
+it. Tests compare all of it with the three.
+
+In shapes B is the rows of the block at hand; G = `group` rows that each sample has; R = `rows`, of what is fixed.
+"""
+
+from typing import NamedTuple
+
+
+class Field(NamedTuple):
+    """becomes: the fields of Op that are made of it; meaning: shape or unit, and what it is."""
+
+    becomes: tuple
+    meaning: str
+
+
+class Driver(NamedTuple):
+    """fields: those that an operation of this driver may set, besides its name; computes: what it does with them."""
+
+    fields: tuple
+    computes: str
+
+
+FIELDS = {
+    "name": Field(("drive",), "the driver: a row of DRIVERS"),
+    "kernel": Field(
+        ("kernel",), "a row of csrc/kernels.def; None: there is nothing to do beside the product or the copy"
+    ),
+    "out": Field(("out",), "the value that is written"),
+    "kept": Field(("kept",), "rows: what the activation was applied to, for backward; None: nobody reads it"),
+    "x": Field(("x",), "the value that is read first; int32 where it holds row numbers"),
+    "y": Field(("y",), "a second value; int32 where it holds class numbers; None: there is none"),
+    "w": Field(("w",), "(B,) weights of samples; None: all are 1"),
+    "W": Field(("W",), "(n_in, n_out) a fixed value, its rows one after another"),
+    "bias": Field(("bias",), "(n_out,) a fixed value; None: there is none"),
+    "a": Field(("a",), "an Operand of an elementwise operation or a sum"),
+    "b": Field(("b",), "a second one; None: there is none"),
+    "c": Field(("c",), "a third one; None: there is none"),
+    "group": Field(("group",), "rows of n_out numbers that each sample has, 1 or more"),
+    "rows": Field(("fixed_rows",), "rows of an operation on what is fixed; 0: it is over the rows of the batch"),
+    "panels": Field(("panels", "panels_bytes"), 'W, or its transpose, in panels: "own" (of each thread) or "shared"'),
+    "panels_size": Field(("panels_bytes",), "numbers in one copy of it"),
+    "strips": Field(("copy_strips", "strips", "strips_bytes"), "whether the left operand is copied into strips"),
+    "partial": Field(
+        ("partial", "slice_bytes"), "number where its sum begins in a slice's vector of sums; -1: nowhere"
+    ),
+    "partial_ld": Field(("partial_ld",), "numbers between two rows of that sum"),
+    "begins": Field(("begins",), "whether it is the first to write there; others add"),
+    "ones": Field(("ones",), "whether the sum of y over the rows follows there, as one more row"),
+    "sums": Field(("sums",), "number of its sum over the batch, float64, one of each slice"),
+    "n_in": Field(("n_in",), "columns that are read, rows of W or of a table; of `convert` bytes of an element"),
+    "n_out": Field(
+        ("n_out",), "columns that are written, or read where none are; of `gather` and `ask` bytes of a row"
+    ),
+    "scale": Field(("scale",), "what a sum, or each converted number, is multiplied by"),
+    "param": Field(("param",), "the kernel's number: an exponent, a rate in [0, 1), a loss's parameter"),
+    "number": Field(("number",), "of a dropout's mask"),
+    "ahead": Field(
+        ("ahead",), "whether it prefetches the next step's rows; of what brings rows in: whether its rows are"
+    ),
+}
+
+# Fields of Op that come of the plan, its dtype and ISA: kernels of the products, their tiles, the bytes of a real.
+OF_THE_PLAN = ("gemm", "pack", "copy", "mr", "nr", "depth", "item", "slices")
+
+_PRODUCT = ("x", "n_in", "n_out")
+
+# The rows of a sum of rows are put where its slice has room for them.
+DRIVERS = {
+    # products
+    "dense": Driver(
+        ("kernel", "out", "kept", "W", "bias", "panels", "panels_size", "strips", "ahead", *_PRODUCT),
+        "out (B, n_out) = kernel(x (B, n_in) W + bias), or x W without a kernel; kept (B, n_out) = x W + bias",
+    ),
+    "input_gradient": Driver(
+        ("out", "y", "W", "panels", "panels_size", "strips", "n_in", "n_out"), "out (B, n_in) = y (B, n_out) W^T"
+    ),
+    "weight_gradient": Driver(
+        ("y", "strips", "partial", "partial_ld", "begins", "ones", "ahead", *_PRODUCT),
+        "the sum (n_in, n_out) += x (B, n_in)^T y (B, n_out); below it the sum of y, where ones",
+    ),
+    "matmul": Driver(("out", "y", "rows", *_PRODUCT), "out (R, n_out) = x (R, n_in) y (n_in, n_out), all fixed"),
+    "outer": Driver(
+        ("kernel", "out", "y", "c", *_PRODUCT), "out (B, n_in n_out) = x (B, n_in) times y (B, n_out), each sample; + c"
+    ),
+    # the caller's rows
+    "gather": Driver(
+        ("out", "x", "n_out", "ahead"), "out (B,) = the rows of x, n_out bytes each, in the order of training"
+    ),
+    "ask": Driver(
+        ("x", "n_out", "ahead"), "nothing is written: the next step's rows of x, n_out bytes each, are prefetched"
+    ),
+    "convert": Driver(
+        ("kernel", "out", "scale", "ahead", *_PRODUCT),
+        "out (B, n_out) = scale times x (B, n_out), whose elements have n_in bytes",
+    ),
+    # row by row
+    "map": Driver(
+        ("kernel", "out", "a", "b", "c", "group", "rows", "n_out", "param"), "out (B G or R, n_out) = kernel(a, b, c)"
+    ),
+    "row_reduce": Driver(
+        ("kernel", "out", "x", "group", "rows", "n_out"),
+        "out (B G or R, 1) = kernel of each row of x (B G or R, n_out)",
+    ),
+    "activate": Driver(
+        ("kernel", "out", "kept", "x", "bias", "group", "rows", "n_out"), "out (B G or R, n_out) = kernel(x + bias)"
+    ),
+    "activation_gradient": Driver(
+        ("kernel", "out", "x", "y", "group", "rows", "n_out"),
+        "out (B G or R, n_out) = y times the activation's derivative, x being its output or its input",
+    ),
+    "dropout": Driver(
+        ("kernel", "out", "x", "n_out", "param", "number"), "out (B, n_out) = x, kept or zeroed by the mask"
+    ),
+    "embed": Driver(
+        ("kernel", "out", "x", "W", "n_out"), "out (B, n_out) = the rows of W (., n_out) that x (B,) names"
+    ),
+    # sums over the batch
+    "batch_sum": Driver(
+        ("kernel", "y", "a", "b", "partial", "partial_ld", "begins", "n_out"),
+        "the sum (n_out,) += a (B, n_out), or a times b; made by range, it reads y, which is a",
+    ),
+    "scatter": Driver(
+        ("kernel", "y", "partial", "partial_ld", "begins", *_PRODUCT),
+        "row x[i] of the sum (n_in, n_out) += row i of y (B, n_out); never begins, as it only adds",
+    ),
+    "zero": Driver(("partial", "n_out"), "the sum (n_out,) = 0, for those that only add to it"),
+    "combine": Driver(("kernel", "out", "rows", "partial", "n_out"), "out (n_out,) = the slices' sums, in their order"),
+    "total": Driver(
+        ("kernel", "a", "b", "sums", "n_out", "scale"), "the sum += scale times that of a (B, n_out), or a b"
+    ),
+    "finish_total": Driver(("out", "rows", "sums"), "out, one number = the slices' sums, in their order"),
+    "loss": Driver(
+        ("kernel", "out", "x", "y", "w", "sums", "n_out", "scale", "param"),
+        "the sum += the loss of outputs x (B, n_out) for targets y; out (B, n_out) = its gradient for x",
+    ),
+    "right": Driver(
+        ("kernel", "x", "y", "sums", "n_out", "scale"), "the sum += how many of x (B, n_out) are right for targets y"
+    ),
+    # what is fixed
+    "column_sum": Driver(
+        ("kernel", "out", "x", "rows", "n_out"), "out (n_out,) = the sum of x (R, n_out) over its rows"
+    ),
+    "transpose": Driver(("kernel", "out", "x", "rows", "n_out"), "out (R, n_out) = x (n_out, R)^T"),
+}
