@@ -14,6 +14,7 @@ from fastbp._compiler.use import Use
 from fastbp._core import cpu, random
 from fastbp._core.updates import penalty
 from fastbp._models import network_programs, per_sample
+from fastbp._models.fast_calls import FastCalls, may_repeat
 from fastbp._training import accuracy, finite, network_fit
 from fastbp._training.trainable import Trainable
 from fastbp.layers import Dense, Dropout
@@ -94,8 +95,7 @@ class Sequential(Trainable):
             "its own (copy.deepcopy(net))"
         )
         self._kept = None  # what forward kept for backward
-        self._ready_to_predict = []  # calls of predict, to be made again
-        self._ready = None  # the last call of loss_and_grad, to be made again
+        self._fast = FastCalls(self.units, self.dtype)  # calls that can be made again at once
 
     def __call__(self, x):
         """The network applied to a node of an expression (batch, inputs): its raw outputs, before the loss's link.
@@ -162,7 +162,7 @@ class Sequential(Trainable):
         return self._alone.call(self._loss_and_grad, X, y, sample_weight, class_weight)
 
     def _loss_and_grad(self, X, y, sample_weight, class_weight):
-        ready = self._ready  # the last call's plan can be used again on arrays that need no cast
+        ready = self._fast.gradients  # the last call's plan can be used again on arrays that need no cast
         if ready is not None and sample_weight is None and class_weight is None:
             loss = ready.run((X, y), self)
             if loss is not None:
@@ -178,12 +178,9 @@ class Sequential(Trainable):
         arrays = {"X": X, "targets": y, "weights": weights}
         loss = float(plan.run("gradients", arrays, model=self)[0])
         self._last = plan
-        repeatable = not self.loss.ignores_missing and (self.loss.target_range is None or labels)
-        if weights is None and repeatable and self._repeatable(kinds):
-            self._ready = plan.ready(
-                ("X", "targets"), "gradients", limits={"targets": self.units} if labels else {},
-                scanned=("X", "targets"),
-            )
+        if may_repeat(use, self.input_scale, self.loss):
+            names, limits = ("X", "targets"), {"targets": self.units} if labels else {}
+            self._fast.gradients = plan.ready(names, "gradients", limits=limits, scanned=names)
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss} {finite.in_network(self, X, y, labels, weights)}; use a smaller lr or clip_norm, "
@@ -199,31 +196,19 @@ class Sequential(Trainable):
         The outputs through the loss's link: softmax for cross_entropy, sigmoid for binary_cross_entropy, exp for
         poisson, nothing for the others. Dropout is off. May be called from several threads at once.
         """
-        Y = self._predicted_quickly(X)
+        Y = self._fast.predicted(X)
         if Y is None:
             X, kinds = self._read(X)
             Y = self._outputs(X)[0]
-            if len(X) <= PREDICT_ROWS and self._repeatable(kinds):
-                plan = self._make_plan(Use("predict", len(X)))  # nobody else's
-                self._ready_to_predict.append(plan.ready(("X", "Y"), "outputs", scanned=("X",)))
+            use = Use("predict", len(X), dtypes=kinds)
+            if len(X) <= PREDICT_ROWS and may_repeat(use, self.input_scale):
+                self._fast.note_prediction(self._make_plan(use))
         return self._linked(Y)
 
     def _linked(self, Y):
         """Outputs Y (n, units), which the loss's link is applied to where it has one."""
         if self.loss.link is not None:
             cpu.activate(self.loss.link, Y)
-        return Y
-
-    def _predicted_quickly(self, X):
-        """The outputs for X, where an earlier call's plan can be used on an array that needs no cast; else None."""
-        try:
-            ready = self._ready_to_predict.pop()  # atomic: two threads never get the same one
-        except IndexError:
-            return None
-        Y = np.empty((ready.owner.batch, self.units), self.dtype)
-        if ready.run((X, Y)) is None:
-            return None
-        self._ready_to_predict.append(ready)
         return Y
 
     def evaluate(self, X, y, sample_weight=None, class_weight=None):
@@ -386,11 +371,6 @@ class Sequential(Trainable):
         """(X as a plan reads it, what its plan must know of its dtype)."""
         X = input_arrays.rows(X, self.inputs, self.dtype, scale=self.input_scale)
         return X, input_arrays.kinds(self.dtype, {"X": X})
-
-    def _repeatable(self, kinds):
-        """Whether a call like this can be made again without this look at X: it is of the network's dtype and no scale
-        makes it overflow."""
-        return not kinds and self.input_scale <= 1
 
     def _make_plan(self, use):
         check.vectors(self, ())

@@ -16,6 +16,7 @@ from fastbp._ir.elementwise import total_of
 from fastbp._ir.nn import numbered, penalty
 from fastbp._ir.node import Node, constant, differentiate, ordered
 from fastbp._models import expression_programs, per_sample
+from fastbp._models.fast_calls import FastCalls, may_repeat
 from fastbp._models.inspection import Looks
 from fastbp._models.parameters import Vectors, Views, named, shared
 from fastbp._training import finite, loop
@@ -90,7 +91,7 @@ class Plan(Looks, Trainable):
     def _begin_calls(self):
         """What calls leave behind: nothing yet."""
         self._begin("another thread is using this plan; wait for it, or compile one for each thread")
-        self._given = self._ready = None  # the data of the last step; that call, to be made again
+        self._given, self._fast = None, FastCalls()  # the data of the last step; calls that can be made again at once
         self._back = None  # the nodes of the loss and of all their gradients, where finite.backward has looked at them
 
     params = property(lambda self: self._params, _refused("params"))
@@ -202,19 +203,19 @@ class Plan(Looks, Trainable):
         return self._alone.call(self._loss_and_grad, inputs)
 
     def _loss_and_grad(self, inputs):
-        ready = self._ready
+        ready = self._fast.gradients
         value = None if ready is None else ready.run_named(inputs, self)
         if value is not None:  # the last call's plan, on arrays that need no cast
             self._last, self._given = ready.owner, inputs
             return value, self.gradients
         arrays, n = self._checked(inputs, self._of_loss)
         check.apart(arrays, {"grads": self.grads})
-        kinds = self._kinds(arrays)
-        plan = self._plans.get(Use("train", n, dtypes=kinds))
+        use = Use("train", n, dtypes=self._kinds(arrays))
+        plan = self._plans.get(use)
         value = float(plan.run("gradients", arrays, model=self)[0])
         self._last, self._given = plan, arrays
-        long_way = kinds or self.debug
-        self._ready = None if long_way else plan.ready(self._of_loss, "gradients", limits=self._limits)
+        again = may_repeat(use) and not self.debug  # debug looks at every number
+        self._fast.gradients = plan.ready(self._of_loss, "gradients", limits=self._limits) if again else None
         if self.debug or not math.isfinite(value):
             self._refuse_not_finite(value, arrays, n)
         return value, self.gradients

@@ -178,6 +178,8 @@ def test_what_it_declares_is_all_that_a_training_needs():
     before = line.params[0]
     line._apply(fb.SGD(lr=0.25))
     assert line.params[0] == before - np.float32(0.25)
+    with line._alone, pytest.raises(RuntimeError, match="another thread has this line"):
+        line._apply(fb.SGD(lr=0.25))
     line.grads[:] = np.nan
     with pytest.raises(FloatingPointError, match="a gradient of the line is not finite; nothing was changed"):
         line._apply(fb.SGD(lr=0.25))
