@@ -6,7 +6,8 @@ from fastbp.layers.base import Parameter as Parameter
 from fastbp.layers.base import from_config as from_config
 from fastbp.layers.dense import Dense
 from fastbp.layers.dropout import Dropout
+from fastbp.layers.layer_norm import LayerNorm
 from fastbp.layers.row import in_a_row as in_a_row
 from fastbp.layers.row import narrower as narrower
 
-__all__ = ["Dense", "Dropout"]
+__all__ = ["Dense", "Dropout", "LayerNorm"]

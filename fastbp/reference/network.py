@@ -36,6 +36,24 @@ class Dropout(NamedTuple):
     rate: float
 
 
+class LayerNorm(NamedTuple):
+    """Y = gamma N + beta, N = (X - mean) / sqrt(variance + eps), both over the features of each sample."""
+    width: int
+    eps: float = 1e-5
+
+    def forward(self, X, gamma, beta):
+        """(Y, N, S), S (B, 1) the roots that were divided by."""
+        centred = X - X.mean(axis=1, keepdims=True)
+        S = np.sqrt((centred**2).mean(axis=1, keepdims=True) + self.eps)
+        return gamma * centred / S + beta, centred / S, S
+
+    def backward(self, dY, N, S, gamma):
+        """(dX, dgamma, dbeta). Mean and root depend on every feature of the sample, hence the two terms taken away."""
+        dN = dY * gamma
+        dX = (dN - dN.mean(axis=1, keepdims=True) - N * (dN * N).mean(axis=1, keepdims=True)) / S
+        return dX, (dY * N).sum(axis=0), dY.sum(axis=0)
+
+
 class Loss(NamedTuple):
     kernel: str         # the loss of one sample, summed over its outputs: <kernel>_loss of kernels.py
     mean: str           # over "samples", or over samples "and outputs"
@@ -56,14 +74,17 @@ LOSSES = {
 
 
 class Network:
-    """layers: a list of Dense and Dropout. params and grads are vectors (P,): layer by layer W row by row, then b."""
+    """layers: a list of Dense, Dropout and LayerNorm. params and grads are vectors (P,): layer by layer W row by row,
+    then b; gamma, then beta."""
 
     def __init__(self, layers, loss="squared_error", param=None):
         self.layers = layers
         self.loss = LOSSES[loss] if param is None else LOSSES[loss]._replace(param=param)
         count = sum((layer.inputs + 1) * layer.units for layer in layers if isinstance(layer, Dense))
+        count += sum(2 * layer.width for layer in layers if isinstance(layer, LayerNorm))
         self.params, self.grads = np.zeros(count), np.zeros(count)
         self.W, self.b, self.dW, self.db = {}, {}, {}, {}       # of layer number i: views, not copies
+        self.gamma, self.beta, self.dgamma, self.dbeta = {}, {}, {}, {}
         start = 0
         for i, layer in enumerate(layers):
             if isinstance(layer, Dense):
@@ -71,6 +92,11 @@ class Network:
                 self.W[i] = self.params[start:middle].reshape(layer.inputs, layer.units)
                 self.dW[i] = self.grads[start:middle].reshape(layer.inputs, layer.units)
                 self.b[i], self.db[i] = self.params[middle:end], self.grads[middle:end]
+                start = end
+            elif isinstance(layer, LayerNorm):
+                middle, end = start + layer.width, start + 2 * layer.width
+                self.gamma[i], self.beta[i] = self.params[start:middle], self.params[middle:end]
+                self.dgamma[i], self.dbeta[i] = self.grads[start:middle], self.grads[middle:end]
                 start = end
 
     def forward(self, X, keys=None):
@@ -84,6 +110,9 @@ class Network:
                 Z = X @ self.W[i] + self.b[i]
                 Y = getattr(kernels, f"{layer.activation}_forward")(Z)
                 self.kept.append({"X": X, "Z": Z, "Y": Y})
+            elif isinstance(layer, LayerNorm):
+                Y, N, S = layer.forward(X, self.gamma[i], self.beta[i])
+                self.kept.append({"N": N, "S": S})
             else:
                 mask = np.ones_like(X) if keys is None else kernels.dropout(np.ones_like(X), 0, keys[i], layer.rate)
                 Y = X * mask
@@ -101,6 +130,8 @@ class Network:
                 self.dW[i][:] = kept["X"].T @ dZ
                 self.db[i][:] = dZ.sum(axis=0)
                 dY = dZ @ self.W[i].T
+            elif isinstance(layer, LayerNorm):
+                dY, self.dgamma[i][:], self.dbeta[i][:] = layer.backward(dY, kept["N"], kept["S"], self.gamma[i])
             else:
                 dY = dY * kept["mask"]
         return dY

@@ -146,6 +146,16 @@ def test_weights_after_a_dropout_and_of_a_square(tmp_path):
     assert not (tmp_path / "no.png").exists()
 
 
+def test_weights_are_the_first_matrix(tmp_path):
+    """What a layer without one has, as the scale and shift of a LayerNorm, is no picture."""
+    net = fb.Sequential(fb.LayerNorm(9), fb.Dense(9, 2))
+    figure = plot.weights(net)
+    assert np.array_equal(figure.axes[1].images[0].get_array(), net.layers[1].W[:, 1].reshape(3, 3))
+    with pytest.raises(ValueError, match=r"net is Sequential\(LayerNorm\(9\).*no matrix of weights; expected .* Dense"):
+        plot.weights(fb.Sequential(fb.LayerNorm(9)), tmp_path / "no.png")
+    assert not (tmp_path / "no.png").exists()
+
+
 def test_mistakes_are_the_wrong_ones_surest_first(tmp_path, net):
     X = np.eye(12)[[0, 1, 2, 3]] * np.array([[0.5], [0.9], [0.7], [1.0]])
     y = np.array([5, 6, 2, 7])                                                    # the third is right

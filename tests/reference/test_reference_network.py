@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from fastbp.reference import kernels
 from fastbp.reference.gradcheck import gradcheck, gradcheck_directions
-from fastbp.reference.network import LOSSES, Dense, Dropout, Network, Optimizer
+from fastbp.reference.network import LOSSES, Dense, Dropout, LayerNorm, Network, Optimizer
 
 ACTIVATIONS = sorted(name[:-8] for name, _ in inspect.getmembers(kernels) if name.endswith("_forward"))
 UPDATES = sorted(name[:-7] for name, _ in inspect.getmembers(kernels) if name.endswith("_update"))
@@ -54,6 +54,11 @@ def random_network(layers, seed=3, **more):
     net = Network(layers, **more)
     net.params[:] = np.random.default_rng(seed).standard_normal(net.params.size) * 0.4
     return net
+
+
+def test_layer_norm_has_its_derivative():
+    layers = [LayerNorm(4), Dense(4, 5, "tanh"), LayerNorm(5, eps=0.1), Dense(5, 2)]
+    check(random_network(layers), *random_examples(6, 4, 2))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
