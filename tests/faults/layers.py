@@ -47,6 +47,13 @@ FAULTS = [
         red=("tests/layers/test_base.py::test_an_error_of_the_gradient_is_named",),
     ),
     Fault(
+        what="a penalty's gradient is taken for a sign of life",
+        file="fastbp/_training/hints.py",
+        old=" if not each.penalised]",
+        new="]",
+        red=("tests/training/test_hints.py::test_a_dead_layer_with_a_penalty_is_named_as_well",),
+    ),
+    Fault(
         what="the root of a layer's normalisation may be 0",
         file="fastbp/layers/layer_norm.py",
         old="sqrt(variance + self.eps)",

@@ -107,6 +107,14 @@ def test_a_dead_layer_is_named(layer):
         dead(layer).fit(PIXELS, LABELS, epochs=6)
 
 
+def test_a_dead_layer_with_a_penalty_is_named_as_well():
+    """The penalty's gradient is no sign of life."""
+    net = fb.mlp(30, 16, 5, loss="cross_entropy", seed=1, input_scale=1 / 255, l2=1e-9)
+    net.layers[0].b[:] = -1000.0
+    with pytest.warns(UserWarning, match="every output of layer 0"):
+        net.fit(PIXELS, LABELS, epochs=6, optimizer=fb.SGD(lr=1e-3))
+
+
 def test_bytes_that_killed_a_layer_are_named_as_well():
     with pytest.warns(UserWarning, match=r"every output of layer 0 .*; X goes up to 255 .* input_scale=0.00392 to"):
         dead(scale=1.0, bias=-1e6).fit(PIXELS, LABELS, epochs=6)
