@@ -36,10 +36,10 @@ def operands(name, signature, lanes_mr_nr):
     if signature == "gemm":
         out = unwritten(mr, nr)
         return [out, nr, given(mr, depth), depth, 1, 0, None, given(depth, nr), nr, None, mr, nr, depth, 0, 0], [out]
-    if signature == "pack":
+    if signature == "pack_b":
         out = unwritten(-(-N // nr), N, nr)
         return [out, given(N, N), N, N, N], [out]
-    if signature == "strips":
+    if signature == "pack_a":
         out = unwritten(depth, mr)
         return [out, given(mr, depth), depth, 1, mr, depth], [out]
     if signature == "forward":

@@ -50,24 +50,24 @@ static inline void fbp_ask_ends(const fbp_ahead *ahead)
 /* ---- signatures: one line for each shape a kernel can have ------------------------------------------------ */
 
 /* C (m, n) = A (m, k) B (k, n), or += where accumulate. Element (i, p) of A is A[i * rsa + p * csa], one of the
- * strides being 1; or, where strip is not 0, A is in strips (see fbp_strips), each of `strip` elements, rsa 1 and csa mr;
+ * strides being 1; or, where a_tile is not 0, A is packed (see fbp_pack_a), each tile of `a_tile` elements, rsa 1 and csa mr;
  * or, where index is not NULL, A is made of rows that lie in an order of their own: with csa 1 element (i, p) is
- * A[index[i] * rsa + p], with rsa 1 A[i + index[p] * csa]. ones (0 or 1; rsa 1, no index, no strips): the last row of A is
+ * A[index[i] * rsa + p], with rsa 1 A[i + index[p] * csa]. ones (0 or 1; rsa 1, no index, not packed): the last row of A is
  * of ones and not read, so that the last row of C is the sum of B's rows. n <= the table's nr. ahead: asked for meanwhile,
  * or NULL: `lines` every 4 p of each tile (none where k is so small that there are no tiles). Each element of C is one chain of
  * fused multiply-adds over p = 0 .. k-1 (beginning with C where accumulate), so its bits do not depend on how m, n or k were
  * cut. */
-typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t strip,
+typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t a_tile,
                       const int64_t *index, const void *B, ptrdiff_t ldb, fbp_ahead *ahead, ptrdiff_t m, ptrdiff_t n,
                       ptrdiff_t k, int accumulate, int ones);
 
-/* P (ceil(n / nr), k, nr) = B (k, n) cut into panels of nr columns, the last one filled up with zeros.
- * pack reads B[p * ldb + j]; pack_transposed reads its transpose, B[j * ldb + p]. */
-typedef void fbp_pack(void *P, const void *B, ptrdiff_t ldb, ptrdiff_t k, ptrdiff_t n);
+/* P (ceil(n / nr), k, nr) = B (k, n) cut into tiles of nr columns, the last one filled up with zeros.
+ * pack_b reads B[p * ldb + j]; pack_b_transposed reads its transpose, B[j * ldb + p]. */
+typedef void fbp_pack_b(void *P, const void *B, ptrdiff_t ldb, ptrdiff_t k, ptrdiff_t n);
 
-/* S (ceil(m / mr), k, mr) = A (m, k), its strides as in gemm, cut into the rows of gemm's tiles, which are of nearly equal
+/* P (ceil(m / mr), k, mr) = A (m, k), its strides as in gemm, cut into the rows of gemm's tiles, which are of nearly equal
  * height: the first ones of floor(m / tiles) rows, the others of one more. Each transposed and filled up with zeros. */
-typedef void fbp_strips(void *S, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t m, ptrdiff_t k);
+typedef void fbp_pack_a(void *P, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t m, ptrdiff_t k);
 
 /* Y (m, n) = activation(Y + b), b (n) or NULL. Where Z is not NULL, Z (m, n) = Y + b is kept for backward. */
 typedef void fbp_forward(void *Y, ptrdiff_t ldy, void *Z, ptrdiff_t ldz, const void *b, ptrdiff_t m, ptrdiff_t n);
@@ -165,7 +165,7 @@ typedef struct {
     int itemsize;       /* 4: float, 8: double */
     int lanes;          /* reals in a vector */
     int mr, nr;         /* the largest tile of gemm: rows, columns */
-    int depth;          /* rows of B that a sweep over the tiles uses before it moves on */
+    int kc;             /* rows of B that all tiles use before gemm goes on to the next ones: they stay in the cache */
     int count;
     const fbp_kernel *kernels;
 } fbp_table;
@@ -175,7 +175,7 @@ const fbp_table *fbp_find_table(const char *isa, int itemsize);
 /* The best ISA of this machine that this build has; the i-th ISA known (best first), or NULL at the end. */
 const char *fbp_best_isa(void);
 const char *fbp_known_isa(int i);
-/* The table with vectors half as wide, whose gemm, pack and strips make products of at most one of its vectors of columns
+/* The table with vectors half as wide, whose gemm, pack_a and pack_b make products of at most one of its vectors of columns
  * sooner, with the same bits; or NULL. Zen 4, avx512 and avx2: 24 x 8 x 200 1.33 us and 0.73, 64 x 6 x 32 0.62 and 0.40. */
 const fbp_table *fbp_half_table(const fbp_table *table);
 /* A kernel by name, or NULL. */

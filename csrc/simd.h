@@ -313,16 +313,16 @@ INLINE vec vscale(vec x, vec n)
 /* The largest tile of gemm: mr rows by two vectors of columns, so that the accumulators, two vectors of B and a
  * broadcast fill the registers (32 of AVX-512 and NEON, 16 of AVX2) and none is spilled.
  *
- * DEPTH: a panel of 512 x 32 floats (AVX-512) is 64 KB and stays in L2 while every tile of rows passes over it. AVX2 reads its
- * panel again for every 6 rows, not 14: 256 x 16 floats are 16 KB, and stay in L1 (wide2048 on Zen 3: 491 -> 445 ms). The
+ * KC: 512 x 32 floats of B (AVX-512) are 64 KB and stay in L2 while every tile of rows passes over them. AVX2 reads them
+ * again for every 6 rows, not 14: 256 x 16 floats are 16 KB, and stay in L1 (wide2048 on Zen 3: 491 -> 445 ms). The
  * bits do not depend on it: a tile goes on from C. */
 #if defined ISA_avx512
-enum { MR = 14, NR = 2 * V, DEPTH = 512 };
+enum { MR = 14, NR = 2 * V, KC = 512 };
 #elif defined ISA_neon
-enum { MR = 12, NR = 2 * V, DEPTH = 512 };
+enum { MR = 12, NR = 2 * V, KC = 512 };
 #elif defined ISA_avx2
-enum { MR = 6, NR = 2 * V, DEPTH = 256 };
+enum { MR = 6, NR = 2 * V, KC = 256 };
 #else
-enum { MR = 4, NR = 2 * V, DEPTH = 512 };
+enum { MR = 4, NR = 2 * V, KC = 512 };
 #endif
 #endif

@@ -17,8 +17,8 @@ POINTER, SIZE, INT, DOUBLE, WORD = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_i
 MATRIX, OPERAND = [POINTER, SIZE], [POINTER, SIZE, SIZE]
 SIGNATURES = {  # of fastbp.h: result, arguments
     "gemm": (None, [*MATRIX, POINTER, SIZE, SIZE, SIZE, POINTER, *MATRIX, POINTER, SIZE, SIZE, SIZE, INT, INT]),
-    "pack": (None, [POINTER, *MATRIX, SIZE, SIZE]),
-    "strips": (None, [POINTER, POINTER, SIZE, SIZE, SIZE, SIZE]),
+    "pack_b": (None, [POINTER, *MATRIX, SIZE, SIZE]),
+    "pack_a": (None, [POINTER, POINTER, SIZE, SIZE, SIZE, SIZE]),
     "forward": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
     "backward": (None, [*MATRIX, *MATRIX, *MATRIX, SIZE, SIZE]),
     "loss": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
@@ -150,8 +150,8 @@ class Kernel:
         return np.full(shape, np.nan, self.dtype)
 
     def gemm(self, A, B, C=None, how="rows", ahead=None, index=None, ones=False):
-        """A (m, k), B (k, n), C (m, n) to accumulate in. how A lies: in "rows", in "columns", or in "strips". ahead: an
-        Ahead, that of B's rows for strips. index: which of A's rows, or columns, are multiplied.
+        """A (m, k), B (k, n), C (m, n) to accumulate in. how A lies: in "rows", in "columns", or "packed". ahead: an
+        Ahead, that of B's rows for packed A. index: which of A's rows, or columns, are multiplied.
         ones: A has one more row, of ones, which is not in memory."""
         (m, k), n = A.shape, B.shape[1]
         if index is not None:
@@ -161,13 +161,13 @@ class Kernel:
         call = Call(self.layout)
         out = call.output(self.empty(m, n) if C is None else C)
         b = call.input(B)
-        if how == "strips":
-            a = call.input(reference.strips(A, self.mr).astype(self.dtype).reshape(-1))
+        if how == "packed":
+            a = call.input(reference.pack_a(A, self.mr).astype(self.dtype).reshape(-1))
             strides = (1, self.mr, self.mr * k)
         else:
             a = call.input(A, transposed=how == "columns")
             strides = (1, a.ld, 0) if how == "columns" else (a.ld, 1, 0)
-        if how == "strips" and ahead is None:
+        if how == "packed" and ahead is None:
             ahead = Ahead(b.pointer, b.ld * self.dtype.itemsize, None, k, n, 0, 0, 3)
         ahead = None if ahead is None else ctypes.byref(ahead)
         index = None if index is None else index.ctypes.data_as(ctypes.c_void_p)
@@ -176,16 +176,16 @@ class Kernel:
         call.check()
         return out.values
 
-    def pack(self, B):
-        """B (k, n), or (n, k) for pack_transposed."""
-        k, n = B.shape[::-1] if self.name == "pack_transposed" else B.shape
+    def pack_b(self, B):
+        """B (k, n), or (n, k) for pack_b_transposed."""
+        k, n = B.shape[::-1] if self.name == "pack_b_transposed" else B.shape
         call = Call(self.layout)
         out, b = call.output(self.empty(-(-n // self.nr) * k * self.nr)), call.input(B)
         self.function(out.pointer, b.pointer, b.ld, k, n)
         call.check()
         return out.values.reshape(-(-n // self.nr), k, self.nr)
 
-    def strips(self, A, by_columns=False):
+    def pack_a(self, A, by_columns=False):
         """A (m, k); by_columns: A lies transposed in memory."""
         m, k = A.shape
         call = Call(self.layout)

@@ -27,7 +27,7 @@ def of_network(widths, batch=64, kind="train", *, gathered=False, labels=False, 
     return network_programs.program(net, use)
 
 
-def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gathered=False, panel=16):
+def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gathered=False, nr=16):
     """The Program of a scalar node, all of whose parameters are trained; of its value alone where not `learns`."""
     order = ordered([loss, *(results or {})])
     parameters = [node for node in order if node.op == "parameter"]
@@ -35,7 +35,7 @@ def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gath
     offsets, size = network_programs.offsets(parameters)
     data = {node.name: Data(node.width, 4 if node.integer else itemsize, gathered) for node in order
             if node.op == "data"}
-    return lowering.lower([], loss, gradients, batch=batch, itemsize=itemsize, data=data, panel=panel, offsets=offsets,
+    return lowering.lower([], loss, gradients, batch=batch, itemsize=itemsize, data=data, nr=nr, offsets=offsets,
                           size=size, results=results)
 
 
@@ -49,7 +49,7 @@ def products_of(*widths, batch):
     node = leaves.rows("x", widths[0])
     for i, units in enumerate(widths[1:]):
         node = node @ g.parameter(f"W{i}", (node.width, units))
-    return of_expression(g.mean(g.square(node)), batch, panel=32)
+    return of_expression(g.mean(g.square(node)), batch, nr=32)
 
 
 def names(operations):

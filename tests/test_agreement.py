@@ -237,7 +237,7 @@ def test_backward_gives_the_gradient_for_the_inputs(dtype, isa, threads, rng):
 @pytest.mark.parametrize("activation", ["linear", "relu", "gelu", "sigmoid", "mish"])
 def test_inputs_in_shares(activation, dtype, isa, threads, rng):
     """The sum of the shares' products meets the activation as a whole product does, its input kept where backward needs
-    it; backward by itself, and the gradient for the inputs, whose panels are of all shares."""
+    it; backward by itself, and the gradient for the inputs, whose packed weights are of all shares."""
     net = fb.Sequential(fb.Dense(300, 31, activation), fb.Dense(31, 5, "tanh"), loss="mse", dtype=dtype)
     randomise(net, rng)
     reference = twin(net)

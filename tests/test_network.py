@@ -476,7 +476,7 @@ def test_what_makes_no_sense_is_refused_at_construction(make, kind, parts):
 
 
 def test_many_rows_of_a_wide_layer_are_those_of_a_few(dtype, rng):
-    """1300 rows are slices of 163, whose copies in strips are made 128 rows at a time."""
+    """1300 rows are slices of 163, which are packed 128 rows at a time."""
     net = fb.mlp(40, 520, 530, 3, activation="tanh", dtype=dtype, seed=1)
     X = rng.standard_normal((1300, 40)).astype(dtype)
     few = np.concatenate([net.predict(X[i:i + 50]) for i in range(0, 1300, 50)])

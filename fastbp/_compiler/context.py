@@ -17,14 +17,14 @@ from fastbp._ir.node import layout
 class Request(NamedTuple):
     """What a program is to be made for, as fastbp._compiler.lowering.lower says it.
 
-    itemsize: bytes of a real; data: {name: Data} of the caller's arrays; panel: columns of the matrix product's tile;
+    itemsize: bytes of a real; data: {name: Data} of the caller's arrays; nr: columns of the matrix product's tile;
     offsets: {parameter: its beginning in the vector of parameters}; training: whether dropout drops; results:
     {node: name} of what is written for the caller.
     """
 
     itemsize: int
     data: dict
-    panel: int
+    nr: int
     offsets: dict
     training: bool
     results: dict

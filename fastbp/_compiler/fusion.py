@@ -64,13 +64,13 @@ def join_sums(rows, program):
     before it in the slices' vectors of sums: as one more row of that product, as if x had a column of ones. Alone the
     sum waits for one addition after another (chain24: 3.4 us, so 3.2).
 
-    rows: the operations of a sweep, from which the sums that were joined are taken out. Not where x is copied into
-    strips or read in an order of its own, which a row of ones cannot follow.
+    rows: the operations of a sweep, from which the sums that were joined are taken out. Not where x is packed
+    or read in an order of its own, which a row of ones cannot follow.
     """
     sums = {(op.partial, op.n_out): op for op in rows if op.name == "batch_sum" and op.b is None}
     joined = []
     for product in rows:
-        if product.name != "weight_gradient" or product.strips or product.partial_ld != product.n_out:
+        if product.name != "weight_gradient" or product.packed_a or product.partial_ld != product.n_out:
             continue
         below = sums.get((product.partial + product.n_in * product.n_out, product.n_out))
         if below is None or below.y != product.y or below.begins != product.begins:

@@ -10,7 +10,7 @@ from fastbp._ir.node import OPERATIONS
 class Partition(NamedTuple):
     """regime: as fastbp._compiler.partitioning chose it; tiles: whether the gradients of weights are made by range,
     from the rows of the whole batch; rows_mode: the mode of a value of rows, "shared" or "local". cut: the product
-    whose inputs go by shares, or None; shares: [(number, first column, columns)] of them, which begin with a panel."""
+    whose inputs go by shares, or None; shares: [(number, first column, columns)] of them, which begin with a tile."""
 
     regime: partitioning.Regime
     tiles: bool
@@ -19,7 +19,7 @@ class Partition(NamedTuple):
     shares: list
 
 
-def partition(graph, batch, size, itemsize, panel, keep):
+def partition(graph, batch, size, itemsize, nr, keep):
     """The Partition of a graph (graph_facts.Facts); the rest are arguments of fastbp._compiler.lowering.lower."""
     rows = [node for node in graph.order if node.batched]
     products = [node.inputs[1].shape for node in rows if node.op == "dense"]
@@ -29,8 +29,8 @@ def partition(graph, batch, size, itemsize, panel, keep):
     regime = partitioning.choose(batch, products, maps, size, itemsize, keep, first)
     shares = []
     if regime.shares:
-        panels = first[0] // panel
-        edges = [panels * i // regime.shares * panel for i in range(regime.shares)]
+        tiles = first[0] // nr
+        edges = [tiles * i // regime.shares * nr for i in range(regime.shares)]
         shares = [(i, a, b - a) for i, (a, b) in enumerate(pairwise([*edges, first[0]]))]
     rows_mode = "shared" if regime.shared else "local"
     return Partition(regime, regime.tiles, rows_mode, cut if shares else None, shares)

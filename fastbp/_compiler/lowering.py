@@ -32,7 +32,7 @@ def lower(
     batch,
     itemsize,
     data,
-    panel,
+    nr,
     offsets,
     size,
     keep=False,
@@ -44,18 +44,18 @@ def lower(
     """The Program of a graph.
 
     forward: nodes wanted, such as a network's outputs; loss: a fixed scalar node or None; gradients: {parameter: node}
-    as differentiate gives it; data: {name: Data} of the caller's arrays; panel: columns of the matrix product's tile;
+    as differentiate gives it; data: {name: Data} of the caller's arrays; nr: columns of the matrix product's tile;
     offsets: {parameter: its beginning in the vector of `size` numbers}; keep: backward is a separate
     call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's, of
     which none is called as one of the data is: names of inputs are words, so those of an expression's are tuples;
     masks: {dropout's mask: its number}, where other programs draw the same ones; right: a node that counts right
     answers, or None.
     """
-    request = Request(itemsize, data, panel, offsets, training, results or {})
+    request = Request(itemsize, data, nr, offsets, training, results or {})
     graph = graph_facts.facts(
         forward, loss, gradients, keep=keep, results=request.results, masks=masks, right=right
     )
-    cuts = graph_partition.partition(graph, batch, size, itemsize, panel, keep)
+    cuts = graph_partition.partition(graph, batch, size, itemsize, nr, keep)
     c = Context(request, graph, cuts, fusion.factors(graph, cuts), Program(batch, size))
     for name in data:
         input_rows.bring_in(c, name)
@@ -65,7 +65,7 @@ def lower(
     _make_ranges(c)
     _put_in_order(c)
     _share_memory(c, keep)
-    ranges.pack(c.program, panel)
+    ranges.pack(c.program, nr)
     return c.program
 
 
@@ -110,7 +110,7 @@ def _make_ranges(c):
     cuts, request = c.partition, c.request
     shared = None if cuts.cut is None else cuts.cut.inputs[1]
     c.program.ranges, c.program.groups = ranges.cut(
-        c.graph.sources, request.offsets, cuts.tiles, request.panel, shared, cuts.shares
+        c.graph.sources, request.offsets, cuts.tiles, request.nr, shared, cuts.shares
     )
 
 

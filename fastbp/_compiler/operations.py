@@ -42,9 +42,9 @@ FIELDS = {
     "c": Field(("c",), "a third one; None: there is none"),
     "group": Field(("group",), "rows of n_out numbers that each sample has, 1 or more"),
     "rows": Field(("fixed_rows",), "rows of an operation on what is fixed; 0: it is over the rows of the batch"),
-    "panels": Field(("panels", "panels_bytes"), 'W, or its transpose, in panels: "own" (of each thread) or "shared"'),
-    "panels_size": Field(("panels_bytes",), "numbers in one copy of it"),
-    "strips": Field(("copy_strips", "strips", "strips_bytes"), "whether the left operand is copied into strips"),
+    "packed_b": Field(("packed_b", "packed_b_bytes"), 'W, or its transpose, packed: "own" (of each thread) or "shared"'),
+    "packed_b_size": Field(("packed_b_bytes",), "numbers in one copy of it"),
+    "packed_a": Field(("pack_a", "packed_a", "packed_a_bytes"), "whether the left operand is packed"),
     "partial": Field(
         ("partial", "slice_bytes"), "number where its sum begins in a slice's vector of sums; -1: nowhere"
     ),
@@ -65,7 +65,7 @@ FIELDS = {
 }
 
 # Fields of Op that come of the plan, its dtype and ISA: kernels of the products, their tiles, the bytes of a real.
-OF_THE_PLAN = ("gemm", "pack", "copy", "mr", "nr", "depth", "item", "slices")
+OF_THE_PLAN = ("gemm", "pack_b", "copy", "mr", "nr", "kc", "item", "slices")
 
 _PRODUCT = ("x", "n_in", "n_out")
 
@@ -73,14 +73,14 @@ _PRODUCT = ("x", "n_in", "n_out")
 DRIVERS = {
     # products
     "dense": Driver(
-        ("kernel", "out", "kept", "W", "bias", "panels", "panels_size", "strips", "ahead", *_PRODUCT),
+        ("kernel", "out", "kept", "W", "bias", "packed_b", "packed_b_size", "packed_a", "ahead", *_PRODUCT),
         "out (B, n_out) = kernel(x (B, n_in) W + bias), or x W without a kernel; kept (B, n_out) = x W + bias",
     ),
     "input_gradient": Driver(
-        ("out", "y", "W", "panels", "panels_size", "strips", "n_in", "n_out"), "out (B, n_in) = y (B, n_out) W^T"
+        ("out", "y", "W", "packed_b", "packed_b_size", "packed_a", "n_in", "n_out"), "out (B, n_in) = y (B, n_out) W^T"
     ),
     "weight_gradient": Driver(
-        ("y", "strips", "partial", "partial_ld", "begins", "ones", "ahead", *_PRODUCT),
+        ("y", "packed_a", "partial", "partial_ld", "begins", "ones", "ahead", *_PRODUCT),
         "the sum (n_in, n_out) += x (B, n_in)^T y (B, n_out); below it the sum of y, where ones",
     ),
     "matmul": Driver(("out", "y", "rows", *_PRODUCT), "out (R, n_out) = x (R, n_in) y (n_in, n_out), all fixed"),

@@ -6,7 +6,7 @@
 * shares: as slices, but nearly all the parameters are weights of the inputs, whose columns are cut into shares: a
   share's columns of the batch meet its rows of the weights, and later make their gradient and update. Threads pass on
   products alone, neither weights nor sums of gradients; the layers after it go by slices.
-* tiles: the parameters are large. Slices of the batch go forward and backward through weights packed in panels; then
+* tiles: the parameters are large. Slices of the batch go forward and backward through packed weights; then
   each range of the weights gets its gradient, summed over the whole batch, and its update from one writer.
 """
 
@@ -17,15 +17,15 @@ SLICE_WORK = 6.5e5  # multiply-adds worth a slice of its own: 7-15 us of one cor
 ELEMENT_WORK = 40  # multiply-adds that one activation, its derivative and its loss cost
 MAP_WORK = 4  # multiply-adds that an elementwise operation costs for each number it makes, in the L1 cache
 MOST_SLICES = 16
-TILE_SLICES = 8  # at most, and of at least TILE_ROWS rows: panels of weights pass by once a slice; 16 rows cost 10 %
+TILE_SLICES = 8  # at most, and of at least TILE_ROWS rows: packed weights pass by once a slice; 16 rows cost 10 %
 TILE_ROWS = 32
 TILE_BLOCK = 128  # rows of such a slice that go through all layers together: 3-5 % at widths of 256 and 384
 BLOCK_BYTES = 32 * 1024  # of activations and their gradients: the L1 cache
 BLOCK_ROWS = 32  # at least: digits16 in blocks of 16 and 9 rows took 118 us for 105 in one of 25
-PANEL_BYTES = 256 * 1024  # a weight matrix larger than this is read from panels in the forward pass
+PACKED_B_BYTES = 256 * 1024  # a weight matrix larger than this is packed for the forward pass
 RANGE_SIZE = 2048  # parameters in one range of the slices regime, at least
 SHORT_ROW = 128  # bytes of a gathered row that is asked for at once, a step ahead, without the help of products
-STRIP_COLUMNS = 1024  # of a product whose left operand is worth a copy; at 512 it costs 2-6 % more than it saves
+PACKED_A_COLUMNS = 1024  # of a product whose left operand is worth packing; at 512 it costs 2-6 % more than it saves
 MOST_SHARES = 4
 SHARE_WORK = 2e5  # multiply-adds of its product and its gradient worth a share of its own: 4 us of one core
 SHARE_COLUMNS = 128  # at least: each share's product is one more term of a sum
@@ -82,9 +82,9 @@ def _power_of_two(most):
     return 1 << max(0, most.bit_length() - 1)
 
 
-def strips(rows, columns):
-    """Whether a product of so many rows and columns copies its left operand into strips."""
-    return rows >= TILE_ROWS and columns >= STRIP_COLUMNS
+def packs_a(rows, columns):
+    """Whether a product of so many rows and columns packs its left operand."""
+    return rows >= TILE_ROWS and columns >= PACKED_A_COLUMNS
 
 
 def block_rows(regime, row_bytes, keep=False):

@@ -93,7 +93,7 @@ def lowered(forward, loss, gradients, dtype, **options):
         loss,
         gradients,
         itemsize=dtype.itemsize,
-        panel=cpu.tile(cpu.selected(), dtype.name)[2],
+        nr=cpu.tile(cpu.selected(), dtype.name)[2],
         **options,
     )
 

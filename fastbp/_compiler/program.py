@@ -55,8 +55,8 @@ class Operation:
     of them mean something to a driver: see fastbp._compiler.operations.
 
     Over rows: each sample is `group` rows of n_out numbers. Over fixed values: `rows` rows, not 0.
-    a, b, c: operands of an elementwise operation. panels: None, "own" (each thread packs its copy of the weights) or
-    "shared"; panels_size: numbers in one copy. strips: whether a product copies its left operand into strips. kept:
+    a, b, c: operands of an elementwise operation. packed_b: None, "own" (each thread packs its copy of the weights) or
+    "shared"; packed_b_size: numbers in one copy. packed_a: whether a product packs its left operand. kept:
     what backward will read beside the output.
     partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
     write there; ones: of a weight gradient, whether the sum of y follows it there. sums: the number of its total, kept
@@ -78,9 +78,9 @@ class Operation:
     c: Operand | None = None
     group: int = 1
     rows: int = 0
-    panels: str | None = None
-    panels_size: int = 0
-    strips: bool = False
+    packed_b: str | None = None
+    packed_b_size: int = 0
+    packed_a: bool = False
     partial: int = -1
     partial_ld: int = 0
     begins: bool = False
@@ -116,7 +116,7 @@ class Range(NamedTuple):
 
 
 class Packing(NamedTuple):
-    """Rows [row, row + rows) of an operation's weights, copied into panels: when a call begins, and when `end` elements
+    """Rows [row, row + rows) of an operation's weights, packed: when a call begins, and when `end` elements
     of their range have been updated."""
 
     operation: int

@@ -104,21 +104,21 @@ def _grid(parameter):
     return (parameter.rows, parameter.width) if len(parameter.shape) == 2 else (parameter.size, 1)
 
 
-def cut(found, offsets, tiles, panel, shared=None, shares=()):
+def cut(found, offsets, tiles, nr, shared=None, shares=()):
     """(ranges, groups) of a plan. found: {parameter: Source}; offsets: {parameter: where it begins in the vector};
-    panel: rows of a matrix that are copied together; shared: the parameter whose rows belong to `shares`, [(number,
-    first row, rows), ...], which begin with a panel."""
+    nr: rows of a matrix that are packed together; shared: the parameter whose rows belong to `shares`, [(number,
+    first row, rows), ...], which begin with a tile of packed B."""
     if not tiles:
         ranges = _slice_ranges(found, offsets)
     elif not shares:
         ranges = _tile_ranges(found, offsets)
     else:
-        return _share_ranges(found, offsets, panel, shared, shares)
+        return _share_ranges(found, offsets, nr, shared, shares)
     return ranges, [Group(i, i + 1) for i in range(len(ranges))]
 
 
 def _tile_ranges(found, offsets):
-    """Strips of rows of each matrix, and whole vectors."""
+    """Rows of each matrix, and whole vectors."""
     ranges = []
     for node, source in found.items():
         ranges += _rows_of(node, source, offsets[node], 0, _grid(node)[0], partitioning.TASK_ROWS)
@@ -126,12 +126,12 @@ def _tile_ranges(found, offsets):
     return sorted(ranges, key=lambda item: -item.count)
 
 
-def _share_ranges(found, offsets, panel, shared, shares):
+def _share_ranges(found, offsets, nr, shared, shares):
     """Those of each share are a group: it stays with one thread, whose caches hold its columns of the inputs. They are
     so short that a gradient is still in the L1 cache when the update comes. What is left is little: matrices, then
     all vectors together."""
     ranges, groups = [], []
-    short = max(1, partitioning.RANGE_SIZE // shared.width // panel) * panel
+    short = max(1, partitioning.RANGE_SIZE // shared.width // nr) * nr
     for i in range(len(shares)):
         # 0, 2, 1, 3: one thread of two has neighbours, whose lines the hardware fetches along (digits16: 78 -> 71 us)
         number, row, rows = shares[i // 2 + i % 2 * (len(shares) // 2)]
@@ -157,12 +157,12 @@ def _rows_of(node, source, offset, row, rows, most):
     return [_range(source, offset, a * columns, (b - a) * columns, a, b - a) for a, b in pairwise(cuts)]
 
 
-def pack(program, panel):
-    """Adds to a program what is copied into panels, `panel` rows at a time: those of a range are copied by whoever
+def pack(program, nr):
+    """Adds to a program what is packed, `nr` rows at a time: those of a range are packed by whoever
     updates it, and all of them when a call begins."""
     readers = {}
     for i, operation in enumerate(program.operations):
-        if operation.panels == "shared":
+        if operation.packed_b == "shared":
             readers.setdefault(operation.W, []).append(i)
     for weights, operations in readers.items():
         value = program.values[weights]
@@ -171,16 +171,16 @@ def pack(program, panel):
         for i in within:
             item = program.ranges[i]
             first, start = (item.begin - value.offset) // value.width, len(program.packings)
-            program.packings += _packings(operations, first, item.count // value.width, value.width, panel)
+            program.packings += _packings(operations, first, item.count // value.width, value.width, nr)
             count = len(program.packings) - start
-            program.ranges[i] = item._replace(piece=panel * value.width, packings=(start, count))
+            program.ranges[i] = item._replace(piece=nr * value.width, packings=(start, count))
         if not within:  # nothing changes them
-            program.packings += _packings(operations, 0, value.rows, value.width, panel)
+            program.packings += _packings(operations, 0, value.rows, value.width, nr)
 
 
-def _packings(operations, first, rows, width, panel):
-    starts = range(first, first + rows, panel)
-    counts = [min(panel, first + rows - row) for row in starts]
+def _packings(operations, first, rows, width, nr):
+    starts = range(first, first + rows, nr)
+    counts = [min(nr, first + rows - row) for row in starts]
     return [
         Packing(operation, row, count, (row + count - first) * width)
         for row, count in zip(starts, counts, strict=True)

@@ -25,8 +25,8 @@ def dense(c, node):
     large = (
         c.partition.tiles
         and W.op == "parameter"
-        and bytes_ > partitioning.PANEL_BYTES
-        and c.program.batch > c.request.panel
+        and bytes_ > partitioning.PACKED_B_BYTES
+        and c.program.batch > c.request.nr
     )
     c.emit(
         "dense",
@@ -38,9 +38,9 @@ def dense(c, node):
         bias=_bias(c, node),
         n_in=W.shape[0],
         n_out=W.shape[1],
-        panels="shared" if large else None,
-        panels_size=_panels_size(c, *W.shape),
-        strips=partitioning.strips(c.program.batch, W.shape[1]),
+        packed_b="shared" if large else None,
+        packed_b_size=_packed_b_size(c, *W.shape),
+        packed_a=partitioning.packs_a(c.program.batch, W.shape[1]),
         ahead=prefetch(c, x),
     )
 
@@ -73,7 +73,7 @@ def _by_shares(c, node, name, out, kept):
 
 
 def input_gradient(c, node):
-    """dz W^T, by W^T in panels: those that all threads share are packed by who updates W, so only of a parameter."""
+    """dz W^T, by packed W^T: a copy that all threads share is packed by who updates W, so only of a parameter."""
     dz, W = node.inputs
     c.emit(
         "input_gradient",
@@ -82,15 +82,15 @@ def input_gradient(c, node):
         W=c.matrix(W),
         n_in=W.shape[0],
         n_out=W.shape[1],
-        panels="shared" if c.partition.tiles and W.op == "parameter" else "own",
-        panels_size=_panels_size(c, W.shape[1], W.shape[0]),
-        strips=partitioning.strips(c.program.batch, W.shape[0]),
+        packed_b="shared" if c.partition.tiles and W.op == "parameter" else "own",
+        packed_b_size=_packed_b_size(c, W.shape[1], W.shape[0]),
+        packed_a=partitioning.packs_a(c.program.batch, W.shape[0]),
     )
 
 
-def _panels_size(c, k, n):
-    """Numbers in a copy of a (k, n) matrix in whole panels."""
-    return k * -(-n // c.request.panel) * c.request.panel
+def _packed_b_size(c, k, n):
+    """Numbers in a packed copy of a (k, n) matrix, in whole tiles of columns."""
+    return k * -(-n // c.request.nr) * c.request.nr
 
 
 def outer(c, node):

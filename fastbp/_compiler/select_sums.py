@@ -22,8 +22,8 @@ def weight_gradient(c, node):
             share = Operation("weight_gradient", x=c.share_columns[number], n_in=columns, **fields)
             c.make_by_range(cut.inputs[1], share, begin, columns)
         return
-    strips = partitioning.strips(x.size, dz.size)
-    _sum_up(c, node, Operation("weight_gradient", x=c.values[x], n_in=x.size, strips=strips, **fields))
+    packed_a = partitioning.packs_a(x.size, dz.size)
+    _sum_up(c, node, Operation("weight_gradient", x=c.values[x], n_in=x.size, packed_a=packed_a, **fields))
 
 
 def batch_sum(c, node):

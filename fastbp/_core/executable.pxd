@@ -16,12 +16,12 @@ cdef class Plan:
     cdef readonly int team          # the largest team the arena has room for
     cdef readonly Py_ssize_t batch, nbytes
     cdef char *base                 # of the arena, on a cache line
-    cdef char *strips               # of a block of a left operand, for each thread `strips_bytes`
+    cdef char *packed_a             # room for MC rows of a left operand, for each thread `packed_a_bytes`
     cdef char *partials             # slice 0's sums for the parameters, `slice_bytes` before the next slice's
     cdef char *extras               # slice 0's other sums, `extra_bytes` before the next slice's
-    cdef Py_ssize_t size, slice_bytes, extra_bytes, strips_bytes
+    cdef Py_ssize_t size, slice_bytes, extra_bytes, packed_a_bytes
     cdef object arena, params, grads
-    cdef tuple places               # where slots, fixed values and panels begin in the arena
+    cdef tuple places               # where slots, fixed values and packed weights begin in the arena
     cdef dict found                 # {kernel: its address}
     cdef Use *uses                  # of the caller's rows: none may be missing
     cdef int n_uses

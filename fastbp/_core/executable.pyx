@@ -4,10 +4,10 @@ from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport gemm, maps, rows
 from fastbp._core.cpu cimport find, table_for, table_of_columns
-from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty, fbp_reduce,
-                                   fbp_strips, fbp_table, itemsize_of)
+from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack_a, fbp_pack_b, fbp_penalty,
+                                   fbp_reduce, fbp_table, itemsize_of)
 from fastbp._core.memory cimport is_as_made, meets
-from fastbp._core.program cimport (APART, DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, STRIP_ROWS, Driver, Group, Op, Operand,
+from fastbp._core.program cimport (APART, DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, MC, Driver, Group, Op, Operand,
                                    Packing, RangeDriver, RangeGradient, Share, Sweep, Task, Value)
 
 import numpy as np
@@ -165,10 +165,10 @@ cdef class Plan:
         return row_bytes + LINE if slot.padded and row_bytes % 512 == 0 else row_bytes
 
     cdef int _lay_out(self, program, const fbp_table *table) except -1:
-        """The arena: rows, fixed values, panels, strips, the slices' sums. offsets: where each of them begins."""
+        """The arena: rows, fixed values, packed B and A, the slices' sums. offsets: where each of them begins."""
         cdef Program *p = &self.program
         cdef Py_ssize_t size = 0, row_bytes
-        slots, fixed, panels = [], {}, []
+        slots, fixed, packed_b = [], {}, []
         for slot in program.slots:
             row_bytes = self._row_bytes(slot)
             slots.append(size)
@@ -183,14 +183,14 @@ cdef class Plan:
                 size += value.rows * value.width * p.item
         for operation in program.operations:
             size = rounded(size, APART)
-            panels.append(size)
-            size += {None: 0, "own": self.team, "shared": 1}[operation.panels] * rounded(
-                operation.panels_size * p.item, APART)
+            packed_b.append(size)
+            size += {None: 0, "own": self.team, "shared": 1}[operation.packed_b] * rounded(
+                operation.packed_b_size * p.item, APART)
         size = rounded(size, APART)
-        strips = size
-        if any(operation.strips for operation in (*program.operations, *program.gradients)):
-            self.strips_bytes = rounded((STRIP_ROWS + table.mr) * table.depth * p.item, APART)
-        size += self.strips_bytes * self.team
+        packed_a = size
+        if any(operation.packed_a for operation in (*program.operations, *program.gradients)):
+            self.packed_a_bytes = rounded((MC + table.mr) * table.kc * p.item, APART)
+        size += self.packed_a_bytes * self.team
         scratch = size
         apart = [item.count for item in program.ranges if item.partial is None or p.slices > 1]  # see gradient_of
         p.scratch_bytes = rounded(max(apart, default=0) * p.item, APART)
@@ -203,12 +203,12 @@ cdef class Plan:
         self.nbytes = size
         self.arena = aligned_zeros(size, np.uint8)
         self.base = <char *>cnp.PyArray_DATA(self.arena)
-        self.strips = self.base + <Py_ssize_t>strips
+        self.packed_a = self.base + <Py_ssize_t>packed_a
         p.scratch = self.base + <Py_ssize_t>scratch
         # the sums of a single slice are the gradient
         self.partials = p.grads if p.slices == 1 else self.base + <Py_ssize_t>sums
         self.extras = self.base + <Py_ssize_t>sums + self.slice_bytes * p.slices
-        self.places = (slots, fixed, panels)
+        self.places = (slots, fixed, packed_b)
         return 0
 
     cdef int _make_values(self, program) except -1:
@@ -277,10 +277,10 @@ cdef class Plan:
         self.found = {}
         for i, operation in enumerate((*program.operations, *program.gradients)):
             self._make_operation(&p.ops[i], operation, table)
-            if operation.panels is not None:
-                p.ops[i].panels = self.base + <Py_ssize_t>self.places[2][i]
-                if operation.panels == "own":
-                    p.ops[i].panels_bytes = rounded(operation.panels_size * p.item, APART)
+            if operation.packed_b is not None:
+                p.ops[i].packed_b = self.base + <Py_ssize_t>self.places[2][i]
+                if operation.packed_b == "own":
+                    p.ops[i].packed_b_bytes = rounded(operation.packed_b_size * p.item, APART)
         for i, operation in enumerate(program.fixed):
             self._make_operation(&p.fixed[i], operation, table)
         for i, sweep in enumerate(program.sweeps):
@@ -304,11 +304,11 @@ cdef class Plan:
         op.drive = driver_named(operation.name)
         op.kernel = self._find(table, operation.kernel) if operation.kernel is not None else NULL
         op.gemm = <fbp_gemm *>self._find(products, "gemm")
-        op.pack = <fbp_pack *>self._find(products, "pack_transposed" if operation.name == "input_gradient" else "pack")
-        op.copy_strips = <fbp_strips *>self._find(products, "strips") if operation.strips else NULL
-        op.strips, op.strips_bytes = self.strips, self.strips_bytes
+        op.pack_b = <fbp_pack_b *>self._find(products, "pack_b_transposed" if operation.name == "input_gradient" else "pack_b")
+        op.pack_a = <fbp_pack_a *>self._find(products, "pack_a") if operation.packed_a else NULL
+        op.packed_a, op.packed_a_bytes = self.packed_a, self.packed_a_bytes
         op.copy = <fbp_map *>self._find(table, "copy")
-        op.mr, op.nr, op.depth, op.item = products.mr, products.nr, products.depth, p.item
+        op.mr, op.nr, op.kc, op.item = products.mr, products.nr, products.kc, p.item
         op.out, op.kept = self._value(operation.out), self._value(operation.kept)
         op.x, op.y, op.w = self._value(operation.x), self._value(operation.y), self._value(operation.w)
         self._set_operand(&op.a, operation.a)

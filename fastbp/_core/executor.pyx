@@ -6,7 +6,7 @@ depend on who computes it, so the size of the team changes no bit. A team of one
 
 phase       tasks (tasks_of)                   each of them (run_task)             between (after)              next
 ----------  ---------------------------------  ----------------------------------  ---------------------------  ----------
-PACK        packings, when a call begins       copies weights into panels          nothing                      SHARES
+PACK        packings, when a call begins       packs weights                       nothing                      SHARES
 SHARES      shares of the inputs' columns      multiplies them by their weights    nothing                      ROWS
 ROWS        slices of the batch, after the     runs the sweep's row operations     the loss, after the last     ROWS, for the next sweep; PARAMETERS,
             sweep's fixed operations           on its rows, block by block         sweep                        or end of step where nothing is learnt

@@ -4,15 +4,15 @@
     input gradient     dX (B, I) = dZ (B, O) W^T
     weight gradient    dW (I, O) = X^T dZ,  db (O,) = sum of dZ over the batch
 
-In every product the left operand is broadcast element by element and the right one is read by rows, in place or from
-panels (copies, contiguous and as wide as a tile). Panels are made where W is read across its rows (the transpose), and
-where it is too large to be read in place. The left operand of a wide product is copied into strips, contiguous and as
-high as a tile, block by block, as each is read once for every panel.
+In every product C = A B, A is broadcast element by element and B is read by rows, in place or packed: a copy in tiles
+of NR columns, each contiguous. B is packed where W is read across its rows (the transpose), and where it is too large
+to be read in place. The A of a wide product is packed in tiles of MR rows, MC rows at a time, as each is read once for
+every NR columns of B.
 """
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 from fastbp._core.kernels cimport fbp_ahead, fbp_forward, fbp_scatter, fbp_sum_product
-from fastbp._core.program cimport LINE, STRIP_ROWS, Op, Packing, Place, RangeGradient, index_of, rows_of
+from fastbp._core.program cimport LINE, MC, Op, Packing, Place, RangeGradient, index_of, rows_of
 
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
@@ -24,36 +24,36 @@ cdef inline Py_ssize_t parts(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
 
 
 cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa, Py_ssize_t csa,
-                  const int64_t *index, const char *B, Py_ssize_t ldb, bint panels, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+                  const int64_t *index, const char *B, Py_ssize_t ldb, bint packed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                   bint accumulate) noexcept nogil:
     """C (m, n) = A (m, k) B (k, n), or += where `accumulate`. A in rows in an order of their own where index is not NULL (see
-    fbp_gemm); B in rows of `ldb`, or in panels of (k, nr).
+    fbp_gemm); B in rows of `ldb`, or packed in tiles of (k, nr).
 
-    What multiplies, the sizes of its tiles, how deep it goes at once and what copies A into strips are the operation's.
+    What multiplies and packs, and the sizes MC, KC, MR and NR, are the operation's.
     """
-    cdef Py_ssize_t item = op.item, step = op.nr * k if panels else op.nr, p = 0, i, j, depth
+    cdef Py_ssize_t item = op.item, step = op.nr * k if packed else op.nr, p = 0, i, j, kb
     cdef const char *b
     cdef fbp_ahead *ahead = asked(op, at, m, n, k, csa != 1)
-    if panels:
+    if packed:
         ldb = op.nr
     while p < k:
-        depth, i, j, b = smaller(op.depth, k - p), 0, 0, B + p * ldb * item
-        if op.copy_strips is not NULL:
+        kb, i, j, b = smaller(op.kc, k - p), 0, 0, B + p * ldb * item
+        if op.pack_a is not NULL:
             while i < m:
-                sweep_strips(op, at, C + i * ldc * item, ldc, A + i * rsa * item, rsa, csa, b, ldb, step * item,
-                             smaller(STRIP_ROWS, m - i), n, depth, accumulate or p > 0)
-                i += STRIP_ROWS
+                packed_product(op, at, C + i * ldc * item, ldc, A + i * rsa * item, rsa, csa, b, ldb, step * item,
+                               smaller(MC, m - i), n, kb, accumulate or p > 0)
+                i += MC
         else:
             while j < n:
-                op.gemm(C + j * item, ldc, A, rsa, csa, 0, index, b, ldb, ahead, m, smaller(op.nr, n - j), depth,
+                op.gemm(C + j * item, ldc, A, rsa, csa, 0, index, b, ldb, ahead, m, smaller(op.nr, n - j), kb,
                         accumulate or p > 0, op.ones)
                 b += step * item
                 j += op.nr
-        p += depth
+        p += kb
         if index is not NULL and csa != 1:
-            index += depth
+            index += kb
         else:
-            A += depth * csa * item
+            A += kb * csa * item
 
 
 cdef inline fbp_ahead *asked(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
@@ -76,23 +76,23 @@ cdef inline Py_ssize_t turns(const Op *op, Py_ssize_t m, Py_ssize_t n, Py_ssize_
     return parts(m, op.mr if 2 * n > op.nr else 2 * op.mr) * parts(n, op.nr) * parts(k, 4)
 
 
-cdef void sweep_strips(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa,
-                       Py_ssize_t csa, const char *B, Py_ssize_t ldb, Py_ssize_t panel_bytes, Py_ssize_t m, Py_ssize_t n,
-                       Py_ssize_t depth, bint accumulate) noexcept nogil:
-    """C (m, n) = or += A (m, depth) B (depth, n), A copied into strips, m <= STRIP_ROWS. While one panel of B is read, the
-    next one, panel_bytes further, is asked for."""
+cdef void packed_product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa,
+                         Py_ssize_t csa, const char *B, Py_ssize_t ldb, Py_ssize_t tile_bytes, Py_ssize_t m, Py_ssize_t n,
+                         Py_ssize_t kb, bint accumulate) noexcept nogil:
+    """C (m, n) = or += A (m, kb) B (kb, n), A packed here, m <= MC. While one tile of B is read, the
+    next one, tile_bytes further, is asked for."""
     cdef Py_ssize_t item = op.item, j = 0
-    cdef char *strips = op.strips + at.thread * op.strips_bytes
-    cdef fbp_ahead panel
-    memset(&panel, 0, sizeof(panel))
-    panel.stride, panel.rows, panel.bytes = ldb * item, depth, op.nr * item
-    panel.lines = parts(depth * parts(panel.bytes, LINE), turns(op, m, op.nr, depth))
-    op.copy_strips(strips, A, rsa, csa, m, depth)
+    cdef char *packed_a = op.packed_a + at.thread * op.packed_a_bytes
+    cdef fbp_ahead coming
+    memset(&coming, 0, sizeof(coming))
+    coming.stride, coming.rows, coming.bytes = ldb * item, kb, op.nr * item
+    coming.lines = parts(kb * parts(coming.bytes, LINE), turns(op, m, op.nr, kb))
+    op.pack_a(packed_a, A, rsa, csa, m, kb)
     while j < n:
-        panel.base, panel.row, panel.at = B + panel_bytes, 0, 0
-        op.gemm(C, ldc, strips, 1, op.mr, op.mr * depth, NULL, B, ldb, &panel, m, smaller(op.nr, n - j), depth, accumulate,
+        coming.base, coming.row, coming.at = B + tile_bytes, 0, 0
+        op.gemm(C, ldc, packed_a, 1, op.mr, op.mr * kb, NULL, B, ldb, &coming, m, smaller(op.nr, n - j), kb, accumulate,
                 False)
-        B += panel_bytes
+        B += tile_bytes
         C += op.nr * item
         j += op.nr
 
@@ -104,8 +104,8 @@ cdef void dense(const Op *op, const Place *at) noexcept nogil:
     activation and bias where there is no kernel."""
     cdef char *Y = rows_of(op.out, at)
     cdef const char *X = rows_of(op.x, at)
-    cdef bint panels = op.panels is not NULL
-    product(op, at, Y, op.out.ld, X, op.x.ld, 1, index_of(op.x, at), op.panels if panels else op.W, op.n_out, panels,
+    cdef bint packed = op.packed_b is not NULL
+    product(op, at, Y, op.out.ld, X, op.x.ld, 1, index_of(op.x, at), op.packed_b if packed else op.W, op.n_out, packed,
             at.rows, op.n_out, op.n_in, False)
     if op.kernel is not NULL:
         (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
@@ -113,11 +113,11 @@ cdef void dense(const Op *op, const Place *at) noexcept nogil:
 
 
 cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
-    """out (rows, n_in) = y (rows, n_out) W^T, W^T in panels that the thread packs itself where W is small."""
-    cdef char *panels = op.panels + at.thread * op.panels_bytes
-    if op.panels_bytes > 0 and at.opens_step:
-        op.pack(panels, op.W, op.n_out, op.n_out, op.n_in)
-    product(op, at, rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, 1, NULL, panels, 0,
+    """out (rows, n_in) = y (rows, n_out) W^T, W^T packed, by the thread itself where W is small."""
+    cdef char *packed_b = op.packed_b + at.thread * op.packed_b_bytes
+    if op.packed_b_bytes > 0 and at.opens_step:
+        op.pack_b(packed_b, op.W, op.n_out, op.n_out, op.n_in)
+    product(op, at, rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, 1, NULL, packed_b, 0,
             True, at.rows, op.n_in, op.n_out, False)
 
 
@@ -134,7 +134,7 @@ cdef void weight_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const
                       bint accumulate) noexcept nogil:
     """out, rows [row, row + rows) of dW (n_in, n_out) = x (batch, n_in)^T y (batch, n_out).
 
-    Both operands are read where they lie: their rows are padded, and copying them into panels first cost 2 % more than
+    Both operands are read where they lie: their rows are padded, and packing them first cost 2 % more than
     it saved.
     """
     cdef const Op *op = g.op
@@ -173,10 +173,10 @@ cdef void pack_rows(const Packing *packing) noexcept nogil:
     cdef bint transposed = op.y is not NULL     # the input gradient reads y
     cdef const char *W = op.W + packing.row * op.n_out * op.item
     cdef Py_ssize_t j = 0
-    if transposed:      # whole panels: they begin at multiples of nr
-        op.pack(op.panels + packing.row * op.n_out * op.item, W, op.n_out, op.n_out, packing.rows)
+    if transposed:      # whole tiles: they begin at multiples of nr
+        op.pack_b(op.packed_b + packing.row * op.n_out * op.item, W, op.n_out, op.n_out, packing.rows)
         return
     while j < op.n_out:
-        op.pack(op.panels + (j * op.n_in + packing.row * op.nr) * op.item, W + j * op.item, op.n_out, packing.rows,
+        op.pack_b(op.packed_b + (j * op.n_in + packing.row * op.nr) * op.item, W + j * op.item, op.n_out, packing.rows,
                 smaller(op.nr, op.n_out - j))
         j += op.nr

@@ -9,11 +9,11 @@ cdef extern from "fastbp.h" nogil:
         const int64_t *index
         Py_ssize_t rows, bytes, row, at, lines
     void fbp_ask_ends(const fbp_ahead *ahead) noexcept
-    ctypedef void fbp_gemm(void *C, Py_ssize_t ldc, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t strip,
+    ctypedef void fbp_gemm(void *C, Py_ssize_t ldc, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t a_tile,
                            const int64_t *index, const void *B, Py_ssize_t ldb, fbp_ahead *ahead, Py_ssize_t m,
                            Py_ssize_t n, Py_ssize_t k, int accumulate, int ones) noexcept
-    ctypedef void fbp_pack(void *P, const void *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t n) noexcept
-    ctypedef void fbp_strips(void *S, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t m,
+    ctypedef void fbp_pack_b(void *P, const void *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t n) noexcept
+    ctypedef void fbp_pack_a(void *P, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t m,
                              Py_ssize_t k) noexcept
     ctypedef void fbp_forward(void *Y, Py_ssize_t ldy, void *Z, Py_ssize_t ldz, const void *b, Py_ssize_t m,
                               Py_ssize_t n) noexcept
@@ -63,7 +63,7 @@ cdef extern from "fastbp.h" nogil:
         int lanes
         int mr
         int nr
-        int depth
+        int kc
         int count
         const fbp_kernel *kernels
     ctypedef struct fbp_queue:

@@ -2,13 +2,13 @@
 # what dtype they hold. A step is one or more sweeps over the rows (fixed operations, then slices of the batch through the
 # row operations) and a parameter phase (ranges of the parameter vector get their gradient and their update).
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack, fbp_penalty,
-                                   fbp_reduce, fbp_strips, fbp_update)
+from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack_a, fbp_pack_b,
+                                   fbp_penalty, fbp_reduce, fbp_update)
 
 cdef enum:
     LINE = 64           # bytes of a cache line
     APART = 128         # bytes between what two threads write: prefetchers fetch lines in pairs
-    STRIP_ROWS = 128    # of a left operand copied at once: with a sweep's depth 128 KB, a quarter of the smallest L2 cache
+    MC = 128            # rows of A packed at once: with AVX2's KC 128 KB, a quarter of the smallest L2 cache
 
 cdef enum Mode:
     LOCAL       # one block of rows, each thread has its own; forgotten when the block is done
@@ -53,11 +53,11 @@ cdef struct Op:
     Driver drive
     fbp_any *kernel
     fbp_gemm *gemm
-    fbp_pack *pack
-    fbp_strips *copy_strips     # NULL: the left operand is read where it lies
+    fbp_pack_b *pack_b
+    fbp_pack_a *pack_a          # NULL: the left operand is read where it lies
     fbp_map *copy
     Py_ssize_t mr, nr           # the largest tile of gemm: rows, columns
-    Py_ssize_t depth            # rows of the right operand that a sweep over the tiles uses before it moves on
+    Py_ssize_t kc               # rows of B that all tiles use before gemm goes on to the next ones
     Py_ssize_t item             # bytes of a real
     bint ahead                  # whether the next step's rows are asked for meanwhile; of a gather: whether its rows are
     Value *out
@@ -70,10 +70,10 @@ cdef struct Op:
     Py_ssize_t fixed_rows       # rows of a fixed operation, or 0
     char *W                     # (n_in, n_out)
     char *bias                  # (n_out,)
-    char *panels                # W or its transpose in panels, or NULL
-    Py_ssize_t panels_bytes     # from one thread's panels to the next one's; 0: shared, packed in the parameter phase
-    char *strips                # room for a block of rows of the left operand
-    Py_ssize_t strips_bytes     # from one thread's room to the next one's
+    char *packed_b              # W or its transpose, packed, or NULL
+    Py_ssize_t packed_b_bytes   # from one thread's copy to the next one's; 0: shared, packed in the parameter phase
+    char *packed_a              # room for MC rows of the left operand
+    Py_ssize_t packed_a_bytes   # from one thread's room to the next one's
     char *partial               # this operation's part of slice 0's vector of sums
     Py_ssize_t slice_bytes      # from one slice's vector to the next one's
     Py_ssize_t partial_ld       # between rows of that part, in elements
@@ -94,7 +94,7 @@ cdef struct RangeGradient:
     const Op *op
     Py_ssize_t row, rows        # the range as rows of W, or columns of b
 
-# Rows [row, row + rows) of weights that are copied into panels: when a call begins, and by the range that updates them.
+# Rows [row, row + rows) of weights that are packed: when a call begins, and by the range that updates them.
 cdef struct Packing:
     const Op *op
     Py_ssize_t row, rows
@@ -109,7 +109,7 @@ cdef struct Task:
     int n_gradients
     const char *added           # a fixed value that is a term of it, or NULL
     double l1, l2
-    Py_ssize_t piece            # elements that are updated, and copied into panels while they are warm, at a time
+    Py_ssize_t piece            # elements that are updated, and packed while they are warm, at a time
     const Packing *packings
     int n_packings
 

@@ -70,8 +70,8 @@ cdef double norm(const Program *program) noexcept nogil:
 
 
 cdef void update(int index, const char *g, Program *program, const double *hyper, bint pack) noexcept nogil:
-    """Moves the range's parameters by one step against g. hyper (H_COUNT,). pack: there is a next step, whose copies of the weights in
-    panels are made here, piece by piece, while they are in the L2 cache."""
+    """Moves the range's parameters by one step against g. hyper (H_COUNT,). pack: there is a next step,
+    whose packed weights are made here, piece by piece, while they are in the L2 cache."""
     cdef const Task *task = &program.tasks[index]
     cdef Py_ssize_t done = 0, count, offset
     cdef int packed = 0

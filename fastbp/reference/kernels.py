@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# ---- sums, panels and masks ------------------------------------------------------------------------------------------
+# ---- products, sums and masks ----------------------------------------------------------------------------------------
 
 
 def gemm(A, B, C=None):
@@ -18,22 +18,22 @@ def gemm(A, B, C=None):
     return product if C is None else C + product
 
 
-def pack(B, nr):
-    """Panels (ceil(n / nr), k, nr): B (k, n) cut into strips of nr columns, the last one filled up with zeros."""
+def pack_b(B, nr):
+    """Packed B (ceil(n / nr), k, nr): B (k, n) cut into tiles of nr columns, the last one filled up with zeros."""
     k, n = B.shape
-    panels = np.zeros((-(-n // nr), k, nr))
+    packed = np.zeros((-(-n // nr), k, nr))
     for j in range(n):
-        panels[j // nr, :, j % nr] = B[:, j]
-    return panels
+        packed[j // nr, :, j % nr] = B[:, j]
+    return packed
 
 
-def pack_transposed(B, nr):
-    """pack of the transpose of B (n, k)."""
-    return pack(B.T, nr)
+def pack_b_transposed(B, nr):
+    """pack_b of the transpose of B (n, k)."""
+    return pack_b(B.T, nr)
 
 
-def strips(A, mr):
-    """Strips (tiles, k, mr) of A (m, k): its rows in tiles of nearly equal height, at most mr, the lower ones first,
+def pack_a(A, mr):
+    """Packed A (tiles, k, mr) of A (m, k): its rows in tiles of nearly equal height, at most mr, the lower ones first,
     each transposed and filled up with zeros."""
     tiles = -(-len(A) // mr)
     heights = [len(A) // tiles + (t >= tiles - len(A) % tiles) for t in range(tiles)] if tiles else []

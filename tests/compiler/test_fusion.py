@@ -149,4 +149,4 @@ def test_the_gradient_of_a_bias_is_made_with_that_of_the_weights_before_it():
     times = g.parameter("c", 4) * leaves.rows("z", 4)
     assert sorted(sums(of_expression(g.mean(g.square(x @ W + times))))) == apart  # c's gradient is the sum of dz z
     wide = of_network((60, 1024, 1), 64)
-    assert not wide.gradients and sums(wide) == [joined, *apart]  # what is copied into strips has no row of ones
+    assert not wide.gradients and sums(wide) == [joined, *apart]  # what is packed has no row of ones

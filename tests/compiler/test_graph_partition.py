@@ -10,13 +10,13 @@ from fastbp._ir.elementwise import total_of
 from fastbp._ir.node import constant, differentiate
 
 
-def partition_of(loss, batch, *, panel=16, keep=False):
+def partition_of(loss, batch, *, nr=16, keep=False):
     """The Partition of a loss whose parameters W and b are trained; and its Facts."""
     wanted = [node for node in graph_facts.ordered([loss]) if node.op == "parameter"]
     gradients = differentiate(loss, constant(1.0), wanted, add=total_of)
     graph = graph_facts.facts([], loss, gradients, keep=keep, results={}, masks=None, right=None)
     size = sum(node.size for node in wanted)
-    return graph, graph_partition.partition(graph, batch, size, 4, panel, keep)
+    return graph, graph_partition.partition(graph, batch, size, 4, nr, keep)
 
 
 def squares(inputs, units):
@@ -24,13 +24,13 @@ def squares(inputs, units):
     return g.mean(g.square(leaves.rows("x", inputs) @ g.parameter("W", (inputs, units))))
 
 
-@pytest.mark.parametrize("panel", [16, 32])
+@pytest.mark.parametrize("nr", [16, 32])
 @pytest.mark.parametrize("inputs", [520, 784, 1000])
-def test_shares_cover_the_columns_once_and_begin_with_a_panel(inputs, panel):
-    _, cuts = partition_of(squares(inputs, 24), 100, panel=panel)
+def test_shares_cover_the_columns_once_and_begin_with_a_tile(inputs, nr):
+    _, cuts = partition_of(squares(inputs, 24), 100, nr=nr)
     assert cuts.cut.inputs[1].shape == (inputs, 24)
     assert [number for number, _, _ in cuts.shares] == list(range(len(cuts.shares)))
-    assert [begin % panel for _, begin, _ in cuts.shares] == [0] * len(cuts.shares)
+    assert [begin % nr for _, begin, _ in cuts.shares] == [0] * len(cuts.shares)
     assert [column for _, begin, count in cuts.shares for column in range(begin, begin + count)] == list(range(inputs))
     assert (cuts.tiles, cuts.rows_mode) == (True, "shared")
 

@@ -121,7 +121,7 @@ def test_the_products_of_shares_cover_the_inputs_and_their_sum_is_activated():
         assert (W.offset, W.rows, product.n_in) == (part.offset * 24, part.width, part.width)
         columns.append((part.offset, part.width))
         terms.append(product.out)
-    assert columns == [(0, 128), (128, 128), (256, 128), (384, 136)]  # whole panels of 16 rows
+    assert columns == [(0, 128), (128, 128), (256, 128), (384, 136)]  # whole tiles of 16 rows
     sweep = program.operations[program.sweeps[0].row:]
     adds = [operation for operation in sweep if operation.kernel == "add"]
     assert [operation.b.value for operation in adds] == terms[1:]
@@ -149,20 +149,20 @@ def test_what_a_share_writes_is_nobody_elses_memory(made):
         assert users == [value]
 
 
-# ---- weights in panels ---------------------------------------------------------------------------------------------
+# ---- packed weights -------------------------------------------------------------------------------------------------
 
 
-def test_large_weights_are_read_from_panels_that_are_shared():
+def test_large_weights_are_packed_once_for_all_threads():
     program = products_of(300, 310, 10, batch=128)
-    forward = [operation.panels for operation in program.operations if operation.name == "dense"]
+    forward = [operation.packed_b for operation in program.operations if operation.name == "dense"]
     assert forward == ["shared", None]  # 310 x 10 is read where it lies
     packed = {packing.operation for packing in program.packings}
-    assert packed == {i for i, operation in enumerate(program.operations) if operation.panels == "shared"}
+    assert packed == {i for i, operation in enumerate(program.operations) if operation.packed_b == "shared"}
     for i in packed:
         operation = program.operations[i]
         columns = operation.n_out if operation.name == "dense" else operation.n_in
         depth = operation.n_in if operation.name == "dense" else operation.n_out
-        assert operation.panels_size == -(-columns // 32) * 32 * depth
+        assert operation.packed_b_size == -(-columns // 32) * 32 * depth
         rows = [(packing.row, packing.rows) for packing in program.packings if packing.operation == i]
         assert sorted(rows) == [(row, min(32, operation.n_in - row)) for row in range(0, operation.n_in, 32)]
 
@@ -185,28 +185,28 @@ def test_a_range_copies_the_rows_that_it_updates():
 
 def test_weights_that_nothing_updates_are_copied_as_well():
     x = leaves.rows("x", 300)
-    program = of_expression(g.mean(g.square(x @ g.parameter("W", (300, 310)))), 128, panel=32, learns=False)
+    program = of_expression(g.mean(g.square(x @ g.parameter("W", (300, 310)))), 128, nr=32, learns=False)
     assert program.ranges == []
     assert [packing.row for packing in program.packings] == list(range(0, 300, 32))
 
 
 def test_few_rows_are_not_worth_a_copy_of_the_weights():
     program = products_of(300, 310, 10, batch=8)
-    assert all(operation.panels is None for operation in program.operations if operation.name == "dense")
+    assert all(operation.packed_b is None for operation in program.operations if operation.name == "dense")
 
 
 def test_small_weights_are_transposed_by_each_thread():
     program = of_network(*NETWORKS["slices"])
-    assert [operation.panels for operation in program.operations if operation.name == "input_gradient"] == ["own"]
+    assert [operation.packed_b for operation in program.operations if operation.name == "input_gradient"] == ["own"]
     assert program.packings == []
 
 
 def test_weights_that_are_computed_are_packed_when_they_are_known(monkeypatch):
-    """Panels that are shared are packed before the step, when only parameters are."""
+    """What all threads share is packed before the step, when only parameters are."""
     monkeypatch.setattr(partitioning, "SLICES_BYTES", 0)
     x, W, V = leaves.rows("x", 3), g.parameter("W", (3, 4)), g.parameter("V", (4, 4))
     program = of_expression(g.mean(g.square(g.tanh(x @ W) @ (V * V))))
-    assert [operation.panels for operation in program.operations if operation.name == "input_gradient"] == ["own"]
+    assert [operation.packed_b for operation in program.operations if operation.name == "input_gradient"] == ["own"]
 
 
 # ---- sweeps --------------------------------------------------------------------------------------------------------

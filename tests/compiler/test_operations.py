@@ -88,7 +88,7 @@ def test_a_driver_reads_the_fields_of_its_row():
     """And no others, but for those of a product that only some kinds of it set."""
     known = functions()
     every, of_ranges = drivers()
-    unset = {"strips", "ahead", "ones", "begins", "partial_ld", "group", "rows"}
+    unset = {"packed_a", "ahead", "ones", "begins", "partial_ld", "group", "rows"}
     for name, driver in DRIVERS.items():
         read = read_by(every[name], known)
         if name in of_ranges:
@@ -97,7 +97,7 @@ def test_a_driver_reads_the_fields_of_its_row():
         allowed = unset | {"out", "w", "param"} if name == "right" else unset  # it shares the driver of the loss
         assert fields - set(driver.fields) <= allowed, name
         # what pack_rows reads of a shared copy, and what is for ranges, for the arena, or for every sum alike
-        alike = {"panels_size", "n_in", "partial_ld", "begins", "rows", "kernel"}
+        alike = {"packed_b_size", "n_in", "partial_ld", "begins", "rows", "kernel"}
         assert set(driver.fields) - fields <= alike, name
 
 

@@ -101,11 +101,11 @@ def arena(net, kind, batch, **options):
 def test_the_arena_of_a_small_plan_counted_by_hand():
     net = net_of(4, 8, 3, dtype="float64")
     # tanh outputs (10, 8), outputs (10, 3), their gradients (10, 3) and (10, 8), in one block of 10 rows, each rounded
-    # up to 128 bytes; W1^T in one panel; the gradient of the one slice goes straight into net.grads
+    # up to 128 bytes; W1^T in one tile of packed B; the gradient of the one slice goes straight into net.grads
     columns = cpu.tile(cpu.selected(), "float64")[2]
     blocks = 2 * (10 * 8 * 8) + 2 * 256
-    panel = 3 * -(-8 // columns) * columns * 8
-    assert arena(net, "train", 10) == blocks + -(-panel // 128) * 128
+    packed = 3 * -(-8 // columns) * columns * 8
+    assert arena(net, "train", 10) == blocks + -(-packed // 128) * 128
 
 
 def test_a_million_samples_need_the_memory_of_a_few_blocks():

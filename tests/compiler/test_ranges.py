@@ -194,7 +194,7 @@ def test_ranges_cover_what_is_trained_and_nothing_that_is_frozen(shapes, frozen,
     assert (covered(program) == expected).all()
 
 
-def test_ranges_of_tiles_are_strips_of_rows_of_their_own_matrix():
+def test_ranges_of_tiles_are_rows_of_their_own_matrix():
     widths, batch = NETWORKS["tiles"]
     program = of_network(widths, batch)
     begins = {}  # {(rows, columns): where it begins}
@@ -238,7 +238,7 @@ def test_the_ranges_of_a_share_are_its_rows_of_the_weights():
             (index, row, rows), = item.gradients
             assert program.gradients[index].name == "weight_gradient"
             assert (item.begin, item.count, item.l2) == (W.offset + row * 24, rows * 24, 0.5)  # rows of the share
-            assert row % 16 == 0  # a panel's rows are copied by one range
+            assert row % 16 == 0  # rows packed together are packed by one range
             assert item.count <= partitioning.RANGE_SIZE
     small = [[item.count for item in program.ranges[group.first:group.last]] for group in program.groups[4:]]
     assert small == [[24 * 10], [24, 10]]  # the other matrix; all vectors

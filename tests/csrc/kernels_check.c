@@ -295,13 +295,13 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
     return cases;
 }
 
-/* ---- gemm, pack and strips: their tiles differ from table to table, so plain loops say what is right -------------------- */
+/* ---- gemm, pack_a and pack_b: their tiles differ from table to table, so plain loops say what is right -------------------- */
 
 static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
 {
     const int V = table->lanes, depths[] = {0, 1, V, 4 * V + 3};
     fbp_gemm *gemm = (fbp_gemm *)kernel->function;
-    fbp_strips *copy = (fbp_strips *)fbp_find_kernel(table, "strips");
+    fbp_pack_a *copy = (fbp_pack_a *)fbp_find_kernel(table, "pack_a");
     const int mr = table->mr;
     static double room[8 * 16 * 256];
     int64_t in_order[256];
@@ -312,9 +312,9 @@ static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
             for (int variant = 0; variant < 4 * 6; variant++) {
                 ptrdiff_t k = depths[variant / 6], pad = n % 3;
                 if (FEW_SIZES && n > 1 && (n + 1) % V > 2 && n + 1 < table->nr) continue;
-                int accumulate = variant & 1, by_columns = variant / 2 % 3 == 1, in_strips = variant / 2 % 3 == 2;
-                sprintf(doing, "%s %s gemm m=%td n=%td k=%td accumulate=%d by_columns=%d in_strips=%d", table->isa,
-                        itemsize == 4 ? "f32" : "f64", m, n, k, accumulate, by_columns, in_strips);
+                int accumulate = variant & 1, by_columns = variant / 2 % 3 == 1, packed = variant / 2 % 3 == 2;
+                sprintf(doing, "%s %s gemm m=%td n=%td k=%td accumulate=%d by_columns=%d packed=%d", table->isa,
+                        itemsize == 4 ? "f32" : "f64", m, n, k, accumulate, by_columns, packed);
                 fill(0, m, n, pad, -1, 1);
                 fill(1, by_columns ? k : m, by_columns ? m : k, pad, -1, 1);
                 fill(2, k, n, pad, -1, 1);
@@ -334,7 +334,7 @@ static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
                             return 0;
                         }
                     }
-                if (in_strips) {
+                if (packed) {
                     fbp_ahead ahead = {B->data, B->ld * itemsize, NULL, k, n * itemsize, 0, 0, 3};
                     copy(room, A->data, rsa, csa, m, k);
                     gemm(C->data, C->ld, room, 1, mr, mr * k, NULL, B->data, B->ld, &ahead, m, n, k, accumulate, 0);
@@ -347,7 +347,7 @@ static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
     return cases;
 }
 
-static long check_strips(const fbp_table *table, const fbp_kernel *kernel)
+static long check_pack_a(const fbp_table *table, const fbp_kernel *kernel)
 {
     const int V = table->lanes, mr = table->mr, depths[] = {0, 1, V - 1, V, 4 * V + 3};
     long cases = 0;
@@ -355,7 +355,7 @@ static long check_strips(const fbp_table *table, const fbp_kernel *kernel)
         for (int variant = 0; variant < 5 * 2 * 2; variant++) {
             ptrdiff_t k = depths[variant / 4], tiles = (m + mr - 1) / mr, row = 0;
             int by_columns = variant & 1;
-            sprintf(doing, "%s %s strips m=%td k=%td by_columns=%d", table->isa, itemsize == 4 ? "f32" : "f64", m, k,
+            sprintf(doing, "%s %s pack_a m=%td k=%td by_columns=%d", table->isa, itemsize == 4 ? "f32" : "f64", m, k,
                     by_columns);
             fill(0, 1, tiles * k * mr, 0, -1, 1);
             fill(1, by_columns ? k : m, by_columns ? m : k, variant / 2 % 2 * 3, -1, 1);
@@ -369,17 +369,17 @@ static long check_strips(const fbp_table *table, const fbp_kernel *kernel)
                             i < rows ? get(A->data + ((row + i) * rsa + p * csa) * itemsize) : 0);
                 row += rows;
             }
-            ((fbp_strips *)kernel->function)(set[1][0].data, A->data, rsa, csa, m, k);
+            ((fbp_pack_a *)kernel->function)(set[1][0].data, A->data, rsa, csa, m, k);
             if (!alike(2, 0)) return 0;
             cases++;
         }
     return cases;
 }
 
-static long check_pack(const fbp_table *table, const fbp_kernel *kernel)
+static long check_pack_b(const fbp_table *table, const fbp_kernel *kernel)
 {
     const int V = table->lanes, sizes[CASE_SIZES] = {0, 1, V - 1, V, V + 1, 4 * V + 3, 9 * V + 1};
-    const int transposed = is(kernel->name, "pack_transposed");
+    const int transposed = is(kernel->name, "pack_b_transposed");
     long cases = 0;
     for (int variant = 0; variant < CASE_SIZES * CASE_SIZES * 2; variant++) {
         ptrdiff_t k = sizes[variant / 2 % CASE_SIZES], n = sizes[variant / 2 / CASE_SIZES], nr = table->nr;
@@ -392,7 +392,7 @@ static long check_pack(const fbp_table *table, const fbp_kernel *kernel)
             const char *element = B->data + (transposed ? j * B->ld + p : p * B->ld + j) * itemsize;
             put(P->data + at * itemsize, j < n ? get(element) : 0);
         }
-        ((fbp_pack *)kernel->function)(set[1][0].data, B->data, B->ld, k, n);
+        ((fbp_pack_b *)kernel->function)(set[1][0].data, B->data, B->ld, k, n);
         if (!alike(2, 0)) return 0;
         cases++;
     }
@@ -482,8 +482,8 @@ int main(int argc, char **argv)
             for (int k = 0; k < table->count; k++) {
                 const fbp_kernel *kernel = &table->kernels[k];
                 long cases = is(kernel->signature, "gemm")   ? check_gemm(table, kernel)
-                             : is(kernel->signature, "pack") ? check_pack(table, kernel)
-                             : is(kernel->signature, "strips") ? check_strips(table, kernel)
+                             : is(kernel->signature, "pack_b") ? check_pack_b(table, kernel)
+                             : is(kernel->signature, "pack_a") ? check_pack_a(table, kernel)
                                                              : check(table, kernel, &scalar->kernels[k]);
                 printf("%-6s %s %-30s %s (%ld cases)\n", table->isa, itemsize == 4 ? "f32" : "f64", kernel->name,
                        cases ? "ok" : "WRONG", cases);

@@ -16,7 +16,7 @@ def test_gemm_does_not_depend_on_the_cut(isa, dtype):
     A, B, C = draw(dtype, m, k), draw(dtype, k, n), draw(dtype, m, n)
     whole = kernel(A, B, C)
     assert bits(kernel(A, B, C, "columns")) == bits(whole)
-    assert bits(kernel(A, B, C, "strips")) == bits(whole)
+    assert bits(kernel(A, B, C, "packed")) == bits(whole)
     for cut in range(k + 1):
         assert bits(kernel(A[:, cut:], B[cut:], kernel(A[:, :cut], B[:cut], C))) == bits(whole), f"k cut at {cut}"
     for i in range(m):
@@ -63,7 +63,7 @@ def test_gemm_has_the_same_bits_in_vectors_of_any_width(dtype):
     wide, half = Kernel("avx512", dtype, "gemm", PADDED), Kernel("avx2", dtype, "gemm", PADDED)
     for m, n, k in itertools.product((1, 5, 13, 30, 60), range(1, half.lanes + 1), (0, 1, 3, 8, 25)):
         A, B, C = draw(dtype, m, k), draw(dtype, k, n), draw(dtype, m, n)
-        for how in ("rows", "columns", "strips"):
+        for how in ("rows", "columns", "packed"):
             assert bits(wide(A, B, C, how)) == bits(half(A, B, C, how)), (m, n, k, how)
 
 
@@ -73,7 +73,7 @@ def test_gemm_asks_for_lines_until_there_are_no_more(isa, dtype, index):
     kernel = Kernel(isa, dtype, "gemm", PADDED)
     A, B = draw(dtype, 3 * kernel.mr, 8), draw(dtype, 8, kernel.nr)
     rows = np.zeros((5, 130), np.uint8)
-    for how, lines in itertools.product(("rows", "columns", "strips"), (1, 2)):
+    for how, lines in itertools.product(("rows", "columns", "packed"), (1, 2)):
         ahead = Ahead(rows.ctypes.data, 130, None if index is None else index.ctypes.data, 5, 130, 0, 0, lines)
         places = []
         for _ in range(4):

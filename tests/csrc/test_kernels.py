@@ -87,18 +87,18 @@ def compare_gemm(kernel, ref, tolerance):
     heights = [*range(1, 2 * kernel.mr + 2), 5 * kernel.mr - 1]
     for m, n, k in itertools.product(heights, columns, sizes(kernel.lanes)):
         A, B, C = draw(kernel.dtype, m, k), draw(kernel.dtype, k, n), draw(kernel.dtype, m, n)
-        for start, how in itertools.product((None, C), ("rows", "columns", "strips")):
+        for start, how in itertools.product((None, C), ("rows", "columns", "packed")):
             want = ref(*exact(A, B), start)
             close(kernel(A, B, start, how), want, tolerance, np.abs(A) @ np.abs(B) + 1)
 
 
-def compare_pack(kernel, ref, tolerance):
+def compare_pack_b(kernel, ref, tolerance):
     for k, n in itertools.product(sizes(kernel.lanes), [*sizes(kernel.lanes), 2 * kernel.nr]):
-        B = draw(kernel.dtype, *((n, k) if kernel.name == "pack_transposed" else (k, n)))
+        B = draw(kernel.dtype, *((n, k) if kernel.name == "pack_b_transposed" else (k, n)))
         same(kernel(B), ref(B, kernel.nr))
 
 
-def compare_strips(kernel, ref, tolerance):
+def compare_pack_a(kernel, ref, tolerance):
     for m, k in itertools.product([*range(2 * kernel.mr + 2), 5 * kernel.mr - 1], sizes(kernel.lanes)):
         A = draw(kernel.dtype, m, k)
         for by_columns in (False, True):

@@ -37,11 +37,11 @@ FAULTS = [
         red=(f"{FACTS}::test_wanted_is_what_the_caller_takes_and_what_ranges_add",),
     ),
     Fault(
-        what="a product is cut although no share begins with a panel",
+        what="a product is cut although no share begins with a tile",
         file="fastbp/_compiler/graph_partition.py",
-        old="edges = [panels * i // regime.shares * panel for",
-        new="edges = [panels * i * panel // regime.shares for",
-        red=(f"{PARTITION}::test_shares_cover_the_columns_once_and_begin_with_a_panel",),
+        old="edges = [tiles * i // regime.shares * nr for",
+        new="edges = [tiles * i * nr // regime.shares for",
+        red=(f"{PARTITION}::test_shares_cover_the_columns_once_and_begin_with_a_tile",),
     ),
     Fault(
         what="what brings the rows in does not know that they are prefetched",
