@@ -55,9 +55,6 @@ def operands(name, signature, lanes_mr_nr):
         p, s0, s1 = given(M * N), given(M * N), given(M * N)
         hyper = np.array([1e-6, 0.0, 0.9, 0.999, 1e-8, 0.5, 0.5, 1.0, np.inf])
         return [p, s0, s1, given(M * N), M * N, hyper], [p, s0, s1]
-    if signature == "column_sum":
-        out = unwritten(N)
-        return [out, given(M, N), N, M, N, 0], [out]
     if signature == "combine":
         out = unwritten(N)
         return [out, given(M, N), N, M, N], [out]

@@ -92,9 +92,6 @@ typedef fbp_loss fbp_right;
  * h is indexed by enum fbp_hyper. Returns 1 if every new p is finite, else 0. g is not changed. */
 typedef int fbp_update(void *p, void *s0, void *s1, const void *g, ptrdiff_t n, const double *h);
 
-/* s (n) = sum over the m rows of A (m, n), in the order of the rows, or += where accumulate. */
-typedef void fbp_column_sum(void *s, const void *A, ptrdiff_t lda, ptrdiff_t m, ptrdiff_t n, int accumulate);
-
 /* g (n) = the sum of `slices` vectors of n, `stride` elements apart, in order 0, 1, 2 ... */
 typedef void fbp_combine(void *g, const void *partials, ptrdiff_t stride, ptrdiff_t slices, ptrdiff_t n);
 

@@ -24,7 +24,6 @@ SIGNATURES = {  # of fastbp.h: result, arguments
     "loss": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
     "right": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
     "update": (INT, [POINTER, POINTER, POINTER, POINTER, SIZE, POINTER]),
-    "column_sum": (None, [POINTER, *MATRIX, SIZE, SIZE, INT]),
     "combine": (None, [POINTER, *MATRIX, SIZE, SIZE]),
     "reduce": (DOUBLE, [POINTER, SIZE]),
     "penalty": (DOUBLE, [POINTER, POINTER, SIZE, DOUBLE, DOUBLE]),
@@ -71,6 +70,14 @@ def _drawn(dtype, shape, scale, seed):
 
 def bits(x):
     return np.ascontiguousarray(x).tobytes()
+
+
+def in_order(A, s=None):
+    """The sum (n,) of the rows of A (m, n), from the first to the last, added to s where given: in its dtype, number by number."""
+    total = np.zeros(A.shape[1], A.dtype) if s is None else s.copy()
+    for row in A:
+        total += row
+    return total
 
 
 class Guarded:
@@ -240,14 +247,6 @@ class Kernel:
         finite = self.function(*(x and x.pointer for x in moved), call.input(g).pointer, len(p), h.ctypes.data)
         call.check()
         return finite, *(x and x.values for x in moved)
-
-    def column_sum(self, A, s=None):
-        """A (m, n), s (n,) to accumulate in."""
-        call = Call(self.layout)
-        out, a = call.output(self.empty(A.shape[1]) if s is None else s), call.input(A)
-        self.function(out.pointer, a.pointer, a.ld, *A.shape, s is not None)
-        call.check()
-        return out.values
 
     def combine(self, partials):
         """partials (slices, n)."""

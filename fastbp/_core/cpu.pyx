@@ -122,8 +122,9 @@ def _names(suffix):
 
 
 def activations():
-    """{name: "OUTPUT" or "INPUT"}, what the derivative of each activation is computed from."""
-    return {name[:-len("_backward")]: reads for name, _, reads, _ in kernels(selected(), "float32") if reads}
+    """{name: "OUTPUT" or "INPUT"}, what the derivative of each activation is computed from; "" for linear, whose derivative is 1."""
+    read = {name: reads for name, _, reads, _ in kernels(selected(), "float32")}
+    return {name: read.get(f"{name}_backward", "") for name in _names("_forward")}
 
 
 def losses():

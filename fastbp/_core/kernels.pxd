@@ -22,8 +22,6 @@ cdef extern from "fastbp.h" nogil:
     ctypedef double fbp_loss(void *dY, Py_ssize_t lddy, const void *Y, Py_ssize_t ldy, const void *T, Py_ssize_t ldt,
                              const void *w, Py_ssize_t m, Py_ssize_t n, double scale, double param) noexcept
     ctypedef int fbp_update(void *p, void *s0, void *s1, const void *g, Py_ssize_t n, const double *h) noexcept
-    ctypedef void fbp_column_sum(void *s, const void *A, Py_ssize_t lda, Py_ssize_t m, Py_ssize_t n,
-                                 int accumulate) noexcept
     ctypedef void fbp_combine(void *g, const void *partials, Py_ssize_t stride, Py_ssize_t slices,
                               Py_ssize_t n) noexcept
     ctypedef double fbp_reduce(const void *x, Py_ssize_t n) noexcept

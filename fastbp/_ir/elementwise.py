@@ -63,7 +63,7 @@ def _folded(op, nodes, attributes):
     """The constant that an operation on constants gives; None where it depends on the batch in a way constants cannot
     say."""
     powers = [node.per_batch for node in nodes]
-    if op in ("multiply", "negate"):
+    if op == "multiply":
         per_batch = sum(powers)
     elif not any(powers):
         per_batch = 0

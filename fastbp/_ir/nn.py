@@ -88,7 +88,7 @@ OPERATIONS["transpose"] = Operation("transpose", None, lambda node, d: (lambda: 
 
 @cache
 def activations():
-    """{name: "OUTPUT" or "INPUT"}, what the derivative of each activation is computed from."""
+    """{name: "OUTPUT" or "INPUT"}, what the derivative of each activation is computed from; "" for linear."""
     return cpu.activations()
 
 

@@ -13,10 +13,6 @@ def copy(A):
     return A.copy()
 
 
-def negate(A):
-    return -A
-
-
 def exp(A):
     return np.exp(A)
 
@@ -55,10 +51,6 @@ def power(A, param):
     if param == round(param) and -64 <= param <= 64:
         return np.power(A, float(param))
     return np.where(A < 0, np.nan, np.power(np.abs(A), param))
-
-
-def reciprocal(A):
-    return 1 / A
 
 
 # ---- of two: NaN of either gives NaN; comparisons give 1 or 0 --------------------------------------------------------

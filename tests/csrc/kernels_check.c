@@ -137,8 +137,6 @@ static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n,
         return ((fbp_right *)kernel->function)(NULL, 0, x[1].data, x[1].ld, x[2].data, x[2].ld, NULL, m, n, 1, 0);
     else if (is(as, "update"))
         return ((fbp_update *)kernel->function)(x[0].data, x[1].data, x[2].data, x[3].data, n, h);
-    else if (is(as, "column_sum"))
-        ((fbp_column_sum *)kernel->function)(x[0].data, x[1].data, x[1].ld, m, n, place);
     else if (is(as, "combine"))
         ((fbp_combine *)kernel->function)(x[0].data, x[1].data, x[1].ld, m, n);
     else if (is(as, "reduce"))
@@ -217,7 +215,7 @@ static void draw(const fbp_kernel *kernel, ptrdiff_t m, ptrdiff_t n, ptrdiff_t p
 {
     const char *as = kernel->signature;
     int vectors = is(as, "update") || is(as, "reduce") || is(as, "penalty"), positive = is(as, "update") || is(as, "map");
-    int one_row = vectors || is(as, "column_sum") || is(as, "combine") || is(as, "sum_product");
+    int one_row = vectors || is(as, "combine") || is(as, "sum_product");
     fill(0, one_row ? 1 : m, is(as, "row_reduce") ? 1 : n, pad, -3, 3);
     fill(1, vectors ? 1 : m, n, pad, positive ? 0.1 : is(as, "backward") ? -1 : -3, 3);
     fill(2, positive || is(as, "forward") ? 1 : m, n, pad, is(as, "backward") ? -0.95 : 0.1, 0.95);

@@ -20,7 +20,7 @@ def smooth(shape, kinks=(0.0,)):
     return x
 
 
-@pytest.mark.parametrize("name", [name[:-len("_forward")] for name in names("forward")])
+@pytest.mark.parametrize("name", [name[:-len("_backward")] for name in names("backward")])
 def test_activation(isa, name):
     forward, backward = (Kernel(isa, "float64", name + way) for way in ("_forward", "_backward"))
     Z, dY = smooth(SHAPE, kinks=(-3, 0, 3)), np.random.default_rng(2).normal(size=SHAPE)

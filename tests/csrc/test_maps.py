@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 import pytest
-from kernel_calls import PACKED, PADDED, Kernel
+from kernel_calls import PACKED, PADDED, Kernel, in_order
 
 from .test_kernels import bits, draw, map_case, names, operands_of, reference_of, same
 
@@ -33,10 +33,10 @@ def test_special_values(isa, dtype, name):
         np.testing.assert_allclose(got, want, rtol=1e-5 if dtype == "float32" else 1e-13, atol=0, err_msg=f"{how}")
 
 
-@pytest.mark.parametrize("name", ["negate", "abs", "copy", "sin"])
+@pytest.mark.parametrize("name", ["abs", "copy", "sin"])
 def test_zeros_keep_their_sign(isa, dtype, name):
     got = Kernel(isa, dtype, name)(np.array([[-0.0, 0.0]], dtype))
-    assert list(np.signbit(got[0])) == {"negate": [False, True], "abs": [False, False]}.get(name, [True, False])
+    assert list(np.signbit(got[0])) == {"abs": [False, False]}.get(name, [True, False])
 
 
 @pytest.mark.parametrize("name", names("map"))
@@ -164,11 +164,11 @@ def test_a_broadcast_infinity_does_not_meet_the_zeros_beyond_the_end(isa, dtype)
         assert kernel(np.ones((2, n), dtype), np.full((1, 1), np.inf, dtype)) == np.inf
 
 
-def test_sums_over_rows_are_those_of_column_sum(isa, dtype):
-    sum_product, column_sum = Kernel(isa, dtype, "sum_product"), Kernel(isa, dtype, "column_sum")
+def test_sums_over_rows_are_in_their_order(isa, dtype):
+    sum_product = Kernel(isa, dtype, "sum_product")
     A = draw(dtype, 9, 9 * sum_product.lanes + 3)
-    assert bits(sum_product(A)) == bits(column_sum(A))
-    assert bits(sum_product(A, np.ones((1, 1), dtype))) == bits(column_sum(A))
+    assert bits(sum_product(A)) == bits(in_order(A))
+    assert bits(sum_product(A, np.ones((1, 1), dtype))) == bits(in_order(A))
 
 
 def test_scatter_add_goes_in_order(isa, dtype):
