@@ -1,12 +1,14 @@
 """Builds the compiled core: the SIMD kernels of csrc/, one object per (ISA, real), and the Cython modules above them.
 
-Every file of csrc is compiled once: portable.c into fastbp._core.portable, all others into the module that owns the
-kernel table (fastbp._core.cpu). The other modules reach them through Cython's cimport. OpenMP is used where the
+csrc/kernels.c is compiled once for each ISA of csrc/isa/isas.def and each real, with the flags that the ISA's header
+says. These objects and dispatch.c belong to the module that owns the kernel tables (fastbp._core.cpu), portable.c to
+fastbp._core.portable, queue.c to fastbp._core.teams. The other modules reach them through Cython's cimport. OpenMP is used where the
 compiler has it; without it the same code runs serially, and the build says so.
 """
 
 import os
 import platform
+import re
 import sys
 import tempfile
 import threading
@@ -18,6 +20,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
+from setuptools.modified import newer_group
 
 MODULES = [
     "portable", "cpu", "teams", "memory", "random",
@@ -26,10 +29,8 @@ MODULES = [
 ]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
-ISA_FLAGS = {
-    "isa_avx2": ["-mavx2", "-mfma", "-mf16c"],
-    "isa_avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mf16c"],
-}
+KERNELS, OWNER = "csrc/kernels.c", "fastbp._core.cpu"
+REALS = ("f32", "f64")
 OPENMP_FLAGS = (["-Xpreprocessor", "-fopenmp"], ["-lomp"]) if sys.platform == "darwin" else (["-fopenmp"], ["-fopenmp"])
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 SERIAL = """
@@ -42,7 +43,15 @@ For all cores install the compiler's OpenMP and build again:
 `fastbp info` says what an installed build has. FASTBP_NO_OPENMP=1 builds a serial one without this warning.
 ******************************************************************************************************************
 """
-IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
+MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+
+
+def isas():
+    """{name of an ISA: the compiler's flags for it on this machine}, as csrc/isa says."""
+    names = re.findall(r'^#include "(\w+)\.h"', Path("csrc/isa/isas.def").read_text(), re.MULTILINE)
+    said = {name: re.search(rf"^ \* flags on {MACHINE}: (.+)$", Path(f"csrc/isa/{name}.h").read_text(), re.MULTILINE)
+            for name in names}
+    return {name: found[1].split() if found else [] for name, found in said.items()}
 
 
 def openmp_wanted():
@@ -50,7 +59,7 @@ def openmp_wanted():
 
 
 class BuildCore(build_ext):
-    """build_ext with flags of its own for each ISA's file, and OpenMP where a small program with it links.
+    """build_ext that compiles the kernels for each ISA, and with OpenMP where a small program with it links.
 
     As many files are compiled at a time as there are processors (-j says another number): half of the time goes into
     the sources of one extension, which setuptools would compile one after the other.
@@ -67,16 +76,9 @@ class BuildCore(build_ext):
                 ("FASTBP_WANTED_OPENMP", str(int(openmp_wanted()))),
                 ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
             ]
-        compile_one = self.compiler._compile
-
-        def compile_with_isa_flags(obj, src, ext, cc_args, extra_postargs, pp_opts):
-            isa = Path(src).stem.rpartition("_")[0]
-            flags = ISA_FLAGS.get(isa, []) if IS_X86_64 else []
-            compile_one(obj, src, ext, cc_args, extra_postargs + flags, pp_opts)
-
         at_once = self.parallel if self.parallel and self.parallel is not True else os.cpu_count() or 1
         with ThreadPoolExecutor(at_once) as pool:
-            self.compile_side_by_side(pool, compile_with_isa_flags)
+            self.compile_side_by_side(pool, self.compiler._compile)
             self.parallel = at_once
             super().build_extensions()
 
@@ -93,6 +95,24 @@ class BuildCore(build_ext):
 
         self.compiler._compile = lambda *arguments: here.under_way.append(pool.submit(compile_one, *arguments))
         self.compiler.compile = compile_and_wait
+
+    def build_extension(self, extension):
+        files = [*extension.sources, *extension.depends]
+        if extension.name == OWNER and (self.force or newer_group(files, self.get_ext_fullpath(OWNER), "newer")):
+            pairs = [(isa, flags, real) for isa, flags in isas().items() for real in REALS]
+            with ThreadPoolExecutor(len(pairs)) as waiting:  # each for its compilation
+                made = waiting.map(lambda pair: self.kernels(extension, *pair), pairs)
+                extension.extra_objects = [each for objects in made for each in objects]
+        super().build_extension(extension)
+
+    def kernels(self, extension, isa, flags, real):
+        """The object of the kernels of one (ISA, real) pair, in a folder of its own as all are of the same source."""
+        return self.compiler.compile(
+            [KERNELS],
+            output_dir=str(Path(self.build_temp, f"{isa}_{real}")),
+            macros=[("ISA", isa), ("REAL", real)],
+            extra_postargs=[*extension.extra_compile_args, *flags],
+        )
 
     def openmp_works(self):
         """True if a program with OpenMP compiles and links; what fails is said. FASTBP_NO_OPENMP=1 builds serially."""
@@ -113,14 +133,12 @@ class BuildCore(build_ext):
 
 def extension(name):
     """The Extension of fastbp/_core/<name>.pyx; cpu, portable and teams hold C sources as well."""
-    headers = [str(path) for path in Path("csrc").glob("*") if path.suffix in (".h", ".inc", ".def")]
-    own = {"portable": ["csrc/portable.c"], "teams": ["csrc/queue.c"]}
-    others = {path for paths in own.values() for path in paths}
-    own["cpu"] = sorted({str(path) for path in Path("csrc").glob("*.c")} - others)
+    headers = [str(path) for path in Path("csrc").rglob("*") if path.suffix in (".h", ".inc", ".def")]
+    own = {"portable": ["csrc/portable.c"], "teams": ["csrc/queue.c"], "cpu": ["csrc/dispatch.c"]}
     return Extension(
         f"fastbp._core.{name}",
         [f"fastbp/_core/{name}.pyx", *own.get(name, [])],
-        depends=headers,
+        depends=[*headers, KERNELS],
         include_dirs=["csrc", numpy.get_include()],
     )
 

@@ -5,39 +5,33 @@
 #include <string.h>
 #include "fastbp.h"
 
-extern const fbp_table fbp_scalar_f32, fbp_scalar_f64, fbp_avx2_f32, fbp_avx2_f64, fbp_avx512_f32, fbp_avx512_f64,
-    fbp_neon_f32, fbp_neon_f64;
-
 /* ---- tables ------------------------------------------------------------------------------------------------ */
 
-static int always(void) { return 1; }
+/* What the rows of x86's ISAs ask. The builtin asks the operating system too: a register it does not save counts as one
+ * the CPU does not have. */
 #if defined __x86_64__ || defined __i386__
-/* The builtin asks the operating system too: a register it does not save counts as one the CPU does not have. */
-static int has_f16c(void) /* which not all compilers' builtins know */
+#define X86_HAS(feature) __builtin_cpu_supports(feature)
+static int x86_has_f16c(void) /* which not all compilers' builtins know */
 {
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
 }
-static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c(); }
-static int has_avx512(void)
-{
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && has_f16c();
-}
 #else
-static int has_avx2(void) { return 0; }
-static int has_avx512(void) { return 0; }
+#define X86_HAS(feature) 0
+#define x86_has_f16c() 0
 #endif
 
-/* Best first. A table of another architecture has a count of 0, so `always` is enough for neon and scalar. */
+#define ISA(name, is_here)                                         \
+    extern const fbp_table fbp_##name##_f32, fbp_##name##_f64;     \
+    static int name##_is_here(void) { return is_here; }
+#include "isa/isas.def"
+
 static const struct {
     const fbp_table *f32, *f64;
-    int (*on_this_machine)(void);
+    int (*is_here)(void); /* which a build that has no kernels for it may say as well: its table is empty */
 } known[] = {
-    {&fbp_avx512_f32, &fbp_avx512_f64, has_avx512},
-    {&fbp_avx2_f32, &fbp_avx2_f64, has_avx2},
-    {&fbp_neon_f32, &fbp_neon_f64, always},
-    {&fbp_scalar_f32, &fbp_scalar_f64, always},
+#define ISA(name, is_here) {&fbp_##name##_f32, &fbp_##name##_f64, name##_is_here},
+#include "isa/isas.def"
 };
 enum { KNOWN = sizeof known / sizeof *known };
 
@@ -48,7 +42,7 @@ const fbp_table *fbp_find_table(const char *isa, int itemsize)
     if (isa == NULL || (itemsize != 4 && itemsize != 8)) return NULL;
     for (int i = 0; i < KNOWN; i++) {
         const fbp_table *table = itemsize == 4 ? known[i].f32 : known[i].f64;
-        if (strcmp(table->isa, isa) == 0) return table->count > 0 && known[i].on_this_machine() ? table : NULL;
+        if (strcmp(table->isa, isa) == 0) return table->count > 0 && known[i].is_here() ? table : NULL;
     }
     return NULL;
 }
@@ -62,10 +56,7 @@ const char *fbp_best_isa(void)
     return NULL;
 }
 
-const fbp_table *fbp_half_table(const fbp_table *table)
-{
-    return strcmp(table->isa, "avx512") == 0 ? fbp_find_table("avx2", table->itemsize) : NULL;
-}
+const fbp_table *fbp_narrow_table(const fbp_table *table) { return fbp_find_table(table->narrow, table->itemsize); }
 
 fbp_any *fbp_find_kernel(const fbp_table *table, const char *name)
 {

@@ -1,8 +1,7 @@
 /* fastbp.h - the only header Cython includes: what floor 0 offers to the floors above.
  *
  * A kernel is a C function without threads, allocation or Python. Every kernel exists once for each
- * (ISA, real) pair: real is float or double, an ISA is scalar, avx2, avx512 or neon. Kernels of one
- * (ISA, real) pair form a table, in which a plan looks them up by name when it is made.
+ * (ISA, real) pair: real is float or double, an ISA is one of isa/isas.def. Kernels of one (ISA, real) pair form a table, in which a plan looks them up by name when it is made.
  *
  * Pointers to reals are void * here, so that one signature serves both reals (as in BLIS). The bodies, in the
  * .inc files, name the real. Outputs come first, then inputs, then sizes. `ld` is the distance in elements
@@ -157,12 +156,20 @@ typedef struct {
     fbp_any *function;
 } fbp_kernel;
 
+typedef void fbp_hook(void);
 typedef struct {
-    const char *isa;    /* "scalar", "avx2", "avx512", "neon" */
+    const char *isa;    /* a name of isa/isas.def */
+    const char *narrow; /* the ISA of fbp_narrow_table, or NULL */
     int itemsize;       /* 4: float, 8: double */
     int lanes;          /* reals in a vector */
-    int mr, nr;         /* the largest tile of gemm: rows, columns */
-    int kc;             /* rows of B that all tiles use before gemm goes on to the next ones: they stay in the cache */
+    int mr, nr;         /* rows and columns of gemm's largest tile, and so of a tile of packed A and of packed B */
+    int kr;             /* the room of packed A and B is for k rounded up to a multiple of it */
+    int mc, kc;         /* rows of A, and of B, that a product packs or reads again and again before it goes on to the next */
+    int a_bytes;        /* of a limb of an element of packed A: of a real, where packing changes no bit */
+    int b_bytes;        /* the same of packed B */
+    int limbs;          /* numbers whose sum an element of packed A or B is: 1, or 3 where bfloat16s stand for a float */
+    fbp_hook *enter;    /* called by each thread before its first product, or NULL */
+    fbp_hook *leave;    /* and after its last one, or NULL */
     int count;
     const fbp_kernel *kernels;
 } fbp_table;
@@ -172,9 +179,9 @@ const fbp_table *fbp_find_table(const char *isa, int itemsize);
 /* The best ISA of this machine that this build has; the i-th ISA known (best first), or NULL at the end. */
 const char *fbp_best_isa(void);
 const char *fbp_known_isa(int i);
-/* The table with vectors half as wide, whose gemm, pack_a and pack_b make products of at most one of its vectors of columns
- * sooner, with the same bits; or NULL. Zen 4, avx512 and avx2: 24 x 8 x 200 1.33 us and 0.73, 64 x 6 x 32 0.62 and 0.40. */
-const fbp_table *fbp_half_table(const fbp_table *table);
+/* The table with narrower vectors, whose gemm, pack_a and pack_b make products of at most one of its vectors of columns
+ * sooner, with the same bits; or NULL. */
+const fbp_table *fbp_narrow_table(const fbp_table *table);
 /* A kernel by name, or NULL. */
 fbp_any *fbp_find_kernel(const fbp_table *table, const char *name);
 

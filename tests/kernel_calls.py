@@ -5,13 +5,30 @@ and an alignment chosen by the layout. After the call the canaries and every inp
 """
 
 import ctypes
+import re
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from fastbp._core import cpu
 from fastbp.reference import kernels as reference
+
+ISAS = next(folder / "csrc/isa" for folder in Path(__file__).resolve().parents if (folder / "csrc/isa").is_dir())
+LISTED = re.findall(r'^#include "(\w+)\.h"', (ISAS / "isas.def").read_text(), re.MULTILINE)  # best first
+
+
+def said(isa, pattern):
+    """What the header of an ISA says: the first group of the pattern, or None."""
+    found = re.search(pattern, (ISAS / f"{isa}.h").read_text(), re.MULTILINE)
+    return found and found[1]
+
+
+def narrow(isa):
+    """The ISA that narrow products of an ISA are made by, or None."""
+    return said(isa, r'^#define NARROW "(\w+)"')
+
 
 POINTER, SIZE, INT, DOUBLE, WORD = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_double, ctypes.c_uint64
 MATRIX, OPERAND = [POINTER, SIZE], [POINTER, SIZE, SIZE]

@@ -20,7 +20,7 @@ FILES += sorted(path for path in ROOT.glob("*") if is_source(path))
 SOURCES = [path for path in FILES if path.suffix != ".md"]
 TEXTS = {path: path.read_text(encoding="utf-8") for path in FILES}
 TESTS = [path for path in SOURCES if path.is_relative_to(ROOT / "tests")]
-CSRC = [path for path in FILES if path.parent == ROOT / "csrc"]
+CSRC = [path for path in FILES if path.is_relative_to(ROOT / "csrc")]
 CORE = [path for path in FILES if path.parent == ROOT / "fastbp" / "_core"]
 PYTHON = [path for path in FILES if path.suffix == ".py" and path.is_relative_to(ROOT / "fastbp")]
 

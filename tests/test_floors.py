@@ -5,6 +5,8 @@ import re
 import pytest
 from source_files import CORE, CSRC, FILES, MODULES, PYTHON, ROOT, SOURCES, TESTS, TEXTS, name
 
+from fastbp._core import cpu
+
 # ---- the files -----------------------------------------------------------------------------------------------------
 
 
@@ -26,7 +28,7 @@ def test_there_is_something_to_check():
     assert len(CSRC) > 10
     assert len(CORE) > 10
     assert len(PYTHON) > 20
-    assert code(ROOT / "csrc" / "simd.h").count("immintrin") >= 1
+    assert code(ROOT / "csrc" / "isa" / "avx2.h").count("immintrin") >= 1
 
 
 # ---- 2: floor 0 is plain C -----------------------------------------------------------------------------------------
@@ -46,7 +48,7 @@ def test_kernels_do_without(what):
     assert sayers(WORDS_OF_FLOOR_0[what], CSRC) == ["csrc/queue.c"] * (what == "threads")
 
 
-def test_only_simd_h_says_an_intrinsic():
+def test_only_the_header_of_an_isa_says_an_intrinsic():
     # __builtin_ia32_pause, the hint to the processor that a thread is waiting, is not arithmetic
     pattern = r"\w*intrin\.h|arm_neon|\b_mm\d*_|\b__m\d{3}|\bv\w+q?_[fsu](16|32|64)\b|__builtin_ia32_(?!pause)"
     assert sayers(pattern, [path for path in SOURCES if path not in TESTS]) == ["csrc/simd.h"]

@@ -19,7 +19,7 @@ cdef extern from "fastbp.h" nogil:
     const fbp_table *fbp_find_table(const char *isa, int itemsize)
     const char *fbp_best_isa()
     const char *fbp_known_isa(int i)
-    const fbp_table *fbp_half_table(const fbp_table *table)
+    const fbp_table *fbp_narrow_table(const fbp_table *table)
     fbp_any *fbp_find_kernel(const fbp_table *table, const char *name)
     uint64_t fbp_threefry(uint64_t key, uint64_t counter)
     void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize_t count)
@@ -32,7 +32,7 @@ cdef extern from *:
     const char *__VERSION__
 
 cdef const fbp_table *_tables[2]    # of the ISA in use: float, double
-cdef const fbp_table *_halves[2]    # those for narrow products, or NULL; found once, as the CPU is asked for it
+cdef const fbp_table *_narrow[2]    # those for narrow products, or NULL; found once, as the CPU is asked for it
 _default_threads, _reason = 1, ""
 _unusable = ""                              # why there can be no team, in words
 MOST_THREADS = _threads.MOST                # a number of threads that the core can be told
@@ -69,7 +69,7 @@ def use(isa):
     _tables[0] = fbp_find_table(isa.encode(), sizeof(float))
     _tables[1] = fbp_find_table(isa.encode(), sizeof(double))
     for i in range(2):
-        _halves[i] = fbp_half_table(_tables[i])
+        _narrow[i] = fbp_narrow_table(_tables[i])
 
 
 cdef const fbp_table *table_for(int itemsize) except NULL:
@@ -78,8 +78,8 @@ cdef const fbp_table *table_for(int itemsize) except NULL:
 
 cdef const fbp_table *table_of_columns(int itemsize, Py_ssize_t columns) except NULL:
     """The table that makes a product of so many columns."""
-    cdef const fbp_table *half = _halves[itemsize != sizeof(float)]
-    return half if half is not NULL and columns <= half.lanes else table_for(itemsize)
+    cdef const fbp_table *narrow = _narrow[itemsize != sizeof(float)]
+    return narrow if narrow is not NULL and columns <= narrow.lanes else table_for(itemsize)
 
 
 cdef fbp_any *find(const fbp_table *table, str name) except NULL:

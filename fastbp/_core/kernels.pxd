@@ -55,13 +55,15 @@ cdef extern from "fastbp.h" nogil:
         const char *signature
         const char *reads
         fbp_any *function
+    ctypedef void fbp_hook() noexcept
     ctypedef struct fbp_table:
         const char *isa
         int itemsize
         int lanes
-        int mr
-        int nr
-        int kc
+        int mr, nr, kr, mc, kc
+        int a_bytes, b_bytes, limbs
+        fbp_hook *enter
+        fbp_hook *leave
         int count
         const fbp_kernel *kernels
     ctypedef struct fbp_queue:

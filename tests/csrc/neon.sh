@@ -48,22 +48,24 @@ finish_one() {
     running=$((running - 1))
 }
 objects=
-for source in "$csrc"/*.c "$here/kernels_check.c"; do
-    object=$work/$(basename "$source" .c).o
-    extra=
-    if [ "$("$compiler" -dumpmachine | cut -d- -f1)" = x86_64 ]; then
-        case $source in
-            */isa_avx2_*) extra="-mavx2 -mfma -mf16c" ;;
-            */isa_avx512_*) extra="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mf16c" ;;
-        esac
-    fi
+compile() { # source, object, more flags
     how=$flags
-    case $source in */kernels_check.c) how=${check_flags:-$flags} ;; esac
+    case $1 in */kernels_check.c) how=${check_flags:-$flags} ;; esac
     # shellcheck disable=SC2086
-    "$compiler" $how $extra -c "$source" -o "$object" &
+    "$compiler" $how ${3:-} -c "$1" -o "$work/$2.o" &
     running=$((running + 1))
     [ "$running" -lt "$at_once" ] || finish_one
-    objects="$objects $object"
+    objects="$objects $work/$2.o"
+}
+for source in "$csrc"/*.c "$here/kernels_check.c"; do
+    [ "$source" = "$csrc/kernels.c" ] || compile "$source" "$(basename "$source" .c)"
+done
+machine=$("$compiler" -dumpmachine | cut -d- -f1)
+for name in $(sed -n 's/^#include "\(.*\)\.h".*/\1/p' "$csrc/isa/isas.def"); do
+    own=$(sed -n "s/^ \* flags on $machine: //p" "$csrc/isa/$name.h")
+    for real in f32 f64; do
+        compile "$csrc/kernels.c" "${name}_$real" "$own -DISA=$name -DREAL=$real"
+    done
 done
 while [ "$running" -gt 0 ]; do finish_one; done
 # shellcheck disable=SC2086

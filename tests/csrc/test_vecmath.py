@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import pytest
-from kernel_calls import SIGNATURES
+from kernel_calls import SIGNATURES, said
 
 from fastbp._core import cpu
 
@@ -35,12 +35,12 @@ SCALAR_BOUNDS = {  # without fused multiply-adds
     "cos": (1.4, 1.4),
 }
 # exp from a table is no worse, but its error is largest just above a power of two, where that of 1 + exp is too
-LOOKUP_BOUNDS = {"sigmoid_forward": 3.1, "silu_forward": 3.6, "softplus_forward": 3.5}  # float32 on AVX-512
+LOOKUP_BOUNDS = {"sigmoid_forward": 3.1, "silu_forward": 3.6, "softplus_forward": 3.5}  # float32, where there is a table
 SIN_LIMIT = {"float32": 12800, "float64": 2**20}  # vecmath.inc's; beyond, sin and cos are the C library's
 
 
 def bound(isa, name, dtype):
-    if isa == "avx512" and dtype == "float32" and name in LOOKUP_BOUNDS:
+    if dtype == "float32" and name in LOOKUP_BOUNDS and said(isa, "(#define LOOKUP)"):
         return LOOKUP_BOUNDS[name]
     return {**BOUNDS, **(SCALAR_BOUNDS if isa == "scalar" else {})}[name][dtype == "float64"]
 

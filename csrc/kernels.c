@@ -1,19 +1,15 @@
-/* isa.inc - all the kernels of one (ISA, real) pair and their table. isa_<isa>_<real>.c says the pair and includes it.
- * Where the compiler was not given (or does not know) the ISA's flags, the table is empty and dispatch.c sees no ISA. */
-#include "fastbp.h"
-
-#define PASTE(a, b, c) a##b##c
-#define TABLE_NAME(isa, real) PASTE(fbp_, isa, real)
-#if REAL_IS_DOUBLE
-#define TABLE TABLE_NAME(ISA, _f64)
-#else
-#define TABLE TABLE_NAME(ISA, _f32)
+/* kernels.c - all the kernels of one (ISA, real) pair and their table, fbp_<isa>_<real>. It is compiled once for each pair,
+ * with -DISA=<isa> -DREAL=<f32 or f64> and the ISA's flags. Where the compiler does not know these the table is empty, and
+ * dispatch.c does not offer the ISA. */
+#if !defined ISA || !defined REAL
+#error "kernels.c needs -DISA=..., a name of isa/isas.def, and -DREAL=f32 or -DREAL=f64"
 #endif
-#define STRING_OF(x) #x
-#define STRING(x) STRING_OF(x)
-
-#if ISA_COMPILED
+#include "fastbp.h"
 #include "simd.h"
+
+#define TABLE PASTE(PASTE(PASTE(fbp_, ISA), _), REAL)
+
+#if defined VECTOR_BYTES
 
 /* prototypes: a body that does not have the signature of its row does not compile */
 #define KERNEL(name, signature) static fbp_##signature name;
@@ -44,7 +40,11 @@ static const fbp_kernel kernels[] = {
 #define MAP(name, operands) {#name, "map", "", (fbp_any *)map_##name},
 #include "kernels.def"
 };
-const fbp_table TABLE = {STRING(ISA), sizeof(real), V, MR, NR, KC, sizeof kernels / sizeof *kernels, kernels};
+const fbp_table TABLE = {
+    .isa = STRING(ISA), .narrow = NARROW, .itemsize = sizeof(real), .lanes = V,
+    .mr = MR, .nr = NR, .kr = KR, .mc = MC, .kc = KC, .a_bytes = A_BYTES, .b_bytes = B_BYTES, .limbs = LIMBS,
+    .enter = ENTER, .leave = LEAVE, .count = sizeof kernels / sizeof *kernels, .kernels = kernels,
+};
 #else
-const fbp_table TABLE = {STRING(ISA), 0, 0, 0, 0, 0, 0, 0};
+const fbp_table TABLE = {.isa = STRING(ISA)};
 #endif

@@ -1,7 +1,0 @@
-#define ISA avx2
-#define ISA_avx2
-#define REAL_IS_DOUBLE 1
-#if defined __AVX2__ && defined __FMA__ && defined __F16C__
-#define ISA_COMPILED 1
-#endif
-#include "isa.inc"
