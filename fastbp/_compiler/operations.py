@@ -42,8 +42,9 @@ FIELDS = {
     "c": Field(("c",), "a third one; None: there is none"),
     "group": Field(("group",), "rows of n_out numbers that each sample has, 1 or more"),
     "rows": Field(("fixed_rows",), "rows of an operation on what is fixed; 0: it is over the rows of the batch"),
-    "packed_b": Field(("packed_b", "packed_b_bytes"), 'W, or its transpose, packed: "own" (of each thread) or "shared"'),
-    "packed_b_size": Field(("packed_b_bytes",), "numbers in one copy of it"),
+    "packed_b": Field(
+        ("packed_b", "packed_b_bytes"), 'W, or its transpose, packed: "own" (of each thread) or "shared"; None: not'
+    ),
     "packed_a": Field(("pack_a", "packed_a", "packed_a_bytes"), "whether the left operand is packed"),
     "partial": Field(
         ("partial", "slice_bytes"), "number where its sum begins in a slice's vector of sums; -1: nowhere"
@@ -73,11 +74,11 @@ _PRODUCT = ("x", "n_in", "n_out")
 DRIVERS = {
     # products
     "dense": Driver(
-        ("kernel", "out", "kept", "W", "bias", "packed_b", "packed_b_size", "packed_a", "ahead", *_PRODUCT),
+        ("kernel", "out", "kept", "W", "bias", "packed_b", "packed_a", "ahead", *_PRODUCT),
         "out (B, n_out) = kernel(x (B, n_in) W + bias), or x W without a kernel; kept (B, n_out) = x W + bias",
     ),
     "input_gradient": Driver(
-        ("out", "y", "W", "packed_b", "packed_b_size", "packed_a", "n_in", "n_out"), "out (B, n_in) = y (B, n_out) W^T"
+        ("out", "y", "W", "packed_b", "packed_a", "n_in", "n_out"), "out (B, n_in) = y (B, n_out) W^T"
     ),
     "weight_gradient": Driver(
         ("y", "packed_a", "partial", "partial_ld", "begins", "ones", "ahead", *_PRODUCT),

@@ -56,7 +56,7 @@ class Operation:
 
     Over rows: each sample is `group` rows of n_out numbers. Over fixed values: `rows` rows, not 0.
     a, b, c: operands of an elementwise operation. packed_b: None, "own" (each thread packs its copy of the weights) or
-    "shared"; packed_b_size: numbers in one copy. packed_a: whether a product packs its left operand. kept:
+    "shared". packed_a: whether a product packs its left operand. kept:
     what backward will read beside the output.
     partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
     write there; ones: of a weight gradient, whether the sum of y follows it there. sums: the number of its total, kept
@@ -79,7 +79,6 @@ class Operation:
     group: int = 1
     rows: int = 0
     packed_b: str | None = None
-    packed_b_size: int = 0
     packed_a: bool = False
     partial: int = -1
     partial_ld: int = 0

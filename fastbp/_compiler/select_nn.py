@@ -39,7 +39,6 @@ def dense(c, node):
         n_in=W.shape[0],
         n_out=W.shape[1],
         packed_b="shared" if large else None,
-        packed_b_size=_packed_b_size(c, *W.shape),
         packed_a=partitioning.packs_a(c.program.batch, W.shape[1]),
         ahead=prefetch(c, x),
     )
@@ -83,14 +82,8 @@ def input_gradient(c, node):
         n_in=W.shape[0],
         n_out=W.shape[1],
         packed_b="shared" if c.partition.tiles and W.op == "parameter" else "own",
-        packed_b_size=_packed_b_size(c, W.shape[1], W.shape[0]),
         packed_a=partitioning.packs_a(c.program.batch, W.shape[0]),
     )
-
-
-def _packed_b_size(c, k, n):
-    """Numbers in a packed copy of a (k, n) matrix, in whole tiles of columns."""
-    return k * -(-n // c.request.nr) * c.request.nr
 
 
 def outer(c, node):

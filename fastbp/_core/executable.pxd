@@ -44,6 +44,7 @@ cdef class Plan:
     cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1
     cdef int _allocate(self, program) except -1
     cdef Py_ssize_t _row_bytes(self, slot) except -1
+    cdef Py_ssize_t _packed_b_bytes(self, operation) except -1
     cdef int _lay_out(self, program, const fbp_table *table) except -1
     cdef int _make_values(self, program) except -1
     cdef Value *_value(self, index) except? NULL

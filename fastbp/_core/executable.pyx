@@ -7,7 +7,7 @@ from fastbp._core.cpu cimport find, table_for, table_of_columns
 from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack_a, fbp_pack_b, fbp_penalty,
                                    fbp_reduce, fbp_table, itemsize_of)
 from fastbp._core.memory cimport is_as_made, meets
-from fastbp._core.program cimport (APART, DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, MC, Driver, Group, Op, Operand,
+from fastbp._core.program cimport (APART, DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, Driver, Group, Op, Operand,
                                    Packing, RangeDriver, RangeGradient, Share, Sweep, Task, Value)
 
 import numpy as np
@@ -82,6 +82,21 @@ cdef Py_ssize_t rounded(Py_ssize_t nbytes, Py_ssize_t to) noexcept:
     return (nbytes + to - 1) // to * to
 
 
+cdef Py_ssize_t b_row_bytes(const fbp_table *table) noexcept:
+    """Bytes of a row of packed B within a tile: NR elements."""
+    return table.nr * table.limbs * table.b_bytes
+
+
+cdef Py_ssize_t b_tile_bytes(const fbp_table *table, Py_ssize_t k) noexcept:
+    """Bytes of a tile of packed B (k, nr)."""
+    return rounded(k, table.kr) * b_row_bytes(table)
+
+
+cdef Py_ssize_t packed_a_bytes(const fbp_table *table) noexcept:
+    """Bytes of packed A: MC rows in tiles of nearly equal height, KC columns of each."""
+    return (table.mc + table.mr) * rounded(table.kc, table.kr) * table.limbs * table.a_bytes
+
+
 cdef class Plan:
     """One compiled graph.
 
@@ -106,6 +121,7 @@ cdef class Plan:
         self.batch = p.batch = program.batch
         p.slice_rows, p.block_rows = program.slice_rows, program.block_rows
         p.slices = <int>((p.batch + p.slice_rows - 1) // p.slice_rows)
+        p.enter, p.leave = table.enter, table.leave
         p.combine = <fbp_combine *>find(table, "combine")
         p.add = <fbp_map *>find(table, "add")
         p.penalty = <fbp_penalty *>find(table, "penalty")
@@ -164,6 +180,14 @@ cdef class Plan:
         # Rows a multiple of 512 bytes apart fall into few sets of the L1 cache, and tiles read 14 of them at once.
         return row_bytes + LINE if slot.padded and row_bytes % 512 == 0 else row_bytes
 
+    cdef Py_ssize_t _packed_b_bytes(self, operation) except -1:
+        """One copy of an operation's weights, or of their transpose, packed."""
+        cdef Py_ssize_t k = operation.n_in, n = operation.n_out
+        if operation.name == "input_gradient":
+            k, n = n, k
+        cdef const fbp_table *table = table_of_columns(<int>self.program.item, n)
+        return rounded((n + table.nr - 1) // table.nr * b_tile_bytes(table, k), APART)
+
     cdef int _lay_out(self, program, const fbp_table *table) except -1:
         """The arena: rows, fixed values, packed B and A, the slices' sums. offsets: where each of them begins."""
         cdef Program *p = &self.program
@@ -184,12 +208,11 @@ cdef class Plan:
         for operation in program.operations:
             size = rounded(size, APART)
             packed_b.append(size)
-            size += {None: 0, "own": self.team, "shared": 1}[operation.packed_b] * rounded(
-                operation.packed_b_size * p.item, APART)
+            size += {None: 0, "own": self.team, "shared": 1}[operation.packed_b] * self._packed_b_bytes(operation)
         size = rounded(size, APART)
         packed_a = size
         if any(operation.packed_a for operation in (*program.operations, *program.gradients)):
-            self.packed_a_bytes = rounded((MC + table.mr) * table.kc * p.item, APART)
+            self.packed_a_bytes = rounded(packed_a_bytes(table), APART)
         size += self.packed_a_bytes * self.team
         scratch = size
         apart = [item.count for item in program.ranges if item.partial is None or p.slices > 1]  # see gradient_of
@@ -280,7 +303,7 @@ cdef class Plan:
             if operation.packed_b is not None:
                 p.ops[i].packed_b = self.base + <Py_ssize_t>self.places[2][i]
                 if operation.packed_b == "own":
-                    p.ops[i].packed_b_bytes = rounded(operation.packed_b_size * p.item, APART)
+                    p.ops[i].packed_b_bytes = self._packed_b_bytes(operation)
         for i, operation in enumerate(program.fixed):
             self._make_operation(&p.fixed[i], operation, table)
         for i, sweep in enumerate(program.sweeps):
@@ -298,17 +321,19 @@ cdef class Plan:
 
     cdef int _make_operation(self, Op *op, operation, const fbp_table *table) except -1:
         cdef Program *p = &self.program
-        cdef const fbp_table *products = table_of_columns(
-            <int>p.item, operation.n_in if operation.name == "input_gradient" else operation.n_out)
+        cdef bint transposed = operation.name == "input_gradient"
+        cdef const fbp_table *products = table_of_columns(<int>p.item, operation.n_in if transposed else operation.n_out)
         cdef Py_ssize_t partial
         op.drive = driver_named(operation.name)
         op.kernel = self._find(table, operation.kernel) if operation.kernel is not None else NULL
         op.gemm = <fbp_gemm *>self._find(products, "gemm")
-        op.pack_b = <fbp_pack_b *>self._find(products, "pack_b_transposed" if operation.name == "input_gradient" else "pack_b")
+        op.pack_b = <fbp_pack_b *>self._find(products, "pack_b_transposed" if transposed else "pack_b")
         op.pack_a = <fbp_pack_a *>self._find(products, "pack_a") if operation.packed_a else NULL
         op.packed_a, op.packed_a_bytes = self.packed_a, self.packed_a_bytes
         op.copy = <fbp_map *>self._find(table, "copy")
-        op.mr, op.nr, op.kc, op.item = products.mr, products.nr, products.kc, p.item
+        op.mr, op.nr, op.mc, op.kc, op.item = products.mr, products.nr, products.mc, products.kc, p.item
+        op.b_row = b_row_bytes(products)
+        op.b_tile = b_tile_bytes(products, operation.n_out if transposed else operation.n_in)
         op.out, op.kept = self._value(operation.out), self._value(operation.kept)
         op.x, op.y, op.w = self._value(operation.x), self._value(operation.y), self._value(operation.w)
         self._set_operand(&op.a, operation.a)

@@ -301,7 +301,11 @@ cdef struct CallJob:
 
 
 cdef void enter_call(const Job *job, Desk *desk, int member) noexcept nogil:
+    cdef const Program *p = (<const CallJob *>job).program
     enter(desk, (<const CallJob *>job).call, member)
+    if member > 0 and p.enter is not NULL:      # thread 0 has done so: see run
+        p.enter()
+        desk.leave = p.leave
 
 
 cdef void run_of_call(const Job *job, Desk *desk, int task) noexcept nogil:
@@ -317,13 +321,17 @@ cdef void run(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
     cdef CallJob job
     cdef int tasks
     call.stop = stop
+    if p.enter is not NULL:
+        p.enter()
     tasks = begin(p, call)
     if team == 1:
         run_alone(p, call, tasks)
-        return
-    job.base.enter, job.base.run, job.base.advance = enter_call, run_of_call, advance_call
-    job.program, job.call = p, call
-    teams.work_together(&job.base, team, tasks)
+    else:
+        job.base.enter, job.base.run, job.base.advance = enter_call, run_of_call, advance_call
+        job.program, job.call = p, call
+        teams.work_together(&job.base, team, tasks)
+    if p.leave is not NULL:
+        p.leave()
 
 
 cdef void run_at_pace(Program *p, Call *call, Pace *pace, int team) noexcept nogil:

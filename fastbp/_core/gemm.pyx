@@ -12,7 +12,7 @@ every NR columns of B.
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 from fastbp._core.kernels cimport fbp_ahead, fbp_forward, fbp_scatter, fbp_sum_product
-from fastbp._core.program cimport LINE, MC, Op, Packing, Place, RangeGradient, index_of, rows_of
+from fastbp._core.program cimport LINE, Op, Packing, Place, RangeGradient, index_of, rows_of
 
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
@@ -31,23 +31,23 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
 
     What multiplies and packs, and the sizes MC, KC, MR and NR, are the operation's.
     """
-    cdef Py_ssize_t item = op.item, step = op.nr * k if packed else op.nr, p = 0, i, j, kb
+    cdef Py_ssize_t item = op.item, row = ldb * item, step = op.nr * item, p = 0, i, j, kb
     cdef const char *b
     cdef fbp_ahead *ahead = asked(op, at, m, n, k, csa != 1)
     if packed:
-        ldb = op.nr
+        ldb, row, step = op.nr, op.b_row, op.b_tile
     while p < k:
-        kb, i, j, b = smaller(op.kc, k - p), 0, 0, B + p * ldb * item
+        kb, i, j, b = smaller(op.kc, k - p), 0, 0, B + p * row
         if op.pack_a is not NULL:
             while i < m:
-                packed_product(op, at, C + i * ldc * item, ldc, A + i * rsa * item, rsa, csa, b, ldb, step * item,
-                               smaller(MC, m - i), n, kb, accumulate or p > 0)
-                i += MC
+                packed_product(op, at, C + i * ldc * item, ldc, A + i * rsa * item, rsa, csa, b, ldb, row, step,
+                               smaller(op.mc, m - i), n, kb, accumulate or p > 0)
+                i += op.mc
         else:
             while j < n:
                 op.gemm(C + j * item, ldc, A, rsa, csa, 0, index, b, ldb, ahead, m, smaller(op.nr, n - j), kb,
                         accumulate or p > 0, op.ones)
-                b += step * item
+                b += step
                 j += op.nr
         p += kb
         if index is not NULL and csa != 1:
@@ -77,22 +77,22 @@ cdef inline Py_ssize_t turns(const Op *op, Py_ssize_t m, Py_ssize_t n, Py_ssize_
 
 
 cdef void packed_product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const char *A, Py_ssize_t rsa,
-                         Py_ssize_t csa, const char *B, Py_ssize_t ldb, Py_ssize_t tile_bytes, Py_ssize_t m, Py_ssize_t n,
-                         Py_ssize_t kb, bint accumulate) noexcept nogil:
-    """C (m, n) = or += A (m, kb) B (kb, n), A packed here, m <= MC. While one tile of B is read, the
-    next one, tile_bytes further, is asked for."""
+                         Py_ssize_t csa, const char *B, Py_ssize_t ldb, Py_ssize_t row, Py_ssize_t step, Py_ssize_t m,
+                         Py_ssize_t n, Py_ssize_t kb, bint accumulate) noexcept nogil:
+    """C (m, n) = or += A (m, kb) B (kb, n), A packed here, m <= mc. B's rows are `row` bytes apart. While nr columns of B are
+    read, the next ones, `step` bytes further, are asked for."""
     cdef Py_ssize_t item = op.item, j = 0
     cdef char *packed_a = op.packed_a + at.thread * op.packed_a_bytes
     cdef fbp_ahead coming
     memset(&coming, 0, sizeof(coming))
-    coming.stride, coming.rows, coming.bytes = ldb * item, kb, op.nr * item
+    coming.stride, coming.rows, coming.bytes = row, kb, smaller(row, step)     # of nr columns, packed or in place
     coming.lines = parts(kb * parts(coming.bytes, LINE), turns(op, m, op.nr, kb))
     op.pack_a(packed_a, A, rsa, csa, m, kb)
     while j < n:
-        coming.base, coming.row, coming.at = B + tile_bytes, 0, 0
+        coming.base, coming.row, coming.at = B + step, 0, 0
         op.gemm(C, ldc, packed_a, 1, op.mr, op.mr * kb, NULL, B, ldb, &coming, m, smaller(op.nr, n - j), kb, accumulate,
                 False)
-        B += tile_bytes
+        B += step
         C += op.nr * item
         j += op.nr
 
@@ -172,11 +172,12 @@ cdef void pack_rows(const Packing *packing) noexcept nogil:
     cdef const Op *op = packing.op
     cdef bint transposed = op.y is not NULL     # the input gradient reads y
     cdef const char *W = op.W + packing.row * op.n_out * op.item
+    cdef char *tile = op.packed_b + packing.row * op.b_row
     cdef Py_ssize_t j = 0
     if transposed:      # whole tiles: they begin at multiples of nr
-        op.pack_b(op.packed_b + packing.row * op.n_out * op.item, W, op.n_out, op.n_out, packing.rows)
+        op.pack_b(op.packed_b + packing.row // op.nr * op.b_tile, W, op.n_out, op.n_out, packing.rows)
         return
     while j < op.n_out:
-        op.pack_b(op.packed_b + (j * op.n_in + packing.row * op.nr) * op.item, W + j * op.item, op.n_out, packing.rows,
-                smaller(op.nr, op.n_out - j))
+        op.pack_b(tile, W + j * op.item, op.n_out, packing.rows, smaller(op.nr, op.n_out - j))
+        tile += op.b_tile
         j += op.nr

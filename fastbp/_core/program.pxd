@@ -2,13 +2,12 @@
 # what dtype they hold. A step is one or more sweeps over the rows (fixed operations, then slices of the batch through the
 # row operations) and a parameter phase (ranges of the parameter vector get their gradient and their update).
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack_a, fbp_pack_b,
+from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_hook, fbp_map, fbp_pack_a, fbp_pack_b,
                                    fbp_penalty, fbp_reduce, fbp_update)
 
 cdef enum:
     LINE = 64           # bytes of a cache line
     APART = 128         # bytes between what two threads write: prefetchers fetch lines in pairs
-    MC = 128            # rows of A packed at once: with AVX2's KC 128 KB, a quarter of the smallest L2 cache
 
 cdef enum Mode:
     LOCAL       # one block of rows, each thread has its own; forgotten when the block is done
@@ -57,7 +56,7 @@ cdef struct Op:
     fbp_pack_a *pack_a          # NULL: the left operand is read where it lies
     fbp_map *copy
     Py_ssize_t mr, nr           # the largest tile of gemm: rows, columns
-    Py_ssize_t kc               # rows of B that all tiles use before gemm goes on to the next ones
+    Py_ssize_t mc, kc           # rows of A that are packed at once; rows of B that all tiles use before gemm goes on
     Py_ssize_t item             # bytes of a real
     bint ahead                  # whether the next step's rows are asked for meanwhile; of a gather: whether its rows are
     Value *out
@@ -72,6 +71,7 @@ cdef struct Op:
     char *bias                  # (n_out,)
     char *packed_b              # W or its transpose, packed, or NULL
     Py_ssize_t packed_b_bytes   # from one thread's copy to the next one's; 0: shared, packed in the parameter phase
+    Py_ssize_t b_row, b_tile    # bytes of a row of a tile of it, nr elements, and of all rows
     char *packed_a              # room for MC rows of the left operand
     Py_ssize_t packed_a_bytes   # from one thread's room to the next one's
     char *partial               # this operation's part of slice 0's vector of sums
@@ -164,6 +164,8 @@ cdef struct Program:
     char *grads
     char *scratch               # of each thread: a range's gradient that is used up at once
     Py_ssize_t scratch_bytes    # from one thread's to the next one's
+    fbp_hook *enter             # what each thread calls before and after its part of a call, or NULL
+    fbp_hook *leave
     fbp_combine *combine
     fbp_map *add
     fbp_penalty *penalty

@@ -1,11 +1,12 @@
 # The team of threads, and jobs for it. An executor says what a task is.
-from fastbp._core.kernels cimport fbp_ahead
+from fastbp._core.kernels cimport fbp_ahead, fbp_hook
 from fastbp._core.program cimport Place
 
 # What one thread has of its own while it works on a job.
 cdef struct Desk:
     Place at
     fbp_ahead ahead
+    fbp_hook *leave     # what the thread calls when it takes a task of another job, or goes; or NULL
 
 # Phases one after another, each of a number of tasks. It must stay where it is until its last task is done.
 cdef struct Job:

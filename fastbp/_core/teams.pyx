@@ -264,8 +264,12 @@ cdef void serve(int member) noexcept nogil:
     cdef Job *job
     cdef uint64_t number = 0, last = 0
     cdef int task
+    desk.leave = NULL
     while True:
         task = fbp_take(&queue, member, &number)
+        if (task < 0 or number != last) and desk.leave is not NULL:
+            desk.leave()
+            desk.leave = NULL
         if task < 0:
             return
         job = <Job *>queue.job          # which stays while its task is not finished
