@@ -2,8 +2,8 @@
 
 csrc/kernels.c is compiled once for each ISA of csrc/isa/isas.def and each real, with the flags that the ISA's header
 says. These objects and dispatch.c belong to the module that owns the kernel tables (fastbp._core.cpu), portable.c to
-fastbp._core.portable, queue.c to fastbp._core.teams. The other modules reach them through Cython's cimport. OpenMP is used where the
-compiler has it; without it the same code runs serially, and the build says so.
+fastbp._core.portable, queue.c to fastbp._core.teams. The other modules reach them through Cython's cimport. OpenMP is
+used where the compiler has it; without it the same code runs serially, and the build says so.
 """
 
 import os

@@ -90,7 +90,7 @@ def bits(x):
 
 
 def in_order(A, s=None):
-    """The sum (n,) of the rows of A (m, n), from the first to the last, added to s where given: in its dtype, number by number."""
+    """The sum (n,) of the rows of A (m, n), from the first to the last, added to s where given."""
     total = np.zeros(A.shape[1], A.dtype) if s is None else s.copy()
     for row in A:
         total += row

@@ -5,8 +5,6 @@ import re
 import pytest
 from source_files import CORE, CSRC, FILES, MODULES, PYTHON, ROOT, SOURCES, TESTS, TEXTS, name
 
-from fastbp._core import cpu
-
 # ---- the files -----------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,5 @@
-"""What setup.py decides before it compiles: whether there is OpenMP, and that a build without it says so."""
+"""What setup.py decides before it compiles: whether there is OpenMP, and says so where not; the flags of each ISA."""
 
-import platform
 import runpy
 import sys
 import threading
@@ -11,7 +10,10 @@ import pytest
 
 pytest.importorskip("setuptools", reason="setup.py is for a build")
 import setuptools
+import setuptools.command.build_ext
 from setuptools.errors import CompileError, LinkError
+
+from fastbp._core import cpu
 
 SETUP = Path(__file__).resolve().parent.parent / "setup.py"
 
@@ -33,21 +35,23 @@ class Compiler:
             raise LinkError("cannot find -lomp")
 
 
-def without_cython(monkeypatch):
+@pytest.fixture
+def setup(monkeypatch):
+    """What setup.py defines."""
     cython = types.ModuleType("Cython.Build")
     cython.cythonize = lambda extensions, **options: []
     monkeypatch.setitem(sys.modules, "Cython", types.ModuleType("Cython"))
     monkeypatch.setitem(sys.modules, "Cython.Build", cython)
-
-
-@pytest.fixture
-def works(monkeypatch):
-    """Whether setup.py finds OpenMP with a compiler that fails so."""
-    without_cython(monkeypatch)
     monkeypatch.setattr(setuptools, "setup", lambda **options: None)
     monkeypatch.delenv("FASTBP_NO_OPENMP", raising=False)
     monkeypatch.chdir(SETUP.parent)
-    build = runpy.run_path(str(SETUP))["BuildCore"](setuptools.Distribution())
+    return runpy.run_path(str(SETUP))
+
+
+@pytest.fixture
+def works(setup):
+    """Whether setup.py finds OpenMP with a compiler that fails so."""
+    build = setup["BuildCore"](setuptools.Distribution())
 
     def look(fails):
         build.compiler = Compiler(fails)
@@ -76,13 +80,10 @@ def test_a_serial_build_that_was_asked_for_says_nothing(works, capfd, monkeypatc
 
 
 @pytest.fixture
-def core(monkeypatch):
+def core(setup, monkeypatch):
     """setup.py's BuildCore with a compiler that takes each file's flags down, as many at a time as are waited for."""
-    monkeypatch.setattr(setuptools, "setup", lambda **options: None)
-    without_cython(monkeypatch)
     monkeypatch.setenv("FASTBP_NO_OPENMP", "1")
-    monkeypatch.chdir(SETUP.parent)
-    return runpy.run_path(str(SETUP))["BuildCore"](setuptools.Distribution())
+    return setup["BuildCore"](setuptools.Distribution())
 
 
 class SideBySide:
@@ -113,14 +114,47 @@ def build(core, compiler, sources, at_once, monkeypatch):
 
 
 def test_files_of_one_extension_are_compiled_side_by_side(core, monkeypatch):
-    sources = ["csrc/isa_avx2_f32.c", "csrc/isa_scalar_f32.c", "csrc/dispatch.c"]
+    sources = ["csrc/queue.c", "csrc/portable.c", "csrc/dispatch.c"]
     compiler = SideBySide(3)
     assert build(core, compiler, sources, 3, monkeypatch) == [f"{source}.o" for source in sources]
     assert set(compiler.flags) == set(sources)
-    assert compiler.flags["csrc/dispatch.c"] == compiler.flags["csrc/isa_scalar_f32.c"] == []
-    assert ("-mavx2" in compiler.flags["csrc/isa_avx2_f32.c"]) == (platform.machine() in ("x86_64", "AMD64"))
 
 
 def test_a_file_that_does_not_compile_ends_the_build(core, monkeypatch):
     with pytest.raises(CompileError, match=r"^b\.c$"):
         build(core, SideBySide(1, "b.c"), ["a.c", "b.c", "c.c"], 1, monkeypatch)
+
+
+def test_an_isa_has_the_flags_of_its_header_on_its_machine_alone(setup):
+    isas = setup["isas"]
+    isas.__globals__["MACHINE"] = "x86_64"
+    assert isas()["avx2"] == ["-mavx2", "-mfma", "-mf16c"]
+    assert isas()["neon"] == isas()["scalar"] == []
+    assert list(isas()) == list(cpu.known())
+    isas.__globals__["MACHINE"] = "aarch64"
+    assert isas()["avx2"] == []
+
+
+def test_kernels_are_compiled_for_each_pair_into_a_folder_of_its_own(setup, monkeypatch):
+    build, calls = setup["BuildCore"](setuptools.Distribution()), []
+
+    def compile_(sources, **how):
+        calls.append((sources, how))
+        return [how["output_dir"]]
+
+    build.compiler = types.SimpleNamespace(compile=compile_)
+    build.build_temp, build.force = "temp", True
+    build.get_ext_fullpath = lambda name: name
+    monkeypatch.setattr(setuptools.command.build_ext.build_ext, "build_extension", lambda *arguments: None)
+    setup["BuildCore"].build_extension.__globals__["isas"] = lambda: {"avx2": ["-mavx2"], "scalar": []}
+    owner = types.SimpleNamespace(name="fastbp._core.cpu", sources=[], depends=[], extra_compile_args=["-O3"])
+    build.build_extension(owner)
+    calls.sort(key=lambda call: call[1]["output_dir"])  # side by side
+    assert [(sources, how["macros"], how["extra_postargs"]) for sources, how in calls] == [
+        (["csrc/kernels.c"], [("ISA", isa), ("REAL", real)], ["-O3", *flags])
+        for isa, flags in (("avx2", ["-mavx2"]), ("scalar", [])) for real in ("f32", "f64")]
+    folders = ["avx2_f32", "avx2_f64", "scalar_f32", "scalar_f64"]
+    assert owner.extra_objects == [str(Path("temp", folder)) for folder in folders]
+    other = types.SimpleNamespace(name="fastbp._core.plan", sources=[], depends=[])
+    build.build_extension(other)
+    assert len(calls) == 4 and not hasattr(other, "extra_objects")

@@ -35,7 +35,7 @@ SCALAR_BOUNDS = {  # without fused multiply-adds
     "cos": (1.4, 1.4),
 }
 # exp from a table is no worse, but its error is largest just above a power of two, where that of 1 + exp is too
-LOOKUP_BOUNDS = {"sigmoid_forward": 3.1, "silu_forward": 3.6, "softplus_forward": 3.5}  # float32, where there is a table
+LOOKUP_BOUNDS = {"sigmoid_forward": 3.1, "silu_forward": 3.6, "softplus_forward": 3.5}  # float32, from a table
 SIN_LIMIT = {"float32": 12800, "float64": 2**20}  # vecmath.inc's; beyond, sin and cos are the C library's
 
 
