@@ -5,6 +5,8 @@ import re
 import pytest
 from source_files import CORE, CSRC, FILES, MODULES, PYTHON, ROOT, SOURCES, TESTS, TEXTS, name
 
+from fastbp._core import cpu
+
 # ---- the files -----------------------------------------------------------------------------------------------------
 
 
@@ -49,7 +51,14 @@ def test_kernels_do_without(what):
 def test_only_the_header_of_an_isa_says_an_intrinsic():
     # __builtin_ia32_pause, the hint to the processor that a thread is waiting, is not arithmetic
     pattern = r"\w*intrin\.h|arm_neon|\b_mm\d*_|\b__m\d{3}|\bv\w+q?_[fsu](16|32|64)\b|__builtin_ia32_(?!pause)"
-    assert sayers(pattern, [path for path in SOURCES if path not in TESTS]) == ["csrc/simd.h"]
+    found = sayers(pattern, [path for path in SOURCES if path not in TESTS])
+    assert found == sorted(f"csrc/isa/{isa}.h" for isa in cpu.known() if isa != "scalar")
+
+
+def test_an_isa_is_named_by_its_header_and_the_list_alone():
+    names = "|".join(isa for isa in cpu.known() if isa != "scalar")
+    others = [path for path in [*CSRC, ROOT / "setup.py"] if path.stem not in cpu.known()]
+    assert sayers(rf"\b({names})\b", others) == ["csrc/isa/isas.def"]
 
 
 def test_kernels_keep_no_state():

@@ -66,7 +66,7 @@ FIELDS = {
 }
 
 # Fields of Op that come of the plan, its dtype and ISA: kernels of the products, their tiles, the bytes of a real.
-OF_THE_PLAN = ("gemm", "pack_b", "copy", "mr", "nr", "kc", "item", "slices")
+OF_THE_PLAN = ("gemm", "pack_b", "copy", "mr", "nr", "kc", "mc", "b_tile", "b_row", "item", "slices")
 
 _PRODUCT = ("x", "n_in", "n_out")
 

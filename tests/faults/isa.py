@@ -2,21 +2,21 @@
 
 from . import Fault
 
-PACKED_B = "tests/test_isas.py::test_packed_weights_have_room_by_the_format_of_the_table"
-PACKED_A = "tests/test_isas.py::test_packed_a_has_room_by_the_format_of_the_table"
-HOOKS = "tests/test_isas.py::test_every_thread_enters_and_leaves_where_the_table_says_so"
+PACKED_B = "tests/csrc/test_isas.py::test_packed_weights_have_room_by_the_format_of_the_table"
+PACKED_A = "tests/csrc/test_isas.py::test_packed_a_has_room_by_the_format_of_the_table"
+HOOKS = "tests/csrc/test_isas.py::test_every_thread_enters_and_leaves_where_the_table_says_so"
 
 FAULTS = [
     Fault(
         what="the room of packed B is for k as it is, not rounded up to what a tile of the table is deep",
-        file="fastbp/_core/plan.pyx",
+        file="fastbp/_core/executable.pyx",
         old="return rounded(k, table.kr) * b_row_bytes(table)",
         new="return k * b_row_bytes(table)",
         red=(PACKED_B,),
     ),
     Fault(
         what="packed A has room for one limb of each element",
-        file="fastbp/_core/plan.pyx",
+        file="fastbp/_core/executable.pyx",
         old="* table.limbs * table.a_bytes",
         new="* table.a_bytes",
         red=(PACKED_A,),
@@ -47,14 +47,14 @@ FAULTS = [
         file="csrc/dispatch.c",
         old="return fbp_find_table(table->narrow, table->itemsize);",
         new="return fbp_find_table(NULL, table->itemsize);",
-        red=("tests/test_isas.py::test_narrow_products_have_the_table_that_the_header_names",),
+        red=("tests/csrc/test_isas.py::test_narrow_products_have_the_table_that_the_header_names",),
     ),
     Fault(
         what="no x86 processor has anything",
         file="csrc/dispatch.c",
         old="#define X86_HAS(feature) __builtin_cpu_supports(feature)",
         new="#define X86_HAS(feature) (__builtin_cpu_supports(feature) && 0)",
-        red=("tests/test_dispatch.py::test_cpu_flags_and_tables_agree",),
+        red=("tests/csrc/test_dispatch.py::test_cpu_flags_and_tables_agree",),
     ),
     Fault(
         what="kernels are compiled without the flags of their ISA",

@@ -12,7 +12,7 @@ from kernel_calls import LISTED, narrow, said
 from programs import NETWORKS, of_network
 
 import fastbp as fb
-from fastbp._core import cpu, plan
+from fastbp._core import cpu, executable
 
 LIBRARY = ctypes.CDLL(cpu.__file__)
 
@@ -96,7 +96,7 @@ TEAM = 3
 
 def nbytes(program, dtype):
     params = np.zeros(program.size, dtype)
-    return plan.Plan(params, np.zeros_like(params), program, TEAM).nbytes
+    return executable.Plan(params, np.zeros_like(params), program, TEAM).nbytes
 
 
 def rounded(n, to):
