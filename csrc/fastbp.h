@@ -152,7 +152,7 @@ typedef void fbp_any(void);
 typedef struct {
     const char *name;       /* as in kernels.def, with _forward / _backward for an activation's pair */
     const char *signature;  /* the name of its type above, without fbp_ */
-    const char *reads;      /* of an activation's backward: "OUTPUT" or "INPUT"; else "" */
+    const char *reads;      /* an activation's backward: "OUTPUT" or "INPUT"; an update: its vectors of state, "0", "1", "2"; else "" */
     fbp_any *function;
 } fbp_kernel;
 

@@ -15,7 +15,7 @@
 #define KERNEL(name, signature) static fbp_##signature name;
 #define ACTIVATION(name, from) static fbp_forward name##_forward; static fbp_backward name##_backward;
 #define LOSS(name) static fbp_loss name##_loss;
-#define UPDATE(name) static fbp_update name##_update;
+#define UPDATE(name, slots) static fbp_update name##_update;
 #define MAP(name, operands) static fbp_map map_##name;
 #include "kernels.def"
 
@@ -36,7 +36,7 @@ static const fbp_kernel kernels[] = {
 #define ACTIVATION(name, from) {#name "_forward", "forward", "", (fbp_any *)name##_forward}, \
                                {#name "_backward", "backward", #from, (fbp_any *)name##_backward},
 #define LOSS(name) {#name "_loss", "loss", "", (fbp_any *)name##_loss},
-#define UPDATE(name) {#name "_update", "update", "", (fbp_any *)name##_update},
+#define UPDATE(name, slots) {#name "_update", "update", #slots, (fbp_any *)name##_update},
 #define MAP(name, operands) {#name, "map", "", (fbp_any *)map_##name},
 #include "kernels.def"
 };

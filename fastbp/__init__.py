@@ -21,7 +21,7 @@ from .ensemble import fit_many
 from .gradcheck import GradCheck, gradcheck
 from .layers import *  # noqa: F403 -- each layer, by layers.__all__
 from .network import Sequential, load, mlp
-from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+from .optimizers import *  # noqa: F403 -- each optimizer, by optimizers.__all__
 
 if TYPE_CHECKING:  # for editors; at run time __getattr__ imports them
     from . import curve as curve
@@ -36,15 +36,10 @@ __version__ = "0.1.0"
 # What `from fastbp import *` takes. The modules below are not in it: it would import them all, and scikit-learn with
 # them, and hide the caller's own `sklearn`, `datasets` and `plot`.
 __all__ = [
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
     "Callback",
     "EarlyStopping",
     "GradCheck",
     "History",
-    "RMSprop",
     "Sequential",
     "StopTraining",
     "batches",
@@ -57,6 +52,7 @@ __all__ = [
     "schedules",
 ]
 __all__ += layers.__all__
+__all__ += optimizers.__all__
 
 _MODULES = ("curve", "datasets", "graph", "plot", "reference", "serialization", "sklearn")
 _moved.install()

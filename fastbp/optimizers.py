@@ -7,6 +7,7 @@ g is the gradient after clipping, p a parameter, wd the weight decay. All but Ad
 import copy
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,9 @@ from fastbp._check import allocation
 from fastbp._check.errstate import quiet
 from fastbp._check.logs import check_monitor
 from fastbp._core import cpu, portable
+
+# which `fastbp` shows and configs name, in the order of messages
+__all__ = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"]  # noqa: RUF022
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
 
@@ -29,12 +33,12 @@ class Optimizer:
     clip_norm: the gradient of all parameters together is scaled down to at most this Euclidean norm (Pascanu et al.,
         "On the difficulty of training recurrent neural networks", ICML 2013). clip_value: each element is then cut off
         at +- this value.
-    steps: the steps taken so far. state: None, or (slots, P) of the network's dtype; a state that is set, such as one
-        that was kept, is copied. ValueError where it is of another shape or dtype.
+    steps: the steps taken so far. slots: how many vectors of state its kernel has (csrc/updates.inc). state: None, or
+        (slots, P) of the network's dtype; a state that is set, such as one that was kept, is copied. ValueError where
+        it is of another shape or dtype.
     """
 
     name: ClassVar[str]
-    slots: ClassVar[int] = 0  # vectors of state
     _fixed: ClassVar[tuple] = ()
     _constants: ClassVar[object] = None
 
@@ -71,6 +75,11 @@ class Optimizer:
     def kernel(self):
         """The update's row in the compiled table."""
         return self.name
+
+    @property
+    def slots(self):
+        """How many vectors of state its kernel has."""
+        return _slots()[self.kernel]
 
     def hyper(self):
         """float64 (9,) in the order of enum fbp_hyper. The rate is that of the next step; the corrections and the
@@ -269,10 +278,6 @@ class SGD(Optimizer):
     def kernel(self):
         return "nesterov" if self.nesterov else "momentum" if self.momentum else "sgd"
 
-    @property
-    def slots(self):
-        return 1 if self.momentum else 0
-
     def _betas(self):
         return self.momentum, 0.0, 0.0
 
@@ -283,7 +288,6 @@ class Adam(Optimizer):
     s0 and s1 are running means of g and g^2, corrected for their beginning at 0; p -= lr s0 / (sqrt(s1) + eps)."""
 
     name = "adam"
-    slots = 2
     lr: float | schedules.Schedule = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
@@ -320,7 +324,6 @@ class RMSprop(Optimizer):
     """
 
     name = "rmsprop"
-    slots = 1
     lr: float | schedules.Schedule = 1e-3
     rho: float = 0.9
     eps: float = 1e-8
@@ -344,7 +347,6 @@ class Adagrad(Optimizer):
     """
 
     name = "adagrad"
-    slots = 1
     lr: float | schedules.Schedule = 1e-2
     eps: float = 1e-10
     weight_decay: float = 0.0
@@ -358,7 +360,13 @@ class Adagrad(Optimizer):
         return 0.0, 0.0, self.eps
 
 
-OPTIMIZERS = {cls.name: cls for cls in (SGD, Adam, AdamW, RMSprop, Adagrad)}
+OPTIMIZERS = {cls.name: cls for cls in map(globals().get, __all__)}
+
+
+@cache
+def _slots():
+    """{kernel: vectors of state}, the same for all ISAs."""
+    return cpu.updates()
 
 
 def get(optimizer, **settings):

@@ -133,8 +133,9 @@ def losses():
 
 
 def updates():
-    """Names of the compiled updates."""
-    return _names("_update")
+    """{name: vectors of state} of the compiled updates."""
+    return {name[:-len("_update")]: int(reads) for name, signature, reads, _ in kernels(selected(), "float32")
+            if signature == "update"}
 
 
 def sources():

@@ -20,7 +20,7 @@ NAMES = [name for name, *_ in ROWS]
 LAYOUTS = (PACKED, PADDED)
 PARAMS = {"huber_loss": 0.7, "quantile_loss": 0.3, "cross_entropy_loss": 0.1, "cross_entropy_labels_loss": 0.1}
 PARAMS |= {"huber_missing_loss": 0.7, "quantile_missing_loss": 0.3}
-SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adagrad": 1, "adam": 2, "adamw": 2}
+SLOTS = cpu.updates()
 
 
 def names(signature):
