@@ -14,6 +14,8 @@ whether two names are of one node is asked with `is`. What is trained are the pa
 those behind `freeze`.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from fastbp import _check as check
 from fastbp import initializers as _initializers
 from fastbp import losses
@@ -24,18 +26,17 @@ from fastbp._ir import leaves
 from fastbp._ir import nn as _p
 from fastbp._ir import pickling as _pickling  # noqa: F401 -- how nodes are pickled
 from fastbp._ir import powers as _powers  # noqa: F401 -- operators of nodes
-from fastbp._ir.elementwise import clip, cos, equal, exp, log, maximum, minimum, sign, sin, sqrt, square, where
+from fastbp._ir.elementwise import *  # noqa: F403 -- what it lists in __all__
+from fastbp._ir.elementwise import sqrt, where
 from fastbp._ir.indexing import logsumexp as _logsumexp
 from fastbp._ir.node import Node, described, differentiate, node_of, ordered
 from fastbp._models.expression import Plan
 
 __all__ = [
-    "Node", "Plan", "abs", "binary_cross_entropy", "clip", "compile", "concat", "constant", "cos", "cross_entropy",
-    "dense", "draw", "elu", "equal", "exp", "freeze", "gather", "gelu", "gelu_tanh", "grad", "half_squared_error",
-    "hard_sigmoid", "huber", "input", "inputs", "leaky_relu", "log", "logsumexp", "mae", "max", "maximum", "mean",
-    "minimum", "mish", "mse", "norm", "parameter", "poisson", "quantile", "relu", "reshape", "selu", "show", "sigmoid",
-    "sign", "silu", "sin", "softmax", "softplus", "softsign", "sqrt", "square", "squared_error", "sum", "tanh", "where",
+    "Node", "Plan", "abs", "compile", "concat", "constant", "dense", "draw", "freeze", "gather", "grad", "input",
+    "inputs", "logsumexp", "max", "mean", "norm", "parameter", "reshape", "show", "softmax", "sum",
 ]  # fmt: skip
+__all__ += _e.__all__  # and, below, a function for each activation and for each loss
 
 _each = sum  # the builtin, before this module's own takes its name
 
@@ -281,12 +282,8 @@ def _activation(name):
     return function
 
 
-relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, mish = map(
-    _activation, ("relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish")
-)
-softplus, sigmoid, hard_sigmoid, tanh, softsign = map(
-    _activation, ("softplus", "sigmoid", "hard_sigmoid", "tanh", "softsign")
-)
+# linear is x itself and exponential is exp; softmax, which is no function of one number, stands above
+_ACTIVATIONS = {name: _activation(name) for name in _p.activations() if name not in ("linear", "exponential", *__all__)}
 
 
 # ---- losses --------------------------------------------------------------------------------------------------------
@@ -322,11 +319,15 @@ def _loss(cls):
     return function
 
 
-squared_error, half_squared_error, mse, mae = map(
-    _loss, (losses.SquaredError, losses.HalfSquaredError, losses.MSE, losses.MAE)
-)
-huber, quantile, poisson = map(_loss, (losses.Huber, losses.Quantile, losses.Poisson))
-cross_entropy, binary_cross_entropy = map(_loss, (losses.CrossEntropy, losses.BinaryCrossEntropy))
+_LOSSES = {name: _loss(cls) for name, cls in losses.LOSSES.items()}
+globals().update(_ACTIVATIONS, **_LOSSES)
+__all__ = sorted({*__all__, *_ACTIVATIONS, *_LOSSES})
+
+if _TYPE_CHECKING:
+    from collections.abc import Callable
+
+    def __getattr__(name: str) -> Callable[..., Node]:
+        """An activation or a loss."""
 
 
 # ---- what is done with a graph -------------------------------------------------------------------------------------

@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import ClassVar
 
 from fastbp import _check as check
+from fastbp._ir.elementwise import exp, maximum, minimum, multiply, row_sum, square
+from fastbp._ir.indexing import logsumexp
+from fastbp._ir.nn import activated
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +48,11 @@ class Loss:
     def param(self):
         """The loss's own number, as the kernel takes it: a float, 0.0 where there is none."""
         return 0.0
+
+    def nodes(self, y, t):
+        """The loss of each output, or of each sample, of the nodes y and t, before its scale: what it is differentiated
+        by where its kernel has no answer."""
+        raise NotImplementedError(f"{type(self).__name__} has no nodes(y, t), expected the loss as nodes; write it")
 
     def kernel(self, labels=False):
         """The kernel's row in the compiled table. labels: whether the targets are int32 class labels."""
@@ -92,6 +100,9 @@ class SquaredError(Loss):
     over_units = False
     one_hot = True
 
+    def nodes(self, y, t):
+        return square(y - t)
+
 
 class HalfSquaredError(Loss):
     """Half of squared_error, whose gradient is y - t (Nielsen, "Neural networks and deep learning", eq. 6)."""
@@ -99,6 +110,9 @@ class HalfSquaredError(Loss):
     name = row = "half_squared_error"
     over_units = False
     one_hot = True
+
+    def nodes(self, y, t):
+        return 0.5 * square(y - t)
 
 
 class MSE(Loss):
@@ -108,12 +122,18 @@ class MSE(Loss):
     row = "squared_error"
     one_hot = True
 
+    def nodes(self, y, t):
+        return square(y - t)
+
 
 class MAE(Loss):
     """|y - t|, mean over samples and units; the gradient is 0 where y = t."""
 
     name = row = "mae"
     one_hot = True
+
+    def nodes(self, y, t):
+        return abs(y - t)
 
 
 @dataclass(frozen=True, repr=False)
@@ -134,6 +154,11 @@ class Huber(Loss):
     @property
     def param(self):
         return self.delta
+
+    def nodes(self, y, t):
+        distance = abs(y - t)
+        near = minimum(self.delta, distance)
+        return near * (distance - 0.5 * near)
 
 
 @dataclass(frozen=True, repr=False)
@@ -167,6 +192,10 @@ class CrossEntropy(Loss):
     def param(self):
         return self.label_smoothing
 
+    def nodes(self, y, t):
+        t = multiply(1 - self.label_smoothing, t) + self.label_smoothing / y.size
+        return multiply(logsumexp(y), row_sum(t)) - row_sum(t * y)
+
     def check_output(self, activation, units):
         super().check_output(activation, units)
         if units == 1:
@@ -189,6 +218,9 @@ class BinaryCrossEntropy(Loss):
     target_range = (0.0, 1.0)
     target_remedy = "make the two classes 0 and 1"
 
+    def nodes(self, y, t):
+        return activated("softplus", y) - t * y
+
 
 class Poisson(Loss):
     """exp(y) - t y, mean over samples and units: the deviance of counts t whose rate is exp(y), up to what does not
@@ -198,6 +230,9 @@ class Poisson(Loss):
     link = "exponential"
     target_range = (0.0, math.inf)
     target_remedy = "pass counts, or choose a loss that takes negative targets, such as 'mse'"
+
+    def nodes(self, y, t):
+        return exp(y) - t * y
 
 
 @dataclass(frozen=True, repr=False)
@@ -217,6 +252,9 @@ class Quantile(Loss):
     @property
     def param(self):
         return self.q
+
+    def nodes(self, y, t):
+        return maximum(self.q * (t - y), (self.q - 1) * (t - y))
 
 
 LOSSES = {

@@ -19,6 +19,8 @@ def test_the_public_names():
     from fastbp import losses
     from fastbp._ir import nn
 
+    assert g.__all__ == sorted(set(g.__all__))
+    assert not set(losses.LOSSES) & set(nn.activations())
     assert set(losses.LOSSES) <= set(g.__all__)
     assert set(nn.activations()) - {"linear", "exponential"} <= set(g.__all__)
 

@@ -11,6 +11,11 @@ import numpy as np
 from fastbp._check.errstate import quiet
 from fastbp._ir.node import OPERATIONS, Node, Operation, broadcast, constant, is_number, node_of
 
+# What users call, as a part of fastbp.graph. Its abs is `absolute`.
+__all__ = [
+    "clip", "cos", "equal", "exp", "log", "maximum", "minimum", "sign", "sin", "sqrt", "square", "where",
+]  # fmt: skip
+
 MOST_NEAR = 16  # nodes of a level that are looked at for what an expanded one stands beside
 
 

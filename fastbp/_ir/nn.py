@@ -9,7 +9,7 @@ import numpy as np
 from fastbp._core import cpu
 from fastbp._ir import elementwise as e
 from fastbp._ir.elementwise import exp, like, minimum, multiply, row_sum, square, total_of, where
-from fastbp._ir.indexing import gather, logsumexp, total
+from fastbp._ir.indexing import gather, total
 from fastbp._ir.node import OPERATIONS, Node, Operation, constant, differentiate
 
 # ---- products ------------------------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def written(node):
     if target.attributes.get("integer"):
         target = gather(constant(np.eye(y.size)), target)
     there = e.equal(target, target) if function.ignores_missing else None  # NaN is not
-    value = LOSSES[function.row](y, target if there is None else where(there, target, 0.0), function.param)
+    value = function.nodes(y, target if there is None else where(there, target, 0.0))
     value = value if there is None else where(there, value, 0.0)
     scale = 1 / y.size if function.over_units else 1.0
     value = multiply(value, weights[0]) if weights else value
@@ -266,28 +266,6 @@ def _partial(root, seed, inputs):
     return differentiate(root, seed, inputs, add=total_of, held=inputs)
 
 
-def _cross_entropy(y, target, smoothing):
-    target = multiply(1 - smoothing, target) + smoothing / y.size
-    return multiply(logsumexp(y), row_sum(target)) - row_sum(target * y)
-
-
-def _huber(y, target, delta):
-    distance = abs(y - target)
-    near = minimum(delta, distance)
-    return near * (distance - 0.5 * near)
-
-
-# loss of each output, or of each sample, before the loss's scale
-LOSSES = {
-    "squared_error": lambda y, t, _: square(y - t),
-    "half_squared_error": lambda y, t, _: 0.5 * square(y - t),
-    "mae": lambda y, t, _: abs(y - t),
-    "huber": _huber,
-    "quantile": lambda y, t, q: e.maximum(q * (t - y), (q - 1) * (t - y)),
-    "poisson": lambda y, t, _: exp(y) - t * y,
-    "binary_cross_entropy": lambda y, t, _: activated("softplus", y) - t * y,
-    "cross_entropy": _cross_entropy,
-}
 OPERATIONS["loss"] = Operation("loss", None, _loss_derivative)
 OPERATIONS["loss_gradient"] = Operation("loss_gradient", None, _loss_gradient_derivative)
 

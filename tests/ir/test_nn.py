@@ -44,7 +44,7 @@ def test_every_activation_has_its_slope_as_nodes():
 
 
 def test_every_loss_is_written_as_nodes():
-    assert set(nn.LOSSES) == {cls.row for cls in losses.LOSSES.values()}
+    assert all("nodes" in vars(cls) for cls in losses.LOSSES.values())
     assert set(losses.LOSSES) <= set(CASES["loss"])
     assert set(losses.LOSSES) <= set(CASES["loss_gradient"])
 
