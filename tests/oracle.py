@@ -11,6 +11,7 @@ import numpy as np
 
 from fastbp import graph as g
 from fastbp._ir.node import ordered
+from fastbp.reference import kernels
 from fastbp.reference import value as v
 from fastbp.reference.value import Value, apply, number
 
@@ -200,7 +201,14 @@ ROWS = {
 
 
 def apply_activation(name, z):
-    return getattr(z if isinstance(z, Value) else Value(z), name)()
+    """By the Value's own method; an activation that it has none of is the reference kernel's, of one number."""
+    z = z if isinstance(z, Value) else Value(z)
+    if hasattr(z, name):
+        return getattr(z, name)()
+    y = float(getattr(kernels, f"{name}_forward")(np.float64(z.data)))
+    backward = getattr(kernels, f"{name}_backward")
+    reads = z.data if "Z" in backward.__code__.co_varnames[:2] else y
+    return Value(y, None, name, (z,), [float(backward(np.float64(1), np.float64(reads)))])
 
 
 MAPS = {

@@ -256,7 +256,12 @@ def softmax_backward(dY, Y):
     return Y * (dY - (dY * Y).sum(axis=1, keepdims=True))
 
 
-# ---- losses: (value, dY) of sum_i w_i scale loss(Y_i, T_i) -----------------------------------------------------------
+ACTIVATIONS = [name.removesuffix("_forward") for name in dir() if name.endswith("_forward")]
+
+
+# ---- losses: (value, dY) of sum_i w_i scale loss(Y_i, T_i); param: the loss's own number -----------------------------
+
+OVER_SAMPLES = {"squared_error", "half_squared_error", "cross_entropy"}  # means over samples; others over outputs too
 
 
 def weighted(per_sample, gradient, w, scale):
@@ -276,14 +281,14 @@ def mae_loss(Y, T, w, scale, param):
     return weighted(np.abs(Y - T).sum(axis=1), np.sign(Y - T), w, scale)
 
 
-def huber_loss(Y, T, w, scale, param):
+def huber_loss(Y, T, w, scale, param=1.0):
     """d^2 / 2 up to |d| = delta = param, a straight line beyond (Huber, 1964)."""
     d = Y - T
     loss = np.where(np.abs(d) <= param, d * d / 2, param * (np.abs(d) - param / 2))
     return weighted(loss.sum(axis=1), np.clip(d, -param, param), w, scale)
 
 
-def quantile_loss(Y, T, w, scale, param):
+def quantile_loss(Y, T, w, scale, param=0.5):
     """max(q (t - y), (q - 1) (t - y)) with q = param; the gradient at y = t is 0."""
     d = T - Y
     gradient = np.where(d > 0, -param, np.where(d < 0, 1 - param, 0))
@@ -330,13 +335,10 @@ def _ignoring(loss):
     return ignoring
 
 
-squared_error_missing_loss = _ignoring(squared_error_loss)
-half_squared_error_missing_loss = _ignoring(half_squared_error_loss)
-mae_missing_loss = _ignoring(mae_loss)
-huber_missing_loss = _ignoring(huber_loss)
-quantile_missing_loss = _ignoring(quantile_loss)
-poisson_missing_loss = _ignoring(poisson_loss)
-binary_cross_entropy_missing_loss = _ignoring(binary_cross_entropy_loss)
+LOSSES = [name.removesuffix("_loss") for name in dir() if name.endswith("_loss")]
+for _name in LOSSES:
+    if not _name.startswith("cross_entropy"):  # whose rows have one target together
+        globals()[f"{_name}_missing_loss"] = _ignoring(globals()[f"{_name}_loss"])
 
 
 # ---- right answers: how many there are, times scale ------------------------------------------------------------------

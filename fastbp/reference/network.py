@@ -57,20 +57,16 @@ class LayerNorm(NamedTuple):
 class Loss(NamedTuple):
     kernel: str         # the loss of one sample, summed over its outputs: <kernel>_loss of kernels.py
     mean: str           # over "samples", or over samples "and outputs"
-    param: float = 0.0
+    param: float = 0.0  # its own number: delta, label smoothing, q
 
 
-LOSSES = {
-    "squared_error": Loss("squared_error", "samples"),
-    "half_squared_error": Loss("half_squared_error", "samples"),
-    "mse": Loss("squared_error", "and outputs"),
-    "mae": Loss("mae", "and outputs"),
-    "huber": Loss("huber", "and outputs", 1.0),                         # param: delta
-    "cross_entropy": Loss("cross_entropy", "samples"),                  # param: label smoothing
-    "binary_cross_entropy": Loss("binary_cross_entropy", "and outputs"),
-    "poisson": Loss("poisson", "and outputs"),
-    "quantile": Loss("quantile", "and outputs", 0.5),                   # param: q
-}
+def of_kernel(name):
+    param = (getattr(kernels, f"{name}_loss").__defaults__ or (0.0,))[0]
+    return Loss(name, "samples" if name in kernels.OVER_SAMPLES else "and outputs", param)
+
+
+LOSSES = {name: of_kernel(name) for name in kernels.LOSSES if name != "cross_entropy_labels"}
+LOSSES["mse"] = LOSSES["squared_error"]._replace(mean="and outputs")
 
 
 class Network:

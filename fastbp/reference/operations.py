@@ -1,7 +1,8 @@
 """The operations of a graph of single numbers, one row each: what it computes, and beside it its local derivatives.
 
-At a kink the derivative is that of the left side, 0 for relu and abs at 0; equal arguments of maximum and minimum share
-the gradient. Numbers are float64 as IEEE 754 has them, without exceptions: 1 / 0 is inf and log(-1) nan, as in NumPy.
+To be read, so in plain Python, with the best known activations; kernels.py has all, and tests compare both. At a kink
+the derivative is that of the left side, 0 for relu and abs at 0; equal arguments of maximum and minimum share the
+gradient. Numbers are float64 as IEEE 754 has them, without exceptions: 1 / 0 is inf and log(-1) nan, as in NumPy.
 """
 import math
 

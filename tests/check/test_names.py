@@ -63,7 +63,9 @@ def test_of_what_is_not_here_the_nearest_is_named(kind, given, text):
 @pytest.mark.parametrize("kind", TABLES)
 def test_every_other_name_leads_to_a_name_there_is(kind):
     for given, found in names._OTHERS[kind].items():
-        assert names._plain(given) == given and given not in map(names._plain, TABLES[kind]), given
+        assert names._plain(given) == given, given
+        if given in map(names._plain, TABLES[kind]):  # there is one of that name now, which comes first
+            continue
         assert (found if isinstance(found, str) else found[0]) in TABLES[kind], given
 
 
