@@ -60,6 +60,11 @@ class Schedule:
         """{name: default, or dataclasses.MISSING} of the arguments."""
         return check.settings_of(cls)
 
+    @classmethod
+    def _over(cls, lr, steps):
+        """The schedule of a training of so many steps that begins at the rate lr, as the command makes it."""
+        return cls(lr, steps)
+
     def _number(self, name, **bounds):
         setattr(self, name, check.number(name, getattr(self, name), **bounds))
 
@@ -73,6 +78,10 @@ class Constant(Schedule):
 
     name = "constant"
     lr: float
+
+    @classmethod
+    def _over(cls, lr, steps):
+        return cls(lr)
 
     def __post_init__(self):
         self._number("lr", minimum=0.0)
@@ -89,6 +98,10 @@ class Step(Schedule):
     lr: float
     every: int
     factor: float = 0.1
+
+    @classmethod
+    def _over(cls, lr, steps):
+        return cls(lr, max(steps // 3, 1))
 
     def __post_init__(self):
         self._number("lr", minimum=0.0)
@@ -108,6 +121,10 @@ class Exponential(Schedule):
     lr: float
     decay: float
     every: int = 1
+
+    @classmethod
+    def _over(cls, lr, steps):
+        return cls(lr, 0.01, steps)
 
     def __post_init__(self):
         self._number("lr", minimum=0.0)
@@ -204,6 +221,10 @@ class WarmUp(Schedule):
     schedule: Schedule | float
     steps: int
 
+    @classmethod
+    def _over(cls, lr, steps):
+        return cls(lr, max(steps // 10, 1))
+
     def __post_init__(self):
         self.schedule = get("schedule", self.schedule)
         self._steps("steps")
@@ -255,6 +276,11 @@ class ReduceOnPlateau(Schedule):
     min_lr: float = 0.0
     monitor: str | None = None
     current: float = field(init=False, repr=False, compare=False)
+
+    @classmethod
+    def _over(cls, lr, steps):
+        # what is held out must not steer the training: the plateau is that of the training loss
+        return cls(lr, factor=0.3, patience=3, monitor="loss")
 
     def __post_init__(self):
         self._number("lr", minimum=0.0)

@@ -18,10 +18,8 @@ from fastbp._check import formatting
 from fastbp._core import cpu
 from fastbp._training.progress import is_terminal
 from fastbp.cli import csv_options, curve
-from fastbp.cli.common import Help, columns, command, one_of, real, row, whole, widths
+from fastbp.cli.common import OPTIMIZERS, Help, columns, command, one_of, real, row, whole, widths
 from fastbp.losses import LOSSES
-
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad")
 
 _TRAIN = """\
 Train a network, print a line per epoch, and save the model and pictures of it.

@@ -15,8 +15,11 @@ import numpy as np
 from fastbp import _check as check
 from fastbp._check import formatting
 from fastbp._training.progress import is_terminal
+from fastbp.optimizers import OPTIMIZERS as _CLASSES
 
 NARROWEST = 30
+OF_SGD = ("momentum", "nesterov")  # names that only commands have: SGD with these settings
+OPTIMIZERS = tuple(dict.fromkeys(("sgd", *OF_SGD, *_CLASSES)))
 
 
 def command(commands, name, summary, description, epilog, run):

@@ -14,7 +14,7 @@ from fastbp._files import writing
 from fastbp._training.progress import is_terminal
 from fastbp._training.splits import split_rows
 from fastbp.cli import scores
-from fastbp.cli.common import digits, output_folder, row, say
+from fastbp.cli.common import OF_SGD, digits, output_folder, row, say
 from fastbp.cli.csv_options import columns_of, format_of, said
 from fastbp.datasets import column_types, tables
 
@@ -32,7 +32,13 @@ _MOMENTUM = 0.9
 _VALIDATION = 0.1       # the share held out where --patience needs one and none is said
 _ROOM = 1e-6  # the part of a dtype's range that targets may take: the last layer's weights need the rest
 _LARGEST = 1e150  # and of any dtype: its square is a number as well
-_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
+
+
+def _rate(name):
+    """The rate that an optimizer begins with: its class's own, but SGD's is for a network with a momentum."""
+    if name == "sgd":
+        return 0.1
+    return optimizers.OPTIMIZERS["sgd" if name in OF_SGD else name].settings()["lr"]
 
 
 def run(options):
@@ -68,7 +74,7 @@ def _check(options):
     names = ("target", "task", "missing")
     if options.csv is None and (option := said(options, names)) is not None:
         raise ValueError(f"{option} goes with --csv FILE, which is missing")
-    if options.momentum is not None and options.optimizer not in ("momentum", "nesterov"):
+    if options.momentum is not None and options.optimizer not in OF_SGD:
         raise ValueError(f"--momentum goes with --optimizer momentum or nesterov, not with "
                          f"{options.optimizer or 'the default one'}; choose one of them")
     if options.validation_split == 0:
@@ -129,7 +135,7 @@ def _choose(options, recipe):
     plan = {key: recipe[key] if value is None else value for key, value in plan.items()}
     if options.lr is None and asked:
         # The recipe's rate was found for its own loss and optimizer; with others it may well diverge.
-        plan["lr"] = _RATES[plan["optimizer"]]
+        plan["lr"] = _rate(plan["optimizer"])
     return plan
 
 
@@ -159,24 +165,14 @@ def _network(options, plan, data, task):
 
 def _optimizer(options, plan, total):
     """The optimizer, its rate on a schedule that ends after `total` steps."""
-    lr = plan["lr"]
-    lr = {
-        "constant": lambda: lr,
-        "step": lambda: schedules.Step(lr, max(total // 3, 1), 0.1),
-        "exponential": lambda: schedules.Exponential(lr, 0.01, total),
-        "cosine": lambda: schedules.Cosine(lr, total),
-        "linear": lambda: schedules.Linear(lr, total),
-        "one_cycle": lambda: schedules.OneCycle(lr, total),
-        "warm_up": lambda: schedules.WarmUp(lr, max(total // 10, 1)),
-        # The test part must not steer the training: the plateau watched is the training loss's.
-        "reduce_on_plateau": lambda: schedules.ReduceOnPlateau(lr, factor=0.3, patience=3, monitor="loss"),
-    }[options.schedule]()
-    settings = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
+    settings = {"lr": schedules.SCHEDULES[options.schedule]._over(plan["lr"], total)}
+    if options.weight_decay is not None:
+        settings["weight_decay"] = options.weight_decay
     name = plan["optimizer"]
-    if name in ("momentum", "nesterov"):
+    if name in OF_SGD:
         momentum = _MOMENTUM if options.momentum is None else options.momentum
-        return optimizers.SGD(lr=lr, momentum=momentum, nesterov=name == "nesterov", **settings)
-    return optimizers.get(name, lr=lr, **settings)
+        return optimizers.SGD(momentum=momentum, nesterov=name == "nesterov", **settings)
+    return optimizers.get(name, **settings)
 
 
 def _announce(data, watched, net, plan, steps, options):
