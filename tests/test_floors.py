@@ -89,7 +89,7 @@ def test_only_openmp_pxd_says_openmp():
 
 def test_every_parallel_region_says_how_many_threads():
     regions = [line for path in CORE for line in code(path).splitlines() if re.search(r"\b(parallel|prange)\(", line)]
-    assert len(regions) == 1  # the keeper's
+    assert len(regions) == 1  # the owner thread's
     assert all("num_threads=" in line for line in regions)
 
 

@@ -1,4 +1,4 @@
-"""NumPy's arithmetic as it is meant here, whatever np.seterr and the filters of warnings say in a user's program."""
+"""NumPy's floating-point warnings switched off for our own code, whatever the user's np.seterr and filters are."""
 
 import functools
 

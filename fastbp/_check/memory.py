@@ -1,4 +1,4 @@
-"""Memory that a call writes: the vectors that a user can reach too, and data that lie in them."""
+"""Memory that a call writes: vectors that users can reach too are still as they were made, and no data overlap them."""
 
 import numpy as np
 

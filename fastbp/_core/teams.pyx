@@ -1,8 +1,8 @@
-"""The team: threads that stay together from one call to the next, and take tasks of whoever posts a job.
+"""The team: threads that stay together from one call to the next, and take tasks of the job that is posted.
 
-They are OpenMP's, in a parallel region that a thread of its own opens once and keeps, so that OpenMP's settings hold: stacks,
-places, limits. A call posts a job, works on it as thread 0, and returns when the tasks are done, whoever did them; where
-another call has the team at the moment, it works alone. What a task computes does not depend on who computes it.
+The threads are OpenMP's, in a parallel region that an owner thread opens once and keeps open, so that OpenMP's
+settings hold: stacks, places, limits. A call posts a job, works on it as thread 0, and returns when all tasks are done,
+on whatever thread; where another call has the team at the moment, it runs serially. What a task computes does not depend on the thread.
 
 Whether the operating system has the threads is found out before OpenMP is asked, as GCC's runtime ends the process where it
 cannot start one. A fork leaves all threads but the forking one behind: the child begins a team of its own.
@@ -135,7 +135,7 @@ cdef extern from *:
 cdef size_t STACK = 32 * 1024
 cdef double PATIENCE = 1.0          # seconds after which a thread that had fewer than it wanted tries again
 
-cdef size_t KEEPER_STACK = 256 * 1024   # of the thread that opens the region, and then only waits
+cdef size_t OWNER_STACK = 256 * 1024    # of the owner thread, which opens the parallel region and then only waits
 
 cdef bint _recovers = True          # whether OpenMP has threads again in a forked process
 cdef bint _cut_off = False          # whether this process cannot have any, as it was forked from one that may have had some
@@ -144,26 +144,26 @@ cdef size_t _worker_stack = 0       # bytes; 0: the system's default
 cdef int _most = _threads.MOST_TEAM
 cdef int _cpus = 1                  # that a team may run on
 cdef bint _forced = False           # whether teams are used without asking whether they are of any use
-cdef int _told = 0                  # threads that OpenMP would have taken when it was loaded
+cdef int _openmp_threads = 0        # that OpenMP would have taken when it was loaded
 cdef str _refused = ""              # why there can be no teams, in words
 
 
-# What is known of the team. `lock` is for what the keeper, the threads and whoever lets the team grow write.
-cdef struct Crew:
+# The team as it is. `lock` guards what the owner thread, the workers and the thread that lets the team grow write.
+cdef struct Team:
     pthread_mutex_t lock
     pthread_cond_t changed
-    bint kept                       # there is a keeper
-    long round                      # of the region that is there, or comes next: its number,
-    int wanted                      # and its threads, the keeper included
-    int coming                      # that OpenMP gives it, the keeper included; 0 before it begins
-    int there                       # that have come; the keeper is none of them
-    size_t least_stack              # of those
-    int asked                       # by whoever let it grow last; he had `team`
-    double again                    # where that was fewer: the second from which on it may be tried again
-    int team                        # threads that a job may have, its caller included
-    int busy                        # somebody's job has the team, or it grows
+    bint owned                      # there is an owner thread
+    long region                      # the number of the parallel region that is open, or is opened next
+    int wanted                      # its threads, the owner included
+    int granted                      # threads that OpenMP gives it, the owner included; 0 before it is open
+    int present                       # workers that have entered it; the owner is none of them
+    size_t least_stack              # bytes, the smallest stack of those
+    int requested                       # threads that were requested when it grew last; `size` were had
+    double retry_at                    # where that was fewer: the second from which on it may be tried again
+    int size                        # threads that a job may have, its caller included
+    int busy                        # locked while a job runs on the team, or the team grows
 
-cdef Crew crew
+cdef Team the_team
 
 
 # ---- forks ---------------------------------------------------------------------------------------------------------
@@ -174,12 +174,12 @@ cdef int begin(bint recovers, size_t stack, int cpus, str why) except -1:
     that of its threads, 0 for the system's default; cpus: how many of them a team may run on; why: there can be no team, or "".
 
     Of all threads only the forking one lives on in the child, and OpenMP believes that it still has those that it had. GCC's
-    runtime keeps them by the thread that wanted them, which is the keeper, so that a keeper of the child's own has new ones,
-    whatever other libraries did. LLVM's begins anew by itself, unless it was told not to.
+    runtime keeps them by the thread that opened the region, the owner thread, so that an owner thread of the child's own has
+    new ones, whatever other libraries did. LLVM's begins anew by itself, unless it was told not to.
     """
-    global _recovers, _worker_stack, _refused, _cpus, _told
-    _recovers, _worker_stack, _refused, _told = recovers, stack, why, openmp.most_threads()
-    _cpus = _most if why else cpus      # who wants a team is to hear why there is none
+    global _recovers, _worker_stack, _refused, _cpus, _openmp_threads
+    _recovers, _worker_stack, _refused, _openmp_threads = recovers, stack, why, openmp.most_threads()
+    _cpus = _most if why else cpus      # a call that wants a team shall be told why there is none
     forget_threads()
     if pthread_atfork(NULL, NULL, after_fork) != 0:
         raise MemoryError("no memory to watch forks")
@@ -188,17 +188,17 @@ cdef int begin(bint recovers, size_t stack, int cpus, str why) except -1:
 
 cdef void after_fork() noexcept nogil:
     global _cut_off, _generation
-    _cut_off = _cut_off or (crew.kept and not _recovers)
+    _cut_off = _cut_off or (the_team.owned and not _recovers)
     _generation += 1
     fbp_forked()
     forget_threads()
 
 
 cdef void forget_threads() noexcept nogil:
-    memset(&crew, 0, sizeof(crew))
-    pthread_mutex_init(&crew.lock, NULL)
-    pthread_cond_init(&crew.changed, NULL)
-    crew.team = 1
+    memset(&the_team, 0, sizeof(the_team))
+    pthread_mutex_init(&the_team.lock, NULL)
+    pthread_cond_init(&the_team.changed, NULL)
+    the_team.size = 1
     fbp_start(&queue)
 
 
@@ -246,15 +246,15 @@ cdef void work_alone(Job *job, int tasks) noexcept nogil:
 
 
 cdef void work_together(Job *job, int team, int tasks) noexcept nogil:
-    """The same, on at most `team` threads; alone where others have the team at the moment."""
+    """The same, on at most `team` threads; serially where another call has the team at the moment."""
     if tasks < 1:
         return
-    if team < 2 or not try_lock(&crew.busy):
+    if team < 2 or not try_lock(&the_team.busy):
         work_alone(job, tasks)
         return
-    fbp_post(&queue, job, min(team, crew.team), team > _cpus, tasks)
+    fbp_post(&queue, job, min(team, the_team.size), team > _cpus, tasks)
     serve(0)
-    unlock(&crew.busy)
+    unlock(&the_team.busy)
 
 
 cdef void serve(int member) noexcept nogil:
@@ -281,112 +281,112 @@ cdef void serve(int member) noexcept nogil:
             fbp_open(&queue, job.advance(job))
 
 
-# ---- how there come to be threads ----------------------------------------------------------------------------------
+# ---- how the team is formed --------------------------------------------------------------------------------------------
 
 
-cdef void *keep(void *argument) noexcept nogil:
-    """The keeper: opens a region of as many threads as are wanted, and waits until others are wanted."""
-    cdef long round = 0
+cdef void *own_region(void *argument) noexcept nogil:
+    """The owner thread: opens a parallel region of as many threads as are wanted, and waits until that changes."""
+    cdef long region = 0
     cdef int wanted
     if openmp.places() == 0:
         run_anywhere()
     while True:
-        pthread_mutex_lock(&crew.lock)
-        while crew.round == round:
-            pthread_cond_wait(&crew.changed, &crew.lock)
-        round, wanted = crew.round, crew.wanted
-        pthread_mutex_unlock(&crew.lock)
+        pthread_mutex_lock(&the_team.lock)
+        while the_team.region == region:
+            pthread_cond_wait(&the_team.changed, &the_team.lock)
+        region, wanted = the_team.region, the_team.wanted
+        pthread_mutex_unlock(&the_team.lock)
         fbp_start(&queue)
         with parallel(num_threads=wanted):
             if openmp.thread_number() == 0:
-                wait_for_next(round)
+                wait_for_next(region)
             else:
-                come_in()
+                join_team()
                 serve(openmp.thread_number())
 
 
-cdef void wait_for_next(long round) noexcept nogil:
-    """The keeper, within its region, which stays until another one is wanted."""
-    pthread_mutex_lock(&crew.lock)
-    crew.coming = openmp.threads_here()
-    pthread_cond_broadcast(&crew.changed)
-    while crew.round == round:
-        pthread_cond_wait(&crew.changed, &crew.lock)
-    pthread_mutex_unlock(&crew.lock)
+cdef void wait_for_next(long region) noexcept nogil:
+    """The owner thread, within its region, which stays open until another one is wanted."""
+    pthread_mutex_lock(&the_team.lock)
+    the_team.granted = openmp.threads_here()
+    pthread_cond_broadcast(&the_team.changed)
+    while the_team.region == region:
+        pthread_cond_wait(&the_team.changed, &the_team.lock)
+    pthread_mutex_unlock(&the_team.lock)
 
 
-cdef void come_in() noexcept nogil:
+cdef void join_team() noexcept nogil:
     cdef size_t left = stack_left()
-    pthread_mutex_lock(&crew.lock)
-    crew.there += 1
-    crew.least_stack = min(crew.least_stack, left)
-    pthread_cond_broadcast(&crew.changed)
-    pthread_mutex_unlock(&crew.lock)
+    pthread_mutex_lock(&the_team.lock)
+    the_team.present += 1
+    the_team.least_stack = min(the_team.least_stack, left)
+    pthread_cond_broadcast(&the_team.changed)
+    pthread_mutex_unlock(&the_team.lock)
 
 
-cdef bint has_keeper() noexcept nogil:
-    """Whether there is a keeper, who comes when he is wanted first."""
+cdef bint has_owner() noexcept nogil:
+    """Whether there is an owner thread; it is started when it is first needed."""
     cdef pthread_t thread
     cdef pthread_attr_t attr
-    if not crew.kept:
+    if not the_team.owned:
         pthread_attr_init(&attr)
-        pthread_attr_setstacksize(&attr, KEEPER_STACK)
+        pthread_attr_setstacksize(&attr, OWNER_STACK)
         # where other libraries want more of every thread's stack than that, it has the usual one
-        crew.kept = pthread_create(&thread, &attr, keep, NULL) == 0 or pthread_create(&thread, NULL, keep, NULL) == 0
+        the_team.owned = pthread_create(&thread, &attr, own_region, NULL) == 0 or pthread_create(&thread, NULL, own_region, NULL) == 0
         pthread_attr_destroy(&attr)
-        if crew.kept:
+        if the_team.owned:
             pthread_detach(thread)
-    return crew.kept
+    return the_team.owned
 
 
-cdef void gather(int wanted) noexcept nogil:
-    """Lets the keeper open a region of `wanted` threads, itself included, and waits until they are there."""
+cdef void form_team(int wanted) noexcept nogil:
+    """Lets the owner thread open a region of `wanted` threads, itself included, and waits until they are there."""
     fbp_end(&queue)
-    pthread_mutex_lock(&crew.lock)
-    crew.round += 1
-    crew.wanted, crew.coming, crew.there, crew.least_stack = wanted, 0, 0, SIZE_MAX
-    pthread_cond_broadcast(&crew.changed)
-    while crew.coming == 0 or crew.there < crew.coming - 1:
-        pthread_cond_wait(&crew.changed, &crew.lock)
-    pthread_mutex_unlock(&crew.lock)
+    pthread_mutex_lock(&the_team.lock)
+    the_team.region += 1
+    the_team.wanted, the_team.granted, the_team.present, the_team.least_stack = wanted, 0, 0, SIZE_MAX
+    pthread_cond_broadcast(&the_team.changed)
+    while the_team.granted == 0 or the_team.present < the_team.granted - 1:
+        pthread_cond_wait(&the_team.changed, &the_team.lock)
+    pthread_mutex_unlock(&the_team.lock)
 
 
 cdef int team_of(int wanted) except -1:
     """How many threads a job of `wanted`, 2 or more, may have: all of them where they can be had, which is tried the first
     time; else it is looked up."""
-    if wanted <= crew.team:
+    if wanted <= the_team.size:
         return wanted
-    if _cut_off or (crew.asked >= wanted and crew.team < crew.asked and seconds() < crew.again):
-        return crew.team
+    if _cut_off or (the_team.requested >= wanted and the_team.size < the_team.requested and seconds() < the_team.retry_at):
+        return the_team.size
     wanted = capped(wanted)
-    if wanted <= crew.team or not try_lock(&crew.busy):     # it is somebody's at the moment: as many as it has
-        return min(wanted, crew.team)
+    if wanted <= the_team.size or not try_lock(&the_team.busy):     # another thread has it at the moment: as many as it has
+        return min(wanted, the_team.size)
     try:
-        return grown(wanted)
+        return grow(wanted)
     finally:
-        unlock(&crew.busy)
+        unlock(&the_team.busy)
 
 
-cdef int grown(int wanted) except -1:
-    """Lets the team, which the caller has to himself, grow to `wanted` threads, or as many as there can be; returns how many.
+cdef int grow(int wanted) except -1:
+    """Lets the team, which the caller has locked, grow to `wanted` threads, or as many as there can be; returns how many.
 
-    Nobody else lets it grow meanwhile: two threads that both found room for the last one would end the process.
+    No other thread may let it grow meanwhile: two that both found room for the last thread would end the process.
     """
-    cdef int had = crew.team, team = had, possible
+    cdef int had = the_team.size, team = had, possible
     cdef size_t stack = SIZE_MAX
     if _refused:
         warn_of_fewer(wanted, 1, _refused)
         return 1
     with nogil:
         hold_signals()
-        possible = had + (startable(wanted - had) if has_keeper() else 0)
+        possible = had + (startable(wanted - had) if has_owner() else 0)
         if possible > had:
-            gather(min(wanted, possible))
-            team, stack = crew.coming, crew.least_stack
+            form_team(min(wanted, possible))
+            team, stack = the_team.granted, the_team.least_stack
         take_signals()
         # before anything can be raised; what OpenMP and its stacks forbid is not tried again
-        crew.asked, crew.team = wanted, 1 if stack < STACK else team
-        crew.again = INFINITY if stack < STACK or team < min(wanted, possible) else seconds() + PATIENCE
+        the_team.requested, the_team.size = wanted, 1 if stack < STACK else team
+        the_team.retry_at = INFINITY if stack < STACK or team < min(wanted, possible) else seconds() + PATIENCE
     if stack < STACK:
         why = (f"the stacks of OpenMP's threads have {stack // 1024} KB, expected {STACK // 1024} KB; set OMP_STACKSIZE=1M "
                "before Python starts")
@@ -394,16 +394,16 @@ cdef int grown(int wanted) except -1:
         why = "OpenMP starts no more (OMP_THREAD_LIMIT, OMP_DYNAMIC)"
     else:
         why = "the system starts no more (ulimit -u and -v, or the container's pids.max)"
-    if crew.team < wanted:
-        warn_of_fewer(wanted, crew.team, why)
-    return crew.team
+    if the_team.size < wanted:
+        warn_of_fewer(wanted, the_team.size, why)
+    return the_team.size
 
 
 cdef int useful(int wanted) noexcept nogil:
     """How many of `wanted` threads there is any use for: not more than CPUs, or than another library's settings allow now
     (threadpoolctl sets the number of the calling thread)."""
     cdef int most = openmp.most_threads()
-    if most < _told:
+    if most < _openmp_threads:
         wanted = min(wanted, most)
     return wanted if _forced else min(wanted, _cpus)
 
@@ -419,7 +419,7 @@ cdef void force(bint forced) noexcept:
 
 
 cdef int capped(int wanted) except -1:
-    """The size of a team of at most `wanted` threads. Warns, once, where that is more than anybody needs."""
+    """The size of a team of at most `wanted` threads. Warns, once, where that is more than can be of use."""
     if wanted > _most:
         warn_of_fewer(wanted, _most, f"more would only wait for each other on {_threads.CPUS} CPUs")
     return min(wanted, _most)
@@ -447,7 +447,7 @@ cdef void *wait_at_gate(void *argument) noexcept nogil:
 
 
 cdef int startable(int count) noexcept nogil:
-    """How many of `count` threads can be started beside those there are: as many are, wait for each other, and end."""
+    """How many of `count` more threads can be started: as many are started, wait for each other, and end."""
     cdef pthread_mutex_t gate
     cdef pthread_attr_t attr
     cdef Probe *probes

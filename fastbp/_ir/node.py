@@ -5,7 +5,7 @@ all of them: a parameter, a constant, a reduction over the batch, and what is co
 batch out: a batched node of shape (3,) is a matrix (B, 3); a fixed one is a number (), a vector (d,) or a matrix (a,
 b).
 
-An operation is a row in OPERATIONS. The core below knows none of them.
+An operation is a row in OPERATIONS; the core knows none of them.
 """
 
 import math
@@ -195,9 +195,16 @@ def layout(batched, shape, operands):
     """How an elementwise operation runs: (rows for each sample, columns, [(rows advance, column step) of each
     operand]).
 
-    A batched value of shape (h, w) is h rows for each sample, unless an operand has one number for each sample, or is a
-    fixed matrix: then it is one row of h * w. ValueError where a row would have to be repeated in turn with others,
-    which strides cannot say.
+    Kernels take a matrix, and operands by a stride from row to row and one from column to column, 0 where the operand
+    is repeated. The three cases:
+
+        not batched, shape (h, w)           h rows of w          a + b of two parameters
+        batched, shape (h, w)               B * h rows of w      x (B, h, w) * b (w,): b is one row, read by all
+        ... beside one number for each      B rows of h * w      x (B, h, w) / s (B,), x * M (h, w): the matrix is
+            sample, or a fixed matrix                            one row of h * w, read by every sample
+
+    ValueError where rows would have to be repeated in turn with others, which no stride says: x (B, h, w) * c (h, 1),
+    or both b (w,) and s (B,) beside x.
     """
     width = shape[-1] if shape else 1
     group = shape[0] if len(shape) == 2 else 1

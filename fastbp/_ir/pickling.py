@@ -1,8 +1,8 @@
 """Nodes as pickle writes them: the nodes that one is made from in a list, each with the places of its inputs.
 
-Pickled as they hang together, each would be written within the one that it goes into, and a graph of a few hundred
-operations in a row be too deep for the interpreter. Within one pickle a node stays one node, whatever it is reached
-from.
+Pickled by references, each node would be written inside of the node that reads it, and a chain of a few hundred
+operations would exceed the interpreter's recursion limit. Within one pickle a node stays one node, whichever nodes
+read it.
 """
 
 import threading

@@ -85,7 +85,7 @@ def test_a_fork_after_the_team_of_another_library():
         def work():
             before = tasks()
             same = train() == bits and "fork" in fb.cpu.thread_reason()
-            return same and tasks() == before + 2        # a team of two has one more, and a keeper
+            return same and tasks() == before + 2        # a team of two has one more, and an owner thread
         bits = train(threads=1)
         others_team(3)
         print(child(work), child(lambda: child(work)), train() == bits)

@@ -18,7 +18,7 @@ FAULTS = [
     Fault(
         what="who finds the team at another's job posts his own",
         file=TEAMS,
-        old="    if team < 2 or not try_lock(&crew.busy):\n",
+        old="    if team < 2 or not try_lock(&the_team.busy):\n",
         new="    if team < 2:\n",
         red=(OF_TEAMS + "callers_at_the_same_time",),
     ),
@@ -32,7 +32,7 @@ FAULTS = [
     Fault(
         what="another library's limit of threads is not seen",
         file=TEAMS,
-        old="    if most < _told:\n",
+        old="    if most < _openmp_threads:\n",
         new="    if most < 0:\n",
         red=(OF_TEAMS + "a_limit_of_another_library",),
     ),
@@ -102,8 +102,8 @@ FAULTS = [
     Fault(
         what="OpenMP is asked for threads that nobody has tried to start",
         file=TEAMS,
-        old="            gather(min(wanted, possible))",
-        new="            gather(wanted)",
+        old="            form_team(min(wanted, possible))",
+        new="            form_team(wanted)",
         red=(OF_TEAMS + "fewer_threads_than_the_system_starts",),
     ),
     Fault(
@@ -116,15 +116,15 @@ FAULTS = [
     Fault(
         what="a team that could not be had once is never tried again",
         file=TEAMS,
-        old="seconds() < crew.again)",
+        old="seconds() < the_team.retry_at)",
         new="True)",
         red=(OF_TEAMS + "a_shortage_that_passes",),
     ),
     Fault(
         what="stacks of OpenMP's threads are not measured",
         file=TEAMS,
-        old="            team, stack = crew.coming, crew.least_stack\n",
-        new="            team = crew.coming\n",
+        old="            team, stack = the_team.granted, the_team.least_stack\n",
+        new="            team = the_team.granted\n",
         red=(OF_TEAMS + "stacks_of_openmps_threads_that_are_too_small",),
     ),
     Fault(
