@@ -48,8 +48,8 @@ FAULTS = [
     Fault(
         what="a recipe names a file that is not there",
         file="CONTRIBUTING.md",
-        old="2. `fastbp/_models/network_programs.py`: `output` takes",
-        new="2. `fastbp/network_graph.py`: `output` takes",
+        old="2. `fastbp/layers/__init__.py`: its name",
+        new="2. `fastbp/layers/__all__.py`: its name",
         red=("tests/test_project.py::test_what_developers_are_told_to_run_is_there",),
     ),
 ]
