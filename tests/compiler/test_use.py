@@ -34,8 +34,8 @@ def test_the_threads_are_those_that_are_set_unless_it_says_how_many():
 
 
 def test_no_plan_is_for_what_nobody_knows():
-    with pytest.raises(ValueError, match="kind is 'trian', expected one of train, keep, predict"):
-        Use("trian", 8)
+    with pytest.raises(ValueError, match="kind is 'flight', expected one of train, keep, predict"):
+        Use("flight", 8)
 
 
 def test_every_kind_is_made_by_a_network_or_an_expression():
