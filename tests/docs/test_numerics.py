@@ -107,12 +107,12 @@ def test_losses(name, formula, slope, outputs):
 def updates():
     """{name: its statements} from the text block of the updates."""
     rules, name = {}, ""
-    for line in re.search(r"```text\n(all but adamw .+?)```", TEXT, re.S)[1].splitlines():
+    for line in re.search(r"```text\n(decay .+?)```", TEXT, re.S)[1].splitlines():
         name, statement = line[:16].strip() or name, line[16:]
         rules[name] = f"{rules[name]}; {statement}" if name in rules else statement
-    decay = rules.pop("all but adamw")
+    decay = rules.pop("decay")
     rules["adamw"] = rules["adamw"].replace("then as adam", rules["adam"])
-    return {name: rule if name == "adamw" else f"{decay}; {rule}" for name, rule in rules.items()}
+    return {name: rule if "wd" in rule else f"{decay}; {rule}" for name, rule in rules.items()}
 
 
 @pytest.mark.parametrize(("name", "rule"), updates().items(), ids=updates())
