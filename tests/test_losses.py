@@ -125,3 +125,11 @@ def test_equality_and_repr():
 def test_losses_cannot_be_changed():
     with pytest.raises(AttributeError):
         losses.Huber().delta = -1
+
+
+def test_a_loss_that_is_not_written_as_nodes_says_so():
+    class Mine(losses.Loss):
+        name = row = "mae"
+
+    with pytest.raises(NotImplementedError, match=r"Mine has no nodes\(y, t\), expected the loss as nodes; write it"):
+        Mine().nodes(None, None)
