@@ -211,6 +211,7 @@ def apply_activation(name, z):
     return Value(y, None, name, (z,), [float(backward(np.float64(1), np.float64(reads)))])
 
 
+# {operation: the row of fastbp/reference/operations.py, or a function of Values made of such rows}
 MAPS = {
     **{name: name for name in ("add", "subtract", "multiply", "divide", "square", "exp", "log", "sqrt", "abs", "sin")},
     **{name: name for name in ("cos", "less", "less_equal", "equal", "maximum", "minimum")},
@@ -263,7 +264,8 @@ def mapped(node, x, batch):
     elif node.op == "sign":
         made = each(sign, *aligned)
     else:
-        made = each(lambda *one: apply(MAPS[node.op], *one), *aligned)
+        of = MAPS[node.op]
+        made = each(of if callable(of) else lambda *one: apply(of, *one), *aligned)
     return np.broadcast_to(made, (batch, *node.shape) if node.batched else node.shape)
 
 
