@@ -131,7 +131,8 @@ def test_momentum_is_as_ever_where_it_is_used(run):
 
 def test_optimizers_and_the_rates_that_they_begin_with():
     assert {name: train._rate(name) for name in command.OPTIMIZERS}.items() >= {
-        "sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}.items()
+        "sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2,
+    }.items()
     assert command.OPTIMIZERS[:4] == ("sgd", "momentum", "nesterov", "adam")
     assert set(fb.optimizers.OPTIMIZERS) <= set(command.OPTIMIZERS)
 
