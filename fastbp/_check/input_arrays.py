@@ -1,8 +1,8 @@
 """Data as it is: arrays whose rows a plan reads, and where they are of another dtype converts, a batch at a time.
 
-What a plan can read as it lies is returned itself: any dtype of `cpu.sources()` in the machine's byte order, rows that
-are contiguous, whatever the distance between them - apart, backwards, windows that overlap, one row over and over -,
-writable or not, in memory or mapped from a file. Everything else goes to `_check.data`, which casts it, once, to the
+What a plan can read as it lies is returned itself: any dtype of `cpu.input_dtypes()` in the machine's byte order, rows
+that are contiguous, whatever the distance between them - apart, backwards, windows that overlap, one row over and over
+-, writable or not, in memory or mapped from a file. Everything else goes to `_check.data`, which casts it, once, to the
 network's dtype, or refuses it.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from fastbp import _check as check
 from fastbp._core import cpu
 
-DTYPES = frozenset(np.dtype(name) for name in cpu.sources())
+DTYPES = frozenset(np.dtype(name) for name in cpu.input_dtypes())
 PIECE = 2**17  # numbers that are looked at together: their cast stays in the L2 cache, and no file is read at once
 
 
@@ -30,7 +30,7 @@ def rows(X, width, dtype, name="X", *, scale=1.0, finite=True):
     return array
 
 
-def kinds(dtype, arrays, *, touching=False):
+def input_dtypes(dtype, arrays, *, touching=False):
     """((name, dtype's character), ...) of the arrays, {name: array}, that their plan must know of: those that are not
     of `dtype`, and those whose rows lie otherwise than a plan of it expects. Products, those of a network, expect rows
     that do not overlap; touching: an expression expects them one after another. Raises ValueError for what is of no

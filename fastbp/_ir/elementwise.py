@@ -347,7 +347,7 @@ def row_sum(x):
 
 
 def batch_sum(x, shape=None):
-    """The sum over the batch, fixed; `shape` is another shape of as many numbers."""
+    """The sum over the batch, batch-invariant; `shape` is another shape of as many numbers."""
     return Node("batch_sum", (x,), batched=False, shape=x.shape if shape is None else shape)
 
 

@@ -96,7 +96,7 @@ TEAM = 3
 
 def nbytes(program, dtype):
     params = np.zeros(program.size, dtype)
-    return executable.Plan(params, np.zeros_like(params), program, TEAM).nbytes
+    return executable.Executable(params, np.zeros_like(params), program, TEAM).nbytes
 
 
 def rounded(n, to):
@@ -108,7 +108,7 @@ def rounded(n, to):
 def test_packed_weights_have_room_by_the_format_of_the_table(isa, dtype, facts):
     """A copy for each thread, or one that they share: of W forward, of its transpose backward."""
     table, element = table_of(isa, dtype), 6 if facts else np.dtype(dtype).itemsize
-    program = of_network(*NETWORKS["tiles"], dtype=dtype)
+    program = of_network(*NETWORKS["tile-parallel"], dtype=dtype)
     packed = [operation for operation in program.operations if operation.packed_b]
     assert {operation.name for operation in packed} == {"dense", "input_gradient"}
     with Changed(isa, dtype, **facts):

@@ -70,8 +70,10 @@ FAULTS = [
     Fault(
         what="the rate of an epoch is that of a later step",
         file="fastbp/_core/epochs.pyx",
-        old="            c.lr = c.rates[c.done] if c.rates is not NULL else 0\n            make_order(c)",
-        new="            c.lr = c.rates[c.wanted - 1] if c.rates is not NULL else 0\n            make_order(c)",
+        old="            state.lr = state.rates[state.done] if state.rates is not NULL else 0\n"
+            "            make_order(state)",
+        new="            state.lr = state.rates[state.wanted - 1] if state.rates is not NULL else 0\n"
+            "            make_order(state)",
         red=(f"{TELLS}::test_the_rate_of_an_epoch_is_that_of_its_first_step",),
     ),
     Fault(
@@ -175,8 +177,8 @@ FAULTS = [
     Fault(
         what="labels in order are not looked at",
         file="fastbp/_training/network_fit.py",
-        old="        if self.split and self.question is not None:\n",
-        new="        if self.split and self.question is None:\n",
+        old="        if self.split and self.target_type is not None:\n",
+        new="        if self.split and self.target_type is None:\n",
         red=("tests/training/test_hints.py::test_labels_in_order_are_warned_of_before_the_first_step",),
     ),
     Fault(

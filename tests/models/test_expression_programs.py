@@ -47,9 +47,9 @@ def test_only_a_training_has_ranges(plan):
 
 def test_data_of_another_dtype_are_converted_and_integers_are_not(plan):
     made = program(plan, "train", dtypes=(("x", np.dtype("uint8").char),), gathered=True)
-    brought_in = [operation for operation in made.operations if operation.name in ("convert", "gather")]
+    brought_in = [operation for operation in made.operations if operation.name in ("convert", "gather_rows")]
     assert sorted(operation.kernel or operation.name for operation in brought_in) == [
-        "convert_uint8", "gather", "gather"]
+        "convert_uint8", "gather_rows", "gather_rows"]
     assert made.values[made.data["i"]].itemsize == 4
 
 
