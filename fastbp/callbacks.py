@@ -127,7 +127,8 @@ class EarlyStopping(Callback):
 
     def __init__(self, monitor="val_loss", patience=5, min_delta=0.0, mode="auto", restore_best=True):
         if not isinstance(monitor, str):
-            raise TypeError(f"monitor is {monitor!r}, expected a key of History; pass 'val_loss' or 'loss', say")
+            raise TypeError(f"monitor is {check.shown(monitor)}, expected a key of History; pass 'val_loss' or "
+                            "'loss', say")
         self.monitor = monitor
         self.patience = check.integer("patience", patience, minimum=0)
         self.min_delta = check.number("min_delta", min_delta, minimum=0.0)
@@ -223,12 +224,13 @@ class Callbacks(Callback):
             callbacks = list(callbacks)
         except TypeError:
             raise TypeError(
-                f"callbacks is {callbacks!r}, expected a sequence of callbacks; pass a list, such as [callback]"
+                f"callbacks is {check.shown(callbacks)}, expected a sequence of callbacks; pass a list, such as "
+                "[callback]"
             ) from None
         if early_stopping is not None:
             if not isinstance(early_stopping, EarlyStopping):
                 raise TypeError(
-                    f"early_stopping is {early_stopping!r}, expected None or an EarlyStopping; "
+                    f"early_stopping is {check.shown(early_stopping)}, expected None or an EarlyStopping; "
                     "pass fb.EarlyStopping(patience=5)"
                 )
             callbacks.append(early_stopping)
@@ -238,7 +240,7 @@ class Callbacks(Callback):
             self._names.append(f"callbacks[{i}] ({getattr(callback, '__qualname__', None) or repr(callback)})")
             if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
                 raise TypeError(
-                    f"callbacks[{i}] is {callback!r}, expected a Callback object or a function "
+                    f"callbacks[{i}] is {check.shown(callback)}, expected a Callback object or a function "
                     "callback(net, epoch, logs); pass one of the two"
                 )
             if not isinstance(callback, Callback):

@@ -139,8 +139,8 @@ class CurveFitter:
         series, (_, rank, _, _) = Chebyshev.fit(t, u, self.degree, full=True)
         if rank <= self.degree:
             raise ValueError(
-                f"degree is {self.degree}, but some x lie so close together that they determine only {rank} knobs of "
-                f"{self.degree + 1}; choose a lower degree or give more points"
+                f"degree is {self.degree}, expected at most {rank - 1}: some x lie so close together that they "
+                f"determine only {rank} knobs of {self.degree + 1}; choose a lower degree or give more points"
             )
         return _padded(series.convert(kind=Polynomial).coef, self.degree + 1)
 
@@ -236,8 +236,8 @@ class CurveFitter:
         self._turn_to(np.where(turning, 0.0, self.exact))
         if method == "perturb":
             if batch_size is not None:
-                raise ValueError(f"batch_size is {batch_size}, but perturb compares losses of all points; "
-                                 f"expected None; choose a gradient method, or leave batch_size out")
+                raise ValueError(f"batch_size is {batch_size}, expected None, as perturb compares losses of all "
+                                 f"points; choose a gradient method, or leave batch_size out")
             nudge = check.number("nudge", nudge, above=0.0)
             label, per_evaluation = method, 1
             walk = self._perturb(steps, nudge, np.random.RandomState(seed), np.flatnonzero(turning))

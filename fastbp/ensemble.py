@@ -199,7 +199,8 @@ def _networks(nets):
         raise ValueError("nets is empty, expected at least one network; pass networks, such as [fb.mlp(784, 16, 10)]")
     for i, net in enumerate(nets):
         if not isinstance(net, Sequential):
-            raise TypeError(f"nets[{i}] is {net!r}, expected a network; pass fb.mlp(...) or fb.Sequential(...)")
+            raise TypeError(f"nets[{i}] is {check.shown(net)}, expected a network; pass fb.mlp(...) or "
+                            "fb.Sequential(...)")
         if net.inputs != nets[0].inputs:
             raise ValueError(
                 f"nets[{i}] takes {net.inputs} inputs, expected {nets[0].inputs}, as nets[0] does; train networks of "
@@ -229,7 +230,8 @@ def _optimizers(given, nets):
     for i, optimizer in enumerate(given):
         if not isinstance(optimizer, Optimizer):
             raise TypeError(
-                f"optimizers[{i}] is {optimizer!r}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()"
+                f"optimizers[{i}] is {check.shown(optimizer)}, expected an optimizer object; pass fb.SGD(lr=0.1) or "
+                "fb.Adam()"
             )
     _different("optimizers", given, "optimizer.fresh(), or one optimizer for all instead of a list")
     # a schedule that waits for the losses of several networks would depend on who comes first
@@ -242,7 +244,7 @@ def _listed(name, value, what):
     try:
         return list(value)
     except TypeError:
-        raise TypeError(f"{name} is {value!r}, expected a list of {what}; pass one") from None
+        raise TypeError(f"{name} is {check.shown(value)}, expected a list of {what}; pass one") from None
 
 
 def _each(name, value, nets):

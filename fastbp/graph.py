@@ -82,7 +82,7 @@ def constant(value):
     """Numbers that stay as they are: a number or an array of at most two axes, copied."""
     node = node_of(value)
     if node is value:
-        raise TypeError(f"value is {value!r}, expected numbers; to keep a node from training use freeze")
+        raise TypeError(f"value is {check.shown(value)}, expected numbers; to keep a node from training use freeze")
     return node
 
 
@@ -94,7 +94,7 @@ def freeze(x):
 
 def _name(name):
     if not isinstance(name, str) or not name:
-        raise TypeError(f"name is {name!r}, expected a word; pass a str, such as 'x'")
+        raise TypeError(f"name is {check.shown(name)}, expected a word; pass a str, such as 'x'")
     return name
 
 
@@ -112,7 +112,7 @@ def sum(x, axis=None):
             terms = list(x)
         except TypeError:
             raise TypeError(
-                f"x is {x!r:.60}, expected a node or several nodes; pass a node, or a list of them"
+                f"x is {check.shown(x)}, expected a node or several nodes; pass a node, or a list of them"
             ) from None
         return _each(map(node_of, terms))
     axis = _axis(x, axis)
@@ -203,7 +203,7 @@ def concat(nodes):
     try:
         nodes = list(nodes)
     except TypeError:
-        raise TypeError(f"nodes is {nodes!r:.60}, expected several nodes; pass a list of them") from None
+        raise TypeError(f"nodes is {check.shown(nodes)}, expected several nodes; pass a list of them") from None
     nodes = [node_of(node) for node in nodes]
     alike = {(node.batched, node.shape[:-1]) for node in nodes if node.shape}
     if not nodes or len(alike) != 1 or any(not node.shape for node in nodes):
@@ -219,10 +219,11 @@ def gather(table, index):
     """Row index[i] of a table (n, d) for sample i: an embedding. index: an integer input."""
     table = node_of(table)
     if table.batched or len(table.shape) != 2:
-        raise ValueError(f"table is {table!r}, expected a parameter of two axes, a row for each index; pass one")
+        raise ValueError(f"table is {check.shown(table)}, expected a parameter of two axes, a row for each index; "
+                         "pass one")
     if not isinstance(index, Node) or not index.attributes.get("integer"):
         raise TypeError(
-            f"index is {index!r:.60}, expected an integer input; declare it with graph.input(name, integer=True)"
+            f"index is {check.shown(index)}, expected an integer input; declare it with graph.input(name, integer=True)"
         )
     return _s.gather(table, index)
 
@@ -241,7 +242,8 @@ def dense(x, W, b=None, activation="linear"):
     if b is not None:
         b = node_of(b)
         if b.batched or b.shape != (W.shape[1],):
-            raise ValueError(f"dense: b is {b!r}, expected a fixed node of shape ({W.shape[1]},), one number a unit")
+            raise ValueError(f"dense: b is {b!r}, expected a fixed node of shape ({W.shape[1]},), one number a unit; "
+                             "reshape it")
     return _p.dense(x, W, b, check.choice("activation", activation, _p.activations()))
 
 
@@ -296,7 +298,8 @@ def _loss(cls):
         labels = target.attributes.get("integer", False)
         units = y.size
         if not y.batched or not target.batched or len(y.shape) != 1:
-            raise ValueError(f"{cls.name}: y is {y!r} and target {target!r}, expected a row for each sample in both")
+            raise ValueError(f"{cls.name}: y is {y!r} and target {target!r}, expected a row for each sample in "
+                             "both; make both of inputs")
         if labels and not made.takes_labels:
             raise TypeError(
                 f"{cls.name}: target {target!r} is of integers, expected real numbers; declare it without integer=True"
@@ -308,7 +311,8 @@ def _loss(cls):
         if weights is not None:
             weights = node_of(weights)
             if not weights.batched or weights.size != 1:
-                raise ValueError(f"{cls.name}: weights is {weights!r}, expected (batch, 1), a number for each sample")
+                raise ValueError(f"{cls.name}: weights is {weights!r}, expected (batch, 1), a number for each sample; "
+                                 "declare them with graph.input(name, 1)")
         made.check_output("linear", units)
         return _p.loss(y, target, made, weights)
 
@@ -343,7 +347,7 @@ def grad(node, wrt):
     wanted = list(wrt) if many else [wrt]
     for name, one in (("node", node), *(("wrt", one) for one in wanted)):
         if not isinstance(one, Node):
-            raise TypeError(f"{name} is {one!r:.60}, expected a node; pass what the expression was made from")
+            raise TypeError(f"{name} is {check.shown(one)}, expected a node; pass what the expression was made from")
     reached = set(ordered([node]))
     for one in wanted:
         if one not in reached:

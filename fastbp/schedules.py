@@ -38,7 +38,7 @@ class Schedule:
 
     def rates(self, t):
         """float64 (...) rates of the steps t, float64 (...)."""
-        raise NotImplementedError(f"{type(self).__name__} needs a method rates(t)")
+        raise NotImplementedError(f"{type(self).__name__} has no rates(t), expected the rates of the steps t; write it")
 
     def observe(self, value):
         """Told once an epoch of the monitored value; most schedules do not care."""
@@ -291,7 +291,8 @@ class ReduceOnPlateau(Schedule):
         self._steps("cooldown", minimum=0)
         self._number("min_lr", minimum=0.0)
         if not isinstance(self.monitor, (str, type(None))):
-            raise TypeError(f"monitor is {self.monitor!r}, expected a key of History or None; pass 'loss', say")
+            raise TypeError(f"monitor is {check.shown(self.monitor)}, expected a key of History or None; pass 'loss', "
+                            "say")
         self._rises()
         self.reset()
 

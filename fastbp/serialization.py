@@ -18,11 +18,13 @@ from safetensors.numpy import save as to_bytes
 
 from fastbp import _check as check
 from fastbp._files import signatures
-from fastbp._files.schema import DTYPES, FORMAT, PARAMETERS, Schema, check_format, keys
+from fastbp._files.schema import AGAIN, DTYPES, FORMAT, PARAMETERS, Schema, check_format, keys
 from fastbp._files.streams import OR_OPEN, failed, is_stream, target, write
 from fastbp._files.tensors import Tensors
 from fastbp._files.writing import path_of, write_atomically
 from fastbp.layers import from_config as layer_from_config
+
+_SAME = "compile the expression that the file was saved from"  # what to do where a file has other parameters
 
 
 def write_network(config, params, path, counts=None):
@@ -42,7 +44,7 @@ def write_network(config, params, path, counts=None):
     path = target(path)
     text = description(config, counts)
     params = np.ascontiguousarray(params)
-    _check_finite(params, "the network cannot be saved: ")
+    _check_finite(params, "the network cannot be saved: ", "train it with a smaller lr, or write finite ones into it")
     _write(path, to_bytes({"params": params}, metadata={"fastbp": text}))
 
 
@@ -60,8 +62,9 @@ def description(config, counts=None):
     try:
         text = json.dumps({"format": FORMAT, **config, **trained}, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"the network cannot be saved: its data_spec is not plain JSON ({error})") from None
-    Schema(check.shown).config(json.loads(text))
+        raise ValueError(f"the network cannot be saved: its data_spec is not plain JSON ({error}), expected dicts, "
+                         "lists, text, finite numbers, True, False and None; correct net.data_spec") from None
+    Schema(check.shown, "correct it and save again").config(json.loads(text))
     return text
 
 
@@ -76,11 +79,12 @@ def read_network(path, make):
         tensor = file.get_slice("params")
         shape, dtype = list(tensor.get_shape()), tensor.get_dtype()
         if DTYPES.get(dtype) != config["dtype"]:
-            raise ValueError(f"the parameters are {dtype}; the description says {config['dtype']}")
+            raise ValueError(f"the parameters are {DTYPES.get(dtype, dtype)}, expected {config['dtype']}, as the "
+                             f"description says; {AGAIN}")
         if shape != [total]:
-            raise ValueError(f"the parameters have shape {shape}; the layers described need [{total}]")
+            raise ValueError(f"the parameters have shape {shape}, expected [{total}], as the layers need; {AGAIN}")
         params = file.get_tensor("params")
-        _check_finite(params, "")
+        _check_finite(params)
         model = make(config)
     return model, params, config.get("trained", {})
 
@@ -94,8 +98,10 @@ def save_parameters(parameters, path, counts=None):
     """
     for name, array in parameters.items():
         if name == "__metadata__":
-            raise ValueError("a parameter is called '__metadata__', which a safetensors file cannot hold; rename it")
-        _check_finite(array.ravel(), f"the parameters cannot be saved: {check.printable(name)}: ")
+            raise ValueError("a parameter is called '__metadata__', expected a name that a safetensors file can hold; "
+                             "rename it")
+        _check_finite(array.ravel(), f"the parameters cannot be saved: {check.printable(name)}: ",
+                      "train them with a smaller lr, or write finite ones into them")
     path = target(path)
     tensors = {name: array.copy() for name, array in parameters.items()}
     description = {**PARAMETERS, "trained": counts} if counts else PARAMETERS
@@ -111,14 +117,14 @@ def load_parameters(parameters, path):
     with _opened(path, "file of parameters saved by plan.save") as file:
         description = _description(file.metadata())
         if isinstance(description, dict) and "layers" in description:
-            raise ValueError("it holds a network; read it with fastbp.load")
+            raise ValueError("it holds a network, expected parameters of an expression; read it with fastbp.load")
         check_format(description)
         counts = description.pop("trained", {})
         if description != PARAMETERS:
-            raise ValueError(f"its description is another one than {PARAMETERS}")
+            raise ValueError(f"its description is another one, expected {PARAMETERS}; {AGAIN}")
         if counts != {}:  # as older files have none
             Schema().trained(counts)
-        keys(list(file.keys()), tuple(parameters), "the file", "parameter")
+        keys(list(file.keys()), tuple(parameters), "the file", "parameter", remedy=_SAME)
         tensors = {name: _read_tensor(file, name, array) for name, array in parameters.items()}
     for name, tensor in tensors.items():
         parameters[name][...] = tensor
@@ -130,7 +136,8 @@ def _read_tensor(file, name, array):
     tensor = file.get_slice(name)
     shape, dtype = tuple(tensor.get_shape()), DTYPES.get(tensor.get_dtype(), tensor.get_dtype())
     if (shape, dtype) != (array.shape, array.dtype.name):
-        raise ValueError(f"{name} is {dtype} of shape {shape}; expected {array.dtype} of shape {array.shape}")
+        raise ValueError(f"{name} is {dtype} of shape {shape}, expected {array.dtype} of shape {array.shape}; "
+                         f"{_SAME}")
     values = file.get_tensor(name)
     _check_finite(values.ravel(), f"{name}: ")
     return values
@@ -156,15 +163,15 @@ def _opened(path, what):
     except SafetensorError:                                       # its words may be the file's
         raise _none(path, what, signatures.seems(path)) from None
     except OSError as error:
-        raise failed(error, f"{path}: cannot be read", f"expected a {what}") from None
+        raise failed(error, f"{path}: cannot be read", f"give a {what} that can") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: not a usable {what}: {error}") from None
 
 
 def _none(path, what, seems):
     """The error for what is no safetensors file; seems: what it seems to be."""
-    return ValueError(f"{path}: not a safetensors file, or a truncated one{seems and f' (it seems to be {seems})'}; "
-                      f"expected a {what}")
+    return ValueError(f"{path}: not a safetensors file, or a truncated one{seems and f' (it seems to be {seems})'}, "
+                      f"expected a {what}; give another file, or save or fetch this one again")
 
 
 def _check_file(path, what):
@@ -173,54 +180,56 @@ def _check_file(path, what):
         found = os.stat(path)
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
-            raise failed(error, f"{path}: cannot be read", f"expected a {what}") from None
-        raise FileNotFoundError(f"{path}: no such file; expected a {what}") from None
+            raise failed(error, f"{path}: cannot be read", f"give a {what} that can") from None
+        raise FileNotFoundError(f"{path}: no such file, expected a {what}; correct the path") from None
     special = signatures.special(found.st_mode)
     if special == "a folder":
         inside = os.path.join(path, "model.safetensors")
-        hint = f"; did you mean {inside}?" if os.path.isfile(inside) else "; give the path of a file in it"
-        raise IsADirectoryError(f"{path}: a folder; expected a {what}{hint}")
+        hint = f"did you mean {inside}?" if os.path.isfile(inside) else "give the path of a file in it"
+        raise IsADirectoryError(f"{path}: a folder, expected a {what}; {hint}")
     if special:
-        raise ValueError(f"{path}: {special}; expected a {what}; give the path of a file")
+        raise ValueError(f"{path}: {special}, expected a {what}; give the path of a file")
     if not found.st_size:
-        raise ValueError(f"{path}: an empty file, or one truncated to nothing; expected a {what}; save it again")
+        raise ValueError(f"{path}: an empty file, or one truncated to nothing, expected a {what}; save it again")
 
 
-def _check_finite(params, prefix):
+def _check_finite(params, prefix="", remedy=AGAIN):
     if not np.isfinite(params).all():
         at = int(np.flatnonzero(~np.isfinite(params))[0])
-        raise ValueError(f"{prefix}parameter {at} of {params.size} is {params[at]}; expected finite numbers")
+        raise ValueError(f"{prefix}parameter {at} of {params.size} is {params[at]}, expected finite numbers; {remedy}")
 
 
 def _description(metadata):
     """What the entry "fastbp" of the metadata says."""
     if not metadata or "fastbp" not in metadata:
-        raise ValueError("its metadata has no entry 'fastbp': a safetensors file of another program")
+        raise ValueError("its metadata has no entry 'fastbp', expected one: it is a safetensors file of another "
+                         "program; give a file saved by fastbp")
     try:
         return json.loads(metadata["fastbp"], object_pairs_hook=_no_repeats, parse_constant=_no_constants)
     except json.JSONDecodeError as error:
-        raise ValueError(f"its description is not JSON ({error})") from None
+        raise ValueError(f"its description is not JSON ({error}), expected an object; {AGAIN}") from None
     except RecursionError:
-        raise ValueError("its description is nested too deeply") from None
+        raise ValueError(f"its description is nested too deeply, expected a flat one; {AGAIN}") from None
 
 
 def _read_config(metadata, names):
     config = _description(metadata)
     if isinstance(config, dict) and config.get("kind") == PARAMETERS["kind"]:
-        raise ValueError("it holds the parameters of an expression; compile the graph, and read it with plan.load")
+        raise ValueError("it holds the parameters of an expression, expected a network; compile the graph, and read it "
+                         "with plan.load")
     if names != ["params"]:
-        raise ValueError(f"it has {len(names)} tensor{'s' * (len(names) != 1)}, expected one, called 'params'")
+        raise ValueError(f"it has {len(names)} tensor{'s' * (len(names) != 1)}, expected one, called 'params'; {AGAIN}")
     Schema().config(config)
     return config
 
 
 def _no_repeats(pairs):
     if len(dict(pairs)) != len(pairs):
-        raise ValueError("its description repeats a key")
+        raise ValueError(f"its description repeats a key, expected different ones; {AGAIN}")
     return dict(pairs)
 
 
 def _no_constants(text):
-    raise ValueError(f"its description holds {text}; expected finite numbers")
+    raise ValueError(f"its description holds {text}, expected finite numbers; {AGAIN}")
 
 

@@ -74,7 +74,8 @@ class _MLP(BaseEstimator):
         if isinstance(self.optimizer, str):
             return optimizers.get(self.optimizer, **({} if self.lr is None else {"lr": self.lr}))
         if self.lr is not None:
-            raise ValueError(f"lr is {self.lr!r} and optimizer an object with its own lr; give lr=None")
+            raise ValueError(f"lr is {check.shown(self.lr)}, expected None, as optimizer is an object with an lr of "
+                             "its own; give lr=None")
         if not isinstance(self.optimizer, optimizers.Optimizer):
             raise TypeError(
                 f"optimizer is {check.shown(self.optimizer)}, expected a name or an optimizer object; pass 'adam' or "
@@ -160,11 +161,12 @@ class MLPClassifier(ClassifierMixin, _MLP):
         if classes is None:
             classes, places = np.unique(y, return_inverse=True)
             if len(classes) < 2:
-                raise ValueError(f"y has one class only ({classes[0]}); a classifier needs two or more")
+                raise ValueError(f"y has one class only ({classes[0]}), expected two or more; give samples of others")
             return classes, places.astype(np.int64)
         places = np.searchsorted(classes, y).clip(max=len(classes) - 1)
         if not (classes[places] == y).all():
-            raise ValueError(f"y has the class {y[classes[places] != y][0]}, which is not one of {classes}")
+            raise ValueError(f"y has the class {y[classes[places] != y][0]}, expected one of {classes}; name all "
+                             "classes in the first call")
         return classes, places.astype(np.int64)
 
     def predict_proba(self, X):

@@ -43,7 +43,8 @@ FILES = {
     "semicolons, a comma in a name": Everyday(table(german, "area, m2;rooms;price", ";")),
     "semicolons, a comma in a name, a line too long": Everyday(
         table(german, "area, m2;rooms;price", ";").replace("\n", ";7\n", 31).replace(";7\n", "\n", 30),
-        steps=(("line 31: 4 cells; the first row has 3; correct the line (cells are separated by semicolons", None),)),
+        steps=(("line 31: 4 cells, expected 3, as the first row has; correct the line (cells are separated by "
+                "semicolons", None),)),
     "tabs": Everyday(table(german, "area\trooms\tprice", "\t")),
     "pipes": Everyday(table(house, "area|rooms|price", "|")),
     "spaces": Everyday(table(house, "area rooms  price", "   "),
@@ -55,7 +56,7 @@ FILES = {
     "cp1252": Everyday(table(house, "größe,rooms,price").encode("cp1252"),
                        steps=(("byte 2 cannot be read in line 1", ("--encoding", "cp1252")),)),
     "latin-1": Everyday(table(lambda i: [*house(i)[:2], ("süß", "fad")[i % 2]]).encode("latin-1"),
-                        steps=(("in line 2); expected a CSV file; save it as CSV in UTF-8, or say --encoding cp1252 if",
+                        steps=(("in line 2), expected a CSV file; save it as CSV in UTF-8, or say --encoding cp1252 if",
                                 ("--encoding", "latin-1")),)),
     "Excel's first line": Everyday("sep=;\r\n" + table(german, "area;rooms;price", ";", "\r\n")),
     "Windows": Everyday(table(house, end="\r\n")),
@@ -79,10 +80,11 @@ FILES = {
         table(lambda i: [grouped(1234 + i, " "), grouped(2345 + i, "'"), grouped(1000 + 7 * i, "\u202f")])),
     "true and false": Everyday(table(lambda i: [i % 3 == 0, ("no", "yes")[i % 2], 1000 + 7 * i])),
     "no header": Everyday(table(house).partition("\n")[2], target="3", steps=(
-        ("line 1: a header row naming the columns is needed, and the first row holds numbers", ("--no-header",)),)),
+        ("line 1: the first row holds numbers, expected a header row that names the columns", ("--no-header",)),)),
     "no header, with words": Everyday(
         table(lambda i: [*house(i), TOWNS[i % 3]]).partition("\n")[2], target="4", steps=(
-            ("the first row holds numbers where columns of numbers begin; say --no-header", ("--no-header",)),)),
+            ("the first row holds numbers where columns of numbers begin, expected a header row that names the "
+             "columns; say --no-header", ("--no-header",)),)),
     "years as names": Everyday(table(house, "2019,2020,2021"), target="2021"),
     "missing cells, filled in": Everyday(
         table(lambda i: ["" if i % 9 == 4 else house(i)[0], *house(i)[1:]]), steps=(
@@ -95,10 +97,11 @@ FILES = {
             ("(--missing median)", ("--missing", "median")),)),
     "words": Everyday(table(lambda i: [TOWNS[i % 3], *house(i)[1:]])),
     "names": Everyday(table(lambda i: [f"Mr. {i}", *house(i)], "name,area,rooms,price"), steps=(
-        ("60 different words in 60 rows, more than the 30 that are encoded", ("--ignore", "name")),)),
+        ("60 different words in 60 rows (is it a name or a key?), expected at most 30", ("--ignore", "name")),)),
     "postal codes": Everyday(table(lambda i: [f"{52062 + i % 3}", *house(i)[1:]])),
     "dates": Everyday(table(lambda i: [f"2024-01-{i % 28 + 1:02d}", *house(i)[1:]]), steps=(
-        ("'2024-01-01' is a date, and so are most cells of the column; read it as days since", ("--dates", "area")),)),
+        ("'2024-01-01' is a date, and so are most cells of the column, expected numbers or words; read it as days "
+         "since", ("--dates", "area")),)),
     "dates with day and month first": Everyday(
         table(lambda i: [f"{i % 12 + 1}/{i % 11 + 1}/2024 {i % 24}:00", *house(i)[1:]]), steps=(
             ("is a date", ("--dates", "area")),

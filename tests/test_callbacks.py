@@ -187,8 +187,9 @@ def test_other_exceptions_pass():
 @pytest.mark.parametrize(
     "kind, arguments, message",
     [
-        (TypeError, (5,), r"callbacks is 5, expected a sequence of callbacks; pass a list"),
-        (TypeError, ([print, 5],), r"callbacks\[1\] is 5, expected a Callback object or a function .*; pass one"),
+        (TypeError, (5,), r"callbacks is 5 \(int\), expected a sequence of callbacks; pass a list"),
+        (TypeError, ([print, 5],), r"callbacks\[1\] is 5 \(int\), expected a Callback object or a function .*; pass "
+                                   r"one"),
         (TypeError, ([EarlyStopping],), r"callbacks\[0\] is <class .*, expected a Callback object"),
         (TypeError, ((), True), r"early_stopping is True, expected None or an EarlyStopping; pass fb.EarlyStopping"),
         (
@@ -252,7 +253,7 @@ def test_early_stopping_starts_anew():
         (ValueError, {"patience": -1}, r"patience is -1, expected an integer >= 0; choose patience"),
         (TypeError, {"patience": 1.5}, r"patience is 1.5 \(float\), expected an integer"),
         (ValueError, {"min_delta": -1}, r"min_delta is -1, expected a finite number >= 0"),
-        (ValueError, {"mode": "mx"}, r"unknown mode 'mx'; did you mean 'max'\? Choices: auto, min, max"),
+        (ValueError, {"mode": "mx"}, r"mode is 'mx', expected one of: auto, min, max; did you mean 'max'\?"),
         (TypeError, {"restore_best": 1}, r"restore_best is 1 \(int\), expected True or False"),
     ],
 )

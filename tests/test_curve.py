@@ -256,11 +256,11 @@ def test_unscaled_points_whose_powers_are_not_finite(x, y):
 
 
 @pytest.mark.parametrize("how, error, message", [
-    ({"method": "newton"}, ValueError, "unknown method 'newton'; Choices: gradient, momentum, adam, perturb"),
+    ({"method": "newton"}, ValueError, "method is 'newton', expected one of: gradient, momentum, adam, perturb"),
     ({"steps": 0}, ValueError, "steps is 0"),
     ({"lr": -1}, ValueError, "lr is -1"),
     ({"batch_size": 0}, ValueError, "batch_size is 0"),
-    ({"method": "perturb", "batch_size": 4}, ValueError, "batch_size is 4, but perturb"),
+    ({"method": "perturb", "batch_size": 4}, ValueError, "batch_size is 4, expected None, as perturb"),
     ({"method": "perturb", "nudge": 0}, ValueError, "nudge is 0"),
     ({"seed": -1}, ValueError, "seed is -1"),
     ({"turn": (0, 4)}, ValueError, "turn is 4"),

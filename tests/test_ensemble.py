@@ -341,7 +341,7 @@ PLATEAU = fb.schedules.ReduceOnPlateau(0.1)
     ({"nets": [made(), fb.mlp(5, 3)]}, ValueError, ["nets[1] takes 5 inputs", "expected 6, as nets[0] does"]),
     ({"X": X[:, :4]}, ValueError, ["X has shape (50, 4)", "expected (n, 6)"]),
     ({"nets": [made(), fb.mlp(6, 2)]}, ValueError, ["y has shape (50, 3)", "(50, 2) for a network of 2 outputs"]),
-    ({"y": Y[:9]}, ValueError, ["y has 9 rows", "X has 50"]),
+    ({"y": Y[:9]}, ValueError, ["y has 9 rows", "expected 50, one target"]),
     ({"rows": 3}, TypeError, ["rows is 3", "expected a list of one item for each network"]),
     ({"rows": [FOLD]}, ValueError, ["rows has 1 items", "expected 2, one for each of nets"]),
     ({"rows": [FOLD, FOLD * 1.0]}, TypeError, ["rows[1] has dtype float64", "expected integers", ".astype(int)"]),

@@ -133,9 +133,10 @@ def test_an_array_is_copied():
 
 def test_names_are_checked():
     assert initializers.get("init", "zeros", (2, 3)) == "zeros"
-    with pytest.raises(ValueError, match=r"unknown init 'glorot_unifrom'; did you mean 'glorot_uniform'\? Choices:"):
+    with pytest.raises(ValueError, match=r"init is 'glorot_unifrom', expected one of: .*; did you mean "
+                                         r"'glorot_uniform'\?"):
         initializers.get("init", "glorot_unifrom", (2, 3))
-    with pytest.raises(TypeError, match=r"bias_init is 0.5 \(float\), expected a name; choices: .*zeros"):
+    with pytest.raises(TypeError, match=r"bias_init is 0.5 \(float\), expected a name, one of: .*zeros"):
         initializers.get("bias_init", 0.5, (3,))
 
 

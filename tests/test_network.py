@@ -455,8 +455,9 @@ def test_the_ten_lines_of_a_loop_written_by_hand():
     (lambda: fb.mlp(2, 1, loss="cross_entropy"), ValueError, ["1 unit", "'binary_cross_entropy'"]),
     (lambda: fb.mlp(2, 1, output="softmax"), ValueError, ["softmax", "2 units or more"]),
     (lambda: fb.mlp(2, 1, loss="cros_entropy"), ValueError,
-     ["unknown loss 'cros_entropy'", "did you mean 'cross_entropy'"]),
-    (lambda: fb.mlp(2, 3, 1, activation="rellu"), ValueError, ["unknown activation 'rellu'", "did you mean 'relu'"]),
+     ["loss is 'cros_entropy', expected one of: squared_error, ", "did you mean 'cross_entropy'"]),
+    (lambda: fb.mlp(2, 3, 1, activation="rellu"), ValueError, ["activation is 'rellu', expected one of: linear, "
+                                                               "relu", "did you mean 'relu'"]),
     (lambda: fb.mlp(2, 1, dtype="float16"), ValueError, ["dtype is 'float16'", "expected 'float32' or 'float64'"]),
     (lambda: fb.mlp(2, 1, seed=-1), ValueError, ["seed is -1", "expected an integer >= 0"]),
     (lambda: fb.mlp(2, 1, seed=1.5), TypeError, ["seed is 1.5 (float)", "expected an integer"]),

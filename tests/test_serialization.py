@@ -98,11 +98,11 @@ def test_description_that_is_not_one(saved, text, message):
 
 
 @pytest.mark.parametrize("params, message", [
-    (np.zeros(26, "f4"), r"shape \[26\]; the layers described need \[27\]"),
+    (np.zeros(26, "f4"), r"shape \[26\], expected \[27\], as the layers need"),
     (np.zeros((27, 1), "f4"), r"shape \[27, 1\]"),
-    (np.zeros(27, "f8"), "parameters are F64; the description says float32"),
+    (np.zeros(27, "f8"), "parameters are float64, expected float32, as the description says; save"),
     (np.zeros(27, "i4"), "parameters are I32"),
-    (np.where(np.arange(27) == 5, np.nan, 1).astype("f4"), "parameter 5 of 27 is nan; expected finite numbers"),
+    (np.where(np.arange(27) == 5, np.nan, 1).astype("f4"), "parameter 5 of 27 is nan, expected finite numbers"),
     (np.where(np.arange(27) == 26, np.inf, 1).astype("f4"), "parameter 26 of 27 is inf"),
 ])
 def test_tensor_that_does_not_fit(saved, params, message):
@@ -158,18 +158,18 @@ def test_any_changed_byte_is_read_or_refused(tmp_path, place, byte):
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such file; expected a model"):
+    with pytest.raises(FileNotFoundError, match="no such file, expected a model"):
         fb.load(tmp_path / "nothing")
-    with pytest.raises(IsADirectoryError, match=r"a folder; expected a model .*; give the path of a file in it"):
+    with pytest.raises(IsADirectoryError, match=r"a folder, expected a model .*; give the path of a file in it"):
         fb.load(tmp_path)
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(IsADirectoryError, match=r"did you mean .*/model.safetensors"):
         fb.load(tmp_path)
-    with pytest.raises(ValueError, match=r"model.safetensors: an empty file, or one truncated to nothing; expected"):
+    with pytest.raises(ValueError, match=r"model.safetensors: an empty file, or one truncated to nothing, expected"):
         fb.load(tmp_path / "model.safetensors")
     os.mkfifo(tmp_path / "pipe")
     for path, what in ((tmp_path / "pipe", "a named pipe"), ("/dev/null", "a device")):
-        with pytest.raises(ValueError, match=f"{what}; expected a model .*; give the path of a file"):
+        with pytest.raises(ValueError, match=f"{what}, expected a model .*; give the path of a file"):
             fb.load(path)
 
 
@@ -234,14 +234,14 @@ def changed(**change):
 
 PARAMETERS = {"fastbp": json.dumps(serialization.PARAMETERS)}
 WRONG = [
-    (changed(k=None), PARAMETERS, "the file has no parameter 'k'; expected exactly"),
-    (changed(extra=np.ones(2, "float32")), PARAMETERS, "the file has 1 unknown parameter; expected exactly layer0.W"),
-    (changed(k=np.ones(1, "float32")), PARAMETERS, r"k is float32 of shape \(1,\); expected float32 of shape \(\)"),
-    (changed(shift=np.ones(3, "float32")), PARAMETERS, r"shift is float32 of shape \(3,\); expected .* \(2,\)"),
+    (changed(k=None), PARAMETERS, "the file has no parameter 'k', expected exactly"),
+    (changed(extra=np.ones(2, "float32")), PARAMETERS, "the file has 1 unknown parameter, expected exactly layer0.W"),
+    (changed(k=np.ones(1, "float32")), PARAMETERS, r"k is float32 of shape \(1,\), expected float32 of shape \(\)"),
+    (changed(shift=np.ones(3, "float32")), PARAMETERS, r"shift is float32 of shape \(3,\), expected .* \(2,\)"),
     (changed(shift=np.ones(2)), PARAMETERS, "shift is float64 of shape .* expected float32"),
     (changed(shift=np.ones(2, "int32")), PARAMETERS, "shift is I32 of shape"),
     (changed(shift=np.array([1, np.nan], "float32")), PARAMETERS, "shift: parameter 1 of 2 is nan"),
-    (changed(), {"fastbp": json.dumps({"format": 2, "kind": "parameters"})}, "format is 2; this version"),
+    (changed(), {"fastbp": json.dumps({"format": 2, "kind": "parameters"})}, "format is 2, expected 1"),
     (changed(), {"fastbp": json.dumps({"format": True, "kind": "parameters"})}, "format is true or false"),
     (changed(), {"fastbp": json.dumps({"format": 1, "kind": "table"})}, "its description is another one"),
     (changed(), {"fastbp": json.dumps({"format": 1, "kind": "parameters", "more": 1})},
@@ -268,15 +268,17 @@ def test_parameters_that_do_not_fit_change_nothing(tmp_path, change, metadata, m
 def test_files_of_networks_and_of_parameters_are_told_apart(tmp_path, saved):
     plan = expression()
     plan.save(tmp_path / "parameters")
-    with pytest.raises(ValueError, match=r"holds the parameters of an expression; .* read it with plan.load"):
+    with pytest.raises(ValueError, match=r"holds the parameters of an expression, expected a network; .* read it with "
+                                         r"plan.load"):
         fb.load(tmp_path / "parameters")
-    with pytest.raises(ValueError, match=r"holds a network; read it with fastbp.load"):
+    with pytest.raises(ValueError, match=r"holds a network, expected parameters of an expression; read it with "
+                                         r"fastbp.load"):
         plan.load(saved[0])
 
 
 def test_parameters_from_no_file(tmp_path):
     plan = expression()
-    with pytest.raises(FileNotFoundError, match=r"no such file; expected a file of parameters saved by plan.save"):
+    with pytest.raises(FileNotFoundError, match=r"no such file, expected a file of parameters saved by plan.save"):
         plan.load(tmp_path / "nothing")
     (tmp_path / "torn").write_bytes(b"torn")
     with pytest.raises(ValueError, match="not a safetensors file"):

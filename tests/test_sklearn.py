@@ -83,7 +83,7 @@ def test_partial_fit_goes_on_training():
     for _ in range(60):
         model.partial_fit(X, y)
     assert model.score(X, y) > 0.93 and model.n_iter_ == 61 and model.optimizer_.steps == 2 + 60 * 5
-    with pytest.raises(ValueError, match="y has the class 7, which is not one of"):
+    with pytest.raises(ValueError, match="y has the class 7, expected one of"):
         model.partial_fit(X[:1], [7])
     model = MLPRegressor((16,), lr=0.01, random_state=0)
     for _ in range(60):

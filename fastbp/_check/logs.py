@@ -45,8 +45,8 @@ def rises(who, monitor, mode):
     more = more_is_better(monitor) if mode == "auto" else mode == "max"
     if more is None:
         raise ValueError(
-            f"{who!r} has mode 'auto', and the name {monitor!r} does not say whether more of it is better; "
-            "pass mode='max' or mode='min'"
+            f"{who!r} has mode 'auto', expected a name that says whether more of it is better, as {monitor!r} does "
+            "not; pass mode='max' or mode='min'"
         )
     return more
 

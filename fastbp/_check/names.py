@@ -110,9 +110,10 @@ def choice(name, value, choices):
     choices = tuple(choices)
     listed = ", ".join(choices)
     if not isinstance(value, str):
-        raise TypeError(f"{name} is {shown(value)}, expected a name; choices: {listed}")
+        raise TypeError(f"{name} is {shown(value)}, expected a name, one of: {listed}; pass one of them")
     if value not in choices:
-        raise ValueError(f"unknown {name} {_short(value)}; {_hint(name, value, choices)}Choices: {listed}")
+        advice = _hint(name, value, choices) or "choose one of them"
+        raise ValueError(f"{name} is {shown(value)}, expected one of: {listed}; {advice}")
     return value
 
 
@@ -153,7 +154,7 @@ def settings(cls, given):
 
 
 def _no_setting(what, key, known):
-    advice = _hint("setting", key, known).strip() or "leave it out"
+    advice = _hint("setting", key, known) or "leave it out"
     return f"{what} has no setting {key!r}, expected: {', '.join(known) or 'none'}; {advice}"
 
 
@@ -179,15 +180,15 @@ def _hint(name, value, choices):
     for form in forms:
         found = plain.get(form) or others.get(form)
         if isinstance(found, str) and found in choices:
-            return f"did you mean {found!r}? "
+            return f"did you mean {found!r}?"
         if found and found[0] in choices:
-            return f"there is none of that name, the nearest is {found[0]!r}{', ' * bool(found[1])}{found[1]}. "
+            return f"there is none of that name, the nearest is {found[0]!r}{', ' * bool(found[1])}{found[1]}"
     # a slip of the finger in a name here or in one of the others' names, or else what is not too far from a name here
     for names, cutoff in ((plain, 0.75), (others, 0.75), (plain, 0.5)):
         near = difflib.get_close_matches(forms[0][:100], names, n=1, cutoff=cutoff)
         if near:
             found = names[near[0]] if isinstance(names[near[0]], str) else names[near[0]][0]
-            return f"did you mean {found!r}? " if found in choices else ""
+            return f"did you mean {found!r}?" if found in choices else ""
     return ""
 
 
@@ -202,7 +203,3 @@ def _forms(text):
     for ending in _ENDINGS:
         if text.endswith(ending) and len(text) > len(ending):
             yield text.removesuffix(ending)
-
-
-def _short(value):
-    return repr(value if len(value) <= 60 else value[:57] + "...")

@@ -7,6 +7,7 @@ from dataclasses import fields
 import numpy as np
 
 from fastbp._core import cpu
+from fastbp._core.shown import shown
 
 SEEDS = 2**64  # so many different ones: what is beyond would be taken for one of these
 
@@ -107,12 +108,3 @@ def dtype(value, name="dtype"):
 def settings_of(cls):
     """{name: default, or dataclasses.MISSING} of the arguments of a dataclass: what cls.settings() gives `build`."""
     return {item.name: item.default for item in fields(cls) if item.init}
-
-
-def shown(value):
-    """A value as a message shows it: short, in one line, with its type."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and dtype {value.dtype}"
-    text = " ".join(line.strip() for line in repr(value).split("\n"))
-    text = text if len(text) <= 60 else text[:57] + "..."
-    return text if value is None or isinstance(value, (str, bool)) else f"{text} ({type(value).__name__})"

@@ -42,8 +42,8 @@ def targets(y, n, loss, units, dtype, name="y"):
         raise ValueError(f"{name} is empty (shape {values.shape}), expected one target for each row of X; pass data")
     if values.ndim == 0 or values.shape[0] != n:
         raise ValueError(
-            f"{name} has {values.shape[0] if values.ndim else 'no'} rows (shape {values.shape}), but X has {n}; "
-            f"expected one target for each row of X: {_turn(values, (n, units), name)}"
+            f"{name} has {values.shape[0] if values.ndim else 'no'} rows (shape {values.shape}), expected {n}, "
+            f"one target for each row of X; {_turn(values, (n, units), name)}"
         )
     if values.ndim == 1:
         if is_labels(values, loss, units):
@@ -146,7 +146,7 @@ def _turn(values, wanted, name):
 
 def _target_shape(values, n, loss, units, name):
     """The error for a y of n rows that does not fit the loss and the outputs."""
-    head = f"{name} has shape {values.shape} and dtype {values.dtype}, expected "
+    head = f"{name} has shape {values.shape} and dtype {values.dtype}"
     labels = loss.takes_labels or loss.one_hot
     wanted = f"({n}, {units}) for a network of {units} outputs and {loss.name}"
     if units > 1 and labels:
@@ -157,12 +157,12 @@ def _target_shape(values, n, loss, units, name):
         if values.dtype.kind == "f" and (missing := np.isnan(values)).any():
             at, hint = int(missing.argmax()), "leave rows without one out, then use astype(int)"
             return ValueError(f"{name}[{at}] is {values[at]}, expected a label for each row; {hint}")
-        return TypeError(f"{head}{wanted}; if these are class labels use {name}.astype(int)")
+        return TypeError(f"{head}, expected {wanted}; if these are class labels use {name}.astype(int)")
     if units > 1 and labels and values.shape == (n, 1):
-        return ValueError(f"{head}{wanted}; if these are class labels use {name}.ravel()")
+        return ValueError(f"{head}, expected {wanted}; if these are class labels use {name}.ravel()")
     if values.ndim > 2 and math.prod(values.shape[1:]) == units:
-        return ValueError(f"{head}{wanted}; flatten each target with {name}.reshape(len({name}), -1)")
-    return ValueError(f"{head}{wanted}; reshape {name} or make the last layer as wide as the targets")
+        return ValueError(f"{head}, expected {wanted}; flatten each target with {name}.reshape(len({name}), -1)")
+    return ValueError(f"{head}, expected {wanted}; reshape {name} or make the last layer as wide as the targets")
 
 
 def _labels(y, units, name):
@@ -235,7 +235,7 @@ def _class_table(class_weight, classes, dtype):
     else:
         if isinstance(class_weight, (str, bytes)):
             raise TypeError(
-                f"class_weight is {class_weight!r}, expected a dict such as {{0: 1.0, 1: 5.0}} or a sequence of "
+                f"class_weight is {shown(class_weight)}, expected a dict such as {{0: 1.0, 1: 5.0}} or a sequence of "
                 f"{classes} weights; pass one of the two"
             )
         table = numeric(class_weight, "class_weight")

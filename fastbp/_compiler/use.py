@@ -59,6 +59,6 @@ class Use(_Use):
         threads=None,
     ):
         if kind not in KINDS:
-            raise ValueError(f"kind is {kind!r}, expected one of {', '.join(KINDS)}; see fastbp._compiler.use.KINDS")
+            raise ValueError(f"kind is {kind!r}, expected one of: {', '.join(KINDS)}; see fastbp._compiler.use.KINDS")
         threads = threads or cpu.threads()
         return tuple.__new__(cls, (kind, batch, gathered, labels, weighted, dtypes, target_type, nodes, threads))

@@ -12,6 +12,7 @@ import os
 import platform
 
 from . import threads as _threads
+from .shown import shown
 
 cnp.import_array()
 
@@ -62,8 +63,8 @@ def selected():
 def use(isa):
     """Use `isa` from now on. Raises ValueError, with the choices, for one that is unknown or not available here."""
     if isa not in available():
-        why = "is not available on this machine" if isa in known() else "is unknown"
-        raise ValueError(f"FASTBP_ISA: {isa!r} {why}; choose one of {', '.join(available())}")
+        why = "which is not available on this machine" if isa in known() else "which is unknown"
+        raise ValueError(f"FASTBP_ISA is {shown(isa)}, {why}, expected one of: {', '.join(available())}; choose one of them")
     global _version
     _version += 1
     _tables[0] = fbp_find_table(isa.encode(), sizeof(float))
@@ -99,7 +100,7 @@ cpdef long version() noexcept:
 cdef const fbp_table *_table_named(isa, dtype) except NULL:
     cdef const fbp_table *table = fbp_find_table(isa.encode(), itemsize_of(dtype))
     if table is NULL:
-        raise ValueError(f"isa must be one of {', '.join(available())}, got {isa!r}")
+        raise ValueError(f"isa is {shown(isa)}, expected one of: {', '.join(available())}; choose one of them")
     return table
 
 

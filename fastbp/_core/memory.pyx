@@ -13,6 +13,8 @@ import math
 
 import numpy as np
 
+from fastbp._core.shown import shown
+
 cnp.import_array()
 
 
@@ -58,7 +60,7 @@ cdef bint is_as_made(object array, int real, Py_ssize_t rows, Py_ssize_t size, b
 def not_as_made(name, array, shape, dtype):
     """The error for such an array that its user has changed."""
     if type(array) is not np.ndarray:
-        return ValueError(f"{name} is {array!r:.60}, expected an array of shape {shape} and dtype {dtype}; leave it as it was")
+        return ValueError(f"{name} is {shown(array)}, expected an array of shape {shape} and dtype {dtype}; leave it as it was")
     still = "" if array.flags.writeable else ", read-only"
     return ValueError(
         f"{name} is an array of shape {array.shape} and dtype {array.dtype}{still}, expected what it was made as: shape {shape}, "

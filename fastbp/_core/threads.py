@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import caller
+from .shown import shown
 
 CPUS = os.cpu_count() or 1
 MOST_TEAM = max(64, 4 * CPUS)  # threads of a team: more would only wait for each other
@@ -46,8 +47,9 @@ def checked_text(name, text):
 
 def _at_least_one(name, value, count):
     if count < 1:
-        shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
-        raise ValueError(f"{name} must be a whole number of threads, 1 or more; got {shown}")
+        raise ValueError(
+            f"{name} is {shown(value)}, expected a whole number of threads, 1 or more; set it to one, such as 4"
+        )
     return min(count, MOST)
 
 
@@ -89,7 +91,7 @@ def warn_of_nonsense(environ=os.environ):
     if asked.strip() and openmp_count(asked) is None and not environ.get("FASTBP_NUM_THREADS", "").strip():
         warn_once(
             "OMP_NUM_THREADS",
-            f"OMP_NUM_THREADS is {asked[:60]!r}, expected whole numbers of threads, 1 or more, such as 4 or 4,2; "
+            f"OMP_NUM_THREADS is {shown(asked)}, expected whole numbers of threads, 1 or more, such as 4 or 4,2; "
             "it is ignored; set it right, or FASTBP_NUM_THREADS",
         )
 

@@ -19,6 +19,7 @@ DTYPES = {"F32": "float32", "F64": "float64"}
 _TRAINED = ("epochs", "draws")
 _SPEC = ("features", "mean", "scale", "target", "classes", "image_shape")
 _MOST = 8       # names that a message lists
+AGAIN = "save the model again, or fetch its file again"
 
 
 def kind(value):
@@ -34,8 +35,9 @@ def kind(value):
     return f"a list of {len(value)}" if isinstance(value, list) else "an object"
 
 
-def keys(given, expected, where, what="key", show=None):
-    """ValueError unless `given` has exactly the names `expected`. show: how an unknown name is shown, if at all."""
+def keys(given, expected, where, what="key", show=None, remedy=AGAIN):
+    """ValueError unless `given` has exactly the names `expected`. show: how an unknown name is shown, if at all;
+    remedy: what to do."""
     there, wanted = set(given), set(expected)
     unknown = [key for key in given if key not in wanted]
     absent = [key for key in expected if key not in there]
@@ -49,40 +51,48 @@ def keys(given, expected, where, what="key", show=None):
         found = f"{len(unknown)} unknown {what}{'s' * (len(unknown) > 1)}"
     listed = ", ".join(map(check.printable, list(expected)[:_MOST])) or "none"
     more = f", ... ({len(expected)} in all)" if len(expected) > _MOST else ""
-    raise ValueError(f"{where} has {found}; expected exactly {listed}{more}")
+    raise ValueError(f"{where} has {found}, expected exactly {listed}{more}; {remedy}")
 
 
 def check_format(config):
     """The number of the format comes first: of a newer file, everything else may differ."""
     if not isinstance(config, dict) or "format" not in config:
-        raise ValueError("its description has no 'format'")
+        raise ValueError(f"its description has no 'format', expected {FORMAT}; {AGAIN}")
     number = config["format"]
     if number != FORMAT or isinstance(number, bool):
         found = number if type(number) is int and 0 <= number < 10**6 else kind(number)
-        raise ValueError(f"format is {found}; this version of fastbp reads format {FORMAT}")
+        raise ValueError(f"format is {found}, expected {FORMAT}, which this version of fastbp reads; install the "
+                         "version that saved the model, or a newer one")
 
 
 class Values:
     """Checks of single values; each raises ValueError where one is not what it should be.
 
-    show: how a message shows a wrong value; `kind` where it is a file's."""
+    show: how a message shows a wrong value; `kind` where it is a file's. remedy: what to do about one, in words."""
 
-    def __init__(self, show=kind):
-        self.show = show
+    def __init__(self, show=kind, remedy=AGAIN):
+        self.show, self.remedy = show, remedy
         self._show_key = None if show is kind else show
 
+    def wrong(self, where, value, expected):
+        """The error for a value."""
+        return self.refusal(f"{where} is {self.show(value)}", expected)
+
+    def refusal(self, found, expected):
+        """The error for what was found, in words."""
+        return ValueError(f"{found}, expected {expected}; {self.remedy}")
+
     def keys(self, given, expected, where):
-        keys(given, expected, where, show=self._show_key)
+        keys(given, expected, where, show=self._show_key, remedy=self.remedy)
 
     def name(self, value, where, choices):
         if self.text(value, where) not in choices:
-            raise ValueError(f"{where} is {self.show(value)} that is no name of one; expected one of: "
-                             f"{', '.join(choices)}")
+            raise self.refusal(f"{where} is {self.show(value)} that is no name of one", f"one of: {', '.join(choices)}")
         return value
 
     def whole(self, value, where, low, high):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"{where} is {self.show(value)}; expected a whole number from {low} to {high}")
+            raise self.wrong(where, value, f"a whole number from {low} to {high}")
 
     def number(self, value, where):
         try:
@@ -90,18 +100,18 @@ class Values:
         except OverflowError:                                         # JSON knows whole numbers beyond any float
             finite = False
         if not finite:
-            raise ValueError(f"{where} is {self.show(value)}; expected a finite number")
+            raise self.wrong(where, value, "a finite number")
         return value
 
     def text(self, value, where):
         if not isinstance(value, str) or not value:
-            raise ValueError(f"{where} is {self.show(value)}; expected text")
+            raise self.wrong(where, value, "text")
         return value
 
     def listed(self, value, where, length):
         if not isinstance(value, list) or len(value) != length:
             found = f"a list of {len(value)}" if isinstance(value, list) else self.show(value)
-            raise ValueError(f"{where} is {found}; expected a list of {length}")
+            raise self.refusal(f"{where} is {found}", f"a list of {length}")
 
 
 class Schema(Values):
@@ -114,12 +124,12 @@ class Schema(Values):
         expected += tuple(key for key in ("input_scale", "trained") if key in config)  # older files do not have them
         self.keys(config, expected, "the description")
         if config["dtype"] not in DTYPES.values():
-            raise ValueError(f"dtype is {self.show(config['dtype'])}; expected 'float32' or 'float64'")
+            raise self.wrong("dtype", config["dtype"], "'float32' or 'float64'")
         self.whole(config["seed"], "seed", 0, 2**64 - 1)
         limits = np.finfo(config["dtype"])
         scale = self.number(config.get("input_scale", 1.0), "input_scale")
         if not float(limits.tiny) <= scale <= float(limits.max):
-            raise ValueError(f"input_scale is {self.show(scale)}; expected one from {limits.tiny:g} to {limits.max:g}")
+            raise self.wrong("input_scale", scale, f"one from {limits.tiny:g} to {limits.max:g}")
         inputs, units = self._layers(config["layers"])
         self._loss(config["loss"])
         self.data_spec(config["data_spec"], inputs, units)
@@ -129,7 +139,7 @@ class Schema(Values):
     def trained(self, counts):
         """What training goes on from: the epochs, and the steps that have drawn masks of dropout."""
         if not isinstance(counts, dict):
-            raise ValueError(f"trained is {self.show(counts)}; expected an object with {' and '.join(_TRAINED)}")
+            raise self.wrong("trained", counts, f"an object with {' and '.join(_TRAINED)}")
         self.keys(counts, _TRAINED, "trained")
         for key in _TRAINED:
             self.whole(counts[key], f"trained.{key}", 0, 2**62)
@@ -137,7 +147,7 @@ class Schema(Values):
     def _layers(self, layers):
         """Width of the first and of the last layer."""
         if not isinstance(layers, list) or not layers:
-            raise ValueError(f"layers is {self.show(layers)}; expected a list of layers")
+            raise self.wrong("layers", layers, "a list of layers")
         first = last = None
         for i, layer in enumerate(layers):
             where = f"layers[{i}]"
@@ -145,22 +155,23 @@ class Schema(Values):
             cls = KINDS.get(sort) if isinstance(sort, str) else None
             if cls is None:
                 kinds = listed(list(map(repr, KINDS)))
-                raise ValueError(f"{where} is {self.show(layer)}; expected an object of kind {kinds}")
+                raise self.wrong(where, layer, f"an object of kind {kinds}")
             self.keys(layer, ("kind", *cls.settings), where)
             for name, setting in cls.settings.items():
                 setting.in_file(self, layer[name], f"{where}.{name}")
             if cls.widths:
                 inputs, units = cls.widths
                 if last is not None and layer[inputs] != last:
-                    raise ValueError(f"{where}.{inputs} is {layer[inputs]}; the layer before it has {last} units")
+                    raise self.refusal(f"{where}.{inputs} is {layer[inputs]}", f"{last}, the units of the layer "
+                                                                               "before it")
                 first, last = first or layer[inputs], layer[units]
         if first is None:
-            raise ValueError("layers has no dense layer; expected at least one")
+            raise self.refusal("layers has no dense layer", "at least one")
         return first, last
 
     def _loss(self, loss):
         if not isinstance(loss, dict) or "name" not in loss:
-            raise ValueError(f"loss is {self.show(loss)}; expected an object with 'name' and the loss's settings")
+            raise self.wrong("loss", loss, "an object with 'name' and the loss's settings")
         name = self.name(loss["name"], "loss.name", LOSSES)
         settings = [key for key in LOSSES[name].settings() if key != "missing"]
         self.keys(loss, ("name", *settings, *(("missing",) if "missing" in loss else ())), "loss")
@@ -172,7 +183,7 @@ class Schema(Values):
             loss_from_config(loss)
         except ValueError:                                        # its words show the value
             values = ", ".join(f"loss.{key} is {self.show(loss[key])}" for key in loss if key != "name")
-            raise ValueError(f"{values}; expected what the loss {name!r} takes") from None
+            raise self.refusal(values, f"what the loss {name!r} takes") from None
 
     def data_spec(self, spec, inputs, units):
         """How `fastbp predict` makes a row of the model's inputs from raw data; None, or a dict of exactly
@@ -185,7 +196,7 @@ class Schema(Values):
         if spec is None:
             return
         if not isinstance(spec, dict):
-            raise ValueError(f"data_spec is {self.show(spec)}; expected None or a dict with {', '.join(_SPEC)}")
+            raise self.wrong("data_spec", spec, f"None or a dict with {', '.join(_SPEC)}")
         self.keys(spec, (*_SPEC, "table") if "table" in spec else _SPEC, "data_spec")
         features, target, classes, image = (spec[key] for key in ("features", "target", "classes", "image_shape"))
         if features is not None:
@@ -193,33 +204,33 @@ class Schema(Values):
             for i, name in enumerate(features):
                 self.text(name, f"data_spec.features[{i}]")
             if len(set(features)) != len(features):
-                raise ValueError("data_spec.features repeats a name")
+                raise self.refusal("data_spec.features repeats a name", "different ones")
         if (spec["mean"] is None) != (spec["scale"] is None):
-            raise ValueError("data_spec.mean and data_spec.scale go together; one of them is None")
+            raise self.refusal("one of data_spec.mean and data_spec.scale is None", "both or neither")
         for key in ("mean", "scale"):
             given = spec[key]
             if given is not None:
                 self.listed(given, f"data_spec.{key}", 1 if isinstance(given, list) and len(given) == 1 else inputs)
                 for i, value in enumerate(given):
                     if self.number(value, f"data_spec.{key}[{i}]") <= 0 and key == "scale":
-                        raise ValueError(f"data_spec.scale[{i}] is {self.show(value)}; expected a number > 0")
+                        raise self.wrong(f"data_spec.scale[{i}]", value, "a number > 0")
         if target is not None:
             self.text(target, "data_spec.target")
         if classes is not None:
             self.listed(classes, "data_spec.classes", 2 if units == 1 else units)
             for i, value in enumerate(classes):
                 if isinstance(value, bool) or not isinstance(value, str | int):
-                    raise ValueError(f"data_spec.classes[{i}] is {self.show(value)}; expected text or a whole number")
+                    raise self.wrong(f"data_spec.classes[{i}]", value, "text or a whole number")
             if len(set(classes)) != len(classes):
-                raise ValueError("data_spec.classes repeats a class")
+                raise self.refusal("data_spec.classes repeats a class", "different ones")
         if image is not None:
             self.listed(image, "data_spec.image_shape", 2)
             for i, side in enumerate(image):
                 self.whole(side, f"data_spec.image_shape[{i}]", 1, inputs)
             if image[0] * image[1] != inputs:
-                raise ValueError(f"data_spec.image_shape is {image}; the model has {inputs} inputs")
+                raise self.refusal(f"data_spec.image_shape is {image}", f"{inputs} pixels, as the model has inputs")
 
         if "table" in spec:
             from fastbp.datasets.table_schema import TableSchema  # only of what a table was the data
 
-            TableSchema(self.show).table(spec["table"], inputs, features)
+            TableSchema(self.show, self.remedy).table(spec["table"], inputs, features)

@@ -96,18 +96,21 @@ def read(file, count, shown):
         except TypeError as error:
             raise _of_text(shown, "rb", error) from None
         except DAMAGED as error:
-            raise ValueError(f"{shown} is truncated or damaged ({error}); fetch it again") from None
+            raise ValueError(f"{shown} is truncated or damaged ({error}), expected a whole file; fetch it "
+                             "again") from None
         except OSError as error:
             raise failed(error, f"{shown} cannot be read") from None
         if isinstance(piece, str):
             raise _of_text(shown, "rb")
         if piece is None:
-            raise BlockingIOError(f"{shown} has no more bytes yet; make it blocking, or read it into io.BytesIO first")
+            raise BlockingIOError(f"{shown} has no more bytes yet, expected all of them; make it blocking, or read it "
+                                  "into io.BytesIO first")
         piece = bytes(piece)
         if not piece:
             break
         if len(piece) > count:
-            raise ValueError(f"{shown} gave {len(piece)} bytes where {count} were asked for; pass io.BytesIO(...)")
+            raise ValueError(f"{shown} gave {len(piece)} bytes, expected at most {count}, as were asked for; pass "
+                             "io.BytesIO(...)")
         pieces.append(piece)
         count -= len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -131,9 +134,9 @@ def at_end(file, shown):
     except (OSError, ValueError, TypeError, AttributeError):        # of a pipe, a socket
         place = None
     if place == 0:
-        return ValueError(f"{shown} is an empty file; write into it first, or open another one")
+        return ValueError(f"{shown} is an empty file, expected bytes in it; write into it first, or open another one")
     where = "" if place is None else f" (byte {place})"
-    return ValueError(f"{shown} stands at its end{where}, so that nothing is left to read; go back to where it was "
+    return ValueError(f"{shown} stands at its end{where}, expected something left to read; go back to where it was "
                       f"written, such as with f.seek(0)")
 
 

@@ -84,4 +84,4 @@ def _check_end(file, shown):
     try:
         file.peek(1)
     except DAMAGED as error:
-        raise ValueError(f"{shown} is truncated or damaged ({error}); fetch it again") from None
+        raise ValueError(f"{shown} is truncated or damaged ({error}), expected a whole file; fetch it again") from None

@@ -39,7 +39,7 @@ def path_of(path, what="path", instead=""):
         raise TypeError(f"{what} is {check.shown(path)}, expected the path of a file; pass a str or a pathlib.Path"
                         f"{instead and f', {instead}'}") from None
     if not text or "\0" in text:
-        raise ValueError(f"{what} is {text!r}, expected the path of a file; pass one "
+        raise ValueError(f"{what} is {check.shown(text)}, expected the path of a file; pass one "
                          f"{'without NUL characters' if text else 'that is not empty'}")
     return text
 
@@ -86,24 +86,25 @@ def check_place(path):
         old = os.stat(path)
     except FileNotFoundError:
         if path.endswith(os.sep):
-            raise IsADirectoryError(f"{path}: the path of a folder; expected that of a file to write") from None
+            raise IsADirectoryError(f"{path}: the path of a folder, expected that of a file to write; put its name "
+                                     "behind it") from None
         return None
     except OSError as error:
         raise _failed(error, path, os.path.dirname(path)) from None
     what = signatures.special(old.st_mode)
     if what == "a folder":
-        raise IsADirectoryError(f"{path}: a folder; expected the path of a file to write")
+        raise IsADirectoryError(f"{path}: a folder, expected the path of a file to write; put its name behind it")
     if what:
-        raise ValueError(f"{path}: {what}; expected the path of a file to write; choose another name")
+        raise ValueError(f"{path}: {what}, expected the path of a file to write; choose another name")
     return old
 
 
 def _failed(error, path, folder):
     """The error to raise: of the same class, with the same number."""
     if isinstance(error, FileNotFoundError):
-        text = f"{path}: no such folder; create it first"
+        text = f"{path}: no such folder, expected the path of a file in one that is there; create it first"
     elif isinstance(error, NotADirectoryError):
-        text = f"{path}: {folder} is not a folder; choose another path"
+        text = f"{path}: {folder} is not a folder, expected one; choose another path"
     else:
         remedy = "make room" if error.errno in _FULL else "have it permitted"
         text = (f"{path}: cannot be written ({error.strerror or type(error).__name__}); nothing was changed; {remedy}, "

@@ -7,6 +7,7 @@ and a < b < c would keep one side of the question and forget the other.
 
 import numpy as np
 
+from fastbp._check.numbers import shown
 from fastbp._ir.elementwise import apply, equal, row
 from fastbp._ir.node import Node, node_of
 
@@ -41,7 +42,7 @@ def _condition(sign, value):
         node, fits = None, np.asarray(value).dtype == bool
     if not fits:
         raise TypeError(
-            f"{sign}: operand is {value!r:.80}, expected a condition, such as (0 < s) & (s < 1), or bools; write the "
+            f"{sign}: operand is {shown(value)}, expected a condition, such as (0 < s) & (s < 1), or bools; write the "
             "parentheses around each comparison, and x != 0 for a number x"
         )
     return node_of(value) if node is None else node

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastbp._check.numbers import shown
 from fastbp._ir.elementwise import divide, equal, exp, like, multiply, reshape, row_sum, subtract, summed_to
 from fastbp._ir.node import OPERATIONS, Node, Operation, constant
 
@@ -125,10 +126,11 @@ def item(x, key):
             continue
         if isinstance(one, (bool, np.bool_)) or not isinstance(one, (int, np.integer)):
             raise IndexError(
-                f"index {one!r:.60} on axis {axis}, expected an int or a slice; for rows by number use gather"
+                f"index {shown(one)} on axis {axis}, expected an int or a slice; for rows by number use gather"
             )
         if not -length <= one < length:
-            raise IndexError(f"index {one} is outside axis {axis} of {x!r}, expected -{length} to {length - 1}")
+            raise IndexError(f"index {one} is outside axis {axis} of {x!r}, expected -{length} to {length - 1}; "
+                             "choose one of these")
         begins.append(int(one) % length)
         shape.append(1)
     result = tuple(result)

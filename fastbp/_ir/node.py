@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp._check.errstate import quiet
+from fastbp._check.numbers import shown
 
 
 class Operation(NamedTuple):
@@ -65,23 +66,23 @@ class Node:
 
     def __bool__(self):
         raise TypeError(
-            f"{self!r} is neither true nor false before there are data, so that Python's and, or, not, if, in, max, "
-            "min, sorted and a < b < c cannot ask; write graph.where(condition, a, b), (a < b) & (b < c), "
+            f"{self!r} is neither true nor false before there are data, expected one of the two by Python's and, or, "
+            "not, if, in, max, min, sorted and a < b < c; write graph.where(condition, a, b), (a < b) & (b < c), "
             "(a < b) | (b < c), ~(a < b), graph.maximum, graph.minimum, or `is` for the same node"
         )
 
     def __float__(self):
         raise TypeError(
-            f"{self!r} is no number before there are data; use the functions of fastbp.graph, such as graph.sin for "
-            "math.sin, or look at plan.value(node) after a step"
+            f"{self!r} is no number before there are data, expected one; use the functions of fastbp.graph, such as "
+            "graph.sin for math.sin, or look at plan.value(node) after a step"
         )
 
     __int__ = __float__
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
-            f"{self!r} is no array before there are data; use the functions of fastbp.graph, such as graph.sum for "
-            "np.sum, or look at plan.value(node) after a step"
+            f"{self!r} is no array before there are data, expected one; use the functions of fastbp.graph, such as "
+            "graph.sum for np.sum, or look at plan.value(node) after a step"
         )
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
@@ -90,8 +91,9 @@ class Node:
         if operation and method == "__call__" and not kwargs:
             return operation(node_of(inputs[0]), inputs[1])
         raise TypeError(
-            f"np.{ufunc.__name__} of {self!r}, which is no array before there are data; use the functions of "
-            "fastbp.graph, such as graph.exp for np.exp"
+            f"np.{ufunc.__name__} of {self!r}, which is no array before there are data, expected one; use the "
+            "functions "
+            "of fastbp.graph, such as graph.exp for np.exp"
         )
 
     def __copy__(self):
@@ -159,7 +161,7 @@ def node_of(value):
             raise TypeError
     except (TypeError, ValueError):
         raise TypeError(
-            f"operand is {value!r:.80}, expected a node, a number or an array of numbers with at most two dimensions; "
+            f"operand is {shown(value)}, expected a node, a number or an array of numbers with at most two dimensions; "
             "make a node of it with graph.input, graph.parameter or graph.constant"
         ) from None
     return constant(array)

@@ -239,7 +239,8 @@ class Plan(Looks, Trainable):
         """{name: array} of the outputs: (n, width) for a batched node, the node's shape for a fixed one. Dropout is
         off."""
         if not self.outputs:
-            raise ValueError("the plan has no outputs; pass outputs={'name': node} to compile")
+            raise ValueError("outputs is empty, expected the nodes that forward gives; pass outputs={'name': node} to "
+                             "compile")
         arrays, n = self._checked(inputs, self._of_outputs)
         use = Use("forward", n, dtypes=self._input_dtypes(arrays))
         found = self._run_nodes(use, expression_programs.outputs(self), arrays)
@@ -383,7 +384,7 @@ class Plan(Looks, Trainable):
         for layer, node in pairs:
             values = getattr(layer, layer.name_of(node), None)
             if values is None:
-                raise ValueError(f"model is {model!r}, a layer without values of its own; read plan.parameters instead")
+                raise ValueError(f"model is {model!r}, expected a layer with values of its own; read plan.parameters")
             values[...] = self._views(self.params)[self._name_of(node)]
 
     def _name_of(self, node):
@@ -407,7 +408,7 @@ class Plan(Looks, Trainable):
 
 def _scalar(loss):
     if not isinstance(loss, Node) or loss.batched or loss.shape:
-        raise ValueError(f"loss is {loss!r}, expected a scalar node; take the mean of it: graph.mean(...)")
+        raise ValueError(f"loss is {check.shown(loss)}, expected a scalar node; take the mean of it: graph.mean(...)")
     return loss
 
 
@@ -415,5 +416,5 @@ def _named(outputs):
     if outputs is None:
         return {}
     if not isinstance(outputs, dict) or not all(isinstance(node, Node) for node in outputs.values()):
-        raise TypeError(f"outputs is {outputs!r:.80}, expected a dict of nodes; pass outputs={{'y': y}}")
+        raise TypeError(f"outputs is {check.shown(outputs)}, expected a dict of nodes; pass outputs={{'y': y}}")
     return dict(outputs)

@@ -5,6 +5,7 @@ import numpy as np
 from fastbp import initializers
 from fastbp._check import allocation
 from fastbp._check.errstate import quiet
+from fastbp._check.numbers import shown
 from fastbp._core import random
 from fastbp._models import network_programs
 
@@ -13,7 +14,7 @@ class Views(dict):
     """{name: view of a vector}, whose views stay: another array in their place would be nobody's. A copy is a dict."""
 
     def __setitem__(self, name, value):
-        raise TypeError(f"the array of {name!r} cannot be replaced, it is a view; write into it: [{name!r}][...] = ...")
+        raise TypeError(f"the array of {name!r} is a view, expected to stay; write into it: [{name!r}][...] = ...")
 
     def update(self, *others, **arrays):
         for name in dict(*others, **arrays):
@@ -92,7 +93,7 @@ def shared(nodes, dtype, plan):
     """The Vectors of another plan, which must have all these parameters, {name: node}, in this dtype."""
     vectors = getattr(plan, "_vectors", None)
     if not isinstance(vectors, Vectors):
-        raise TypeError(f"shared_with is {plan!r:.60}, expected a Plan; pass what graph.compile gave")
+        raise TypeError(f"shared_with is {shown(plan)}, expected a Plan; pass what graph.compile gave")
     if vectors.dtype != dtype:
         raise ValueError(
             f"shared_with has dtype {vectors.dtype}, expected {dtype}; compile both with the same dtype"

@@ -114,7 +114,7 @@ def _no_optimizer(given):
     """The error for an optimizer that is none: a name leads to the class that is meant."""
     if isinstance(given, str):
         found = optimizers.OPTIMIZERS[check.choice("optimizer", given, optimizers.OPTIMIZERS)]
-        return TypeError(f"optimizer is {given!r}, expected an optimizer object; pass fb.{found.__name__}()")
+        return TypeError(f"optimizer is {check.shown(given)}, expected an optimizer object; pass fb.{found.__name__}()")
     return TypeError(
         f"optimizer is {check.shown(given)}, expected an optimizer object; pass fb.SGD(lr=0.1) or fb.Adam()"
     )

@@ -30,8 +30,8 @@ class Metrics:
             self.functions[logs.name(name, "a key of metrics")] = function
         if given and y is None:
             raise ValueError(
-                f"metrics is given ({', '.join(self.functions)}) and no validation data, of which metrics are "
-                "computed; pass validation_data or validation_split"
+                f"metrics is given ({', '.join(self.functions)}) without validation data, expected both, as metrics "
+                "are computed of them; pass validation_data or validation_split"
             )
         # labels are copied, as fit copies those it validates with; other numbers are read where they lie
         self.y = None if y is None else _locked(y.copy()) if y.dtype.kind in "iub" else _view(y)
@@ -49,7 +49,8 @@ class Metrics:
                 value = function(self.y, p)
             except Exception as error:
                 raise RuntimeError(
-                    f"metrics[{name!r}] raised {type(error).__name__} after {when}: {str(error)[:200]}"
+                    f"metrics[{name!r}] raised {type(error).__name__} after {when}: {str(error)[:200]}; correct the "
+                    "function"
                 ) from error
             found[name] = logs.number(value, f"what metrics[{name!r}] returned after {when}")
         return found

@@ -23,7 +23,7 @@ def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
     arrays = [_array(value, name) for name, value in given]
     for (name, _), array in zip(given, arrays, strict=True):
         if array.ndim == 0:
-            raise TypeError(f"{name} is {array!r}, expected an array with a row for each sample; pass one")
+            raise TypeError(f"{name} is {check.shown(array)}, expected an array with a row for each sample; pass one")
         if len(array) != len(arrays[0]):
             raise ValueError(
                 f"{name} has {len(array)} rows, expected {len(arrays[0])}, one for each row of X; pass matching arrays"

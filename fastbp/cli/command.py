@@ -7,6 +7,7 @@ import argparse
 import functools
 import os
 import platform
+import re
 import sys
 import warnings
 
@@ -79,10 +80,14 @@ FASTBP_DATA names the folder above mnist/.
 """
 
 
+_PLACES = ("model", "file", "command", "run")  # what options hold that is no option
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse prints its usage before an error; one line that says what is wrong is easier to read."""
 
     def error(self, message):
+        message = re.sub(r"^argument (\S+): is ", r"\1 is ", message)  # the words of an option's type follow its name
         self.exit(2, _told(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
 
@@ -108,9 +113,16 @@ def main(argv=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
-        message = str(error).strip() or type(error).__name__
+        message = _of_options(str(error).strip(), options) or type(error).__name__
         print(_told(f"fastbp {options.command}: error: {message}"), file=sys.stderr)
         return 2
+
+
+def _of_options(message, options):
+    """A message that begins with an argument of the Python API, by the name of the option that it came from."""
+    name = message.partition(" ")[0]
+    known = name in vars(options) and name not in _PLACES
+    return f"--{name.replace('_', '-')}{message[len(name):]}" if known else message
 
 
 def _warn(command, message, *_):

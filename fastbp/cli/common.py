@@ -97,10 +97,11 @@ def output_folder(path):
         with tempfile.TemporaryFile(dir=path):
             pass
     except FileExistsError:
-        raise FileExistsError(f"--out {path}: a file of this name exists; choose another folder") from None
+        raise FileExistsError(f"--out is {path}, a file that exists, expected a folder; choose another name") from None
     except OSError as error:
         why = error.strerror or error
-        raise OSError(f"--out {path}: cannot write there ({why}); choose another folder") from None
+        raise OSError(f"--out is {path}, expected a folder that can be written to ({why}); choose another "
+                      "one") from None
     try:
         yield
     except BaseException:
@@ -110,7 +111,7 @@ def output_folder(path):
         raise
 
 
-# ---- types of options: each takes the text and returns the value, or says what was expected --------------------------
+# ---- types of options: each takes the text and returns the value, or says what it is and what was expected -----------
 
 def whole(low, high=None):
     def parse(text):
@@ -120,7 +121,7 @@ def whole(low, high=None):
             value = None
         if value is None or value < low or (high is not None and value > high):
             most = f" and at most {high}" if high is not None else ""
-            raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, at least {low}{most}")
+            raise argparse.ArgumentTypeError(f"is {check.shown(text)}, expected a whole number, at least {low}{most}")
         return value
     return parse
 
@@ -133,7 +134,7 @@ def real(low, below=None):
             value = float("nan")
         if not np.isfinite(value) or value < low or (below is not None and value >= below):
             most = f" and below {below}" if below is not None else ""
-            raise argparse.ArgumentTypeError(f"{text!r}; expected a finite number, at least {low}{most}")
+            raise argparse.ArgumentTypeError(f"is {check.shown(text)}, expected a finite number, at least {low}{most}")
         return value
     return parse
 
@@ -143,7 +144,7 @@ def one_of(what, choices):
         try:
             return check.choice(what, text, choices)
         except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{what} ")) from None
     return parse
 
 
@@ -153,6 +154,6 @@ def widths(text):
     except ValueError:
         values = []
     if len(values) < 2 or min(values) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}; expected two or more widths, from inputs to outputs, "
-                                         f"such as 784,16,16,10")
+        raise argparse.ArgumentTypeError(f"is {check.shown(text)}, expected two or more widths, from inputs to "
+                                         "outputs, such as 784,16,16,10")
     return values

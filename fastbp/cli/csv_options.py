@@ -1,5 +1,6 @@
 """Options that say how a CSV file is to be read: what it does not tell by itself, and what its columns are."""
 
+from fastbp import _check as check
 from fastbp.cli.common import one_of
 from fastbp.datasets import csv_file
 
@@ -48,16 +49,14 @@ def _categorical(text):
     if text == "auto":
         return text
     if not text.isdecimal() or len(text) > 9:
-        raise ArgumentTypeError(f"{text!r}; expected auto, or the largest number of different words, 0 for none")
+        raise ArgumentTypeError(f"is {check.shown(text)}, expected auto, or the largest number of different words, 0 "
+                                "for none")
     return int(text)
 
 
 def format_of(options):
     """The csv_file.Format that the options say."""
-    try:
-        return csv_file.Format(**{name: getattr(options, name) for name in _FORMAT})
-    except ValueError as error:
-        raise ValueError(f"--{error}") from None
+    return csv_file.Format(**{name: getattr(options, name) for name in _FORMAT})
 
 
 def columns_of(options):

@@ -78,13 +78,14 @@ def add(commands):
 def run(options):
     """Fit as `options` say; returns the exit code."""
     if options.file is None and (option := said(options)) is not None:
-        raise ValueError(f"{option} goes with FILE, which is missing")
+        raise ValueError(f"{option} is given without FILE, expected both; give FILE, or leave it out")
     x, y, names = tables.load_points(options.file or _EXAMPLE, format_of(options))
     names = tuple(map(check.printable, names))
     fitter = curve.CurveFitter(x, y, options.degree, scale=not options.no_scale, dtype=options.dtype)
     pair = _knobs(options)
     if options.batch_size is not None and options.method == "perturb":
-        raise ValueError("--batch-size goes with a gradient method; perturb compares losses of all points")
+        raise ValueError("--batch-size is given with --method perturb, expected a gradient method, as perturb compares "
+                         "losses of all points; leave it out, or choose another method")
     draw = _can_draw(options)
     if options.threads is not None:
         cpu.set_threads(options.threads)
@@ -101,17 +102,20 @@ def _knobs(options):
     """The two knobs to animate, or None."""
     if options.animate is None:
         if options.knobs is not None:
-            raise ValueError("--knobs goes with --animate FILE, which is missing")
+            raise ValueError("--knobs is given without --animate FILE, expected both; give --animate FILE, or leave it "
+                             "out")
         return None
     if options.degree == 0:
-        raise ValueError("--animate draws the loss over two knobs, and --degree 0 has only one; choose 1 or more")
+        raise ValueError("--degree is 0, expected 1 or more with --animate, which draws the loss over two knobs; "
+                         "choose 1 or more")
     pair = options.knobs or (0, 1)
     if max(pair) > options.degree:
         raise ValueError(f"--knobs is {pair[0]},{pair[1]}, expected two of the knobs 0 to {options.degree} of --degree "
-                         f"{options.degree}")
+                         f"{options.degree}; choose others, or a higher degree")
     folder = os.path.dirname(options.animate) or "."
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"--animate {options.animate}: no such folder as {folder}; make it, or choose another")
+        raise FileNotFoundError(f"--animate is {options.animate}, expected a file in a folder that is there, which "
+                                f"{folder} is not; make it, or choose another")
     return pair
 
 
@@ -122,7 +126,8 @@ def _can_draw(options):
     if all(importlib.util.find_spec(name) for name in ("matplotlib", "PIL")):
         return True
     if options.animate is not None:
-        raise ImportError('--animate needs matplotlib and pillow; pip install "fastbp[plot]"')
+        raise ImportError('--animate needs matplotlib and pillow, not all of which are installed; '
+                          'pip install "fastbp[plot]"')
     say('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
     return False
 
@@ -262,7 +267,7 @@ def _contenders(options, fitter):
 
 def _gif(text):
     if not text.lower().endswith(".gif"):
-        raise argparse.ArgumentTypeError(f"{text!r}; expected the name of a GIF file, such as fit.gif")
+        raise argparse.ArgumentTypeError(f"is {check.shown(text)}, expected the name of a GIF file, such as fit.gif")
     return text
 
 
@@ -272,5 +277,6 @@ def _pair(text):
     except ValueError:
         pair = ()
     if len(pair) != 2 or min(pair) < 0 or pair[0] == pair[1]:
-        raise argparse.ArgumentTypeError(f"{text!r}; expected the numbers of two different knobs, such as 0,1")
+        raise argparse.ArgumentTypeError(f"is {check.shown(text)}, expected the numbers of two different knobs, such "
+                                         "as 0,1")
     return pair

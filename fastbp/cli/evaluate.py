@@ -32,15 +32,18 @@ def _read(options, net, spec):
     """Inputs and targets: of a table both are in one file, of images the labels in another."""
     if predict.is_table(options.file, spec):
         if options.labels is not None:
-            raise ValueError(f"--labels goes with images or arrays; of the table {options.file} the target is a column")
+            raise ValueError(f"--labels is given with the table {options.file}, whose target is a column, expected "
+                             "images or arrays; leave it out")
         return _read_table(options, net, spec)
     if options.labels is None:
-        raise ValueError(f"{options.file}: images or rows without a target; say --labels FILE, a .npy or IDX file of "
-                         f"a label for each (a table needs the ending .csv)")
+        raise ValueError(f"--labels is missing, expected with images or rows such as {options.file}; give --labels "
+                         "FILE, a .npy or IDX file of a label for each (a table needs the ending .csv)")
     if (option := said(options, ("missing", "unknown"))) is not None:
-        raise ValueError(f"{option} goes with a CSV file; {options.file} is read as an array")
+        raise ValueError(f"{option} is given with {options.file}, which is read as an array, expected a CSV file; "
+                         "leave it out")
     if spec.get("classes") is None and not net.loss.classification and net.units == 1:
-        raise ValueError(f"--labels goes with a model of classes; {options.model} predicts a quantity")
+        raise ValueError(f"--labels is given with {options.model}, which predicts a quantity, expected a model of "
+                         "classes; compare in Python with net.evaluate")
     raw, whole = predict.read_raw(options.file, net.inputs, spec)
     X = predict.scaled(options.file, raw, whole, spec)
     y = _labels(options.labels, len(X), spec.get("classes") or range(max(net.units, 2)))
@@ -50,8 +53,8 @@ def _read(options, net, spec):
 def _read_table(options, net, spec):
     name = spec.get("target")
     if name is None or spec.get("features") is None:
-        raise ValueError(f"{options.model}: the model was not trained on a table, so it does not know which column to "
-                         f"compare with; evaluate it on images or rows with --labels FILE, or in Python with "
+        raise ValueError(f"{options.model}: the model was not trained on a table, expected one that knows which column "
+                         f"to compare with; evaluate it on images or rows with --labels FILE, or in Python with "
                          "net.evaluate")
     found = model_tables.read(options.file, spec, net.inputs, format_of(options), options.unknown or "refuse",
                               target=True, drop=options.missing == "drop")
@@ -65,15 +68,16 @@ def _labels(path, count, classes):
     """(count,) places in `classes` of the labels in a .npy or IDX file."""
     labels = predict.read_npy(path) if path.lower().endswith(".npy") else datasets.read_idx(path)
     if labels.shape != (count,):
-        raise ValueError(f"{path}: labels of shape {labels.shape}; expected ({count},), one for each row")
+        raise ValueError(f"{path}: labels of shape {labels.shape}, expected ({count},), one for each row; give the "
+                         "file of these rows' labels")
     places = {int(each): i for i, each in enumerate(classes) if isinstance(each, int)}
     if len(places) != len(classes):
         places = {i: i for i in range(len(classes))}
     wrong = [i for i, label in enumerate(labels.tolist()) if label not in places]
     if wrong:
         raise ValueError(f"{path}: label {labels[wrong[0]]} of row {wrong[0] + 1} is none of the classes that the "
-                         f"model was trained on "
-                         f"({', '.join(map(str, list(places)[:8]))}{', ...' if len(places) > 8 else ''})")
+                         f"model was trained on, expected one of: {', '.join(map(str, list(places)[:8]))}"
+                         f"{', ...' if len(places) > 8 else ''}; correct it, or leave its row out")
     return np.array([places[label] for label in labels.tolist()], dtype=np.int64)
 
 

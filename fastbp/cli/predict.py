@@ -32,14 +32,16 @@ def run(options):
         cpu.set_threads(options.threads)
     spec = net.data_spec or {}
     if options.proba and not _says_classes(net, spec):
-        raise ValueError(f"--proba goes with a model of classes; {options.model} predicts a quantity")
+        raise ValueError(f"--proba is given with {options.model}, which predicts a quantity, expected a model of "
+                         "classes; leave it out")
     if is_table(options.file, spec):
         found = model_tables.read(options.file, spec, net.inputs, format_of(options), options.unknown or "refuse")
         tell(found.told)
         raw, whole = found.X, _whole(found.X)
     else:
         if (option := said(options, ("unknown",))) is not None:
-            raise ValueError(f"{option} goes with a CSV file; {options.file} is read as an array")
+            raise ValueError(f"{option} is given with {options.file}, which is read as an array, expected a CSV file; "
+                             "leave it out")
         raw, whole = read_raw(options.file, net.inputs, spec)
     X = scaled(options.file, raw, whole, spec)
     write(net, net.predict(X), spec, sys.stdout, options.proba)
@@ -91,21 +93,24 @@ def read_raw(path, inputs, spec):
     if ending == ".npy":
         raw = read_npy(path)
     elif ending == ".npz":
-        raise ValueError(f"{path}: an archive of several arrays; expected a single one (.npy)")
+        raise ValueError(f"{path}: an archive of several arrays, expected a single one (.npy); save it with np.save")
     else:
         raw = datasets.read_idx(path)
         if raw.ndim < 2:
-            raise ValueError(f"{path}: an IDX file of labels, not of images; expected 2 or 3 dimensions")
+            raise ValueError(f"{path}: an IDX file of labels, not of images, expected 2 or 3 dimensions; give the "
+                             "images' file")
     shape, image = raw.shape, spec.get("image_shape")
     if raw.ndim == 1 or (image is not None and list(shape) == list(image)):
         raw = raw[None]                                                     # one sample
     if raw.ndim == 3 and image is not None and list(raw.shape[1:]) != list(image):
-        raise ValueError(f"{path}: images of {raw.shape[1]}x{raw.shape[2]}; the model expects {image[0]}x{image[1]}")
+        raise ValueError(f"{path}: images of {raw.shape[1]}x{raw.shape[2]}, expected {image[0]}x{image[1]}, as the "
+                         "model was trained on; scale or crop them")
     if raw.ndim not in (2, 3) or int(np.prod(raw.shape[1:])) != inputs:
-        raise ValueError(f"{path}: shape {shape}; the model expects rows of {inputs} values"
-                         + (f" or images of {image[0]}x{image[1]}" if image is not None else ""))
+        images = f" or images of {image[0]}x{image[1]}" if image is not None else ""
+        raise ValueError(f"{path}: an array of shape {shape}, expected rows of {inputs} values{images}, as the model "
+                         "has inputs; reshape it, or give another file")
     if not len(raw):
-        raise ValueError(f"{path}: no rows (shape {shape}); expected at least one")
+        raise ValueError(f"{path}: no rows (shape {shape}), expected at least one; give a file that has some")
     return raw.reshape(len(raw), inputs), _whole(raw)
 
 
@@ -118,17 +123,18 @@ def read_npy(path):
     try:
         raw = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file") from None
+        raise FileNotFoundError(f"{path}: no such file, expected a .npy file; correct the path") from None
     except IsADirectoryError:
-        raise IsADirectoryError(f"{path}: a folder; expected a .npy file; give the path of one in it") from None
+        raise IsADirectoryError(f"{path}: a folder, expected a .npy file; give the path of one in it") from None
     except Exception:       # NumPy's words may show what is in the file; its header may claim more than memory holds
         seems = signatures.seems(path)
         if seems == signatures.NPY:
             seems = "one of objects, or one that is damaged"
-        raise ValueError(f"{path}: not a readable .npy array of numbers{seems and f'; it seems to be {seems}'}; save "
-                         f"one with np.save") from None
+        raise ValueError(f"{path}: not a readable .npy array of numbers{seems and f' (it seems to be {seems})'}, "
+                         f"expected one; save it with np.save") from None
     if not isinstance(raw, np.ndarray) or raw.dtype.kind not in "iubf":
-        raise ValueError(f"{path}: an array of {getattr(raw, 'dtype', 'several arrays')}; expected real numbers")
+        raise ValueError(f"{path}: an array of {getattr(raw, 'dtype', 'several arrays')}, expected real numbers; save "
+                         f"it as some, with astype(float)")
     return raw
 
 
@@ -136,7 +142,8 @@ def scaled(path, raw, whole, spec):
     """The rows as the model was trained on them."""
     if raw.dtype.kind == "f" and not np.isfinite(raw).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(raw))[0])
-        raise ValueError(f"{path}: row {row + 1}, value {column + 1} is {raw[row, column]}; expected finite numbers")
+        raise ValueError(f"{path}: row {row + 1}, value {column + 1} is {raw[row, column]}, expected finite numbers; "
+                         f"correct it, or leave its row out")
     if spec.get("mean") is None:
         return raw
     mean, scale = np.array(spec["mean"]), np.array(spec["scale"])
@@ -144,8 +151,8 @@ def scaled(path, raw, whole, spec):
         white = scale.max()
         low, high = raw.min(), raw.max()
         if low < 0 or high > (white if whole else 1):
-            raise ValueError(f"{path}: pixels from {low:g} to {high:g}; the model expects whole numbers from 0 to "
-                             f"{white:g}, or fractions from 0 to 1")
+            raise ValueError(f"{path}: pixels from {low:g} to {high:g}, expected whole numbers from 0 to {white:g}, or "
+                             f"fractions from 0 to 1, as the model was trained on; scale them")
         if not whole:
             return raw
     return (raw - mean) / scale

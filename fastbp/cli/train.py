@@ -73,18 +73,18 @@ def _check(options):
     """ValueError for options that make no sense together."""
     names = ("target", "task", "missing")
     if options.csv is None and (option := said(options, names)) is not None:
-        raise ValueError(f"{option} goes with --csv FILE, which is missing")
+        raise ValueError(f"{option} is given without --csv FILE, expected both; give --csv FILE, or leave it out")
     if options.momentum is not None and options.optimizer not in OF_SGD:
-        raise ValueError(f"--momentum goes with --optimizer momentum or nesterov, not with "
-                         f"{options.optimizer or 'the default one'}; choose one of them")
+        raise ValueError(f"--momentum is given with the optimizer {options.optimizer or 'by default'}, expected "
+                         "--optimizer momentum or nesterov; choose one of them, or leave it out")
     if options.validation_split == 0:
-        raise ValueError("--validation-split is 0: nothing would be held out; leave it out, or give a share such as "
-                         "0.1")
+        raise ValueError("--validation-split is 0, expected a share above 0, as else nothing is held out; leave it "
+                         "out, or give one such as 0.1")
     if options.layers is not None and len(options.layers) == 2:
         for name in ("dropout", "activation"):
             if getattr(options, name):
-                raise ValueError(f"--{name} is of hidden layers, and --layers {options.layers[0]},{options.layers[1]} "
-                                 f"has none; give a width between the two, or leave it out")
+                raise ValueError(f"--{name} is given with --layers {options.layers[0]},{options.layers[1]}, expected "
+                                 "hidden layers, of which it is; give a width between the two, or leave it out")
 
 
 def _load(options):
@@ -94,12 +94,14 @@ def _load(options):
         if name == "mnist":
             return datasets.load_mnist(options.data_dir), "classification", _RECIPES[name]
         if options.data_dir is not None:
-            raise ValueError("--data-dir goes with --data mnist; the digits come with scikit-learn")
+            raise ValueError("--data-dir is given without --data mnist, expected both, as the digits come with "
+                             "scikit-learn; give --data mnist, or leave it out")
         return datasets.load_digits(), "classification", _RECIPES[name]
     if options.data is not None or options.data_dir is not None:
-        raise ValueError(f"--csv and --data{'' if options.data else '-dir'} exclude each other; choose one")
+        raise ValueError(f"--csv and --data{'' if options.data else '-dir'} are both given, expected one of them; "
+                         "choose one")
     if options.target is None:
-        raise ValueError("--csv needs --target COLUMN, the column to predict")
+        raise ValueError("--target is missing, expected the column of --csv to predict; give --target COLUMN")
     table = tables.load_csv(options.csv, options.target, options.task, options.missing or "refuse",
                             format=format_of(options), **columns_of(options))
     dropped = f" ({table.dropped} more with missing values left out)" if table.dropped else ""
@@ -143,21 +145,23 @@ def _network(options, plan, data, task):
     loss = losses.get(plan["loss"])
     inputs = data.X_train.shape[1]
     if task == "classification" and not (loss.classification or loss.one_hot):
-        raise ValueError(f"--loss {loss.name} is for quantities, but {data.name} has classes; choose squared_error or "
-                         f"cross_entropy")
+        raise ValueError(f"--loss is {loss.name}, which is for quantities, expected one for the classes of "
+                         f"{data.name}; choose squared_error or cross_entropy")
     if task == "regression" and loss.classification:
-        raise ValueError(f"--loss {loss.name} is for classes, but {data.name} has a quantity; choose mse or huber")
+        raise ValueError(f"--loss is {loss.name}, which is for classes, expected one for the quantity of {data.name}; "
+                         f"choose mse or huber")
     classes = len(data.classes) if task == "classification" else 1
     outputs = {classes}
     if classes == 2 and loss.link == "sigmoid":
         outputs = {1, 2}
     widths = options.layers or [inputs, *plan["hidden"], min(outputs)]
     if widths[0] != inputs:
-        raise ValueError(f"--layers begins with {widths[0]}; {data.name} has {inputs} inputs")
+        raise ValueError(f"--layers begins with {widths[0]}, expected {inputs}, the inputs of {data.name}; change the "
+                         "first width")
     if widths[-1] not in outputs:
         what = f"{classes} classes" if task == "classification" else "one quantity to predict"
-        raise ValueError(f"--layers ends with {widths[-1]}; {data.name} has {what}, so the last width is "
-                         f"{' or '.join(map(str, sorted(outputs)))}")
+        raise ValueError(f"--layers ends with {widths[-1]}, expected {' or '.join(map(str, sorted(outputs)))}, as "
+                         f"{data.name} has {what}; change the last width")
     output = options.output or ("sigmoid" if task == "classification" and loss.link is None else "linear")
     return fb.mlp(*widths, activation=plan["activation"], output=output, loss=plan["loss"], dropout=options.dropout,
                   l1=options.l1, l2=options.l2, dtype=options.dtype, seed=options.seed)

@@ -1,4 +1,4 @@
-"""Which cells of a table are missing values, and how messages show cells."""
+"""Which cells of a table are missing values, and how messages count cells and name columns."""
 
 import shlex
 
@@ -13,7 +13,7 @@ MISSING = frozenset((
 _WORDS = frozenset(("-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "*", "nil", "none"))
 MISSING_WORD = MISSING - _WORDS
 
-_LONGEST = 40       # characters of a cell that a message shows
+_LONGEST = 40       # characters of a name that a message shows without quotes
 
 
 def missing(text, words=False):
@@ -32,11 +32,6 @@ def others(count, verb="nor"):
 def first_of(count):
     """What the cell that a message names is among those like it."""
     return f"the first of {count}" if count > 1 else "the only one"
-
-
-def shown(text):
-    """A cell or a name as a message shows it: short, in quotes, nothing in it that a terminal obeys."""
-    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")
 
 
 def plain(text):

@@ -29,22 +29,25 @@ class ColumnOptions(NamedTuple):
     categorical: str | int = "auto"
 
     def check(self, names, target, nearest):
-        """ValueError where names are not among `names`, or contradict each other; nearest(name) is a hint."""
+        """ValueError where names are not among `names`, or contradict each other; nearest(name): what to do."""
         seen = {}
         for option in ("ignore", "words", "dates", "units"):
             given = getattr(self, option)
             for name in given:
                 if name not in names:
-                    raise ValueError(f"--{option} {cells.quoted(str(name))}: there is no such column{nearest(name)}")
+                    raise ValueError(f"--{option} is {cells.quoted(str(name))}, expected a column of the file; "
+                                     f"{nearest(name)}")
                 if seen.setdefault(name, option) != option:
-                    raise ValueError(f"--{seen[name]} and --{option} are both said of column {cells.shown(name)}; "
-                                     f"choose one")
+                    raise ValueError(f"--{seen[name]} and --{option} are both said of column {check.shown(name)}, "
+                                     f"expected one of them; choose one")
                 if name == target and option != "units":
-                    raise ValueError(f"--{option} {cells.quoted(name)}: that is the target; name a column of features")
+                    raise ValueError(f"--{option} is {cells.quoted(name)}, the target, expected a column of features; "
+                                     f"name one, or leave it out")
         if self.date_order is not None:
             check.choice("date_order", self.date_order, ("dmy", "mdy"))
             if not self.dates:
-                raise ValueError("--date-order goes with --dates COLUMN, which is missing")
+                raise ValueError(f"--date-order is {self.date_order} without --dates, expected columns of dates; give "
+                                 f"--dates COLUMN, or leave it out")
         if self.categorical != "auto":
             check.integer("categorical", self.categorical, minimum=0)
 
@@ -52,7 +55,7 @@ class ColumnOptions(NamedTuple):
 def column_names(option, given):
     """The names in a list that was given for an option; TypeError for what is no list, a name alone above all."""
     if isinstance(given, str):
-        raise TypeError(f"{option} is {given!r}; expected a list of columns, such as [{given!r}]")
+        raise TypeError(f"{option} is {check.shown(given)}, expected a list of columns; pass [{check.shown(given)}]")
     if isinstance(given, bytes) or not hasattr(given, "__iter__"):
         raise TypeError(f"{option} is {check.shown(given)}, expected a list of columns; pass their names, such as "
                         f"{option}=[\"town\"], or leave it out for none")
@@ -141,8 +144,8 @@ def choose(profile, options):
     if name in options.units:
         return Number(name, unit=unit_of(profile))
     if not profile.numbers and not profile.words:
-        raise ValueError(f"{column.sheet.path}: column {cells.shown(name)} has no value in any row; leave it out with "
-                         f"--ignore {cells.quoted(name)}")
+        raise ValueError(f"{column.sheet.path}: column {check.shown(name)} has no value in any row, expected some; "
+                         f"leave it out with --ignore {cells.quoted(name)}")
     if profile.plain or profile.numeric:
         _check_index(column)
         return Number(name)
@@ -164,10 +167,10 @@ def _check_index(column):
     path, name, values = column.sheet.path, cells.quoted(column.name), column.values
     if values is not None and any(np.array_equal(values, np.arange(first, first + len(values))) for first in (0, 1)):
         raise ValueError(f"{path}, line {column.sheet.line}: column {column.place + 1} has no name and counts the "
-                         f"rows: an index, as written by `to_csv` without `index=False`; leave it out with --ignore "
-                         f"{name}")
-    raise ValueError(f"{path}, line {column.sheet.line}: column {column.place + 1} has no name; every column needs "
-                     f"one in the header row; give it one, or leave it out with --ignore {name}")
+                         f"rows, expected a name: it is an index, as written by `to_csv` without `index=False`; leave "
+                         f"it out with --ignore {name}")
+    raise ValueError(f"{path}, line {column.sheet.line}: column {column.place + 1} has no name, expected one in "
+                     f"the header row; give it one, or leave it out with --ignore {name}")
 
 
 # ---- words -----------------------------------------------------------------------------------------------------------
@@ -185,12 +188,12 @@ def _words(profile, options):
         if profile.share(lambda text: units.split(text) is not None) > 0.5:
             more = f", read the numbers in it without what stands around them with --units {name}"
         raise ValueError(
-            f"{column.at(row)}: {cells.shown(texts[row])} is not a number, and the column holds {len(words)} different "
-            f"words in {rows} rows, more than the {most} that are encoded as inputs (is it a name or a key?); leave "
-            f"it out with --ignore {name}{more}, or allow more with --categorical {len(words)}")
+            f"{column.at(row)}: {check.shown(texts[row])} is not a number, and the column holds {len(words)} different "
+            f"words in {rows} rows (is it a name or a key?), expected at most {most}, an input each; leave it out with "
+            f"--ignore {name}{more}, or allow more with --categorical {len(words)}")
     if not words:
-        raise ValueError(f"{column.sheet.path}: column {cells.shown(column.name)} has no value in any row; leave it "
-                         f"out with --ignore {cells.quoted(column.name)}")
+        raise ValueError(f"{column.sheet.path}: column {check.shown(column.name)} has no value in any row, "
+                         f"expected some; leave it out with --ignore {cells.quoted(column.name)}")
     return Words(column.name, words=words)
 
 
@@ -202,8 +205,8 @@ def check_dates(profile, remedy, what=""):
     if profile.share(dates.like_a_date) > 0.5:
         column = profile.column
         row = next(i for i, text in enumerate(column.texts()) if dates.like_a_date(text))
-        raise ValueError(f"{column.at(row)}: {what}{cells.shown(column.texts()[row])} is a date, and so are most cells "
-                         f"of the column; {remedy}")
+        raise ValueError(f"{column.at(row)}: {what}{check.shown(column.texts()[row])} is a date, and so are most cells "
+                         f"of the column, expected numbers or words; {remedy}")
 
 
 def _order(profile, asked):
@@ -218,14 +221,15 @@ def _order(profile, asked):
         return asked
     column = profile.column
     if "dmy" in found and "mdy" in found:
-        raise ValueError(f"{column.at(column.find(found['dmy']))}: {cells.shown(found['dmy'])} has the day first, and "
-                         f"{cells.shown(found['mdy'])} in line {column.sheet.lines[column.find(found['mdy'])]} the "
-                         f"month; write all dates alike")
+        raise ValueError(f"{column.at(column.find(found['dmy']))}: {check.shown(found['dmy'])} has the day first, and "
+                         f"{check.shown(found['mdy'])} in line {column.sheet.lines[column.find(found['mdy'])]} the "
+                         f"month, expected one order; write all dates alike")
     shows = "dmy" if "dmy" in found else "mdy" if "mdy" in found else None
     if shows is None:
         text = found["either"]
-        raise ValueError(f"{column.at(column.find(text))}: {cells.shown(text)} may have the day or the month first, "
-                         f"and so may all dates of the column; say --date-order dmy or --date-order mdy")
+        raise ValueError(f"{column.at(column.find(text))}: {check.shown(text)} may have the day or the month first, "
+                         "and so may all dates of the column, expected one that shows it; say --date-order dmy or "
+                         "--date-order mdy")
     return shows
 
 
@@ -243,8 +247,9 @@ def check_units(profile):
         column, name = profile.column, cells.quoted(profile.column.name)
         row = next(i for i, text in enumerate(column.texts()) if unit_like(text))
         text = column.texts()[row]
-        raise ValueError(f"{column.at(row)}: {cells.shown(text)} has {str(units.split(text)[0])!r} beside the number, "
-                         f"and so have most cells of the column; read the numbers without it with --units {name}")
+        raise ValueError(f"{column.at(row)}: {check.shown(text)} has {str(units.split(text)[0])!r} beside the number, "
+                         f"and so have most cells of the column, expected numbers alone; read them without it with "
+                         f"--units {name}")
 
 
 def unit_of(profile):
@@ -257,7 +262,8 @@ def unit_of(profile):
         column = profile.column
         row = next((i for i, text in enumerate(column.texts()) if units.doubt(text)), 0)
         text = column.texts()[row]
-        why = f" (it has {doubt})" if (doubt := units.doubt(text)) else ""
-        raise ValueError(f"{column.at(row)}: {cells.shown(text)} is not a number with a unit{why}, and neither is any "
-                         f"other cell; --units is for columns such as 12 %, $1.50 or 7 kg")
+        what, mend = units.doubt(text) or ("", "leave the column out of --units")
+        raise ValueError(f"{column.at(row)}: {check.shown(text)} is not a number with a "
+                         f"unit{what and f' (it has {what})'}, and neither is any other cell, expected such as 12 %, "
+                         f"$1.50 or 7 kg; {mend}")
     return found.most_common(1)[0][0]

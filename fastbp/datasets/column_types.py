@@ -7,6 +7,7 @@ files alike. `imputed` is what a missing value becomes; None where it is refused
 
 import numpy as np
 
+from fastbp import _check as check
 from fastbp.datasets import cells, dates, units
 from fastbp.datasets.number_format import python
 
@@ -77,20 +78,20 @@ class Number(Kind):
         return notation.number(text)
 
     def _wrong(self, text, notation, count, rows):
-        shown, others = cells.shown(text), cells.others(count - 1)
+        shown, others, so = check.shown(text), cells.others(count - 1), cells.others(count - 1, "so")
         if self.unit is not None:
             if doubt := units.doubt(text):
-                return f"{shown} has {doubt}{others}"
-            return (f"{shown} is not a number with {str(units.Unit(*self.unit))!r}{others}, as the other cells of the "
-                    f"column are; write all of them alike")
+                return f"{shown} has {doubt[0]}{so}, expected a number and its unit; {doubt[1]}"
+            return (f"{shown} is not a number with {str(units.Unit(*self.unit))!r}{others}, expected one, as the other "
+                    f"cells of the column are; write all of them alike")
         if python(text) is not None and notation.decimal == ".":
-            return f"{shown} is not finite{others}; fill in a number or remove the row"
+            return f"{shown} is not finite{others}, expected a finite number; fill one in or remove the row"
         found = units.split(text)
         if found is not None and found[0].usual:
-            return (f"{shown} has {str(found[0])!r} beside the number{others}, which other cells have not; write all "
-                    f"of them alike")
-        return (f"{shown} is not a number{others}, and the column is one of numbers: {rows - count} of its {rows} "
-                f"cells are numbers or missing; correct the cell, or {self.advice}")
+            return (f"{shown} has {str(found[0])!r} beside the number{so}, expected a number alone, as in other "
+                    f"cells; write all of them alike")
+        return (f"{shown} is not a number{others}, expected one, as {rows - count} of the {rows} cells of the column "
+                f"are numbers or missing; correct the cell, or {self.advice}")
 
 
 class Flag(Kind):
@@ -113,9 +114,9 @@ class Flag(Kind):
         return {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0}.get(text)
 
     def _wrong(self, text, notation, count, rows):
-        empty = "; make such cells empty if they are missing values" if cells.missing(text) else ""
-        return (f"{cells.shown(text)} is neither {self.words[0]!r} nor {self.words[1]!r}{cells.others(count - 1)}, "
-                f"which the column held when the model was trained{empty}")
+        mend = "make such cells empty if they are missing values" if cells.missing(text) else "correct the cell"
+        return (f"{check.shown(text)} is neither {self.words[0]!r} nor {self.words[1]!r}{cells.others(count - 1)}, "
+                f"expected one of them, as when the model was trained; {mend}")
 
 
 class Words(Kind):
@@ -158,12 +159,12 @@ class Words(Kind):
 
     def _wrong(self, text, count):
         alike = [word for word in self.words if word.casefold() == text.casefold()]
-        hint = f"; did you mean {cells.shown(alike[0])}?" if alike else ""
+        hint = f"; did you mean {check.shown(alike[0])}?" if alike else ""
         listed = ", ".join(cells.plain(word) for word in self.words[:8]) + (
             f", ... ({self.width} in all)" if self.width > 8 else "")
-        return (f"{cells.shown(text)} is a word that the model was not trained on{cells.others(count - 1)}{hint}; the "
-                f"words of the column are {listed}; correct the cell, or take unknown words as none of these with "
-                f"--unknown zeros")
+        return (f"{check.shown(text)} is a word that the model was not trained on{cells.others(count - 1)}, expected "
+                f"one of: {listed}{hint}; correct the cell, or take unknown words as none of these with --unknown "
+                "zeros")
 
 
 class Date(Kind):
@@ -179,18 +180,21 @@ class Date(Kind):
         return dates.days(text, self.order)
 
     def _wrong(self, text, notation, count, rows):
+        verb = "so"
         if dates.short_year(text):
-            why = "has a year of two digits, which may be of any century; write four"
+            what, wanted = "has a year of two digits, which may be of any century", "one of four; write four"
         elif self.order is None and dates.order(text):
-            why = "has day and month first, and the dates the model was trained on had not; write 2024-12-31"
+            what, wanted = "has day and month first", "the year first, as when the model was trained; write 2024-12-31"
         elif self.order and dates.days(text, _OTHER_ORDER[self.order]) is not None:
             first, other = ("day", "month") if self.order == "dmy" else ("month", "day")
-            why = (f"is not a date that is read with the {first} first, as all dates of the column are (--date-order "
-                   f"{self.order} in training), but one with the {other} first; write it so, or as 2024-12-31")
+            what = f"has the {other} first"
+            wanted = (f"the {first}, as all dates of the column have (--date-order {self.order} in training); write it "
+                      f"so, or as 2024-12-31")
         else:
+            what, verb = "is not a date that is read", "nor"
             last = {"dmy": ", 31.12.2024", "mdy": ", 12/31/2024"}.get(self.order, "")
-            why = f"is not a date that is read; write 2024-12-31{last} or 31 Dec 2024, a time behind it or not"
-        return f"{cells.shown(text)} {why}{cells.others(count - 1)}"
+            wanted = f"one such as 2024-12-31{last} or 31 Dec 2024, a time behind it or not; write it so"
+        return f"{check.shown(text)} {what}{cells.others(count - 1, verb)}, expected {wanted}"
 
 
 KINDS = {each.kind: each for each in (Number, Flag, Words, Date)}
@@ -270,5 +274,5 @@ def check_missing(columns, kinds, X, remedy):
     total, rows, count = int(found.sum()), int(found.any(axis=1).sum()), int(found.any(axis=0).sum())
     text = columns[place].texts()[row]
     of = f" and {count} columns" if count > 1 else ""
-    raise ValueError(f"{columns[place].at(row)}: missing value ({cells.shown(text)}), {cells.first_of(total)} in "
-                     f"{rows} of {len(X)} rows{of}; {remedy}")
+    raise ValueError(f"{columns[place].at(row)}: missing value ({check.shown(text)}), {cells.first_of(total)} in "
+                     f"{rows} of {len(X)} rows{of}, expected none; {remedy}")

@@ -46,15 +46,17 @@ class Format:
             if isinstance(mark, str):
                 mark = SEPARATORS.get(mark, "\t" if mark == "\\t" else mark)
             if not isinstance(mark, str) or len(mark) != 1 or mark.isalnum() or mark in '"\r\n.-+\0':
-                raise ValueError(f"separator is {cells.shown(str(mark))}; expected one character that stands between "
-                                 f"cells, or {', '.join(SEPARATORS)}")
+                raise ValueError(f"separator is {check.shown(mark)}, expected one character that is in no number or "
+                                 f"word, or one of {', '.join(SEPARATORS)}; choose the one between the cells")
             object.__setattr__(self, "separator", mark)
         for name, choices in (("decimal", (".", ",")), ("thousands", (",", ".", "space", "'", "none"))):
             given = getattr(self, name)
             if given is not None and not (isinstance(given, str) and given in choices):
-                raise ValueError(f"{name} is {cells.shown(str(given))}; expected one of: {' '.join(choices)}")
+                raise ValueError(f"{name} is {check.shown(given)}, expected one of: {' '.join(choices)}; choose the "
+                                 "one in the file")
         if self.decimal is not None and self.decimal == self.thousands:
-            raise ValueError(f"decimal and thousands are both {self.decimal!r}; one mark cannot be both")
+            raise ValueError(f"thousands is {check.shown(self.thousands)}, expected another mark than decimal; change "
+                             "one of them")
         if self.header is not None:
             object.__setattr__(self, "header", check.flag("header", self.header))
 
@@ -120,7 +122,7 @@ class Rows:
             except csv.Error as error:
                 quote = " (a quote that is not closed?)" if "end of data" in str(error) or "limit" in str(error) else ""
                 raise ValueError(f"{self.path}: not a readable CSV file: the row that begins in line {begun}: "
-                                 f"{error}{quote}") from None
+                                 f"{error}{quote}, expected cells between separators; correct the row") from None
             if row is None:
                 return
             if not row or not (row[0] or "".join(row)).strip():
@@ -247,7 +249,7 @@ class Cells:
 
     def at(self, row, path=True):
         """Where a row's cell is, as messages begin."""
-        where = f"line {self.sheet.lines[row]}, column {cells.shown(self.name)}"
+        where = f"line {self.sheet.lines[row]}, column {check.shown(self.name)}"
         return f"{self.sheet.path}, {where}" if path else where
 
 
@@ -270,7 +272,7 @@ class Sheet:
             what = "the file is empty" if self.rows.comment is None else \
                 "every line in which there is something begins with #, so all are comments (take the # away where " \
                 "one is a row)"
-            raise ValueError(f"{self.path}: {what}; expected {expected}")
+            raise ValueError(f"{self.path}: {what}, expected {expected}; give a file that has them")
         first = [name.strip() for name in self._ahead[0][1]]
         self.line, self.width, self.lines = self._ahead[0][0], len(first), None
         self.header = header if self.form.header is None else self.form.header
@@ -295,11 +297,10 @@ class Sheet:
         if not numbers or len(numbers) < len(columns) or _counts(numbers):
             return
         all_numbers = len(numbers) == len(names)
-        raise ValueError(f"{self.path}, line {self._ahead[0][0]}: a header row naming the columns is needed, and the "
-                         f"first row holds numbers{'' if all_numbers else ' where columns of numbers begin'}"
-                         f"{self.hint()}; "
-                         f"say --no-header if it is a row of data (the columns are then called 1, 2, 3 ...), or "
-                         f"--header if these are names")
+        raise ValueError(f"{self.path}, line {self._ahead[0][0]}: the first row holds "
+                         f"numbers{'' if all_numbers else ' where columns of numbers begin'}{self.hint()}, expected a "
+                         "header row that names the columns; say --no-header if it is a row of data (the columns are "
+                         "then called 1, 2, 3 ...), or --header if these are names")
 
     def hint(self):
         """What to say where the first row names no columns, but another line may; else ""."""
@@ -315,9 +316,9 @@ class Sheet:
         for i in places:
             name = self.names[i]
             if name in seen:
-                raise ValueError(f"{self.path}, line {self.line}: two columns are named {cells.shown(name)} (columns "
-                                 f"{seen[name] + 1} and {i + 1}); give them different names, or leave both out with "
-                                 f"--ignore {cells.quoted(name)}")
+                raise ValueError(f"{self.path}, line {self.line}: two columns are named {check.shown(name)} (columns "
+                                 f"{seen[name] + 1} and {i + 1}), expected different names; rename one, or leave "
+                                 f"both out with --ignore {cells.quoted(name)}")
             seen[name] = i
 
     def read(self, places):
@@ -332,7 +333,8 @@ class Sheet:
                 self._add(columns, chunk)
         self._ahead = []
         if not self.lines:
-            raise ValueError(f"{self.path}: a header row but no rows below it; expected rows of numbers")
+            raise ValueError(f"{self.path}: a header row but no rows below it, expected rows of numbers; give a file "
+                             "that has some")
         self._add(columns, chunk)
         return [column for column in columns if column.place not in self.unnamed or not column.empty()]
 
@@ -351,9 +353,9 @@ class Sheet:
         if len(row) < self.width and all(i in self.unnamed for i in range(len(row), self.width)):
             return [*row, *[""] * (self.width - len(row))]
         mend = "if that is a title, remove it or let it begin with #" if self.width == 1 else "correct the line"
-        raise ValueError(f"{self.path}, line {line}: {len(row)} cell{'s' * (len(row) != 1)}; the first row has "
-                         f"{self.width}; {mend} (cells are separated by {_named(self.rows.separator)}; "
-                         f"--separator says another)")
+        raise ValueError(f"{self.path}, line {line}: {len(row)} cell{'s' * (len(row) != 1)}, expected {self.width}, as "
+                         f"the first row has; {mend} (cells are separated by {_named(self.rows.separator)}; "
+                         "--separator says another)")
 
 
 def _numbers(texts):
@@ -369,4 +371,4 @@ def _counts(numbers):
 
 
 def _named(separator):
-    return next((f"{name}s" for name, mark in SEPARATORS.items() if mark == separator), cells.shown(separator))
+    return next((f"{name}s" for name, mark in SEPARATORS.items() if mark == separator), check.shown(separator))

@@ -9,10 +9,10 @@ import io
 import os
 import re
 
+from fastbp import _check as check
 from fastbp._files import signatures
 from fastbp._files.streams import OR_OPEN, all_of, is_stream
 from fastbp._files.writing import path_of
-from fastbp.datasets import cells
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -30,8 +30,8 @@ def check_encoding(name):
             return found.name
     except (LookupError, ValueError, TypeError):
         pass
-    raise ValueError(f"encoding {cells.shown(str(name))} is not known; expected one such as utf-8, utf-16, cp1252 or "
-                     f"latin-1")
+    raise ValueError(f"encoding is {check.shown(name)}, which is not known, expected one such as utf-8, utf-16, cp1252 "
+                     f"or latin-1; choose the file's")
 
 
 class Source:
@@ -79,9 +79,9 @@ def lines(path, encoding=None):
                 break
             yield from text
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file") from None
+        raise FileNotFoundError(f"{path}: no such file, expected a CSV file; correct the path") from None
     except IsADirectoryError:
-        raise IsADirectoryError(f"{path}: a folder; expected a CSV file; give the path of one in it") from None
+        raise IsADirectoryError(f"{path}: a folder, expected a CSV file; give the path of one in it") from None
     except UnicodeError as error:
         raise ValueError(_not_text(path, used, error, encoding is not None)) from None
 
@@ -115,11 +115,11 @@ def _told(path, head):
     seems = path.seems() if zeros else ""
     if 3 * zeros > len(head) and not seems:
         name = "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
-        raise ValueError(f"{path}: not a text file in UTF-8 (many bytes are zero); it seems to be text in UTF-16 "
-                         f"without a mark; say --encoding {name}")
+        raise ValueError(f"{path}: not a text file in UTF-8 (many bytes are zero; it seems to be text in UTF-16 "
+                         f"without a mark), expected a CSV file; say --encoding {name}")
     if zeros:
         raise ValueError(f"{path}: not a text file (byte {head.index(0)} is zero"
-                         f"{f'; it seems to be {seems}' if seems else ''}); expected a CSV file; save it as CSV in "
+                         f"{f'; it seems to be {seems}' if seems else ''}), expected a CSV file; save it as CSV in "
                          f"UTF-8")
     return "utf-8"
 
@@ -127,12 +127,12 @@ def _told(path, head):
 def _not_text(path, used, error, asked):
     """What is wrong with a file whose bytes are no text in the encoding `used`."""
     if asked:
-        return f"{path}: not a text file in {used} ({error.reason if hasattr(error, 'reason') else error}), as " \
-               f"--encoding says; choose another one"
+        return f"{path}: not a text file in {used} ({error.reason if hasattr(error, 'reason') else error}), expected " \
+               f"one, as --encoding says; choose another one"
     byte, where, hint = getattr(error, "start", 0), "", ""
     if used != "utf-8":
         return (f"{path}: text in {used.upper()} by its first bytes, and damaged or cut off: not all of it can be read "
-                f"({getattr(error, 'reason', error)}); save it again")
+                f"({getattr(error, 'reason', error)}), expected a whole CSV file; save it again")
     seems = path.seems()
     if (found := _first_wrong(path)) is not None:
         byte, line, piece = found
@@ -140,7 +140,7 @@ def _not_text(path, used, error, asked):
         if not seems or seems == "text":
             hint = _as_another(piece)
     return (f"{path}: not a text file in UTF-8 (byte {byte} cannot be read{where}"
-            f"{f'; it seems to be {seems}' if seems and seems != 'text' else ''}); expected a CSV file; "
+            f"{f'; it seems to be {seems}' if seems and seems != 'text' else ''}), expected a CSV file; "
             f"{hint or 'save it as CSV in UTF-8'}")
 
 
@@ -167,6 +167,6 @@ def _as_another(piece):
         except UnicodeDecodeError:
             continue
         if text.isprintable():
-            return (f"save it as CSV in UTF-8, or say --encoding {name} if {cells.shown(text)} is what should stand "
+            return (f"save it as CSV in UTF-8, or say --encoding {name} if {check.shown(text)} is what should stand "
                     f"there (Excel and older Windows programs write so)")
     return ""

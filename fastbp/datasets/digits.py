@@ -14,6 +14,7 @@ import zlib
 
 import numpy as np
 
+from fastbp import _check as check
 from fastbp._check.errstate import quiet
 from fastbp._files import signatures
 from fastbp._files.streams import OR_OPEN, all_of, is_stream
@@ -73,13 +74,13 @@ def load_mnist(data_dir=None, dtype="float32"):
     ImportError if a download needs pooch and it is missing, ConnectionError if no mirror answers.
     """
     if dtype not in ("float32", "uint8"):
-        raise ValueError(f"dtype is {dtype!r}, expected 'float32' or 'uint8'; pass one of the two")
+        raise ValueError(f"dtype is {check.shown(dtype)}, expected 'float32' or 'uint8'; pass one of the two")
     paths = _find_mnist(data_dir) or _download_mnist()
     X_train, y_train = _read_pair(*paths[:2])
     X_test, y_test = _read_pair(*paths[2:])
     if X_train.shape[1:] != X_test.shape[1:]:
-        raise ValueError(f"{paths[2]}: images of {_by(X_test.shape[1:])}; the training images in {paths[0]} are "
-                         f"{_by(X_train.shape[1:])}; the files are of different sets")
+        raise ValueError(f"{paths[2]}: images of {_by(X_test.shape[1:])}, expected {_by(X_train.shape[1:])}, as the "
+                         f"training images in {paths[0]} are; give files of one set")
     shape, raw = X_train.shape[1:], dtype == "uint8"
     X_train, X_test = (X.reshape(len(X), -1) if raw else _pixels(X) for X in (X_train, X_test))
     return _images(X_train, y_train, X_test, y_test, shape, None if raw else 255, "mnist")
@@ -104,18 +105,20 @@ def _pixels(images):
 def _read_pair(image_path, label_path):
     images, labels = read_idx(image_path), read_idx(label_path)
     if images.ndim != 3 or images.dtype != np.uint8:
-        raise ValueError(f"{image_path}: an IDX file of {images.ndim} dimensions, {images.dtype}; expected images: "
-                         f"3 dimensions (number, height, width) of bytes")
+        raise ValueError(f"{image_path}: an IDX file of {images.ndim} dimensions, {images.dtype}, expected images: "
+                         f"3 dimensions (number, height, width) of bytes; give the set's files by their names")
     if labels.ndim != 1 or labels.dtype != np.uint8:
-        raise ValueError(f"{label_path}: an IDX file of {labels.ndim} dimensions, {labels.dtype}; expected labels: "
-                         f"1 dimension of bytes")
+        raise ValueError(f"{label_path}: an IDX file of {labels.ndim} dimensions, {labels.dtype}, expected labels: "
+                         f"1 dimension of bytes; give the set's files by their names")
     if len(images) != len(labels):
-        raise ValueError(f"{label_path}: {len(labels)} labels; {image_path} has {len(images)} images; "
-                         f"the files are not a pair")
+        raise ValueError(f"{label_path}: {len(labels)} labels, expected {len(images)}, as {image_path} has images; "
+                         "give files that are a pair")
     if not images.size:
-        raise ValueError(f"{image_path}: no images (dimensions {_by(images.shape)}); expected at least one")
+        raise ValueError(f"{image_path}: no images (dimensions {_by(images.shape)}), expected at least one; fetch the "
+                         "file again")
     if labels.max() > 9:
-        raise ValueError(f"{label_path}: label {labels.max()} at row {labels.argmax()}; expected digits 0 to 9")
+        raise ValueError(f"{label_path}: label {labels.max()} at row {labels.argmax()}, expected digits 0 to 9; fetch "
+                         f"the file again")
     return images, labels.astype(np.int64)
 
 
@@ -135,11 +138,12 @@ def read_idx(path):
             with gzip.GzipFile(fileobj=raw) if zipped else raw as file:
                 return _read_idx(path, file)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file") from None
+        raise FileNotFoundError(f"{path}: no such file, expected an IDX file; correct the path") from None
     except IsADirectoryError:
-        raise IsADirectoryError(f"{path}: a folder; expected an IDX file; give the path of one in it") from None
+        raise IsADirectoryError(f"{path}: a folder, expected an IDX file; give the path of one in it") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: a truncated or damaged gzip file ({error}); fetch it again") from None
+        raise ValueError(f"{path}: a truncated or damaged gzip file ({error}), expected a whole one; fetch it "
+                         "again") from None
 
 
 def _opened(path):
@@ -155,11 +159,11 @@ def _read_idx(path, file):
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_TYPES or not 1 <= magic[3] <= 32:
         seems = signatures.seems(path)
-        raise ValueError(f"{path}: not an IDX file{seems and f'; it seems to be {seems}'}; expected one that begins "
-                         f"with two zero bytes, a type (08 for bytes) and the number of dimensions")
+        raise ValueError(f"{path}: not an IDX file{seems and f' (it seems to be {seems})'}, expected one that begins "
+                         f"with two zero bytes, a type (08 for bytes) and the number of dimensions; give another file")
     header = file.read(4 * magic[3])
     if len(header) < 4 * magic[3]:
-        raise ValueError(f"{path}: truncated in the header: {4 + len(header)} bytes of {4 + 4 * magic[3]}; "
+        raise ValueError(f"{path}: truncated in the header: {4 + len(header)} bytes, expected {4 + 4 * magic[3]}; "
                          f"fetch it again")
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
     dtype = np.dtype(_IDX_TYPES[magic[2]])
@@ -171,14 +175,14 @@ def _read_idx(path, file):
         got += len(piece)
     if got != size:
         found = f"truncated: {got} bytes of values" if got < size else f"more than {size} bytes of values"
-        raise ValueError(f"{path}: {found}; its header says {_by(shape)} of {dtype.itemsize} bytes each, {size} "
-                         f"in all; fetch the file again")
+        raise ValueError(f"{path}: {found}, expected {size}: {_by(shape)} of {dtype.itemsize} bytes each, as its "
+                         f"header says; fetch the file again")
     values = np.frombuffer(b"".join(pieces), dtype).astype(dtype.newbyteorder("="), copy=False)
     try:
         return values.reshape(shape)
     except ValueError:                            # a side of 0 among sides whose product is no number of bytes
-        raise ValueError(f"{path}: no values, but sides of {_by(shape)}, more than an array can have; its header is "
-                         f"damaged; fetch the file again") from None
+        raise ValueError(f"{path}: no values, but sides of {_by(shape)}, expected fewer, as no array can have so many: "
+                         f"its header is damaged; fetch the file again") from None
 
 
 def _by(shape):
@@ -210,10 +214,12 @@ def _find_mnist(data_dir):
     if data_dir is None:
         return None
     if not os.path.isdir(data_dir):
-        raise FileNotFoundError(f"data_dir {data_dir!r}: no such folder; expected one with MNIST's four IDX files")
+        raise FileNotFoundError(f"data_dir is {data_dir!r}, expected a folder with MNIST's four IDX files, "
+                                "and there is no such folder; correct the path")
     absent = [name for name, _, _ in _MNIST if not _find_file(data_dir, name)]
-    raise FileNotFoundError(f"data_dir {data_dir!r} lacks {', '.join(absent)} (with or without .gz); give a folder "
-                            f"with MNIST's four IDX files, or none to use the cache or download them")
+    raise FileNotFoundError(f"data_dir is {data_dir!r}, which lacks {', '.join(absent)} (with or without "
+                            ".gz), expected a folder with MNIST's four IDX files; give such a one, or none to use the "
+                            "cache or download them")
 
 
 def _find_file(folder, name):
@@ -255,8 +261,9 @@ def _download(pooch, name, md5, sha256):
             return path
         os.remove(path)
         failed.append(f"{mirror}: the contents of {name}.gz are not MNIST's (SHA-256 differs)")
-    raise ConnectionError(f"MNIST could not be downloaded ({'; '.join(failed)}). Without a network, put its four IDX "
-                          f"files into a folder and give it as data_dir (--data-dir), or into $FASTBP_DATA/mnist")
+    raise ConnectionError(f"MNIST could not be downloaded ({'; '.join(failed)}), expected one of the mirrors to "
+                          f"answer; without a network, put its four IDX files into a folder and give it as data_dir "
+                          f"(--data-dir), or into $FASTBP_DATA/mnist")
 
 
 def _short(error):

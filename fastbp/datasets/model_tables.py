@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp import _check as check
-from fastbp.datasets import cells, column_types, csv_file, tables
+from fastbp.datasets import column_types, csv_file, tables
 from fastbp.datasets.column_inference import Profile, evidence
 from fastbp.datasets.number_format import Notation
 from fastbp.datasets.target_column import Target
@@ -36,8 +36,8 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     format = csv_file.form_of(format)
     check.choice("handle_unknown", handle_unknown, ("refuse", "zeros"))
     if target and (spec.get("features") is None or spec.get("target") is None):
-        raise ValueError("the model does not know the names of its columns: its data_spec has no features or no "
-                         "target; evaluate it in Python with net.evaluate")
+        raise ValueError("the model does not know the names of its columns, expected features and a target in its "
+                         "data_spec; evaluate it in Python with net.evaluate")
     if spec.get("features") is None:
         return Read(tables.load_features(path, None, inputs, format), None, [])
     table = spec.get("table") or _plain(spec)
@@ -61,7 +61,7 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     if handle_unknown == "zeros" and not sheet.header and format.header is None:
         _check_first_row(columns, kinds)
     if handle_unknown == "zeros":
-        told += [f"{path}: column {cells.shown(kind.name)}: {count} word{'s' * (count != 1)} that the model does not "
+        told += [f"{path}: column {check.shown(kind.name)}: {count} word{'s' * (count != 1)} that the model does not "
                  f"know taken as none of its own" for column, kind in zip(columns, kinds, strict=True)
                  if kind.kind == "words" and (count := kind.unknown(column))]
     missing = np.isnan(X)
@@ -81,7 +81,7 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     kept = ~(refused.any(axis=1) | found.missing)
     if not kept.any():
         rows = f"every one of the {len(kept)} rows" if len(kept) > 1 else "the only row"
-        raise ValueError(f"{path}: {rows} has a missing value, so none is left to evaluate")
+        raise ValueError(f"{path}: {rows} has a missing value, expected one without to evaluate; fill them in")
     return Read(X[kept], y[kept], told, int((~kept).sum()))
 
 
@@ -95,17 +95,17 @@ def _name(sheet, table, kinds, answer):
     """Give the columns of a file without a header row the model's names, by place."""
     if table["header"]:
         if sheet.width != len(kinds):
-            raise ValueError(f"{sheet.path}: {sheet.width} columns without a header row; the model knows its columns "
-                             f"by name, and without them expects exactly its {len(kinds)}: "
-                             f"{tables.listing([kind.name for kind in kinds])}")
+            raise ValueError(f"{sheet.path}: {sheet.width} columns without a header row, expected the model's "
+                             f"{len(kinds)}: {tables.listing([kind.name for kind in kinds])}; add a header row, or "
+                             f"give exactly these")
         sheet.names = [kind.name for kind in kinds]
         return
     names = [str(i + 1) for i in range(table["width"])]
     without = [name for name in names if name != answer]
     if sheet.width not in (len(names), len(without)):
-        raise ValueError(f"{sheet.path}: {sheet.width} columns without a header row; the model was trained on a file "
-                         f"of {len(names)}, so {len(names)} are expected, or {len(without)} without the target (column "
-                         f"{answer})")
+        raise ValueError(f"{sheet.path}: {sheet.width} columns without a header row, expected {len(names)}, as the "
+                         f"model was trained on, or {len(without)} without the target (column {answer}); give a file "
+                         "of these")
     sheet.names = names if sheet.width == len(names) else without
 
 
@@ -116,9 +116,9 @@ def _check_first_row(columns, kinds):
         return
     row = next((i for i, (_, text) in enumerate(first) if text), None)
     if row is not None:
-        raise ValueError(f"{columns[row].at(0)}: {cells.shown(first[row][1])} is a word that the model was not trained "
-                         f"on, and so is every cell of the row: is it a header row? the model was trained on a file "
-                         f"without one; remove the row, or say --no-header if it is a row of data")
+        raise ValueError(f"{columns[row].at(0)}: {check.shown(first[row][1])} is a word that the model was not trained "
+                         f"on, and so is every cell of the row (is it a header row?), expected none, as in the file "
+                         f"that the model was trained on; remove the row, or say --no-header if it is a row of data")
 
 
 def _target(column, spec, table):

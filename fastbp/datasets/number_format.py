@@ -10,7 +10,8 @@ import math
 import re
 from typing import NamedTuple
 
-from fastbp.datasets.cells import quoted, shown
+from fastbp import _check as check
+from fastbp.datasets.cells import quoted
 
 MARKS = {".": "point", ",": "comma"}
 ALWAYS = frozenset(" \u00a0\u202f\u2009'\u2019")       # these separate thousands and can be nothing else
@@ -156,31 +157,31 @@ class Evidence:
         column, _, text = self.address
         name = quoted(column.name)
         return (f"{_cell(self.address)} may be an address, or the number {text.replace('.', '')} with points between "
-                f"thousands, and so may all such cells of the column; say --thousands . if it is a number; if it is "
-                f"none, take it as a word with --words {name} or leave it out with --ignore {name} in training (of a "
-                f"target say --task classification)")
+                "thousands, and so may all such cells of the column, expected one that shows it; say --thousands . if "
+                f"it is a number; if it is none, take it as a word with --words {name} or leave it out with --ignore "
+                f"{name} in training (of a target say --task classification)")
 
     @staticmethod
     def _contradiction(one, mark, another, its):
         return (f"{_cell(one)} has a {MARKS[mark]}, and {_cell(another, path=False)} a {MARKS[its]}, which cannot "
-                f"both be read: is it the decimal mark, or does it separate thousands? write all numbers of the file "
-                f"alike, with a decimal point")
+                f"both be read (is it the decimal mark, or does it separate thousands?), expected one notation; write "
+                f"all numbers of the file alike, with a decimal point")
 
     def _unclear(self, decimal):
         mark = other(decimal)
         shows = self.decimal.get(decimal) or self.thousands[mark]
-        return (f"{_cell(self.either[mark])} has a {MARKS[mark]}, and {_cell(shows, path=False)} a {MARKS[decimal]}; "
-                f"which of them is the decimal one? say --decimal {decimal} if the {MARKS[mark]} separates thousands, "
-                f"or write all numbers alike")
+        return (f"{_cell(self.either[mark])} has a {MARKS[mark]}, and {_cell(shows, path=False)} a {MARKS[decimal]}, "
+                f"expected numbers that show which of them is the decimal one; say --decimal {decimal} if the "
+                f"{MARKS[mark]} separates thousands, or write all numbers alike")
 
     def _ambiguous(self, mark):
         text = self.either[mark][2]
         fraction, whole = Notation(mark).number(text), Notation(other(mark), mark).number(text)
         return (f"{_cell(self.either[mark])} may have a decimal {MARKS[mark]} or a separator of thousands, and so may "
-                f"all numbers with a {MARKS[mark]} in the file; say --decimal {mark} if it is {fraction:g}, or "
-                f"--thousands {mark} if it is {whole:.0f}")
+                f"all numbers with a {MARKS[mark]} in the file, expected one that shows it; say --decimal {mark} if it "
+                f"is {fraction:g}, or --thousands {mark} if it is {whole:.0f}")
 
 
 def _cell(example, path=True):
     column, cell, _ = example
-    return f"{column.at(column.find(cell), path)}: {shown(cell)}"
+    return f"{column.at(column.find(cell), path)}: {check.shown(cell)}"

@@ -70,7 +70,7 @@ class Table(NamedTuple):
         finite = np.isfinite(mean) & np.isfinite(scale)
         if not finite.all():
             i = int(finite.argmin())
-            raise ValueError(f"{self.name}: column {cells.shown(self.features[i])} holds numbers up to "
+            raise ValueError(f"{self.name}: column {check.shown(self.features[i])} holds numbers up to "
                              f"{np.abs(X[train, i]).max():.3g}, whose mean and deviation are beyond the largest "
                              f"number, expected finite ones to standardise by; divide the column by a large number")
         X = (X - mean) / scale
@@ -90,8 +90,8 @@ class Table(NamedTuple):
             values = self.X[train, place]
             values = values[~np.isnan(values)]
             if not len(values):
-                raise ValueError(f"{self.name}: column {cells.shown(kind.name)} has no value in any row to train on, "
-                                 f"so there is no median; leave it out with --ignore {cells.quoted(kind.name)}")
+                raise ValueError(f"{self.name}: column {check.shown(kind.name)} has no value in any row to train on, "
+                                 f"expected some, for a median; leave it out with --ignore {cells.quoted(kind.name)}")
             kind.imputed = 0.0 if kind.kind == "words" else float(np.median(values))
             place += kind.width
         return kinds
@@ -135,7 +135,8 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
     is not text. TypeError for a path that is none, a file of text, and lists that are none.
     """
     if task not in (None, "classification", "regression"):
-        raise ValueError(f"task is {task!r}; expected 'classification', 'regression' or None to tell from the column")
+        raise ValueError(f"task is {check.shown(task)}, expected 'classification', 'regression' or None; pass None to "
+                         "tell from the column")
     check.choice("missing", missing, ("refuse", "drop", "median"))
     options = ColumnOptions(*map(column_names, ("ignore", "words", "dates", "units"), (ignore, words, dates, units)),
                             date_order, categorical)
@@ -143,21 +144,22 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
     sheet = csv_file.Sheet(path, format)
     path = sheet.path
     _check_target(sheet, target)
-    options.check(sheet.names, target, lambda name: nearest(name, sheet.names))
+    options.check(sheet.names, target,
+                  lambda name: nearest(name, sheet.names) or f"name one of: {listing(sheet.names)}")
     places = [i for i, name in enumerate(sheet.names) if name not in options.ignore]
     sheet.check_names(places)
     columns = sheet.read(places)
     if len(columns) < 2:
-        raise ValueError(f"{path}: the only column is {cells.shown(target)}; at least one feature column is needed to "
-                         f"predict it")
+        raise ValueError(f"{path}: the only column is {check.shown(target)}, the target, expected at least one more to "
+                         f"predict it from; give a file that has one, or ignore fewer")
     answer = next(column for column in columns if column.name == target)
     columns = [column for column in columns if column is not answer]
     looked = {*options.words, *options.dates, *options.units}
     profiles = [Profile(column, column.name in looked) for column in columns]
     kinds = [choose(profile, options) for profile in profiles]
     if date_order is not None and not any(kind.kind == "date" and kind.order for kind in kinds):
-        raise ValueError(f"{path}: --date-order {date_order} is of dates such as 1/2/2024, and the columns of --dates "
-                         f"have none; leave it out")
+        raise ValueError(f"{path}: --date-order is {date_order}, expected dates such as 1/2/2024 in the columns of "
+                         f"--dates; leave it out")
     found = Target(Profile(answer, True), task, target in options.units)
     style = _notation(profiles, kinds, found, format)
     found.settle(style)
@@ -169,8 +171,8 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
     kept = np.flatnonzero(whole)
     if not len(kept):
         rows = f"every one of the {len(whole)} rows" if len(whole) > 1 else "the only row"
-        raise ValueError(f"{path}: {rows} has a missing value, so none is left; fill them "
-                         f"in, or remove the columns that are empty")
+        raise ValueError(f"{path}: {rows} has a missing value, expected one without; fill them in, or remove the "
+                         "columns that are empty")
     y, task, reason, classes = found.read(kept)
     file_format = {"header": sheet.header, "width": sheet.width, "decimal": style.decimal,
                    "thousands": style.thousands, "target_unit": None if found.unit is None else list(found.unit)}
@@ -188,8 +190,8 @@ def _check_target(sheet, target):
                "columns are then called 1, 2, 3 ...)"
     elif len(sheet.names) == 1 and not sheet.hint():
         hint = " (no separator was found; --separator says one)"
-    raise ValueError(f"{sheet.path}: no column {cells.shown(str(target))}{nearest(target, sheet.names)}; the columns "
-                     f"are {listing(sheet.names)}{hint}{sheet.hint()}")
+    raise ValueError(f"{sheet.path}: no column {check.shown(target)}{hint}{sheet.hint()}, expected one of: "
+                     f"{listing(sheet.names)}; {nearest(target, sheet.names) or 'name one of them'}")
 
 
 def _notation(profiles, kinds, target, format):
@@ -229,11 +231,12 @@ def load_features(path, features=None, count=None, format=None):
     path = sheet.path
     if features is None:
         if len(sheet.names) != count:
-            raise ValueError(f"{path}: {len(sheet.names)} columns; the model expects {count}, all numbers")
+            raise ValueError(f"{path}: {len(sheet.names)} columns, expected {count} of numbers, as the model has "
+                             "inputs; give a file of these")
         if (sheet.header and all(map(number_format.is_number, sheet.names))
                 and sheet.names != [str(i) for i in range(count)]):
-            raise ValueError(f"{path}: the first row holds numbers; a header row naming the columns is needed (or say "
-                             f"--no-header)")
+            raise ValueError(f"{path}: the first row holds numbers, expected a header row that names the columns; add "
+                             f"one, or say --no-header")
         places = list(range(count))
     else:
         places = find(sheet, features)
@@ -249,9 +252,10 @@ def find(sheet, features):
     if absent:
         hint = " (its first row holds numbers: a header row is needed, or --no-header)" \
             if sheet.header and all(map(number_format.is_number, sheet.names)) else ""
-        raise ValueError(f"{sheet.path}: no column {cells.shown(absent[0])}{nearest(absent[0], sheet.names)}; the "
-                         f"model was trained on {listing(features)}"
-                         + (f" ({len(absent)} are missing)" if len(absent) > 1 else "") + hint)
+        count = f" ({len(absent)} are missing)" if len(absent) > 1 else ""
+        raise ValueError(f"{sheet.path}: no column {check.shown(absent[0])}{count}{hint}, expected "
+                         f"{listing(features)}, on which the model was trained; "
+                         f"{nearest(absent[0], sheet.names) or 'add what is missing'}")
     wanted = set(features)
     sheet.check_names([i for i, name in enumerate(sheet.names) if name in wanted])
     return [places[name] for name in features]
@@ -280,8 +284,8 @@ def load_points(path, format=None):
                            "two columns of numbers, x and y")
     path = sheet.path
     if sheet.width != 2:
-        raise ValueError(f"{path}, line {sheet.line}: {sheet.width} column{'s' * (sheet.width != 1)}; expected two "
-                         f"columns of numbers, x and y")
+        raise ValueError(f"{path}, line {sheet.line}: {sheet.width} column{'s' * (sheet.width != 1)}, expected two "
+                         f"columns of numbers, x and y; remove the others")
     names = tuple(sheet.names) if sheet.header else ("x", "y")
     sheet.names = list(names)
     X = _read_numbers(sheet, [0, 1], "correct the cell")
@@ -292,7 +296,7 @@ def nearest(name, names):
     """A hint at the name that was meant; "" for none."""
     # comparing takes about 10 us a name: of a hundred thousand columns the first few thousand must do
     close = difflib.get_close_matches(str(name), list(names[:5000]), n=1, cutoff=0.5)
-    return f"; did you mean {cells.shown(close[0])}?" if close else ""
+    return f"did you mean {check.shown(close[0])}?" if close else ""
 
 
 def listing(names, most=8):

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from fastbp import _check as check
 from fastbp.datasets import cells, column_inference, units
 from fastbp.datasets.column_types import PAIRS
 from fastbp.datasets.number_format import like_an_address, python
@@ -22,7 +23,7 @@ class Target:
 
     def __init__(self, profile, task, unit=False):
         self.profile, self.column, self.task = profile, profile.column, task
-        self.texts, self.name = self.column.texts(), cells.shown(self.column.name)
+        self.texts, self.name = self.column.texts(), check.shown(self.column.name)
         self.unit = column_inference.unit_of(profile) if unit else None
         if task != "classification" and not profile.numeric and not unit:
             column_inference.check_units(profile)
@@ -56,9 +57,8 @@ class Target:
         first, count = int(self.missing.argmax()), int(self.missing.sum())
         words = "; or, where that is a class of its own, give it another name" \
             if self.texts[first] and (self.whole_text or not self.numeric) else ""
-        raise ValueError(f"{self.column.at(first)}: the target is missing ({cells.shown(self.texts[first])}), "
-                         f"{cells.first_of(count)} in "
-                         f"{len(self.texts)} rows; {remedy}{words}")
+        raise ValueError(f"{self.column.at(first)}: the target is missing ({check.shown(self.texts[first])}), "
+                         f"{cells.first_of(count)} in {len(self.texts)} rows, expected none; {remedy}{words}")
 
     def read(self, rows):
         """(y, task, reason, classes) of these rows, which have a target: as tables.Table has them."""
@@ -84,13 +84,15 @@ class Target:
             reason += f"; {task} was asked for"
         if distinct < 2:
             raise ValueError(f"{self.column.sheet.path}: column {self.name} holds one value only "
-                             f"({cells.shown(texts[0])}); there is nothing to learn")
+                             f"({check.shown(texts[0])}), expected two or more, as else there is nothing to learn; "
+                             "choose another column")
         if task == "regression":
             return np.array(values, dtype=np.float64), task, reason, None
         classes = sorted(set(labels))           # numbers as numbers, 2 before 10; text as text
         if 2 * len(classes) > len(labels):
             raise ValueError(f"{self.column.sheet.path}: column {self.name} has {len(classes)} classes in "
-                             f"{len(labels)} rows; too few rows a class to learn from (is it a name or a key?)")
+                             f"{len(labels)} rows (is it a name or a key?), expected two rows or more a class; choose "
+                             "another column")
         places = {label: i for i, label in enumerate(classes)}
         names = classes if whole or not numbers else map(_fraction, classes)
         return np.array([places[label] for label in labels], dtype=np.int64), task, reason, tuple(names)
@@ -119,9 +121,10 @@ class Target:
                 listed = ", ".join(cells.plain(str(each)) for each in classes[:8]) + (
                     f", ... ({len(classes)} in all)" if len(classes) > 8 else "")
                 meant = alike.get(text.casefold())
-                hint = "" if meant is None else f"; did you mean {cells.shown(classes[meant])}?"
-                raise ValueError(f"{self.column.at(row)}: {cells.shown(text)} is none of the classes that the model "
-                                 f"was trained on ({listed}){hint}; correct the cell, or remove the row")
+                hint = "" if meant is None else f"; did you mean {check.shown(classes[meant])}?"
+                raise ValueError(f"{self.column.at(row)}: {check.shown(text)} is none of the classes that the model "
+                                 f"was trained on, expected one of: {listed}{hint}; correct the cell, or remove the "
+                                 "row")
             made[row] = -1 if place is None else place
         return made
 
@@ -135,19 +138,19 @@ class Target:
         wrong = [i for i in rows if self.values[i] is None]
         if wrong:
             text = self.texts[wrong[0]]
-            where = f"{self.column.at(wrong[0])}: {cells.shown(text)} is not a finite number" \
-                    f"{cells.others(len(wrong) - 1)}"
+            what, wanted, mend = "", "one", "correct the cell"
             if self.unit is not None and (doubt := units.doubt(text)):
-                why = f"it has {doubt}"
+                what, wanted, mend = f" (it has {doubt[0]})", "a number and its unit", doubt[1]
             elif self.unit is not None:
-                why = (f"the other cells of the column have {str(self.unit)!r} beside the number; write all "
-                       f"of them alike")
+                wanted, mend = f"one with {str(self.unit)!r}, as the other cells of the column are", "write all alike"
             elif self.task == "regression":
-                why = "regression needs numbers; correct the cell (or choose classification)"
+                wanted, mend = "one, as regression needs", "correct the cell (or choose classification)"
             else:
-                why = (f"but {self.count} of the {len(self.texts)} cells are, so the column is taken as a quantity; "
-                       f"correct the cell, or choose classification (--task classification) if the cells name classes")
-            raise ValueError(f"{where}; {why}")
+                wanted = (f"one, as {self.count} of the {len(self.texts)} cells are, so that the column is taken as a "
+                          f"quantity")
+                mend += ", or choose classification (--task classification) if the cells name classes"
+            raise ValueError(f"{self.column.at(wrong[0])}: {check.shown(text)} is not a finite number{what}"
+                             f"{cells.others(len(wrong) - 1)}, expected {wanted}; {mend}")
 
     @staticmethod
     def _marks(texts):
@@ -155,7 +158,7 @@ class Target:
         found = Counter(text for text in texts if cells.missing(text))
         if not found:
             return ""
-        marks = ", ".join(f"{cells.shown(text)} in {count} row{'s' * (count > 1)}" for text, count in found.items())
+        marks = ", ".join(f"{check.shown(text)} in {count} row{'s' * (count > 1)}" for text, count in found.items())
         return f" ({marks} taken as a class; make such cells empty if they are missing values)"
 
 

@@ -61,21 +61,21 @@ def split(text):
 
 
 def doubt(text):
-    """In words, what beside a cell's number is no unit and changes its value; "" for nothing."""
+    """In words, what beside a cell's number is no unit and changes its value, and what to do; None for nothing."""
     found = _parts(text)
-    return "" if found is None else _doubt(*found[0])
+    return None if found is None else _doubt(*found[0])
 
 
 def _doubt(before, after):
     for each in before + after:
         if unicodedata.category(each) == "Sm" and each not in _SIGNS and each != _TIMES:        # <, ~ and the like
-            return f"{each!r} beside the number, which is then no exact one; write a number, or leave the cell empty"
+            return f"{each!r} beside the number, which is then no exact one", "write a number, or leave the cell empty"
     # 5 (net) has brackets around a word; around a number, or a part of it, they are accountants' minus.
     kinds = [unicodedata.category(each) for each in after]
     if ("Ps" in map(unicodedata.category, before) or kinds.count("Ps") != kinds.count("Pe")
             or kinds[:1] == ["Pe"]):
-        return "brackets around the number, which may make it negative; write -5 for (5)"
+        return "brackets around the number, which may make it negative", "write -5 for (5)"
     for each in before + after[:1] + after[-1:]:
         if each in _SIGNS or unicodedata.category(each) == "Pd":
-            return f"{each!r} beside the number, which may be its sign, or say that it is none; write -5 or 5"
-    return ""
+            return f"{each!r} beside the number, which may be its sign, or say that it is none", "write -5 or 5"
+    return None

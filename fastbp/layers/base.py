@@ -226,7 +226,8 @@ def listed(words):
 def from_config(config):
     """The layer that `config()` described. Raises ValueError or TypeError where the dict is not such a one."""
     if not isinstance(config, dict) or "kind" not in config:
-        raise TypeError(f"layer is {config!r}, expected a dict with a 'kind'; pass what Layer.config() gives")
+        raise TypeError(f"layer is {check.shown(config)}, expected a dict with a 'kind'; pass what Layer.config() "
+                        "gives")
     settings = dict(config)
     cls = KINDS[check.choice("layer kind", settings.pop("kind"), KINDS)]
     try:
@@ -234,4 +235,5 @@ def from_config(config):
     except TypeError as error:
         if "argument" not in str(error):
             raise
-        raise ValueError(f"layer {config!r} has wrong settings ({error}); pass what Layer.config() gives") from None
+        raise ValueError(f"layer is {check.shown(config)}, expected the settings of a {cls.__name__} ({error}); pass "
+                         "what Layer.config() gives") from None

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from fastbp import _check as check
 from fastbp.layers.base import KINDS, Layer, listed
 
 
@@ -35,8 +36,8 @@ def in_a_row(given, loss):
     for i, layer in enumerate(given):
         if not isinstance(layer, Layer):
             raise TypeError(
-                f"layers[{i}] is {layer!r}, expected a {listed([cls.__name__ for cls in KINDS.values()])} layer; pass "
-                "fb.Dense(inputs, units)"
+                f"layers[{i}] is {check.shown(layer)}, expected a {listed([cls.__name__ for cls in KINDS.values()])} "
+                "layer; pass fb.Dense(inputs, units)"
             )
         if layer.units is not None:
             if width is not None and layer.inputs != width:

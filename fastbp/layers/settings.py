@@ -47,7 +47,7 @@ class Number(NamedTuple):
         inside = values.number(value, where) >= self.minimum
         inside = inside and (self.maximum is None or value <= self.maximum)
         if not (inside and (self.below is None or value < self.below)):
-            raise ValueError(f"{where} is {values.show(value)}; expected {self._wanted(where.rpartition('.')[2])}")
+            raise values.wrong(where, value, self._wanted(where.rpartition(".")[2]))
 
     def _wanted(self, name):
         if self.below is not None:

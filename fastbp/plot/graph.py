@@ -29,7 +29,8 @@ def draw(plan, path=None):
     if path is not None:
         path = Path(path_of(path))
         if path.suffix.lower() not in SUFFIXES:
-            raise ValueError(f"path is {str(path)!r}, expected an ending {', '.join(SUFFIXES)}; choose one of them")
+            raise ValueError(f"path is {str(path)!r}, expected an ending {', '.join(SUFFIXES)}; choose one "
+                             "of them")
     try:
         import graphviz
     except ImportError:

@@ -10,6 +10,7 @@ import textwrap
 
 import numpy as np
 
+from fastbp import _check as check
 from fastbp._check.errstate import quiet
 from fastbp._check.logs import BUILT_IN
 from fastbp._files.streams import fill, target
@@ -30,7 +31,7 @@ def history(history, path=None, title="Training", validation="validation"):
     """
     curves = getattr(history, "history", history)
     if not curves.get("loss"):
-        raise ValueError("the history is empty: no epoch was finished; train for at least one")
+        raise ValueError("history has no loss of an epoch, expected at least one; train for one")
     first = 1 + (getattr(history, "epoch", None) or [0])[0]  # of a network that was trained before, a later one
     names = [name for name in ("loss", "accuracy") if curves.get(name)]
     own = {key: values for key, values in curves.items() if key not in BUILT_IN and len(values)}
@@ -91,14 +92,15 @@ def weights(net, path=None, image_shape=None, title=None, most=64):
     """
     W = next((values for layer in net.layers for values in layer.values() if values.ndim == 2), None)
     if W is None:
-        raise ValueError(f"net is {net!r:.80}, which has no matrix of weights; expected a network with a Dense layer")
+        raise ValueError(f"net is {check.shown(net)}, which has no matrix of weights, expected a network with a Dense "
+                         f"layer; draw another one")
     inputs, units = W.shape
     if image_shape is None:
         image_shape = (net.data_spec or {}).get("image_shape") or (math.isqrt(inputs),) * 2
     height, width = image_shape
     if height * width != inputs:
-        raise ValueError(f"image_shape is {tuple(image_shape)}; the network has {inputs} inputs; "
-                         f"give (height, width) with that many pixels")
+        raise ValueError(f"image_shape is {tuple(image_shape)}, expected {inputs} pixels, as the network has inputs; "
+                         f"give such a (height, width)")
     shown = min(units, most)
     rows, columns = _grid(shown)
     across, high = max(1.02 * columns + 1.3, 4.5), 1.02 * min(max(height / width, 1 / 3), 3)
@@ -129,10 +131,10 @@ def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, m
     spec = net.data_spec or {}
     image_shape = image_shape or spec.get("image_shape") or (math.isqrt(net.inputs),) * 2
     if math.prod(image_shape) != net.inputs:
-        raise ValueError(f"image_shape is {tuple(image_shape)}; the network has {net.inputs} inputs; "
-                         f"give (height, width) with that many pixels")
+        raise ValueError(f"image_shape is {tuple(image_shape)}, expected {net.inputs} pixels, as the network has "
+                         "inputs; give such a (height, width)")
     if net.units < 2:
-        raise ValueError("the network has one output; mistaken images need one output for each class")
+        raise ValueError("net has one output, expected one for each class; train it so to see its mistakes")
     X, y = np.asarray(X), np.asarray(y)
     outputs = net.predict(X)
     given = outputs.argmax(axis=1)

@@ -136,12 +136,13 @@ def test_backward_without_forward():
 
 
 BAD_Y = {
-    "too short": (Y[:5], ValueError, ["y has 5 rows", "X has 20", "pass X and y of the same length"]),
-    "too long": (np.vstack([Y, Y]), ValueError, ["y has 40 rows", "X has 20"]),
-    "transposed": (Y.T, ValueError, ["y has 3 rows", "X has 20", "use y.T"]),
+    "too short": (Y[:5], ValueError, ["y has 5 rows", "expected 20, one target for each row of X", "pass X and y of "
+                                                                                                   "the same length"]),
+    "too long": (np.vstack([Y, Y]), ValueError, ["y has 40 rows", "expected 20, one target for each row of X"]),
+    "transposed": (Y.T, ValueError, ["y has 3 rows", "expected 20, one target for each row of X", "use y.T"]),
     "too narrow": (Y[:, :2], ValueError, ["y has shape (20, 2)", "expected", "(n, 3) for a network of 3 outputs"]),
     "empty": (Y[:0], ValueError, ["y is empty (shape (0, 3))", "expected one target for each row of X"]),
-    "a number": (1.0, ValueError, ["y has no rows", "expected one target for each row of X"]),
+    "a number": (1.0, ValueError, ["y has no rows", "expected 20, one target for each row of X"]),
     "None": (None, TypeError, ["y is None", "expected an array of real numbers"]),
     "objects": (Y.astype(object), TypeError, ["y has dtype object", "expected real numbers"]),
     "complex": (Y.astype(complex), TypeError, ["y has dtype complex128", "y.real"]),
@@ -245,7 +246,8 @@ BAD_OPTIONS = [
     ({"validation_data": X}, TypeError, ["validation_data is ndarray", "expected (X, y) or (X, y, sample_weight)"]),
     ({"validation_data": (X,)}, TypeError, ["validation_data", "expected (X, y)"]),
     ({"validation_data": (X[:, :2], Y)}, ValueError, ["validation X has shape (20, 2)", "expected (n, 4)"]),
-    ({"validation_data": (X, Y[:3])}, ValueError, ["validation y has 3 rows", "X has 20"]),
+    ({"validation_data": (X, Y[:3])}, ValueError, ["validation y has 3 rows", "expected 20, one target for each row "
+                                                                              "of X"]),
     ({"validation_data": (X, with_value(Y, np.nan))}, ValueError, ["validation y[7, 2] is nan"]),
     ({"validation_data": (with_value(X, np.nan), Y)}, ValueError, ["validation X[7, 2] is nan"]),
     ({"validation_data": (X, Y, np.ones(3))}, ValueError, ["sample_weight has shape (3,)", "expected (20,)"]),

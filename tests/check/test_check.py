@@ -93,13 +93,14 @@ def test_choice_suggests_the_nearest():
     names = ("relu", "sigmoid", "leaky_relu")
     assert check.choice("activation", "relu", names) == "relu"
     for wrong, near in (("rleu", "relu"), ("Sigmoid", "sigmoid"), ("leaky-relu", "leaky_relu")):
-        message = f"unknown activation {wrong!r}; did you mean {near!r}? Choices: relu, sigmoid, leaky_relu"
+        message = f"activation is {wrong!r}, expected one of: relu, sigmoid, leaky_relu; did you mean {near!r}?"
         refused(ValueError, [message], check.choice, "activation", wrong, names)
 
 
 def test_choice_without_a_near_one():
-    refused(ValueError, ["unknown activation 'xyzzy'; Choices: relu"], check.choice, "activation", "xyzzy", ["relu"])
-    refused(TypeError, ["activation is None", "expected a name", "choices: relu"],
+    refused(ValueError, ["activation is 'xyzzy', expected one of: relu; choose one of them"],
+            check.choice, "activation", "xyzzy", ["relu"])
+    refused(TypeError, ["activation is None", "expected a name, one of: relu", "pass one"],
             check.choice, "activation", None, ["relu"])
 
 
@@ -116,7 +117,7 @@ def test_dtype():
     [
         (TypeError, "mse", ["loss is 'mse'", "expected a dict"]),
         (ValueError, {"delta": 1.0}, ["loss has no 'name'", "expected one of: squared_error", "add it"]),
-        (ValueError, {"name": "hubert"}, ["unknown loss 'hubert'", "did you mean 'huber'"]),
+        (ValueError, {"name": "hubert"}, ["loss is 'hubert', expected one of: squared_error", "did you mean 'huber'"]),
         (ValueError, {"name": "huber", "q": 1}, ["'huber' has no setting 'q'", "expected: delta", "leave it out"]),
         (ValueError, {"name": "mse", "q": 1}, ["'mse' has no setting 'q'", "expected: missing"]),
         (ValueError, {"name": "huber", "delta": -1}, ["delta is -1", "> 0"]),
@@ -330,11 +331,11 @@ def test_a_vector_for_one_unit_becomes_a_column():
 @pytest.mark.parametrize(
     "kind, y, loss, units, parts",
     [
-        (ValueError, GOOD[:3], MSE, 3, ["y has 3 rows (shape (3, 3))", "X has 4", "X and y of the same length"]),
-        (ValueError, [0, 1, 2], CE, 3, ["y has 3 rows (shape (3,))", "X has 4", "X and y of the same length"]),
-        (ValueError, GOOD.T, MSE, 3, ["y has 3 rows", "X has 4", "y.T"]),
-        (ValueError, [[0, 1, 2, 0]], CE, 3, ["y has 1 rows", "X has 4", "y.ravel()"]),
-        (ValueError, 3.0, MSE, 1, ["y has no rows (shape ())", "X has 4", "expected one target for each row"]),
+        (ValueError, GOOD[:3], MSE, 3, ["y has 3 rows (shape (3, 3))", "expected 4, one target", "of the same length"]),
+        (ValueError, [0, 1, 2], CE, 3, ["y has 3 rows (shape (3,))", "expected 4, one target", "of the same length"]),
+        (ValueError, GOOD.T, MSE, 3, ["y has 3 rows", "expected 4, one target", "y.T"]),
+        (ValueError, [[0, 1, 2, 0]], CE, 3, ["y has 1 rows", "expected 4, one target", "y.ravel()"]),
+        (ValueError, 3.0, MSE, 1, ["y has no rows (shape ())", "expected 4, one target for each row"]),
         (ValueError, [], CE, 3, ["y is empty (shape (0,))", "expected one target for each row of X", "pass data"]),
         (ValueError, GOOD, MSE, 2, ["y has shape (4, 3)", "expected integer labels (4,) or (4, 2)", "reshape y"]),
         (ValueError, GOOD, MSE, 1, ["y has shape (4, 3)", "expected (4,) or (4, 1)", "reshape y"]),

@@ -165,8 +165,8 @@ def test_a_name_may_say_whether_more_is_better(name, more):
 def test_a_name_that_does_not_is_refused_before_the_first_step(data):
     net = made()
     before = bits(net)
-    with pytest.raises(ValueError, match=r"mode 'auto', and the name 'gain' does not say whether more of it is better; "
-                                         r"pass mode='max' or mode='min'"):
+    with pytest.raises(ValueError, match=r"mode 'auto', expected a name .*, as 'gain' does not; pass mode='max' or "
+                                         r"mode='min'"):
         net.fit(*data[:2], callbacks=[Puts(name="gain")], early_stopping=fb.EarlyStopping("gain"))
     assert bits(net) == before
     for mode, best in (("max", 0.9), ("min", 0.1)):
@@ -177,9 +177,11 @@ def test_a_name_that_does_not_is_refused_before_the_first_step(data):
 
 @pytest.mark.parametrize("name", ["score", "neg_mean_squared_error", "val_negative_log_likelihood"])
 def test_so_it_is_for_early_stopping_and_for_plateaus(name):
-    with pytest.raises(ValueError, match=f"EarlyStopping.* mode 'auto', and the name '{name}' does not say whether"):
+    with pytest.raises(ValueError, match="EarlyStopping.* mode 'auto', expected a name that says whether more of it "
+                                         f"is better, as '{name}' does not"):
         Callbacks([fb.EarlyStopping(name)])
-    with pytest.raises(ValueError, match=rf"ReduceOnPlateau\(.* has mode 'auto', and the name '{name}' does not say"):
+    with pytest.raises(ValueError, match=rf"ReduceOnPlateau\(.* has mode 'auto', expected a name .*, as '{name}' does "
+                                         r"not"):
         fb.schedules.ReduceOnPlateau(0.1, monitor=name)
     assert fb.schedules.ReduceOnPlateau(0.1, monitor=name, mode="max").mode == "max"
 

@@ -144,7 +144,8 @@ def test_every_schedule_learns(run, place, schedule):
 def test_every_loss_trains_digits_or_says_why_not(run, mnist, loss):
     code, out, err = run(f"train --data mnist --data-dir data --epochs 3 --no-plots --loss {loss}")
     if loss in ("poisson", "quantile"):                                # rates and quantiles, not classes
-        assert code == 2 and err.count("\n") == 1 and f"--loss {loss} is for quantities, but mnist has classes" in err
+        told = f"--loss is {loss}, which is for quantities, expected one for the classes of mnist; choose"
+        assert code == 2 and err.count("\n") == 1 and told in err
     else:
         assert code == 0 and f", {loss}," in out
 
@@ -230,33 +231,37 @@ BAD = [
     ("train --loss cros_entropy", "did you mean 'cross_entropy'"),
     ("train --schedule cosin", "did you mean 'cosine'"),
     ("train --dtype float16", "float32"),
-    ("train --epochs 0", "--epochs: '0'; expected a whole number, at least 1"),
-    ("train --epochs 1.5", "--epochs: '1.5'; expected a whole number"),
-    ("train --batch-size -1", "--batch-size: '-1'"),
-    ("train --threads 0", "--threads: '0'"),
-    ("train --seed -1", "--seed: '-1'"),
-    ("train --lr -0.1", "--lr: '-0.1'; expected a finite number, at least 0"),
-    ("train --lr nan", "--lr: 'nan'"),
-    ("train --dropout 1", "--dropout: '1'; expected a finite number, at least 0 and below 1"),
-    ("train --layers 784", "--layers: '784'; expected two or more widths"),
-    ("train --layers 784,x,10", "--layers: '784,x,10'"),
-    ("train --layers 784,0,10", "--layers: '784,0,10'"),
+    ("train --epochs 0", "--epochs is '0', expected a whole number, at least 1"),
+    ("train --epochs 1.5", "--epochs is '1.5', expected a whole number"),
+    ("train --batch-size -1", "--batch-size is '-1'"),
+    ("train --threads 0", "--threads is '0'"),
+    ("train --seed -1", "--seed is '-1'"),
+    ("train --lr -0.1", "--lr is '-0.1', expected a finite number, at least 0"),
+    ("train --lr nan", "--lr is 'nan'"),
+    ("train --dropout 1", "--dropout is '1', expected a finite number, at least 0 and below 1"),
+    ("train --layers 784", "--layers is '784', expected two or more widths"),
+    ("train --layers 784,x,10", "--layers is '784,x,10'"),
+    ("train --layers 784,0,10", "--layers is '784,0,10'"),
     ("train --nonsense", "unrecognized arguments: --nonsense"),
-    ("train --data-dir data", "--data-dir goes with --data mnist"),
-    ("train --target x", "--target goes with --csv"),
-    ("train --csv flowers.csv", "--csv needs --target"),
-    ("train --csv flowers.csv --target species --data digits", "exclude each other"),
+    ("train --data-dir data", "--data-dir is given without --data mnist, expected both"),
+    ("train --target x", "--target is given without --csv FILE, expected both"),
+    ("train --csv flowers.csv", "--target is missing, expected the column of --csv to predict"),
+    ("train --csv flowers.csv --target species --data digits", "--csv and --data are both given, expected one of them"),
     ("train --csv flowers.csv --target specie", "did you mean 'species'"),
     ("train --csv nowhere.csv --target x", "nowhere.csv: no such file"),
-    ("train --data mnist --data-dir nowhere", "no such folder"),
-    ("train --data mnist --data-dir data --layers 15,10", "--layers begins with 15; mnist has 16 inputs"),
-    ("train --data mnist --data-dir data --layers 16,9", "--layers ends with 9; mnist has 10 classes"),
-    ("train --csv flowers.csv --target species --layers 2,1", "--layers ends with 1; flowers has 3 classes"),
+    ("train --data mnist --data-dir nowhere", "--data-dir is 'nowhere', expected a folder with MNIST's four IDX "
+                                              "files, and there is no such"),
+    ("train --data mnist --data-dir data --layers 15,10", "--layers begins with 15, expected 16, the inputs of mnist"),
+    ("train --data mnist --data-dir data --layers 16,9", "--layers ends with 9, expected 10, as mnist has 10 classes"),
+    ("train --csv flowers.csv --target species --layers 2,1", "--layers ends with 1, expected 3, as flowers has 3 "
+                                                              "classes"),
     ("train --data mnist --data-dir data --loss cross_entropy --output sigmoid", "cross_entropy"),
     ("train --data mnist --data-dir data --activation softmax", "softmax"),
-    ("train --csv houses.csv --target price --loss cross_entropy", "--loss cross_entropy is for classes"),
+    ("train --csv houses.csv --target price --loss cross_entropy", "--loss is cross_entropy, which is for classes, "
+                                                                   "expected one for the quantity"),
     ("train --csv flowers.csv --target length --categorical 0", "'iris' is not a number"),
-    ("train --data mnist --data-dir data --out flowers.csv", "--out flowers.csv: a file of this name exists"),
+    ("train --data mnist --data-dir data --out flowers.csv", "--out is flowers.csv, a file that exists, expected a "
+                                                             "folder"),
     ("", "arguments are required"),
     ("tarin", "tarin"),
     ("predict", "required: MODEL, FILE"),
@@ -330,19 +335,19 @@ def test_predict_with_a_net_made_in_python(run, place):
 
 
 @pytest.mark.parametrize("make, message", [
-    (lambda: np.save("f.npy", np.zeros((2, 15), np.uint8)), "shape (2, 15); the model expects rows of 16 values"),
-    (lambda: np.save("f.npy", np.zeros((2, 8, 2), np.uint8)), "images of 8x2; the model expects 4x4"),
+    (lambda: np.save("f.npy", np.zeros((2, 15), np.uint8)), "shape (2, 15), expected rows of 16 values"),
+    (lambda: np.save("f.npy", np.zeros((2, 8, 2), np.uint8)), "images of 8x2, expected 4x4"),
     (lambda: np.save("f.npy", np.zeros((0, 16), np.uint8)), "no rows"),
-    (lambda: np.save("f.npy", np.full((2, 16), np.nan)), "row 1, value 1 is nan; expected finite"),
+    (lambda: np.save("f.npy", np.full((2, 16), np.nan)), "row 1, value 1 is nan, expected finite"),
     (lambda: np.save("f.npy", np.full((2, 16), 300)), "pixels from 300 to 300"),
     (lambda: np.save("f.npy", np.full((2, 16), 1.5)), "pixels from 1.5 to 1.5"),
     (lambda: np.save("f.npy", np.full((2, 16), -1)), "pixels from -1 to -1"),
-    (lambda: np.save("f.npy", np.zeros((2, 16), complex)), "complex128; expected real numbers"),
+    (lambda: np.save("f.npy", np.zeros((2, 16), complex)), "complex128, expected real numbers"),
     (lambda: np.save("f.npy", np.array([{}] * 16)), "not a readable .npy"),
     (lambda: Path("f.npy").write_bytes(b"nothing"), "not a readable .npy"),
     (lambda: np.save("f.npy", 3.0), "shape ()"),
     (lambda: np.savez("f.npz", a=1), "an archive of several arrays"),
-    (lambda: Path("f.csv").write_text("a,b\n1,2\n"), "2 columns; the model expects 16"),
+    (lambda: Path("f.csv").write_text("a,b\n1,2\n"), "2 columns, expected 16 of numbers"),
     (lambda: Path("f.idx").write_bytes(idx(np.zeros((3, 4, 4)))[:-1]), "truncated"),
     (lambda: Path("f.idx").write_bytes(idx(np.zeros(3))), "an IDX file of labels"),
     (lambda: Path("f.png").write_bytes(PNG), "not an IDX file"),
@@ -420,8 +425,8 @@ def test_large_quantities_that_can_be_saved_are(run, place, y, more):
     assert code == 0, err
     assert np.isfinite(fb.load(place / "fastbp-t" / "model.safetensors").params).all()
 @pytest.mark.parametrize(("variable", "value", "message"), [
-    ("FASTBP_ISA", "avx1024", "FASTBP_ISA: 'avx1024' is unknown; choose one of "),
-    ("FASTBP_NUM_THREADS", "all", "FASTBP_NUM_THREADS must be a whole number of threads, 1 or more; got 'all'")])
+    ("FASTBP_ISA", "avx1024", "FASTBP_ISA is 'avx1024', which is unknown, expected one of: "),
+    ("FASTBP_NUM_THREADS", "all", "FASTBP_NUM_THREADS is 'all', expected a whole number of threads, 1 or more")])
 def test_an_error_of_the_environment_is_one_line(tmp_path, variable, value, message):
     """It is raised while the package is imported, when there is no main yet."""
     if variable == "FASTBP_NUM_THREADS" and not fb.cpu.build()["openmp"]:

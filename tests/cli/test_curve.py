@@ -165,42 +165,43 @@ def test_without_matplotlib_the_extra_is_named(run, monkeypatch):
     assert code == 0 and "distance" in out and not os.listdir()
     assert err == 'no pictures: they need matplotlib; pip install "fastbp[plot]"\n'
     code, _, err = run("curve --steps 5 --animate fit.gif")
-    assert code == 2 and '--animate needs matplotlib and pillow; pip install "fastbp[plot]"' in err
+    assert code == 2 and '--animate needs matplotlib and pillow, not all of which are installed; pip install' in err
 
 
 # ---- refusals -------------------------------------------------------------------------------------------------------
 
 BAD = [
-    ("curve --degree -1", "--degree: '-1'; expected a whole number, at least 0 and at most 30"),
-    ("curve --degree 31", "--degree: '31'"),
-    ("curve three.csv --degree 3", "degree is 3, expected at most 2"),
+    ("curve --degree -1", "--degree is '-1', expected a whole number, at least 0 and at most 30"),
+    ("curve --degree 31", "--degree is '31'"),
+    ("curve three.csv --degree 3", "--degree is 3, expected at most 2"),
     ("curve one.csv --degree 0", "x holds 1 point, expected two or more"),
     ("curve nowhere.csv", "nowhere.csv: no such file"),
-    ("curve empty.csv", "empty.csv: the file is empty; expected two columns"),
+    ("curve empty.csv", "empty.csv: the file is empty, expected two columns"),
     ("curve header.csv", "header.csv: a header row but no rows below it"),
     ("curve nan.csv", "nan.csv, line 3, column 'y': missing value ('nan')"),
     ("curve inf.csv", "inf.csv, line 2, column 'y': 'inf' is not finite"),
     ("curve text.csv", "text.csv, line 3, column 'b': 'x' is not a number"),
     ("curve first.csv", "first.csv, line 1, column 'y': missing value ('')"),
-    ("curve short.csv", "short.csv, line 2: 1 cell; the first row has 2"),
-    ("curve wide.csv", "wide.csv, line 1: 3 columns; expected two columns of numbers, x and y"),
-    ("curve --method newton", "unknown method 'newton'; Choices: gradient, momentum, adam, perturb"),
+    ("curve short.csv", "short.csv, line 2: 1 cell, expected 2, as the first row has"),
+    ("curve wide.csv", "wide.csv, line 1: 3 columns, expected two columns of numbers, x and y"),
+    ("curve --method newton", "--method is 'newton', expected one of: gradient, momentum, adam, perturb"),
     ("curve --method pertrub", "did you mean 'perturb'"),
-    ("curve --steps 0", "--steps: '0'"),
-    ("curve --lr -1", "--lr: '-1'"),
-    ("curve --lr nan", "--lr: 'nan'"),
-    ("curve --nudge 0 --method perturb", "nudge is 0.0, expected a finite number > 0"),
-    ("curve --seed -1", "--seed: '-1'"),
-    ("curve --dtype float16", "unknown dtype 'float16'"),
-    ("curve --batch-size 4 --method perturb", "--batch-size goes with a gradient method"),
-    ("curve --animate fit.png", "--animate: 'fit.png'; expected the name of a GIF file"),
-    ("curve --animate nowhere/fit.gif", "--animate nowhere/fit.gif: no such folder as nowhere"),
-    ("curve --knobs 0,1", "--knobs goes with --animate"),
+    ("curve --steps 0", "--steps is '0'"),
+    ("curve --lr -1", "--lr is '-1'"),
+    ("curve --lr nan", "--lr is 'nan'"),
+    ("curve --nudge 0 --method perturb", "--nudge is 0.0, expected a finite number > 0"),
+    ("curve --seed -1", "--seed is '-1'"),
+    ("curve --dtype float16", "--dtype is 'float16', expected one of: float32"),
+    ("curve --batch-size 4 --method perturb", "--batch-size is given with --method perturb, expected a gradient "
+                                              "method"),
+    ("curve --animate fit.png", "--animate is 'fit.png', expected the name of a GIF file"),
+    ("curve --animate nowhere/fit.gif", "--animate is nowhere/fit.gif, expected a file in a folder that is there"),
+    ("curve --knobs 0,1", "--knobs is given without --animate FILE, expected both"),
     ("curve --animate a.gif --knobs 0,6", "--knobs is 0,6, expected two of the knobs 0 to 5"),
-    ("curve --animate a.gif --knobs 1,1", "--knobs: '1,1'; expected the numbers of two different knobs"),
-    ("curve --animate a.gif --knobs 1", "--knobs: '1'"),
-    ("curve --animate a.gif --degree 0", "--degree 0 has only one"),
-    ("curve --out one.csv", "--out one.csv: a file of this name exists"),
+    ("curve --animate a.gif --knobs 1,1", "--knobs is '1,1', expected the numbers of two different knobs"),
+    ("curve --animate a.gif --knobs 1", "--knobs is '1'"),
+    ("curve --animate a.gif --degree 0", "--degree is 0, expected 1 or more with --animate"),
+    ("curve --out one.csv", "--out is one.csv, a file that exists, expected a folder"),
     ("curve one.csv two.csv", "unrecognized arguments: two.csv"),
 ]
 FILES = {"three": "0,1\n1,2\n2,4\n", "one": "x,y\n1,2\n", "empty": "", "header": "x,y\n", "nan": "x,y\n1,2\n2,nan\n",

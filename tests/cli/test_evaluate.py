@@ -144,24 +144,25 @@ def test_images_and_their_labels(run):
     assert "label 3 of row " in run("evaluate", "net", "x.npy", "--labels", "y.npy")[2]
     np.save("y.npy", y[:5])
     evaluate = ["evaluate", "net", "x.npy", "--labels", "y.npy"]
-    assert "labels of shape (5,); expected (30,), one for each row" in run(*evaluate)[2]
-    assert "say --labels FILE" in run("evaluate", "net", "x.npy")[2]
-    assert "--decimal goes with a CSV file" in run(*evaluate, "--decimal", ",")[2]
-    assert "--missing goes with a CSV file" in run(*evaluate, "--missing", "drop")[2]
-    assert "--unknown goes with a CSV file" in run("predict", "net", "x.npy", "--unknown", "zeros")[2]
+    assert "labels of shape (5,), expected (30,), one for each row" in run(*evaluate)[2]
+    assert "--labels is missing, expected" in run("evaluate", "net", "x.npy")[2]
+    for option, value in (("--decimal", ","), ("--missing", "drop")):
+        told = f"{option} is given with x.npy, which is read as an array, expected a CSV file; leave it out"
+        assert told in run(*evaluate, option, value)[2]
+    assert "--unknown is given with x.npy, which is read" in run("predict", "net", "x.npy", "--unknown", "zeros")[2]
     fb.mlp(4, 1, loss="mse").save("net")
-    assert "--labels goes with a model of classes" in run("evaluate", "net", "x.npy", "--labels", "y.npy")[2]
+    assert "--labels is given with net, which predicts a quantity, expected a model of classes" in run(*evaluate)[2]
 
 
 def test_what_cannot_be_evaluated(run, place, flowers):
     fb.mlp(2, 1, loss="mse").save("net")
-    assert "was not trained on a table, so it does not know which column" in run("evaluate", "net", flowers)[2]
-    assert "--proba goes with a model of classes; net predicts" in run("predict", "--proba", "net", flowers)[2]
+    assert "was not trained on a table, expected one that knows which column" in run("evaluate", "net", flowers)[2]
+    assert "--proba is given with net, which predicts a quantity" in run("predict", "--proba", "net", flowers)[2]
     assert run("train", "--csv", flowers, "--target", "species", *QUICK)[0] == 0
     assert "no column 'species'" in run("evaluate", MODEL, write(place, "a,b\n1,2\n", "new.csv"))[2]
-    assert "--labels goes with images or arrays" in run("evaluate", MODEL, flowers, "--labels", "y.npy")[2]
+    assert "--labels is given with the table" in run("evaluate", MODEL, flowers, "--labels", "y.npy")[2]
     assert "no such file" in run("evaluate", MODEL, "nowhere.csv")[2]
     assert "no such file" in run("evaluate", "no", flowers)[2]
     err = run("evaluate", MODEL, write(place, "a,b,species\n1,2,daisy\n", "new.csv"))[2]
-    assert ("line 2, column 'species': 'daisy' is none of the classes that the model was trained on (iris, rose, "
-            "tulip)") in err
+    assert ("line 2, column 'species': 'daisy' is none of the classes that the model was trained on, expected one of: "
+            "iris, rose, tulip") in err

@@ -77,28 +77,31 @@ def test_patience_with_quantities(run):
 
 
 @pytest.mark.parametrize(("line", "message"), [
-    ("--patience 0", "--patience: '0'; expected a whole number, at least 1"),
-    ("--validation-split 1", "--validation-split: '1'; expected a finite number, at least 0 and below 1"),
-    ("--validation-split 0", "--validation-split is 0: nothing would be held out"),
+    ("--patience 0", "--patience is '0', expected a whole number, at least 1"),
+    ("--validation-split 1", "--validation-split is '1', expected a finite number, at least 0 and below 1"),
+    ("--validation-split 0", "--validation-split is 0, expected a share above 0"),
     ("--validation-split 0.001", "--validation-split is 0.001 of 120 training rows, of which 0 would be held out"),
-    ("--momentum 0.5", "--momentum goes with --optimizer momentum or nesterov, not with the default one"),
-    ("--momentum 0.5 --optimizer adam", "--momentum goes with --optimizer momentum or nesterov, not with adam"),
-    ("--layers 2,2 --dropout 0.5", "--dropout is of hidden layers, and --layers 2,2 has none"),
-    ("--layers 2,2 --activation relu", "--activation is of hidden layers, and --layers 2,2 has none"),
-    ("--date-order dmy", "--date-order goes with --dates COLUMN"), ("--ignore y", "--ignore y: that is the target"),
-    ("--ignore q", "--ignore q: there is no such column"), ("--ignore a --words a", "--words are both said of column "
+    ("--momentum 0.5", "--momentum is given with the optimizer by default, expected"),
+    ("--momentum 0.5 --optimizer adam", "--momentum is given with the optimizer adam, expected"),
+    ("--layers 2,2 --dropout 0.5", "--dropout is given with --layers 2,2, expected hidden layers"),
+    ("--layers 2,2 --activation relu", "--activation is given with --layers 2,2, expected hidden layers"),
+    ("--date-order dmy", "--date-order is dmy without --dates, expected"), ("--ignore y", "--ignore is y, the target, "
+                                                                                          "expected"),
+    ("--ignore q", "--ignore is q, expected a column of the file"), ("--ignore a --words a", "--words are both said "
+                                                                                             "of column "
                                                                                     "'a'"),
-    ("--decimal , --thousands ,", "decimal and thousands are both ','; one mark cannot be both"),
-    ("--decimal x", "--decimal is 'x'; expected one of: . ,"), ("--thousands x", "--thousands is 'x'; expected one "
+    ("--decimal , --thousands ,", "--thousands is ',', expected another mark than decimal"),
+    ("--decimal x", "--decimal is 'x', expected one of: . ,"), ("--thousands x", "--thousands is 'x', expected one "
                                                                                  "of: , ."),
-    ("--encoding klingon", "--encoding 'klingon' is not known"), ("--separator ab", "--separator is 'ab'; expected "
+    ("--encoding klingon", "--encoding is 'klingon', which is not known"), ("--separator ab", "--separator is 'ab', "
+                                                                                              "expected "
                                                                                     "one char"),
     ("--separator a", "--separator is 'a'"), ("--header --no-header", "not allowed with argument --header"),
-    ("--categorical x", "--categorical: 'x'; expected auto, or the largest number"),
-    ("--missing mean", "unknown missing"),
+    ("--categorical x", "--categorical is 'x', expected auto, or the largest number"),
+    ("--missing mean", "--missing is 'mean', expected one of: refuse, drop, median"),
     ("--units a", "'a': '0.126' is not a number with a unit"), ("--dates b", "'b': '0' is not a date that is read"),
     ("--encoding utf-16", "t.csv: not a text file in utf-16"), ("--separator ;", "no column 'y'"),
-    ("--no-header", "no column 'y'; the columns are 1, 2, 3"), ("--categorical -1", "expected"),
+    ("--no-header", "no column 'y', expected one of: 1, 2, 3"), ("--categorical -1", "expected"),
 ])
 def test_what_makes_no_sense_is_one_line(run, line, message):
     before = sorted(os.listdir())
@@ -113,9 +116,9 @@ def test_what_makes_no_sense_is_one_line(run, line, message):
     "--task regression"])
 def test_options_of_tables_go_with_one(run, option):
     code, _, err = run("train", *option.split())
-    assert code == 2 and f"{option.split()[0]} goes with --csv FILE, which is missing" in err
+    assert code == 2 and f"{option.split()[0]} is given without --csv FILE, expected both" in err
     if option.split()[0] in ("--encoding", "--separator", "--decimal", "--thousands", "--header", "--no-header"):
-        assert f"{option.split()[0]} goes with FILE, which is missing" in run("curve", *option.split())[2]
+        assert f"{option.split()[0]} is given without FILE, expected both" in run("curve", *option.split())[2]
 
 
 def test_momentum_is_as_ever_where_it_is_used(run):

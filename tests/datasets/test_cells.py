@@ -20,8 +20,8 @@ def test_words_and_numbers_are_not_missing(text):
 
 
 def test_messages_show_little_and_nothing_that_a_terminal_obeys():
-    assert cells.shown("a\x1b[31m") == r"'a\x1b[31m'" and cells.plain("a\x1b\u202e\n") == r"a\x1b\u202e\n"
-    assert len(cells.shown("x" * 10**6)) < 50 and len(cells.plain("x" * 10**6)) < 50
+    assert cells.plain("a\x1b\u202e\n") == r"a\x1b\u202e\n"
+    assert len(cells.plain("x" * 10**6)) < 50
     assert [cells.others(count) for count in (0, 1, 2)] == ["", " (nor is 1 more)", " (nor are 2 more)"]
     assert [cells.others(count, "so") for count in (1, 2)] == [" (so has 1 more)", " (so have 2 more)"]
     assert cells.quoted("a b") == "'a b'" and cells.quoted("area") == "area" and cells.quoted("") == "''"

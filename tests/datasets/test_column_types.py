@@ -51,27 +51,29 @@ def test_numbers_are_read_in_the_files_notation(cells):
 
 
 @pytest.mark.parametrize(("kind", "texts", "message"), [
-    (Number("a"), ["1", "x", "y", "2"], r"line 3, column 'a': 'x' is not a number \(nor is 1 more\), and the column "
-                                         "is one of "
-                                        r"numbers: 2 of its 4 cells are numbers or missing; correct the cell, or "
-                                         "leave"),
-    (Number("a"), ["1", "inf"], "line 3, column 'a': 'inf' is not finite; fill in a number or remove the row"),
-    (Number("a"), ["1", "5 kg"], "'5 kg' has 'kg' beside the number, which other cells have not; write all of them "
+    (Number("a"), ["1", "x", "y", "2"], r"line 3, column 'a': 'x' is not a number \(nor is 1 more\), expected one, as "
+                                        r"2 of the 4 cells of the column are numbers or missing; correct the cell, or "
+                                        r"leave"),
+    (Number("a"), ["1", "inf"], "line 3, column 'a': 'inf' is not finite, expected a finite number; fill one in or "
+                                "remove the row"),
+    (Number("a"), ["1", "5 kg"], "'5 kg' has 'kg' beside the number, expected a number alone, as in other cells; "
+                                 "write all of them "
                                  "alike"),
-    (Number("a", unit=("", "kg")), ["1 kg", "2 g", "3"], r"'2 g' is not a number with 'kg' \(nor is 1 more\), as the "
-                                                          "other"),
+    (Number("a", unit=("", "kg")), ["1 kg", "2 g", "3"], r"'2 g' is not a number with 'kg' \(nor is 1 more\), "
+                                                         r"expected one, as the other"),
     (Flag("a"), ["true", "none", "-"], r"line 3, column 'a': 'none' is neither .* model was trained; make such cells "
                                        r"empty if they are missing values|nor is 1 more"),
-    (Flag("a"), ["true", "yes"], "line 3, column 'a': 'yes' is neither 'false' nor 'true', which the column held when"),
+    (Flag("a"), ["true", "yes"], "line 3, column 'a': 'yes' is neither 'false' nor 'true', expected one of them, as "
+                                 "when"),
     (Words("a", words=["Red", "blue"]), ["red", "x"], r"line 2, column 'a': 'red' is a word that the model was not "
                                                        "trained on "
-     r"\(nor is 1 more\); did you mean 'Red'\?; the words of the column are Red, blue; correct the cell, or .* zeros"),
-    (Words("a", words=list("abcdefghij")), ["k"], r"are a, b, c, d, e, f, g, h, ... \(10 in all\)"),
-    (Date("a"), ["2024-01-01", "1/2/2024"], "'1/2/2024' has day and month first, and the dates the model was trained "
-                                            "on had"),
-    (Date("a", order="dmy"), ["1/2/24"], "'1/2/24' has a year of two digits, which may be of any century; write four"),
-    (Date("a", order="dmy"), ["30/2/2024", "x"], r"'30/2/2024' is not a date that is read; write 2024-12-31, .* \(nor "
-                                                  "is 1 m"),
+     r"\(nor is 1 more\), expected one of: Red, blue; did you mean 'Red'\?; correct the cell, or .* zeros"),
+    (Words("a", words=list("abcdefghij")), ["k"], r"expected one of: a, b, c, d, e, f, g, h, ... \(10 in all\)"),
+    (Date("a"), ["2024-01-01", "1/2/2024"], "'1/2/2024' has day and month first, expected the year first"),
+    (Date("a", order="dmy"), ["1/2/24"], "'1/2/24' has a year of two digits, which may be of any century, expected "
+                                         "one of four; write four"),
+    (Date("a", order="dmy"), ["30/2/2024", "x"], r"'30/2/2024' is not a date that is read \(nor is 1 more\), expected "
+                                                 r"one such as 2024-12-31, .*; write"),
 ])
 def test_what_is_wrong_is_named(cells, kind, texts, message):
     with pytest.raises(ValueError, match=message):
@@ -96,8 +98,8 @@ def test_missing_values_are_filled_in_or_named(cells):
     kinds = [Number("a", imputed=7.0), Words("b", words=["x", "y"], imputed=0.0), Number("c")]
     X = np.array([[NAN, 1, 0, 1], [2, NAN, NAN, NAN], [3, 0, 1, NAN]])
     columns = [cells("", "2", "3"), cells("x", "", "y"), cells("1", "", "NA")]
-    with pytest.raises(ValueError, match=r"line 3, column 'a': missing value \(''\), the first of 2 in 2 of 3 rows; "
-                                          "do it"):
+    with pytest.raises(ValueError, match=r"line 3, column 'a': missing value \(''\), the first of 2 in 2 of 3 rows, "
+                                         r"expected none; do it"):
         column_types.check_missing(columns, kinds, X, "do it")
     assert np.array_equal(column_types.cells_of(np.isnan(X), kinds), [[1, 0, 0], [0, 1, 1], [0, 0, 1]])
     kinds[2].imputed = -1.0

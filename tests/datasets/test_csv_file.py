@@ -47,19 +47,21 @@ def test_a_pipe_is_read_as_a_file_is(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("a,y\n1,2\n?,3\n4,4\n", r"line 3, column 'a': missing value \('\?'\), the only one in 1 of 3 rows; fill it in"),
-    ("a,b,y\n1,2,3\n?,NA,3\n4,-,4\n", r"line 3, column 'a': .*, the first of 3 in 2 of 3 rows and 2 columns; .*'drop'"),
-    ("a,y\n1,2\nx,3\ny,4\n2,1\n3,4\n", r"line 3, column 'a': 'x' is not a number \(nor is 1 more\), and the column is "
-     r"one of numbers: 3 of its 5 cells are numbers or missing; correct"),
+    ("a,y\n1,2\n?,3\n4,4\n", r"line 3, column 'a': missing value \('\?'\), the only one in 1 of 3 rows, expected "
+                             r"none; fill it in"),
+    ("a,b,y\n1,2,3\n?,NA,3\n4,-,4\n", r"line 3, column 'a': .*, the first of 3 in 2 of 3 rows and 2 columns, expected "
+                                      r"none; .*'drop'"),
+    ("a,y\n1,2\nx,3\ny,4\n2,1\n3,4\n", r"line 3, column 'a': 'x' is not a number \(nor is 1 more\), expected one, as "
+                                       r"3 of the 5 cells of the column are numbers or missing; correct"),
     ("a,y\n1,2\nx,3\ny,4\nz,1\n", r"line 2, column 'a': '1' is not a number, and the column holds 4 different words "
-                                   "in 4 "
-     r"rows, more than the 2 .* --ignore a, or allow more with --categorical 4"),
+                                  r"in 4 rows .*, expected at most 2, .* --ignore a, or allow more with --categorical "
+                                  r"4"),
     ("a;y\n1;2\n1,5;3\n2.5;3\n", r"line 3, column 'a': '1,5' has a comma, and line 4, column 'a': '2.5' a point"),
     ("a;y\n1,500;2\n12,500;3\n", r"line 2, column 'a': '1,500' may have a decimal comma or a separator of thousands, "
                                   ".*; "
      r"say --decimal , if it is 1.5, or --thousands , if it is 1500"),
     ("a;y\n1.234,5;2\n0.5;3\n", r"line 3, column 'a': '0.5' has a point, and line 2, column 'a': '1.234,5' a point"),
-    ("a,\x1b[2Jb\n1,2\n", r"no column 'y'; the columns are a, \\x1b\[2Jb$"),
+    ("a,\x1b[2Jb\n1,2\n", r"no column 'y', expected one of: a, \\x1b\[2Jb; name one"),
     ("a,y\n1,2\n3,2\n\x1b[2J,2\n", r"column 'a': '\\x1b\[2J' is not a number"),
     (b"\xff\xfea\0,\0b", r"text in UTF-16 by its first bytes, and damaged or cut off: .*\(truncated data\)"),
 ])
@@ -69,7 +71,7 @@ def test_what_is_wrong_is_counted(tmp_path, text, message):
 
 
 def test_a_folder(tmp_path):
-    with pytest.raises(IsADirectoryError, match="a folder; expected a CSV file; give the path of one in it"):
+    with pytest.raises(IsADirectoryError, match="a folder, expected a CSV file; give the path of one in it"):
         tables.load_csv(tmp_path, "y")
 
 
@@ -102,19 +104,21 @@ def test_a_hundred_thousand_columns_are_read_in_a_moment(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("5,7,9\n4,2,1\n3,3,1\n", "line 1: a header row naming the columns is needed, and the first row holds numbers; "
-                              "say --no-h"),
-    ("5.1,7,a\n4,2,b\n3,3,b\n", "first row holds numbers where columns of numbers begin; say --no-header if it is a "
+    ("5,7,9\n4,2,1\n3,3,1\n", "line 1: the first row holds numbers, expected a header row that names the columns; say "
+                              "--no-h"),
+    ("5.1,7,a\n4,2,b\n3,3,b\n", "first row holds numbers where columns of numbers begin, expected a header row .*; "
+                                "say --no-header if it is a "
                                 "row of"),
     ("5,a\n4,b\n,b\n", "first row holds numbers where"),
-    ("# x,z\n5,7\n4,2\n", "(the line above it begins with #: take the # away if it names the columns); say "
-                          "--no-header"),
-    ("#x,y\na,1\nb,2\n", "no column 'y'; .*(a header row is needed.*(the line above it begins with #"),
-    ("Sales of 2024\n\na;y\n1;2\n", "no column 'y'; .* (line 3 has more cells: if the first one is a title, remove it"),
+    ("# x,z\n5,7\n4,2\n", "(the line above it begins with #: take the # away if it names the columns), expected a "
+                          "header row that names the columns; say --no-header"),
+    ("#x,y\na,1\nb,2\n", "no column 'y' (a header row is needed.*(the line above it begins with #"),
+    ("Sales of 2024\n\na;y\n1;2\n", "no column 'y' (line 3 has more cells: if the first one is a title, remove it"),
     ("y\n1\n1,2\n",
-     "line 3: 2 cells; the first row has 1; if that is a title, remove it or let it begin with # (cells"),
-    ("a b\n1 2\n", "no column 'y'; .* (no separator was found; --separator says one)"),
-    ("a,y\n1,2,3\n", "line 2: 3 cells; the first row has 2; correct the line (cells are separated by commas; "
+     "line 3: 2 cells, expected 1, as the first row has; if that is a title, remove it or let it begin with # (cells"),
+    ("a b\n1 2\n", "no column 'y' (no separator was found; --separator says one)"),
+    ("a,y\n1,2,3\n", "line 2: 3 cells, expected 2, as the first row has; correct the line (cells are separated by "
+                     "commas; "
                      "--separator"),
 ])
 def test_what_is_wrong_with_the_header(tmp_path, text, message):
@@ -172,7 +176,7 @@ def test_spaces_between_cells_are_one_and_those_in_quotes_stay(tmp_path, text, r
 def test_a_row_is_named_by_the_line_it_begins_in(tmp_path):
     with pytest.raises(ValueError, match="line 2, column 'a': missing value"):
         tables.load_csv(write(tmp_path, 'a,note,y\n,"two\nlines",1\n2,"x",2\n4,"x",2\n'), "y", words=["note"])
-    with pytest.raises(ValueError, match="line 4: 3 cells; the first row has 2"):
+    with pytest.raises(ValueError, match="line 4: 3 cells, expected 2, as the first row has"):
         tables.load_csv(write(tmp_path, 'a,y\n"1\n",2\n"3\n\n",4,5\n'), "y")
     blank = list(csv_file.Rows(write(tmp_path, 'a,y\n" \n ",\n1,2\n')))
     assert blank[1:] == [(2, [" \n ", ""]), (4, ["1", "2"])]
@@ -185,7 +189,8 @@ def test_a_first_row_of_numbers_is_seen_in_any_notation(tmp_path, names):
     with pytest.raises(ValueError, match=r"no column 'y'.*\(a header row is needed: the first row holds numbers; say "
                                          "--no-h"):
         tables.load_csv(path, "y", format=form)
-    with pytest.raises(ValueError, match=r"the first row holds numbers; a header row .* \(or say --no-header\)"):
+    with pytest.raises(ValueError, match=r"the first row holds numbers, expected a header row .*; add one, or say "
+                                         r"--no-header"):
         tables.load_features(path, None, 2, form)
     with pytest.raises(ValueError, match=r"no column 'a'.* \(its first row holds numbers: a header row is needed"):
         tables.load_features(path, ["a", "b"], format=form)

@@ -37,23 +37,23 @@ def test_an_encoding_may_be_said(tmp_path, said, written):
 
 @pytest.mark.parametrize("name", ["utf-9", "rot13", "base64", "", "a\0b", "x" * 200, None])
 def test_encodings_that_there_are_not(name):
-    with pytest.raises(ValueError, match="is not known; expected one such as utf-8, utf-16, cp1252 or latin-1"):
+    with pytest.raises(ValueError, match="is not known, expected one such as utf-8, utf-16, cp1252 or latin-1"):
         csv_text.check_encoding(name)
 
 
 @pytest.mark.parametrize(("data", "message"), [
-    ("a\nb\ngröße\n".encode("cp1252"), r"not a text file in UTF-8 \(byte 6 cannot be read in line 3\); expected a CSV "
+    ("a\nb\ngröße\n".encode("cp1252"), r"not a text file in UTF-8 \(byte 6 cannot be read in line 3\), expected a CSV "
                                         "file; "
                                       r"save it as CSV in UTF-8, or say --encoding cp1252 if 'größe' is what should"),
     (b"a\n\x81\n", r"say --encoding latin-1 if|save it as CSV in UTF-8$"),
-    (TEXT.encode("utf-16-le"), r"many bytes are zero\); it seems to be text in UTF-16 without a mark; say --encoding "
-                                "utf-16-le"),
+    (TEXT.encode("utf-16-le"), r"many bytes are zero; it seems to be text in UTF-16 without a mark\), expected a CSV "
+                               r"file; say --encoding utf-16-le"),
     (TEXT.encode("utf-16-be"), r"say --encoding utf-16-be$"),
     (b"a,b\n1,\0\n", r"not a text file \(byte 6 is zero\)"),
     (bytes(100), r"not a text file \(byte 0 is zero; it seems to be a file of zeros\)"),
     (gzip.compress(b"a,b\n" * 100, mtime=0), r"it seems to be a gzip file"),
-    ("x".encode("utf-16") + b"\0", r"text in UTF-16 by its first bytes, and damaged or cut off: .*\(truncated data\); "
-                                    "save it"),
+    ("x".encode("utf-16") + b"\0", r"text in UTF-16 by its first bytes, and damaged or cut off: .*\(truncated data\), "
+                                   r"expected a whole CSV file; save it"),
 ])
 def test_what_is_no_text_is_named(tmp_path, data, message):
     path = write(tmp_path, data)
@@ -63,7 +63,8 @@ def test_what_is_no_text_is_named(tmp_path, data, message):
 
 
 def test_an_encoding_that_was_said_and_is_not_the_files(tmp_path):
-    with pytest.raises(ValueError, match=r"t.csv: not a text file in ascii \(.*\), as --encoding says; choose another "
+    with pytest.raises(ValueError, match=r"t.csv: not a text file in ascii \(.*\), expected one, as --encoding says; "
+                                         r"choose another "
                                           "one"):
         list(csv_text.lines(write(tmp_path, TEXT.encode()), "ascii"))
 

@@ -107,19 +107,19 @@ def test_idx_reads_every_type(tmp_path, rng, kind, big, shape, zipped):
 
 
 @pytest.mark.parametrize("data, message", [
-    (b"", "not an IDX file; it seems to be an empty file; expected one that begins with two"),
+    (b"", r"not an IDX file \(it seems to be an empty file\), expected one that begins with two"),
     (b"\0\0\x08", "not an IDX file"),
-    (b"PK\x03\x04 a zip", "not an IDX file; it seems to be a damaged zip file; expected"),
+    (b"PK\x03\x04 a zip", r"not an IDX file \(it seems to be a damaged zip file\), expected"),
     (b"\0\0\x07\x01\0\0\0\0", "not an IDX file"),
     (b"\0\0\x08\0", "not an IDX file"),
-    (b"\0\0\x08\x03\0\0\0\x05", "truncated in the header: 8 bytes of 16"),
-    (idx(np.zeros((4, 3)))[:-1], "truncated: 11 bytes of values; its header says 4x3 of 1 bytes each, 12 in all"),
+    (b"\0\0\x08\x03\0\0\0\x05", "truncated in the header: 8 bytes, expected 16; fetch"),
+    (idx(np.zeros((4, 3)))[:-1], "truncated: 11 bytes of values, expected 12: 4x3 of 1 bytes each"),
     (idx(np.zeros((4, 3))) + b"\0", "more than 12 bytes of values"),
     (b"\0\0\x08\x03" + b"\xff" * 12 + b"12", "truncated: 2 bytes of values"),
     (gzip.compress(idx(np.zeros((4, 3))))[:-9], "truncated or damaged gzip file"),
-    (b"\0\0\x08\x03" + b"\xff" * 8 + bytes(4), "no values, but sides of 4294967295x4294967295x0, more than an array"),
+    (b"\0\0\x08\x03" + b"\xff" * 8 + bytes(4), "no values, but sides of 4294967295x4294967295x0, expected fewer"),
     (b"\0\0\x0d\x20" + b"\xff" * 124 + bytes(4), "no values, but sides of .* its header is damaged; fetch"),
-    (b"secret", "not an IDX file; it seems to be text; expected"),
+    (b"secret", r"not an IDX file \(it seems to be text\), expected"),
     (b"\x1f\x8b nothing that gzip knows", "truncated or damaged gzip file"),
 ], ids=lambda value: value if isinstance(value, str) else "bytes")
 def test_idx_refuses_what_is_none(tmp_path, data, message):
@@ -145,7 +145,7 @@ def test_idx_of_any_bytes_is_read_or_refused(tmp_path, begin, data):
 def test_idx_missing_or_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere: no such file"):
         read_idx(tmp_path / "nowhere")
-    with pytest.raises(IsADirectoryError, match="a folder; expected an IDX file; give the path of one in it"):
+    with pytest.raises(IsADirectoryError, match="a folder, expected an IDX file; give the path of one in it"):
         read_idx(tmp_path)
 
 
@@ -201,10 +201,10 @@ def test_mnist_folder_without_the_files(tmp_path, small_mnist):
 
 @pytest.mark.parametrize("name, array, message", [
     ("train-images-idx3-ubyte", np.zeros((5, 12)), "expected images: 3 dimensions"),
-    ("train-images-idx3-ubyte", np.zeros((6, 4, 3)), "5 labels; .* has 6 images"),
-    ("train-images-idx3-ubyte", np.zeros((5, 4, 4)), "images of 4x3; the training images .* are 4x4"),
+    ("train-images-idx3-ubyte", np.zeros((6, 4, 3)), "5 labels, expected 6, as .* has images"),
+    ("train-images-idx3-ubyte", np.zeros((5, 4, 4)), "images of 4x3, expected 4x4, as the training images .* are"),
     ("train-labels-idx1-ubyte", np.zeros((5, 1)), "expected labels: 1 dimension"),
-    ("train-labels-idx1-ubyte", [0, 1, 2, 10, 4], "label 10 at row 3; expected digits 0 to 9"),
+    ("train-labels-idx1-ubyte", [0, 1, 2, 10, 4], "label 10 at row 3, expected digits 0 to 9"),
 ])
 def test_mnist_refuses_files_that_do_not_fit(small_mnist, name, array, message):
     (small_mnist / (name + ".gz")).unlink(missing_ok=True)
@@ -349,17 +349,17 @@ def test_csv_target_anywhere(tmp_path):
     ("# a,b\n\n#1,2\n", r"every line in which there is something begins with #, so all are comments \(take "),
     ("a,b,t\n", "a header row but no rows below it"),
     ("t\n1\n", "the only column is 't'"),
-    ("a,b\n1,2\n", "no column 't'; the columns are a, b"),
+    ("a,b\n1,2\n", "no column 't', expected one of: a, b"),
     ("a,T\n1,2\n", "no column 't'"),
-    ("1,2\n3,4\n", r"no column 't'; .*a header row is needed"),
+    ("1,2\n3,4\n", r"no column 't' \(a header row is needed"),
     ("a,a,t\n1,2,3\n", "two columns are named 'a'"),
     ("a,,t\n1,2,3\n", "column 2 has no name"),
-    ("a,b,t\n1,2,3\n4,5\n", "line 3: 2 cells; the first row has 3"),
+    ("a,b,t\n1,2,3\n4,5\n", "line 3: 2 cells, expected 3, as the first row has"),
     ("a,b,t\n1,2,3\n\n4,5,6,7\n", "line 4: 4 cells"),
     ("a,b,t\n1,2,3\n4,,6\n", r"line 3, column 'b': missing value \(''\)"),
     ("a,b,t\n1,NA,3\n1,2,3\n", r"line 2, column 'b': missing value \('NA'\)"),
     ("a,b,t\nnan,1,3\n1,2,3\n", "line 2, column 'a': missing value"),
-    ("a,b,t\nnan,1,3\n,2,3\n", "column 'a' has no value in any row; leave it out with --ignore a"),
+    ("a,b,t\nnan,1,3\n,2,3\n", "column 'a' has no value in any row, expected some; leave it out with --ignore a"),
     ("a,b,t\n1,inf,3\n", "line 2, column 'b': 'inf' is not finite"),
     ("a,b,t\n1,red,3\n1,2,3\n1,2,3\n", "line 2, column 'b': 'red' is not a number"),
     ("a,b,t\n1,1_000,3\n1,2,3\n1,2,3\n", "line 2, column 'b': '1_000' is not a number"),
@@ -421,14 +421,14 @@ def test_table_too_small_to_split(tmp_path):
 def test_features_are_found_by_name(tmp_path):
     path = write(tmp_path, "id,b,a\nx,2,1\ny,4,3\n")
     assert load_features(path, ["a", "b"]).tolist() == [[1, 2], [3, 4]]
-    with pytest.raises(ValueError, match="no column 'bb'; did you mean 'b'"):
+    with pytest.raises(ValueError, match=r"no column 'bb', expected a, bb, .*; did you mean 'b'"):
         load_features(path, ["a", "bb"])
 
 
 def test_features_without_names_need_the_right_number(tmp_path):
     assert load_features(write(tmp_path, "p,q\n1,2\n"), None, 2).tolist() == [[1, 2]]
     assert load_features(write(tmp_path, "0,1\n1,2\n"), None, 2).tolist() == [[1, 2]]
-    with pytest.raises(ValueError, match="2 columns; the model expects 3"):
+    with pytest.raises(ValueError, match="2 columns, expected 3 of numbers"):
         load_features(write(tmp_path, "p,q\n1,2\n"), None, 3)
     with pytest.raises(ValueError, match="the first row holds numbers"):
         load_features(write(tmp_path, "5,6\n1,2\n"), None, 2)

@@ -76,10 +76,9 @@ def test_what_the_cells_show_beyond_doubt_is_read(texts, expected):
     (["0,5", "0.5"], "line 2: '0,5' has a comma, and line 3: '0.5' a point, which cannot both be read"),
     (["1,234,567", "0,5"], "line 3: '0,5' has a comma, and line 2: '1,234,567' a comma, which cannot both"),
     (["1.234,5", "1,234.5"], "has a point, and line 2: '1.234,5' a point, which cannot both"),
-    (["1.234", "0,5"], r"line 2: '1.234' has a point, and line 3: '0,5' a comma; which of them is the decimal one\? "
-                        "say "
-                       r"--decimal , if the point separates"),
-    (["1,234", "0.5"], r"line 2: '1,234' has a comma, and line 3: '0.5' a point; which .* say --decimal \. if the "
+    (["1.234", "0,5"], r"line 2: '1.234' has a point, and line 3: '0,5' a comma, expected numbers that show which of "
+                       r"them is the decimal one; say --decimal , if the point separates"),
+    (["1,234", "0.5"], r"line 2: '1,234' has a comma, and line 3: '0.5' a point, expected .* say --decimal \. if the "
                         "comma"),
     (["1,234", "1.234"], "'1,234' may have"),
     (["0.5", "10.100.200.255"], r"line 3: '10.100.200.255' may be an address, or the number 10100200255 with .* say "

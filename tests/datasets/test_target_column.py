@@ -25,8 +25,9 @@ def load(tmp_path):
 def test_a_missing_target_is_never_a_class(load, column, mark, task):
     if task == "classification" and column is NUMBERS:
         column = column[:4] * 10
-    with pytest.raises(ValueError, match=rf"line {len(column) + 2}, column 'y': the target is missing \(.*\), the only "
-                                         rf"one in {len(column) + 1} rows; fill it in, remove the row, or .*drop"):
+    with pytest.raises(ValueError, match=rf"line {len(column) + 2}, column 'y': the target is missing \(.*\), the "
+                                         rf"only one in {len(column) + 1} rows, expected none; fill it in, remove the "
+                                         r"row, or .*drop"):
         load([*column, mark], task)
     table = load([*column, mark], task, missing="drop")
     assert len(table.y) == len(column) and table.dropped == 1 and table.task == load(column, task).task
@@ -38,17 +39,19 @@ def test_missing_targets_are_counted(load):
         load(["1.5", "NA", *NUMBERS[1:], "?", ""])
     with pytest.raises(ValueError, match="every one of the 3 rows has a missing value"):
         load(["", "", ""], missing="drop")
-    with pytest.raises(ValueError, match="unknown missing 'ignore'"):
+    with pytest.raises(ValueError, match="missing is 'ignore', expected one of: refuse, drop"):
         load(NUMBERS, missing="ignore")
 
 
 @pytest.mark.parametrize(("word", "more"), [("12 kg", ""), ("abc", ""), ("inf", ""), ("1_000", "")])
 def test_a_word_among_numbers_is_an_error(load, word, more):
-    with pytest.raises(ValueError, match=rf"line 102, column 'y': '{word}' is not a finite number;"):
+    with pytest.raises(ValueError, match=rf"line 102, column 'y': '{word}' is not a finite number, expected one, as "):
         load([*NUMBERS, word])
-    with pytest.raises(ValueError, match=rf"line 102, column 'y': '{word}' is not a finite number \(nor is 1 more\);"):
+    with pytest.raises(ValueError, match=rf"line 102, column 'y': '{word}' is not a finite number \(nor is 1 more\), "
+                                         r"expected one"):
         load([*NUMBERS, word, word], "regression")
-    with pytest.raises(ValueError, match=r"100 of the 102 cells are, so the column is taken as a quantity; .*--task"):
+    with pytest.raises(ValueError, match=r"100 of the 102 cells are, so that the column is taken as a quantity; "
+                                         r".*--task"):
         load([*NUMBERS, "abc", "def"])
 
 

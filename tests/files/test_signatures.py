@@ -75,7 +75,7 @@ def test_a_pipe_is_not_opened_again_to_see_what_it_was(tmp_path):
     """Nobody writes into it a second time."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    for read, error in ((datasets.read_idx, "not an IDX file; expected"),
+    for read, error in ((datasets.read_idx, "not an IDX file, expected"),
                         (lambda path: datasets.load_csv(path, "y"), "not a text file in UTF-8 .byte 0 cannot be")):
         writer = threading.Thread(target=lambda: path.write_bytes(b"\xff no table, no images"))
         writer.start()

@@ -204,14 +204,15 @@ def test_idx_files_that_are_open(data):
     assert fb.datasets.read_idx(Dribble(data, most=3)).tobytes() == b"ab"
     with pytest.raises(ValueError, match=r"path <.*BytesIO.*truncated"):
         fb.datasets.read_idx(io.BytesIO(data[:-1]))
-    with pytest.raises(ValueError, match=r"not an IDX file; expected one that begins"):
+    with pytest.raises(ValueError, match=r"not an IDX file, expected one that begins"):
         fb.datasets.read_idx(io.BytesIO(b"\x89PNG\r\n\x1a\n"))
 
 
 @pytest.mark.parametrize("read", [fb.load, fb.datasets.read_idx, lambda file: fb.datasets.load_csv(file, "y")])
 def test_a_file_at_its_end_is_not_said_to_be_empty(read):
     file = io.BytesIO()
-    with pytest.raises(ValueError, match=r"path is <_io\.BytesIO .*, which is an empty file; write into it first"):
+    with pytest.raises(ValueError, match=r"path is <_io\.BytesIO .*, which is an empty file, expected bytes in it; "
+                                         r"write into it first"):
         read(file)
     size = file.write(saved())
     with pytest.raises(ValueError, match=rf"which stands at its end \(byte {size}\), .* such as with f\.seek\(0\)"):
@@ -221,7 +222,7 @@ def test_a_file_at_its_end_is_not_said_to_be_empty(read):
         def read(self, size):
             return b""
 
-    with pytest.raises(ValueError, match=r"Pipe.*, which stands at its end, so that nothing is left to read"):
+    with pytest.raises(ValueError, match=r"Pipe.*, which stands at its end, expected something left to read"):
         read(Pipe())
 
 
@@ -324,7 +325,8 @@ def test_what_would_block_is_noticed():
         def readinto(self, into):
             return None
 
-    with pytest.raises(BlockingIOError, match=r"has no more bytes yet; make it blocking, or read it into io\.BytesIO"):
+    with pytest.raises(BlockingIOError, match=r"has no more bytes yet, expected all of them; make it blocking, or "
+                                              r"read it into io\.BytesIO"):
         fb.load(Waits())
 
 
@@ -363,7 +365,7 @@ def test_an_error_with_arguments_of_its_own_is_told_as_an_oserror(tmp_path, monk
         fb.load(file)
     assert (type(caught.value), caught.value.errno) == (OSError, errno.EIO)
     monkeypatch.setattr(fb.serialization, "safe_open", fail)
-    with pytest.raises(OSError, match=r"net: cannot be read \(gone\); expected a model saved by net\.save") as caught:
+    with pytest.raises(OSError, match=r"net: cannot be read \(gone\); give a model saved by net\.save") as caught:
         fb.load(tmp_path / "net")
     assert (type(caught.value), caught.value.errno) == (OSError, errno.EIO)
 
@@ -385,7 +387,7 @@ def test_a_file_that_does_not_work_with_bytes():
         def read(self, size):
             return bytes(size + 1)
 
-    with pytest.raises(ValueError, match="gave 9 bytes where 8 were asked for"):
+    with pytest.raises(ValueError, match="gave 9 bytes, expected at most 8"):
         fb.load(TooMuch())
 
 

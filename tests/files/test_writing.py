@@ -42,9 +42,9 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
 
 
 def test_saving_where_it_cannot_be(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such folder; create it first"):
+    with pytest.raises(FileNotFoundError, match=r"no such folder, expected .*; create it first"):
         example().save(tmp_path / "nowhere" / "net")
-    with pytest.raises(IsADirectoryError, match="a folder; expected the path of a file"):
+    with pytest.raises(IsADirectoryError, match="a folder, expected the path of a file"):
         example().save(tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_no_thread_sees_another_umask(tmp_path, monkeypatch):
 
 def test_a_name_that_a_link_keeps_is_written_through_a_dangling_link(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "folder" / "net")
-    with pytest.raises(FileNotFoundError, match="link: no such folder; create it first"):
+    with pytest.raises(FileNotFoundError, match=r"link: no such folder, expected .*; create it first"):
         example().save(tmp_path / "link")
     (tmp_path / "folder").mkdir()
     example().save(tmp_path / "link")
@@ -91,7 +91,7 @@ def test_what_is_no_file_is_refused_and_stays(tmp_path):
         bound.bind(str(tmp_path / "socket"))
         for name, what in (("pipe", "a named pipe"), ("link", "a named pipe"), ("socket", "a socket"),
                            ("/dev/null", "a device")):
-            with pytest.raises(ValueError, match=f"{name}: {what}; expected the path of a file to write; choose an"):
+            with pytest.raises(ValueError, match=f"{name}: {what}, expected the path of a file to write; choose an"):
                 example().save(tmp_path / name)
     assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode) and stat.S_ISCHR(os.stat("/dev/null").st_mode)
     assert sorted(os.listdir(tmp_path)) == ["link", "pipe", "socket"]
@@ -270,5 +270,6 @@ def test_a_file_too_large_leaves_the_old_one(tmp_path):
 
 def test_a_folder_in_the_path_that_is_a_file(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError, match=r"file/net: .*file is not a folder; choose another path"):
+    with pytest.raises(NotADirectoryError, match=r"file/net: .*file is not a folder, expected one; choose another "
+                                                 r"path"):
         writing.write_atomically(tmp_path / "file" / "net", b"")

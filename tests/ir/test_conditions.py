@@ -135,10 +135,12 @@ def test_a_node_has_no_truth(what):
 
 
 REFUSED = {
-    "float": (lambda: float(S), "is no number before there are data; use the functions of fastbp.graph, such as"),
+    "float": (lambda: float(S), "is no number before there are data, expected one; use the functions of fastbp.graph, "
+                                "such as"),
     "int": (lambda: int(S), "is no number before there are data"),
     "math.sin": (lambda: math.sin(S), "such as graph.sin for math.sin"),
-    "np.array": (lambda: np.array(S), "is no array before there are data; use the functions of fastbp.graph, such as"),
+    "np.array": (lambda: np.array(S), "is no array before there are data, expected one; use the functions of "
+                                      "fastbp.graph, such as"),
     "np.array of nodes": (lambda: np.array([S, T]), "is no array before there are data"),
     "np.mean": (lambda: np.mean(S), "graph.sum for np.sum"),
     "np.where": (lambda: np.where(S > 0, 1, 2), "is no array"),

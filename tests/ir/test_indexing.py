@@ -97,9 +97,9 @@ INDICES = {
     "nothing": (lambda: A[2:1], r"takes nothing or has a step"),
     "a list": (
         lambda: A[[0, 1]],
-        r"index \[0, 1\] on axis 0, expected an int or a slice; for rows by number use gather",
+        r"index \[0, 1\] \(list\) on axis 0, expected an int or a slice; for rows by number use gather",
     ),
-    "a number": (lambda: A[1.0], r"index 1.0 on axis 0, expected an int or a slice"),
+    "a number": (lambda: A[1.0], r"index 1.0 \(float\) on axis 0, expected an int or a slice"),
     "a flag": (lambda: A[True], r"index True on axis 0"),
 }
 

@@ -145,10 +145,11 @@ def test_files_and_copies(bend, monkeypatch):
     with pytest.raises(ValueError, match=r"layers\[2\].l1 is -1.0 .*expected a number >= 0"):
         net.save(io.BytesIO())
     config["layers"][2] = {"kind": "bend", "width": 6, "l1": 0.0}
-    with pytest.raises(ValueError, match=r"layers\[2\].width is 6; the layer before it has 5 units"):
+    with pytest.raises(ValueError, match=r"layers\[2\].width is 6, expected 5, the units of the layer before it; "
+                                         r"correct it"):
         net.save(io.BytesIO())
     config["layers"][2] = {"kind": "bend", "width": 5}
-    with pytest.raises(ValueError, match=r"layers\[2\] has no key 'l1'; expected exactly kind, width, l1"):
+    with pytest.raises(ValueError, match=r"layers\[2\] has no key 'l1', expected exactly kind, width, l1"):
         net.save(io.BytesIO())
 
 
@@ -169,7 +170,7 @@ def test_expressions(bend):
     assert with_penalty == pytest.approx(plan.loss(x=X) + 0.5 * np.abs(M).sum())
     with pytest.raises(ValueError, match=r"layer Bend\(4, l1=0.5\) is called on .*shape \(batch, 4\)"):
         alone(g.input("z", 3))
-    with pytest.raises(ValueError, match=r"model is Bend\(4, l1=0.5\), a layer without values of its own"):
+    with pytest.raises(ValueError, match=r"model is Bend\(4, l1=0.5\), expected a layer with values of its own"):
         plan.write_to(alone)
 
 
@@ -230,7 +231,7 @@ def test_config_and_back(layer):
     config = json.loads(json.dumps(layer.config()))
     twin = layers.from_config(config)
     assert type(twin) is type(layer) and twin.config() == layer.config()
-    with pytest.raises(ValueError, match=r"wrong settings .*widht.*pass what"):
+    with pytest.raises(ValueError, match=r"expected the settings of a .*widht.*pass what"):
         layers.from_config({**config, "widht": 3})
 
 
@@ -246,8 +247,8 @@ def test_config_is_the_schema_of_files():
     [
         (TypeError, "dense", "layer is 'dense', expected a dict with a 'kind'; pass what"),
         (TypeError, {"inputs": 1}, "expected a dict with a 'kind'"),
-        (ValueError, {"kind": "dence"}, r"unknown layer kind 'dence'; did you mean 'dense'\?"),
-        (ValueError, {"kind": "dense", "units": 3}, "wrong settings .*inputs"),
+        (ValueError, {"kind": "dence"}, r"layer kind is 'dence', expected one of: .*; did you mean 'dense'\?"),
+        (ValueError, {"kind": "dense", "units": 3}, "expected the settings of a Dense .*inputs"),
         (ValueError, {"kind": "dropout", "rate": 2}, "rate is 2, expected"),
         (TypeError, {"kind": "dropout", "rate": "x"}, "rate is 'x', expected a finite number"),
         (ValueError, {"kind": "dropout", "rate": math.nan}, "rate is nan, expected"),

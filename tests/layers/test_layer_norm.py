@@ -201,11 +201,11 @@ def test_files_and_copies(dtype):
 
 
 @pytest.mark.parametrize(("changes", "told"), [
-    ({"width": 6}, r"layers\[1\].width is 6; the layer before it has 5 units"),
-    ({"width": 0}, r"layers\[1\].width is a number; expected a whole number from 1"),
-    ({"eps": 0.0}, r"layers\[1\].eps is a number; expected 1e-30 <= eps <= 1e\+30"),
-    ({"eps": None}, r"layers\[1\].eps is null; expected a finite number"),
-    ({"gamma": 1.0}, r"layers\[1\] has 1 unknown key; expected exactly kind, width, eps"),
+    ({"width": 6}, r"layers\[1\].width is 6, expected 5, the units of the layer before"),
+    ({"width": 0}, r"layers\[1\].width is a number, expected a whole number from 1"),
+    ({"eps": 0.0}, r"layers\[1\].eps is a number, expected 1e-30 <= eps <= 1e\+30"),
+    ({"eps": None}, r"layers\[1\].eps is null, expected a finite number"),
+    ({"gamma": 1.0}, r"layers\[1\] has 1 unknown key, expected exactly kind, width, eps"),
 ])
 def test_a_file_that_says_something_else_is_refused(changes, told):
     config = {"format": 1, **network().config()}
@@ -219,7 +219,7 @@ def test_a_file_of_a_width_beyond_any_memory_is_refused_by_its_tensor(tmp_path):
     config = net.config()
     config["layers"][0]["width"] = 2**31
     serialization.write_network(config, net.params, path)
-    with pytest.raises(ValueError, match=r"parameters have shape \[4\]; the layers described need \[4294967296\]"):
+    with pytest.raises(ValueError, match=r"parameters have shape \[4\], expected \[4294967296\], as the layers need"):
         fb.load(path)
 
 

@@ -111,7 +111,7 @@ def test_what_is_ugly_is_found():
 
 @pytest.mark.parametrize("empty", [{}, {"loss": []}, fb.History()])
 def test_history_without_epochs_is_refused(tmp_path, empty):
-    with pytest.raises(ValueError, match="the history is empty"):
+    with pytest.raises(ValueError, match="history has no loss of an epoch, expected at least one"):
         plot.history(empty, tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
 
@@ -140,7 +140,7 @@ def test_weights_after_a_dropout_and_of_a_square(tmp_path):
     figure = plot.weights(net, tmp_path / "weights.png")
     assert figure.axes[0].images[0].get_array().shape == (3, 3)
     net = fb.mlp(8, 2)
-    with pytest.raises(ValueError, match=r"image_shape is \(2, 2\); the network has 8 inputs"):
+    with pytest.raises(ValueError, match=r"image_shape is \(2, 2\), expected 8 pixels, as the network"):
         plot.weights(net, tmp_path / "no.png")
     assert plot.weights(net, tmp_path / "yes.png", (2, 4)).axes[0].images[0].get_array().shape == (2, 4)
     assert not (tmp_path / "no.png").exists()
@@ -151,7 +151,7 @@ def test_weights_are_the_first_matrix(tmp_path):
     net = fb.Sequential(fb.LayerNorm(9), fb.Dense(9, 2))
     figure = plot.weights(net)
     assert np.array_equal(figure.axes[1].images[0].get_array(), net.layers[1].W[:, 1].reshape(3, 3))
-    with pytest.raises(ValueError, match=r"net is Sequential\(LayerNorm\(9\).*no matrix of weights; expected .* Dense"):
+    with pytest.raises(ValueError, match=r"net is Sequential\(LayerNorm\(9\).*no matrix of weights, expected .* Dense"):
         plot.weights(fb.Sequential(fb.LayerNorm(9)), tmp_path / "no.png")
     assert not (tmp_path / "no.png").exists()
 

@@ -140,7 +140,8 @@ def test_what_is_no_metric_is_refused_before_the_first_step(data, many, metrics,
 @pytest.mark.parametrize("many", [False, True])
 def test_without_validation_data_there_are_none(data, many):
     net = made()
-    with pytest.raises(ValueError, match=r"metrics is given \(m\) and no validation data, .*; pass validation_data or"):
+    with pytest.raises(ValueError, match=r"metrics is given \(m\) without validation data, expected both.*; pass "
+                                         r"validation_data or"):
         fit(net, *data[:2], many, validation_data=None, metrics={"m": errors})
     assert bits(net) == bits(made())
     assert "loss" in fit(net, *data[:2], many, validation_data=None, metrics={}).history

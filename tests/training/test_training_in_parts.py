@@ -232,11 +232,11 @@ def test_a_file_has_the_counts_of_what_was_trained_alone(data, tmp_path):
 
 
 @pytest.mark.parametrize("trained, message", [
-    (3, "trained is a number; expected an object with epochs and draws"),
-    ({"epochs": 1}, "trained has no key 'draws'; expected exactly epochs, draws"),
+    (3, "trained is a number, expected an object with epochs and draws"),
+    ({"epochs": 1}, "trained has no key 'draws', expected exactly epochs, draws"),
     ({"epochs": 1, "draws": 2, "x": 3}, "trained has 1 unknown key"),
-    ({"epochs": -1, "draws": 2}, "trained.epochs is a number; expected a whole number from 0"),
-    ({"epochs": 1, "draws": 2.5}, "trained.draws is a number; expected a whole number from 0"),
+    ({"epochs": -1, "draws": 2}, "trained.epochs is a number, expected a whole number from 0"),
+    ({"epochs": 1, "draws": 2.5}, "trained.draws is a number, expected a whole number from 0"),
     ({"epochs": True, "draws": 2}, "trained.epochs is true or false"), ({"epochs": 1, "draws": 2**63}, "trained.draws"),
 ])
 def test_counts_that_are_none_are_refused(tmp_path, trained, message):
