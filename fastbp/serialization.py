@@ -117,7 +117,7 @@ def load_parameters(parameters, path):
     with _opened(path, "file of parameters saved by plan.save") as file:
         description = _description(file.metadata())
         if isinstance(description, dict) and "layers" in description:
-            raise ValueError("it holds a network, expected parameters of an expression; read it with fastbp.load")
+            raise ValueError("it has a network, expected parameters of an expression; read it with fastbp.load")
         check_format(description)
         counts = description.pop("trained", {})
         if description != PARAMETERS:
@@ -215,7 +215,7 @@ def _description(metadata):
 def _read_config(metadata, names):
     config = _description(metadata)
     if isinstance(config, dict) and config.get("kind") == PARAMETERS["kind"]:
-        raise ValueError("it holds the parameters of an expression, expected a network; compile the graph, and read it "
+        raise ValueError("it has the parameters of an expression, expected a network; compile the graph, and read it "
                          "with plan.load")
     if names != ["params"]:
         raise ValueError(f"it has {len(names)} tensor{'s' * (len(names) != 1)}, expected one, called 'params'; {AGAIN}")
@@ -225,7 +225,7 @@ def _read_config(metadata, names):
 
 def _no_repeats(pairs):
     if len(dict(pairs)) != len(pairs):
-        raise ValueError(f"its description repeats a key, expected different ones; {AGAIN}")
+        raise ValueError(f"its description has a key twice, expected different ones; {AGAIN}")
     return dict(pairs)
 
 

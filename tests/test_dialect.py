@@ -1,10 +1,10 @@
-"""The dialect of messages: what came, what was expected, what to do. Read from the source, for those that no test quotes.
+"""The dialect of messages: what came, what was expected, what to do. Read from the source, of every message there is.
 
 A ValueError or TypeError speaks of an argument, an option or a cell:
 
     {name} is {value}, expected {what}; {what to do}
 
-Of any other error the reader is told what to do as well, but for those that Python raises itself, in Python's own words.
+Of any other error the reader is told what to do as well, but for those that Python raises itself, in its own words.
 """
 
 import ast
@@ -59,7 +59,7 @@ def faults(kind, message):
         lacks.append("says no `, expected ...`")
     if kind not in OF_OPTIONS and "; " not in (rest if expected else found):
         lacks.append("says nothing to do behind `; `")
-    if "{" not in found and not re.search(r"['\"-]|\bis\b|\bhas\b", found):
+    if kind in OF_INPUT and "{" not in found and not re.search(r"['\"-]|\bis\b|\bhas\b", found):
         lacks.append("shows neither a name nor a value")
     if re.search(r"(?<!\.)\.$", message):
         lacks.append("ends with a period")

@@ -85,7 +85,7 @@ def test_every_loss_comes_back(tmp_path, loss):
 
 @pytest.mark.parametrize("text, message", [
     ("{", "not JSON"),
-    ('{"format": 1, "format": 1}', "repeats a key"),
+    ('{"format": 1, "format": 1}', "has a key twice, expected different ones; save"),
     ('{"format": NaN}', "holds NaN"),
     ("[" * 200_000, "nested too deeply"),
     ("null", "no 'format'"),
@@ -268,10 +268,10 @@ def test_parameters_that_do_not_fit_change_nothing(tmp_path, change, metadata, m
 def test_files_of_networks_and_of_parameters_are_told_apart(tmp_path, saved):
     plan = expression()
     plan.save(tmp_path / "parameters")
-    with pytest.raises(ValueError, match=r"holds the parameters of an expression, expected a network; .* read it with "
+    with pytest.raises(ValueError, match=r"has the parameters of an expression, expected a network; .* read it with "
                                          r"plan.load"):
         fb.load(tmp_path / "parameters")
-    with pytest.raises(ValueError, match=r"holds a network, expected parameters of an expression; read it with "
+    with pytest.raises(ValueError, match=r"has a network, expected parameters of an expression; read it with "
                                          r"fastbp.load"):
         plan.load(saved[0])
 

@@ -170,16 +170,16 @@ def not_finite(values, dtype, name, scale=1.0, remedy=None, given=None):
         if not bad.any():
             continue
         at = first_bad(bad, start)
-        head = f"{name}[{index_text(at)}] is {values[at]} ({place_text(at)}{label_of(given, at)}), "
+        head = f"{name}[{index_text(at)}] is {values[at]} ({place_text(at)}{label_of(given, at)})"
         if np.isfinite(values[at]):
             return ValueError(
-                f"{head}which {'times input_scale ' * (scale != 1)}overflows {dtype}, expected at most "
+                f"{head}, which {'times input_scale ' * (scale != 1)}overflows {dtype}, expected at most "
                 f"{np.finfo(dtype).max / scale:.3g}; scale {name} down or make the network with dtype='float64'"
             )
         if np.isinf(values[at]):  # which is no gap, and as the largest number there is no better
             remedy = "correct it, or leave its row out"
         remedy = remedy or f"drop or fill such values, for example with np.nan_to_num({name})"
-        return ValueError(f"{head}expected finite numbers; {remedy}")
+        return ValueError(f"{head}, expected finite numbers; {remedy}")
     return ValueError(f"{name} changed while it was being checked, expected finite numbers; pass a copy of it")
 
 

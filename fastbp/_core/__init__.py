@@ -7,7 +7,7 @@ from itertools import pairwise
 if find_spec(f"{__name__}.cpu") is None:
     raise ImportError(
         "fastbp is imported from its source folder, where it is not compiled; start Python in another folder, "
-        "or compile it here with: pip install -e ."
+        "or run pip install -e . here"
     )
 
 

@@ -36,8 +36,8 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     format = csv_file.form_of(format)
     check.choice("handle_unknown", handle_unknown, ("refuse", "zeros"))
     if target and (spec.get("features") is None or spec.get("target") is None):
-        raise ValueError("the model does not know the names of its columns, expected features and a target in its "
-                         "data_spec; evaluate it in Python with net.evaluate")
+        raise ValueError("data_spec of the model has no features or no target, expected both, the names of its "
+                         "columns; evaluate it in Python with net.evaluate")
     if spec.get("features") is None:
         return Read(tables.load_features(path, None, inputs, format), None, [])
     table = spec.get("table") or _plain(spec)

@@ -268,7 +268,7 @@ def test_models_that_know_names_alone(write):
     assert model_tables.read(write("p,q\n1,2\n", "other.csv"), {}, 2).X.tolist() == [[1, 2]]
     with pytest.raises(ValueError, match="no column 'y'"):
         model_tables.read(path, {**spec, "target": "y"}, 2, target=True)
-    with pytest.raises(ValueError, match="the model does not know the names of its columns"):
+    with pytest.raises(ValueError, match="data_spec of the model has no features or no target, expected both"):
         model_tables.read(path, spec, 2, target=True)
 
 

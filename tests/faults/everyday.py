@@ -178,8 +178,8 @@ FAULTS = [
     Fault(
         what="a message does not name a table's column",
         file="fastbp/_check/arrays.py",
-        old="({place_text(at)}{label_of(given, at)}), ",
-        new="({place_text(at)}), ",
+        old="({place_text(at)}{label_of(given, at)})\"\n",
+        new="({place_text(at)})\"\n",
         red=(f"{FRAMES}::test_what_is_missing_is_named_by_its_column",),
     ),
     Fault(
