@@ -1,11 +1,11 @@
 """The checks of what a user passes in: every array, number and name from outside goes through here, once.
 
 Every message names the argument, what came, what was expected and what to do about it: "lr is -1, expected a finite
-number >= 0; choose lr in that range". `shown` is how a value is shown, here and everywhere. Wrong values and shapes raise
-ValueError, wrong dtypes and types TypeError, always before anything is allocated or changed. This is also the only
-place that copies or casts a user's array, and it does so only where the array is not already aligned, C-contiguous
-and of the network's dtype; fastbp/_check/input_arrays.py, the first to look at inputs, says which others are used as
-they are.
+number >= 0; choose lr in that range". `shown` is how a value is shown, here and everywhere. Wrong values and shapes
+raise ValueError, wrong dtypes and types TypeError, always before anything is allocated or changed. This is also the
+only place that copies or casts a user's array, and it does so only where the array is not already aligned,
+C-contiguous and of the network's dtype; fastbp/_check/input_arrays.py, the first to look at inputs, says which others
+are used as they are.
 """
 
 from fastbp._check.arrays import array, changed, data, indices, not_an_array, not_finite, numeric, rows, rows_of
