@@ -14,7 +14,8 @@ class Views(dict):
     """{name: view of a vector}, whose views stay: another array in their place would be nobody's. A copy is a dict."""
 
     def __setitem__(self, name, value):
-        raise TypeError(f"the array of {name!r} cannot be replaced, expected to stay a view; write into it: [{name!r}][...] = ...")
+        raise TypeError(f"the array of {name!r} cannot be replaced, expected to stay a view; write into it: "
+                        f"[{name!r}][...] = ...")
 
     def update(self, *others, **arrays):
         for name in dict(*others, **arrays):

@@ -31,7 +31,8 @@ FAULTS = [
         file="fastbp/_check/names.py",
         old='f"{name} is {shown(value)}, expected one of: {listed}; {advice}"',
         new='f"{name} is {shown(value)}; {advice}, expected one of: {listed}"',
-        red=("tests/test_messages.py::test_networks_and_training", "tests/check/test_names.py::test_the_names_of_others_lead_to_ours"),
+        red=("tests/test_messages.py::test_networks_and_training",
+             "tests/check/test_names.py::test_the_names_of_others_lead_to_ours"),
     ),
     Fault(
         what="the command calls an option by the argument of the Python API",
