@@ -4,7 +4,10 @@ What a message shows of a wrong value is the choice of who checks: a file that i
 model at all, so of it only names, sizes and kinds are told; of what a user saves, the value.
 """
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +24,7 @@ _SPEC = ("features", "mean", "scale", "target", "classes", "image_shape")
 _MOST = 8       # names that a message lists
 
 
-def kind(value):
+def kind(value: object) -> str:
     """What a value of a file is, without the value."""
     if value is None:
         return "null"
@@ -34,7 +37,7 @@ def kind(value):
     return f"a list of {len(value)}" if isinstance(value, list) else "an object"
 
 
-def keys(given, expected, where, what="key", show=None):
+def keys(given: Any, expected: Any, where: str, what: str = "key", show: Any = None) -> None:
     """ValueError unless `given` has exactly the names `expected`. show: how an unknown name is shown, if at all."""
     there, wanted = set(given), set(expected)
     unknown = [key for key in given if key not in wanted]
@@ -52,7 +55,7 @@ def keys(given, expected, where, what="key", show=None):
     raise ValueError(f"{where} has {found}; expected exactly {listed}{more}")
 
 
-def check_format(config):
+def check_format(config: object) -> None:
     """The number of the format comes first: of a newer file, everything else may differ."""
     if not isinstance(config, dict) or "format" not in config:
         raise ValueError("its description has no 'format'")
@@ -67,24 +70,24 @@ class Values:
 
     show: how a message shows a wrong value; `kind` where it is a file's."""
 
-    def __init__(self, show=kind):
+    def __init__(self, show: Any = kind) -> None:
         self.show = show
         self._show_key = None if show is kind else show
 
-    def keys(self, given, expected, where):
+    def keys(self, given: Any, expected: Any, where: str) -> None:
         keys(given, expected, where, show=self._show_key)
 
-    def name(self, value, where, choices):
+    def name(self, value: Any, where: str, choices: Any) -> str:
         if self.text(value, where) not in choices:
             raise ValueError(f"{where} is {self.show(value)} that is no name of one; expected one of: "
                              f"{', '.join(choices)}")
         return value
 
-    def whole(self, value, where, low, high):
+    def whole(self, value: Any, where: str, low: int, high: int) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ValueError(f"{where} is {self.show(value)}; expected a whole number from {low} to {high}")
 
-    def number(self, value, where):
+    def number(self, value: Any, where: str) -> float:
         try:
             finite = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         except OverflowError:                                         # JSON knows whole numbers beyond any float
@@ -93,12 +96,12 @@ class Values:
             raise ValueError(f"{where} is {self.show(value)}; expected a finite number")
         return value
 
-    def text(self, value, where):
+    def text(self, value: Any, where: str) -> str:
         if not isinstance(value, str) or not value:
             raise ValueError(f"{where} is {self.show(value)}; expected text")
         return value
 
-    def listed(self, value, where, length):
+    def listed(self, value: Any, where: str, length: int) -> None:
         if not isinstance(value, list) or len(value) != length:
             found = f"a list of {len(value)}" if isinstance(value, list) else self.show(value)
             raise ValueError(f"{where} is {found}; expected a list of {length}")
@@ -107,10 +110,10 @@ class Values:
 class Schema(Values):
     """The checks of a description; each raises ValueError at the first thing that is not as `save` writes it."""
 
-    def config(self, config):
+    def config(self, config: Any) -> None:
         """All of a network's description."""
         check_format(config)
-        expected = ("format", "dtype", "seed", "layers", "loss", "data_spec")
+        expected: tuple[str, ...] = ("format", "dtype", "seed", "layers", "loss", "data_spec")
         expected += tuple(key for key in ("input_scale", "trained") if key in config)  # older files do not have them
         self.keys(config, expected, "the description")
         if config["dtype"] not in DTYPES.values():
@@ -126,7 +129,7 @@ class Schema(Values):
         if "trained" in config:
             self.trained(config["trained"])
 
-    def trained(self, counts):
+    def trained(self, counts: Any) -> None:
         """What training goes on from: the epochs, and the steps that have drawn masks of dropout."""
         if not isinstance(counts, dict):
             raise ValueError(f"trained is {self.show(counts)}; expected an object with {' and '.join(_TRAINED)}")
@@ -174,7 +177,7 @@ class Schema(Values):
             values = ", ".join(f"loss.{key} is {self.show(loss[key])}" for key in loss if key != "name")
             raise ValueError(f"{values}; expected what the loss {name!r} takes") from None
 
-    def data_spec(self, spec, inputs, units):
+    def data_spec(self, spec: Any, inputs: int, units: int) -> None:
         """How `fastbp predict` makes a row of the model's inputs from raw data; None, or a dict of exactly
 
         features: None or the `inputs` columns' names; mean, scale: None or numbers (`inputs` of them, or one for all),

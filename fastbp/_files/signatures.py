@@ -1,5 +1,7 @@
 """What a file that is not the expected one seems to be: told from its first bytes, none of which is ever shown."""
 
+from __future__ import annotations
+
 import os
 import stat
 
@@ -33,12 +35,12 @@ _KINDS = {
 }
 
 
-def special(mode):
+def special(mode: int) -> str:
     """What a path leads to that is no file, by its st_mode: "a folder", "a named pipe" ...; "" for a file."""
     return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "a special file")
 
 
-def special_path(path):
+def special_path(path: str) -> str:
     """What a path leads to that is no file; "" for a file, and "nothing" where nobody can look."""
     try:
         return special(os.stat(path).st_mode)
@@ -46,7 +48,7 @@ def special_path(path):
         return "nothing"
 
 
-def seems(path):
+def seems(path: str) -> str:
     """In words, what the file at `path` seems to be: "a pickle", "an HDF5 file ..."; "" where nothing is known of it.
 
     Nothing in it is run or unpacked. A path that cannot be read is "", and so is a pipe, which would have to be waited

@@ -1,6 +1,9 @@
 """A network as a graph, and the programs of its uses."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastbp._compiler import plan_cache
 from fastbp._compiler.program import Data
@@ -10,6 +13,11 @@ from fastbp._ir.leaves import rows
 from fastbp._ir.nn import loss, penalty, right
 from fastbp._ir.node import constant, differentiate
 from fastbp._models import per_sample
+
+if TYPE_CHECKING:
+    from fastbp._ir.node import Node
+    from fastbp.layers import Layer
+    from fastbp.network import Sequential
 
 
 def output(layers, x, training=True):
@@ -23,7 +31,7 @@ def output(layers, x, training=True):
     return node, parameters
 
 
-def layers_of(net):
+def layers_of(net: Sequential) -> list[tuple[Layer, tuple[Node, ...]]]:
     """[(layer, its parameters' nodes), ...] of a network's layers that have parameters, where they stand in it."""
     return output(net.layers, rows("X", net.inputs))[1]
 
