@@ -33,6 +33,7 @@ from fastbp._ir.elementwise import *  # noqa: F403 -- what it lists in __all__
 from fastbp._ir.elementwise import sqrt, where
 from fastbp._ir.indexing import logsumexp as _logsumexp
 from fastbp._ir.node import Node, described, differentiate, node_of, ordered
+from fastbp._ir.node import constant as _number
 from fastbp._models.expression import Plan
 
 if _TYPE_CHECKING:
@@ -156,7 +157,7 @@ def mean(x: _Operand, axis: int | None = None) -> Node:
     if axis is None and x.batched:
         return _s.total(x, 1 / x.size, per_batch=1)
     if axis == 0 and x.batched:
-        return _e.multiply(_e.constant(1.0, per_batch=1), _e.batch_sum(x))
+        return _e.multiply(_number(1.0, per_batch=1), _e.batch_sum(x))
     count = x.size if axis is None else x.rows if axis == 0 else x.shape[-1]
     return sum(x, axis) / count
 

@@ -67,7 +67,8 @@ def indices(value: Any, limit: int, name: str) -> NDArray[np.int32]:
 
 def rows_of(node: Any, width: int | None, what: str) -> Any:
     """A node of an expression with a row of `width` numbers (None: any) for each sample."""
-    batched, shape = getattr(node, "batched", None), tuple(getattr(node, "shape", ()))
+    shape: Any
+    batched, shape = getattr(node, "batched", None), getattr(node, "shape", ())
     if not batched or len(shape) != 1 or (width is not None and shape[0] != width):
         wanted = f"(batch, {'width' if width is None else width})"
         raise ValueError(f"{what} is called on {shown(node)}, expected a node of shape {wanted}; pass an expression")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NPY = "a NumPy array (.npy)"
 _BEGINNINGS = (
@@ -64,7 +68,7 @@ def seems(path: str) -> str:
     return of_bytes(head, lambda: _archive(path)) if size else "an empty file"
 
 
-def of_bytes(head, archive=lambda: "a zip file"):
+def of_bytes(head: bytes, archive: Callable[[], str] = lambda: "a zip file") -> str:
     """In words, what a file that begins with these bytes seems to be; "" where nothing is known of it. archive: what
     looks into a zip file."""
     if not head:
@@ -87,7 +91,7 @@ def of_bytes(head, archive=lambda: "a zip file"):
     return _text(head)
 
 
-def _archive(path):
+def _archive(path: str) -> str:
     """A zip file by the names in it: many formats are one."""
     import zipfile  # here: it is rarely needed, and slow to import
 
@@ -107,7 +111,7 @@ def _archive(path):
     return "a zip file"
 
 
-def _text(head):
+def _text(head: bytes) -> str:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:

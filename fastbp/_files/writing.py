@@ -85,7 +85,7 @@ def write_atomically(path: str, data: bytes) -> None:
                 os.unlink(aside)
 
 
-def check_place(path):
+def check_place(path: str) -> os.stat_result | None:
     """os.stat of the file that a file written to `path` replaces, None where there is none; what is no file is refused
     as by write_atomically."""
     try:

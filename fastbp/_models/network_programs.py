@@ -15,6 +15,9 @@ from fastbp._ir.node import constant, differentiate
 from fastbp._models import per_sample
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from fastbp._compiler.use import Use
     from fastbp._ir.node import Node
     from fastbp.layers import Layer
     from fastbp.network import Sequential
@@ -45,14 +48,15 @@ def offsets(parameters):
     return found, begin
 
 
-def program(net, use):
+def program(net: Sequential, use: Use) -> Any:
     """The Program of a fastbp._compiler.use.Use of a network."""
     kind, gathered, labels, weighted, question = use.kind, use.gathered, use.labels, use.weighted, use.question
     itemsize = net.dtype.itemsize
     x = rows("X", net.inputs)
     y, layers = output(net.layers, x, training=kind in ("train", "keep"))
     data = {"X": Data.of_reals(net.inputs, net.dtype, gathered, dict(use.dtypes).get("X"), net.input_scale)}
-    gradients, end, count, results = {}, None, None, {}
+    end: Any = None
+    gradients, count, results = {}, None, {}
     if kind not in ("keep", "predict"):
         width, size = (1, 4) if labels else (net.units, itemsize)
         data["targets"] = Data(width, size, gathered)
