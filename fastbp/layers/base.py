@@ -79,8 +79,8 @@ class Layer:
         they are data; depth: how many dense layers lie between the data and it."""
         return ()
 
-    # Layers name their parameters, in the order of `parameters`.
-    def graph(self, x: Node, *parameters: Node, training: bool = True, number: int = 0) -> Node:
+    # Of a layer: graph(self, x, W, b, training=True, number=0), its parameters by their names.
+    def graph(self, x: Node, *parameters: Any, **options: Any) -> Node:
         """The node of the outputs (batch, units) for a node x (batch, inputs) and a node for each Parameter. training:
         False where the network is used; number: the layer's place in a network, which tells random masks apart."""
         raise NotImplementedError(f"{type(self).__name__} has no graph; a layer says what nodes it makes")

@@ -74,7 +74,7 @@ class Dense(Layer):
             Parameter("b", (self.units,), of_b, fans, "bias_init"),
         )
 
-    def graph(self, x: Node, W: Node, b: Node, training: bool = True, number: int = 0) -> Node:  # type: ignore[override]
+    def graph(self, x: Node, W: Node, b: Node, training: bool = True, number: int = 0) -> Node:
         return nn.dense(x, W, b, self.activation)
 
     def scale_outputs(self, scale: float, shift: float) -> None:

@@ -26,7 +26,7 @@ class Dropout(Layer):
     def __init__(self, rate: float) -> None:
         self.take(rate=rate)
 
-    def graph(self, x: Node, training: bool = True, number: int = 0) -> Node:  # type: ignore[override]
+    def graph(self, x: Node, training: bool = True, number: int = 0) -> Node:
         return nn.dropout(x, self.rate, nn.Mask(number)) if training and self.rate > 0 else x
 
     def __call__(self, x: Node, number: int = 0) -> Node:

@@ -46,7 +46,7 @@ class LayerNorm(Layer):
         """gamma, then beta."""
         return Parameter("gamma", (self.width,), "ones"), Parameter("beta", (self.width,), "zeros")
 
-    def graph(self, x: Node, gamma: Node, beta: Node, training: bool = True, number: int = 0) -> Node:  # type: ignore[override]
+    def graph(self, x: Node, gamma: Node, beta: Node, training: bool = True, number: int = 0) -> Node:
         centred = x - multiply(1 / self.width, row_sum(x))
         variance = multiply(1 / self.width, row_sum(square(centred)))
         return multiply(multiply(centred, divide(1.0, sqrt(variance + self.eps))), gamma) + beta

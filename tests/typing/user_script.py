@@ -6,7 +6,7 @@ import copy
 import io
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import fastbp as fb
 from fastbp import curve, datasets, gradcheck, graph, initializers, losses, optimizers, plot, schedules
 from fastbp import graph as g
+from fastbp.layers.settings import Width
 from fastbp.sklearn import MLPClassifier, MLPRegressor
 
 
@@ -31,6 +32,34 @@ class Best(fb.Callback):
         return epoch > 50
 
 
+class Scale(fb.layers.Layer):
+    """Y = a X, of one number for each feature."""
+
+    kind = "scale"
+    settings: ClassVar = {"width": Width()}
+    widths = ("width", "width")
+    width: int
+
+    def __init__(self, width: int) -> None:
+        self.take(width=width)
+        self.unbind()
+
+    def parameters(self, before: str | None = None, depth: int = 0) -> tuple[fb.layers.Parameter, ...]:
+        return (fb.layers.Parameter("a", (self.width,), "ones", penalised=True),)
+
+    def graph(self, x: g.Node, a: g.Node, training: bool = True, number: int = 0) -> g.Node:
+        return x * a
+
+
+class Halved(schedules.Schedule):
+    """Half of the rate in every ten steps."""
+
+    name = "halved"
+
+    def rates(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(0.1 * 0.5 ** (t / 10.0), dtype=np.float64)
+
+
 def told(net: Any, epoch: int, logs: dict[str, float]) -> None:
     """A plain function is a callback, too."""
     assert epoch >= 0 and logs["loss"] >= 0 and net is not None
@@ -46,6 +75,7 @@ def networks(X: NDArray[np.float32], y: NDArray[np.int64], folder: Path) -> floa
     net = fb.Sequential(
         fb.Dense(2, 16, "tanh", init="glorot_uniform", l2=1e-5),
         fb.LayerNorm(16),
+        Scale(16),
         fb.Dropout(0.1),
         fb.Dense(16, 2),
         loss=losses.CrossEntropy(label_smoothing=0.1),
@@ -81,6 +111,8 @@ def networks(X: NDArray[np.float32], y: NDArray[np.int64], folder: Path) -> floa
         loss: float = plain.loss_and_grad(xb, yb)
         sgd.step(plain)
         assert loss >= 0
+    sgd.lr = Halved()
+    assert sgd.learning_rates(1)[0] > 0
     sgd.lr = 0.05
     plain.forward(X)
     dX = plain.backward(np.ones((len(X), 2)))
