@@ -17,11 +17,12 @@ from fastbp.network import Sequential
 from fastbp.optimizers import SGD, Optimizer
 
 if TYPE_CHECKING:
-    _T = TypeVar("_T")
     from collections.abc import Generator, Iterable, Sequence
 
     from fastbp._check.types import Array, Data, Logs, Metrics, ValidationData
     from fastbp.callbacks import History
+
+    _T = TypeVar("_T")
 
 # Networks under way for each thread: enough for threads to share evenly (a call has 3 ms for each), and no more,
 # because each holds the order of its epoch, 8 bytes a sample, and costs some 20 us of Python a call.

@@ -18,7 +18,7 @@ from fastbp._ir.indexing import logsumexp
 from fastbp._ir.nn import activated
 
 if TYPE_CHECKING:
-    from fastbp._check.types import Config
+    from fastbp._check.types import Config, Missing
     from fastbp._ir.node import Node
 
 
@@ -40,7 +40,7 @@ class Loss:
     one_hot: ClassVar[bool] = False  # integer labels on several units become one-hot targets
     target_range: ClassVar[tuple[float, float] | None] = None  # (low, high) of the targets
     target_remedy: ClassVar[str] = ""
-    missing: str = field(default="refuse", kw_only=True)
+    missing: Missing = field(default="refuse", kw_only=True)
 
     def __post_init__(self) -> None:
         check.choice("missing", self.missing, ("refuse", "ignore"))

@@ -22,11 +22,12 @@ from fastbp._check.logs import check_monitor
 from fastbp._core import cpu, portable
 
 if TYPE_CHECKING:
-    _Self = TypeVar("_Self", bound="Optimizer")
     from collections.abc import Collection
 
     from fastbp._check.types import Config, Doubles, Floats, Logs, Shape
     from fastbp._training.trainable import Trainable
+
+    _Self = TypeVar("_Self", bound="Optimizer")
 
 # which `fastbp` shows and configs name, in the order of messages
 __all__ = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"]  # noqa: RUF022

@@ -20,8 +20,9 @@ from fastbp._check.logs import rises
 from fastbp._core import portable
 
 if TYPE_CHECKING:
+    from fastbp._check.types import Config, Data, Doubles, Mode
+
     _Self = TypeVar("_Self", bound="Schedule")
-    from fastbp._check.types import Config, Data, Doubles
 
 
 class _Facts:
@@ -291,7 +292,7 @@ class ReduceOnPlateau(Schedule):
     factor: float = 0.1
     patience: int = 10
     min_delta: float = 1e-4
-    mode: str = "auto"
+    mode: Mode = "auto"
     cooldown: int = 0
     min_lr: float = 0.0
     monitor: str | None = None  # type: ignore[assignment]  # here it is a setting

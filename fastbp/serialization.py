@@ -28,10 +28,11 @@ from fastbp._files.writing import path_of, write_atomically
 from fastbp.layers import from_config as layer_from_config
 
 if TYPE_CHECKING:
-    _T = TypeVar("_T")
     from collections.abc import Callable, Iterator, Mapping
 
     from fastbp._check.types import Array, Config, Counts, File
+
+    _T = TypeVar("_T")
 
 
 def write_network(config: Config, params: Array, path: File, counts: Counts | None = None) -> None:

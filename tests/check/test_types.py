@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastbp import _check as check
-from fastbp import schedules
+from fastbp import losses, schedules
 from fastbp._check import logs, types
 
 
@@ -42,3 +42,8 @@ def test_each_mode_is_taken(mode):
 def test_no_other_mode_is_taken():
     with pytest.raises(ValueError, match=", ".join(get_args(types.Mode))):
         schedules.ReduceOnPlateau(0.1, mode="up")
+
+
+@pytest.mark.parametrize("missing", get_args(types.Missing))
+def test_targets_may_miss_as_it_says(missing):
+    assert losses.MSE(missing=missing).missing == missing
