@@ -57,7 +57,7 @@ def operands(name, signature, lanes_mr_nr):
         p, s0, s1 = given(M * N), given(M * N), given(M * N)
         hyper = np.array([1e-6, 0.0, 0.9, 0.999, 1e-8, 0.5, 0.5, 1.0, np.inf])
         return [p, s0, s1, given(M * N), M * N, hyper], [p, s0, s1]
-    if signature == "combine":
+    if signature == "reduce_partials":
         out = unwritten(N)
         return [out, given(M, N), N, M, N], [out]
     if signature == "reduce":
@@ -79,7 +79,7 @@ def operands(name, signature, lanes_mr_nr):
         return [out, given(M, N), N, 1, given(M, N), N, 1, M, N, 0], [out]
     if signature == "total":
         return [given(M, N), N, 1, given(M, N), N, 1, M, N], []
-    if signature == "embed":
+    if signature == "embedding_lookup":
         out = unwritten(M, N)
         return [out, N, given(M, N), N, np.arange(M, dtype=np.int32)[::-1].copy(), M, N], [out]
     if signature == "scatter":
@@ -96,7 +96,7 @@ def test_kernel(benchmark, row):
     isa, name, signature, _, address = row
     benchmark.group = name
     arguments, outputs = operands(name, signature, cpu.tile(isa, "float32"))
-    if name in ("cross_entropy_labels_loss", "right_labels"):
+    if name in ("cross_entropy_labels_loss", "correct_labels"):
         arguments[4] = np.arange(M, dtype=np.int32) % N
     result, types = SIGNATURES[signature]
     kernel = ctypes.CFUNCTYPE(result, *types)(address)

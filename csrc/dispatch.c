@@ -114,13 +114,13 @@ void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, ptrdiff_t
 
 /* ---- memory -------------------------------------------------------------------------------------------------- */
 
-void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
+void fbp_gather_rows(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
                 ptrdiff_t m, ptrdiff_t row_bytes)
 {
     /* Takes a quarter off rows that come from memory (64 bytes: 24 -> 19 ns). Copying small rows without memcpy takes
      * nothing off. */
     for (ptrdiff_t i = 0; i < m; i++) {
-        if (i + FBP_AHEAD < m) __builtin_prefetch((const char *)source + index[i + FBP_AHEAD] * source_stride);
+        if (i + FBP_DISTANCE < m) __builtin_prefetch((const char *)source + index[i + FBP_DISTANCE] * source_stride);
         memcpy((char *)out + i * out_stride, (const char *)source + index[i] * source_stride, (size_t)row_bytes);
     }
 }

@@ -13,36 +13,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Rows that are read soon, `bytes` each: row i is at base + index[i] * stride, or base + i * stride where index is NULL; the
- * next one to be asked for is `row`, from its byte `at` on. What computes for long asks for them by the way, `lines` cache
- * lines at a time, into the L2 cache. */
+/* A prefetch cursor: rows that are read soon, `bytes` each: row i is at base + index[i] * stride, or base + i * stride
+ * where index is NULL; the next line to be prefetched is in `row`, at its byte `at`. Kernels that compute for long
+ * prefetch `lines` cache lines at a time in between, into the L2 cache. */
 typedef struct {
     const char *base;
     ptrdiff_t stride;
     const int64_t *index;
     ptrdiff_t rows, bytes, row, at, lines;
-} fbp_ahead;
-static inline const char *fbp_row_ahead(const fbp_ahead *ahead, ptrdiff_t i)
+} fbp_prefetch;
+static inline const char *fbp_prefetch_row(const fbp_prefetch *prefetch, ptrdiff_t i)
 {
-    return ahead->base + (ahead->index != NULL ? (ptrdiff_t)ahead->index[i] : i) * ahead->stride;
+    return prefetch->base + (prefetch->index != NULL ? (ptrdiff_t)prefetch->index[i] : i) * prefetch->stride;
 }
-static inline void fbp_ask(fbp_ahead *ahead, ptrdiff_t lines)
+static inline void fbp_prefetch_lines(fbp_prefetch *prefetch, ptrdiff_t lines)
 {
-    for (ptrdiff_t i = 0; i < lines && ahead->row < ahead->rows; i++) {
-        __builtin_prefetch(fbp_row_ahead(ahead, ahead->row) + ahead->at, 0, 2);
-        ahead->at += 64;
-        if (ahead->at >= ahead->bytes) ahead->at = 0, ahead->row++;
+    for (ptrdiff_t i = 0; i < lines && prefetch->row < prefetch->rows; i++) {
+        __builtin_prefetch(fbp_prefetch_row(prefetch, prefetch->row) + prefetch->at, 0, 2);
+        prefetch->at += 64;
+        if (prefetch->at >= prefetch->bytes) prefetch->at = 0, prefetch->row++;
     }
 }
 
 /* The first and the last line of every row, all at once: one whose page the processor does not know holds everything up
  * while it is looked up (90 ns in a virtual machine), but several are looked up at a time. */
-static inline void fbp_ask_ends(const fbp_ahead *ahead)
+static inline void fbp_prefetch_ends(const fbp_prefetch *prefetch)
 {
-    for (ptrdiff_t i = 0; i < ahead->rows; i++) {
-        const char *row = fbp_row_ahead(ahead, i);
+    for (ptrdiff_t i = 0; i < prefetch->rows; i++) {
+        const char *row = fbp_prefetch_row(prefetch, i);
         __builtin_prefetch(row, 0, 2);
-        __builtin_prefetch(row + ahead->bytes - 1, 0, 2);
+        __builtin_prefetch(row + prefetch->bytes - 1, 0, 2);
     }
 }
 
@@ -52,12 +52,13 @@ static inline void fbp_ask_ends(const fbp_ahead *ahead)
  * strides being 1; or, where a_tile is not 0, A is packed (see fbp_pack_a), each tile of `a_tile` elements, rsa 1 and csa mr;
  * or, where index is not NULL, A is made of rows that lie in an order of their own: with csa 1 element (i, p) is
  * A[index[i] * rsa + p], with rsa 1 A[i + index[p] * csa]. ones (0 or 1; rsa 1, no index, not packed): the last row of A is
- * of ones and not read, so that the last row of C is the sum of B's rows. n <= the table's nr. ahead: asked for meanwhile,
- * or NULL: `lines` every 4 p of each tile (none where k is so small that there are no tiles). Each element of C is one chain of
- * fused multiply-adds over p = 0 .. k-1 (beginning with C where accumulate), so its bits do not depend on how m, n or k were
- * cut. */
+ * of ones and not read, so that the last row of C is the sum of B's rows. n <= the table's nr. prefetch: a cursor, or
+ * NULL: `lines` are prefetched every 4 p of each tile (none where k is so small that there are no tiles). Each element
+ * of C is one chain of fused multiply-adds over p = 0 .. k-1 (beginning with C where accumulate), so its bits do not
+ * depend on how m, n or k were cut. */
 typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t a_tile,
-                      const int64_t *index, const void *B, ptrdiff_t ldb, fbp_ahead *ahead, ptrdiff_t m, ptrdiff_t n,
+                      const int64_t *index, const void *B, ptrdiff_t ldb, fbp_prefetch *prefetch, ptrdiff_t m, ptrdiff_t
+                      n,
                       ptrdiff_t k, int accumulate, int ones);
 
 /* P (ceil(n / nr), k, nr) = B (k, n) cut into tiles of nr columns, the last one filled up with zeros.
@@ -81,18 +82,18 @@ typedef void fbp_backward(void *dZ, ptrdiff_t lddz, const void *dY, ptrdiff_t ld
 typedef double fbp_loss(void *dY, ptrdiff_t lddy, const void *Y, ptrdiff_t ldy, const void *T, ptrdiff_t ldt,
                         const void *w, ptrdiff_t m, ptrdiff_t n, double scale, double param);
 
-/* Returns scale * how many answers are right; the arguments are those of a loss, so that a plan runs both alike: dY, w
- * and param are not used. right_labels: rows of Y (m, n) whose first largest element is that of the label, T (m) of int32;
- * right_classes: that of the row of T (m, n); right_answers: elements, Y > 0 for T > 0.5. What has a NaN as its target, or
- * among its row's, is not counted. */
-typedef fbp_loss fbp_right;
+/* Returns scale * how many answers are correct; the arguments are those of a loss, so that a plan runs both alike: dY,
+ * w and param are not used. correct_labels: rows of Y (m, n) whose first largest element is that of the label, T (m) of
+ * int32; correct_multiclass: that of the row of T (m, n); correct_multilabel: elements, Y > 0 for T > 0.5. What has a
+ * NaN as its target, or among its row's, is not counted. */
+typedef fbp_loss fbp_correct;
 
 /* p (n) and its state s0 (n), s1 (n) (NULL where the update has none) move by one step against g (n).
  * h is indexed by enum fbp_hyper. Returns 1 if every new p is finite, else 0. g is not changed. */
 typedef int fbp_update(void *p, void *s0, void *s1, const void *g, ptrdiff_t n, const double *h);
 
 /* g (n) = the sum of `slices` vectors of n, `stride` elements apart, in order 0, 1, 2 ... */
-typedef void fbp_combine(void *g, const void *partials, ptrdiff_t stride, ptrdiff_t slices, ptrdiff_t n);
+typedef void fbp_reduce_partials(void *g, const void *partials, ptrdiff_t stride, ptrdiff_t slices, ptrdiff_t n);
 
 /* One number of x (n): sum_squares, accumulated in double; all_finite, 1.0 or 0.0. */
 typedef double fbp_reduce(const void *x, ptrdiff_t n);
@@ -124,7 +125,8 @@ typedef double fbp_total(const void *A, ptrdiff_t rsa, ptrdiff_t csa, const void
                          ptrdiff_t m, ptrdiff_t n);
 
 /* Y (m, n): row i is row index[i] of W (rows, n). index (m), 0 <= index[i] < rows. */
-typedef void fbp_embed(void *Y, ptrdiff_t ldy, const void *W, ptrdiff_t ldw, const int32_t *index, ptrdiff_t m,
+typedef void fbp_embedding_lookup(void *Y, ptrdiff_t ldy, const void *W, ptrdiff_t ldw, const int32_t *index,
+                                  ptrdiff_t m,
                        ptrdiff_t n);
 
 /* Its gradient for rows first .. first + count - 1 of W: for i = 0 .. m-1, where index[i] is one of them, row
@@ -136,8 +138,9 @@ typedef void fbp_scatter(void *dW, ptrdiff_t lddw, const void *dY, ptrdiff_t ldd
  * ends in: row index[i], or row i where index is NULL. Rounded to a real, then multiplied by (real)scale. No overlap. */
 typedef void fbp_convert(void *out, ptrdiff_t ldo, const void *source, ptrdiff_t source_bytes, const int64_t *index,
                          ptrdiff_t m, ptrdiff_t n, double scale);
-/* Rows in an order of their own are asked for this many before they are read (fbp_gather). */
-enum { FBP_AHEAD = 4 };
+/* The prefetch distance: rows in an order of their own are prefetched this many before they are read (fbp_gather_rows).
+ * */
+enum { FBP_DISTANCE = 4 };
 
 /* Places in the array of hyperparameters that every update reads. */
 enum fbp_hyper { H_LR, H_WEIGHT_DECAY, H_BETA1, H_BETA2, H_EPS, H_CORRECTION1, H_CORRECTION2, H_SCALE, H_LIMIT, H_COUNT,
@@ -202,7 +205,7 @@ double fbp_cos_pi(double x);                                            /* cos(p
 double fbp_normal(uint64_t word); /* standard normal: the distribution's quantile at (k + 1/2) 2^-53, k = word >> 11 */
 
 /* out (m rows of row_bytes, out_stride bytes apart) = rows index[0 .. m-1] of source, source_stride bytes apart. */
-void fbp_gather(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
+void fbp_gather_rows(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
                 ptrdiff_t m, ptrdiff_t row_bytes);
 
 /* The work of a team of threads that stay together: jobs one after another, each of phases one after another, each of a

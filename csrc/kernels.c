@@ -25,7 +25,7 @@
 #include "vecmath.inc"
 #include "activations.inc"
 #include "losses.inc"
-#include "right.inc"
+#include "correct.inc"
 #include "updates.inc"
 #include "maps.inc"
 #include "reductions.inc"

@@ -10,7 +10,7 @@ from fastbp import _check as check
 from fastbp._check import input_arrays
 from fastbp._core import caller, cpu
 from fastbp._core import side_by_side as core
-from fastbp._core.fast_call import together
+from fastbp._core.fast_call import use_all
 from fastbp._training import loop, network_fit
 from fastbp._training.progress import Progress
 from fastbp.network import Sequential
@@ -85,8 +85,8 @@ def fit_many(
     histories = [member.history(epochs) for member in members]
     team = cpu.team(min(team, len(members)))
     with Progress(epochs, sum(history.params["steps"] for history in histories), progress) as bar:
-        alones = {f"nets[{i}]": net._alone for i, net in enumerate(nets)}
-        together(alones, _train, members, histories, shuffle, bar, team)
+        uses = {f"nets[{i}]": net._exclusive for i, net in enumerate(nets)}
+        use_all(uses, _train, members, histories, shuffle, bar, team)
     for member in members:
         if member.told:
             caller.warn(f"nets[{member.index}]: {member.told}")
@@ -176,11 +176,11 @@ class _Member(network_fit.NetworkJob):
             known = len(history.epoch)
             bar.begin(known)
             self.note_memories([])
-            yield from self.epochs(epochs - known if self.runs_on() else 1, None, history, bar)
+            yield from self.epochs(epochs - known if self.runs_without_python() else 1, None, history, bar)
             self.optimizer.observe(self.tell(history, self.logs))
             self.told = self.told or self.hint(history, known)
         self.give_back()
-        self.course = None  # and with it the order of its epochs
+        self.training_state = None  # and with it the order of its epochs
 
     def logs(self, row: Any, names: Iterable[str], epoch: int) -> Logs:
         return {**self.results(row, names, epoch), **self.more_logs(f"epoch {epoch + 1} of nets[{self.index}]")}
@@ -214,7 +214,7 @@ def _side_by_side(members: list[_Member], team: int) -> None:
         results = core.run_each([member.call for member in turn], team)
         for member, (failure, seconds) in zip(turn, results, strict=True):
             # of the time of a call each network has its part
-            member.step_seconds = seconds / max(1, member.course.done) * (len(turn) / team)
+            member.step_seconds = seconds / max(1, member.training_state.done) * (len(turn) / team)
             if member.resume(failure):
                 ready.append(member)
 

@@ -136,7 +136,7 @@ def sum(x: Node | _Iterable[_Operand], axis: int | None = None) -> Node:
         return _each(map(node_of, terms))
     axis = _axis(x, axis)
     if axis is None:
-        return _s.total(x) if x.batched else _s.fixed_sum(x)
+        return _s.total(x) if x.batched else _s.invariant_sum(x)
     if axis == 0:
         return _e.batch_sum(x) if x.batched else _s.column_sum(x)
     return _e.row_sum(x)

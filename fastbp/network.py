@@ -134,12 +134,12 @@ class Sequential(Trainable):
         This is a pass of training: dropout is active. `predict` is for using the network. X itself is kept, not a copy
         of it: where it changes before `backward`, so do the gradients; one that has lost its shape is refused.
         """
-        return self._alone.call(self._forward, X)
+        return self._exclusive.call(self._forward, X)
 
     def _forward(self, X: Data) -> Floats:
-        X, kinds = self._read(X)
+        X, dtypes = self._read(X)
         check.apart({"X": X}, {"grads": self.grads})  # which backward writes
-        plan = self._plans.get(Use("keep", len(X), dtypes=kinds))
+        plan = self._plans.get(Use("keep", len(X), dtypes=dtypes))
         Y = np.empty((len(X), self.units), self.dtype)
         self._kept = None  # until this pass is over: it takes the place of what was kept before
         dropout = self._dropout_key, self._draws
@@ -153,7 +153,7 @@ class Sequential(Trainable):
         dX, of the network's dtype, is the gradient for X as it was passed, before input_scale. Penalties of the layers
         are included in `grads`.
         """
-        return self._alone.call(self._backward, dY)
+        return self._exclusive.call(self._backward, dY)
 
     def _backward(self, dY: Data) -> Floats:
         if self._kept is None:
@@ -180,7 +180,7 @@ class Sequential(Trainable):
 
         Raises FloatingPointError, naming the layer, if the loss is not finite.
         """
-        return self._alone.call(self._loss_and_grad, X, y, sample_weight, class_weight)
+        return self._exclusive.call(self._loss_and_grad, X, y, sample_weight, class_weight)
 
     def _loss_and_grad(self, X: Data, y: Data, sample_weight: Data | None, class_weight: ClassWeight | None) -> float:
         ready = self._fast.gradients  # the last call's plan can be used again on arrays that need no cast
@@ -190,10 +190,10 @@ class Sequential(Trainable):
                 if self._last is not ready.owner:
                     self._last = ready.owner
                 return loss
-        X, kinds = self._read(X)
+        X, dtypes = self._read(X)
         y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
-        use = Use("train", len(X), labels=labels, weighted=weights is not None, dtypes=kinds)
+        use = Use("train", len(X), labels=labels, weighted=weights is not None, dtypes=dtypes)
         plan = self._plans.get(use)
         check.apart({"X": X, "y": y, "sample_weight": weights}, {"grads": self.grads})
         arrays = {"X": X, "targets": y, "weights": weights}
@@ -219,9 +219,9 @@ class Sequential(Trainable):
         """
         Y = self._fast.predicted(X)
         if Y is None:
-            X, kinds = self._read(X)
+            X, dtypes = self._read(X)
             Y = self._outputs(X)[0]
-            use = Use("predict", len(X), dtypes=kinds)
+            use = Use("predict", len(X), dtypes=dtypes)
             if len(X) <= PREDICT_ROWS and may_repeat(use, self.input_scale):
                 self._fast.note_prediction(self._make_plan(use))
         return self._linked(Y)
@@ -245,24 +245,24 @@ class Sequential(Trainable):
         X, _ = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, class_weight, targets, len(X), self.loss, self.dtype, self.classes)
-        question = accuracy.question_of(targets, labels, self.loss, self.units)
-        return self._evaluated(X, targets, labels, weights, question)
+        target_type = accuracy.target_type_of(targets, labels, self.loss, self.units)
+        return self._evaluated(X, targets, labels, weights, target_type)
 
     def _evaluated(
-        self, X: Array, targets: Array, labels: bool, weights: Array | None, question: str | None
+        self, X: Array, targets: Array, labels: bool, weights: Array | None, target_type: str | None
     ) -> dict[str, float]:
         """evaluate, of checked arrays."""
-        return self._judged(X, targets, labels, weights, question)[0]
+        return self._judged(X, targets, labels, weights, target_type)[0]
 
     @quiet
     def _judged(
-        self, X: Array, targets: Array, labels: bool, weights: Array | None, question: str | None
+        self, X: Array, targets: Array, labels: bool, weights: Array | None, target_type: str | None
     ) -> tuple[dict[str, float], Floats]:
         """(evaluate, of checked arrays; the outputs (n, units), before the loss's link)."""
-        Y, loss, right = self._outputs(X, targets, labels, weights, question)
+        Y, loss, correct = self._outputs(X, targets, labels, weights, target_type)
         result = {"loss": float(loss + self._penalty())}
-        if question:
-            result["accuracy"] = accuracy.share_of(right, accuracy.counted(targets, labels, question))
+        if target_type:
+            result["accuracy"] = accuracy.accuracy_of(correct, accuracy.counted(targets, labels, target_type))
         return result, Y
 
     def _evaluation(
@@ -271,15 +271,15 @@ class Sequential(Trainable):
         targets: Array | None = None,
         labels: bool = False,
         weights: Array | None = None,
-        question: str | None = None,
+        target_type: str | None = None,
     ) -> tuple[Floats, list[tuple[Compiled, dict[str, Array | None], int, int, float]]]:
-        """(outputs Y (n, units), [(plan, its arrays, first row, steps, share of a step in the mean)]) of checked
+        """(outputs Y (n, units), [(plan, its arrays, first row, steps, weight of a step in the mean)]) of checked
         arrays: whole chunks, and the rest. The plans are to be given back."""
         n, kind = len(X), "predict" if targets is None else "evaluate"
         Y: Floats = np.empty((n, self.units), self.dtype)
         arrays = {"X": X, "Y": Y, "targets": targets, "weights": weights}
-        options: dict[str, Any] = {"labels": labels, "weighted": weights is not None, "question": question}
-        options["dtypes"] = input_arrays.kinds(self.dtype, {"X": X})
+        options: dict[str, Any] = {"labels": labels, "weighted": weights is not None, "target_type": target_type}
+        options["dtypes"] = input_arrays.input_dtypes(self.dtype, {"X": X})
         return Y, [
             (self._plans.take(Use(kind, batch, **options)), arrays, first, steps, batch / n)
             for batch, first, steps in plan_cache.chunks(n, PREDICT_ROWS)
@@ -292,18 +292,18 @@ class Sequential(Trainable):
         targets: Array | None = None,
         labels: bool = False,
         weights: Array | None = None,
-        question: str | None = None,
+        target_type: str | None = None,
     ) -> tuple[Floats, float, float]:
-        """(Y, mean loss, right answers to the question) of checked arrays."""
-        loss = right = 0.0
-        Y, parts = self._evaluation(X, targets, labels, weights, question)
-        for plan, arrays, first, steps, share in parts:
-            rights = np.zeros(steps) if question else None
-            losses = plan.run("outputs", arrays, first=first, steps=steps, rights=rights)
-            loss += losses.cumsum()[-1] * share  # one after another, as a training adds them
-            right += rights.sum() if rights is not None else 0
+        """(Y, mean loss, correct answers) of checked arrays."""
+        loss = correct = 0.0
+        Y, parts = self._evaluation(X, targets, labels, weights, target_type)
+        for plan, arrays, first, steps, weight in parts:
+            correct_counts = np.zeros(steps) if target_type else None
+            losses = plan.run("outputs", arrays, first=first, steps=steps, correct_counts=correct_counts)
+            loss += losses.cumsum()[-1] * weight  # one after another, as a training adds them
+            correct += correct_counts.sum() if correct_counts is not None else 0
             self._plans.give_back(plan)
-        return Y, loss, right
+        return Y, loss, correct
 
     def _penalty(self) -> float:
         return penalty(self.params, self._penalties())
@@ -337,11 +337,11 @@ class Sequential(Trainable):
 
     def _samples(self, X: Data, y: Data, sample_weight: Data | None) -> tuple[dict[str, Any], dict[str, Any]]:
         """({name: checked array}, options of the Use of the plan that reads them)."""
-        X, kinds = self._read(X)
+        X, dtypes = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
         weights = check.weights(sample_weight, None, targets, len(X), self.loss, self.dtype)
         arrays = {"X": X, "targets": targets, "weights": weights}
-        return arrays, {"labels": labels, "weighted": weights is not None, "dtypes": kinds}
+        return arrays, {"labels": labels, "weighted": weights is not None, "dtypes": dtypes}
 
     # ---- training --------------------------------------------------------------------------------------------------
 
@@ -412,11 +412,11 @@ class Sequential(Trainable):
     def _read(self, X: Data) -> tuple[Array, tuple[tuple[str, str], ...]]:
         """(X as a plan reads it, what its plan must know of its dtype)."""
         X = input_arrays.rows(X, self.inputs, self.dtype, scale=self.input_scale)
-        return X, input_arrays.kinds(self.dtype, {"X": X})
+        return X, input_arrays.input_dtypes(self.dtype, {"X": X})
 
     def _make_plan(self, use: Use) -> Compiled:
         check.vectors(self, ())
-        return plan_cache.Plan(self.params, self.grads, network_programs.program(self, use), use.threads)
+        return plan_cache.BoundPlan(self.params, self.grads, network_programs.program(self, use), use.threads)
 
     def _layer_of(self, vector: Floats) -> str:
         """The name of the first layer whose part of a (P,) vector has an element that is not finite."""

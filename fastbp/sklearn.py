@@ -125,18 +125,18 @@ class _MLP(BaseEstimator):
         y: Any,
         sample_weight: Any,
         epochs: int,
-        share: float = 0.0,
+        fraction: float = 0.0,
         early_stopping: EarlyStopping | None = None,
     ) -> _Self:
         if sample_weight is not None:
             sample_weight = quiet(_check_sample_weight)(sample_weight, X, ensure_non_negative=True)
         if not hasattr(self, "optimizer_"):
             self.optimizer_ = self._optimizer()
-        validation, share = None, check.fraction("validation_split", share)
-        if share:
+        validation, fraction = None, check.fraction("validation_split", fraction)
+        if fraction:
             # Data are often sorted by class: a random part is held out, not the last one as in Sequential.fit.
             classes = getattr(self, "classes_", None)
-            train, test = split_rows(y, share, self.net_.seed, stratify=classes is not None, name="validation_split",
+            train, test = split_rows(y, fraction, self.net_.seed, stratify=classes is not None, name="validation_split",
                                      classes=classes, rows="samples")
             weights = (None, None) if sample_weight is None else (sample_weight[train], sample_weight[test])
             validation = (X[test], y[test], weights[1])
@@ -159,8 +159,8 @@ class MLPClassifier(ClassifierMixin, _MLP):
 
     hidden: widths of the hidden layers. activation: theirs. optimizer: a name or an object of fastbp.optimizers;
     lr: its learning rate, None for the name's default or the object's own. epochs, batch_size, dropout, l2, dtype,
-    threads: as in Sequential.fit and mlp. early_stopping: a fastbp.EarlyStopping; validation_split: the share of the n
-    rows that fit holds out for it: round(n validation_split) of them at random, as evenly from all classes as can be,
+    threads: as in Sequential.fit and mlp. early_stopping: a fastbp.EarlyStopping; validation_split: the fraction of the
+    n rows that fit holds out for it: round(n validation_split) of them at random, as evenly from all classes as can be,
     with a warning where a class is too small for both parts. random_state: an int makes `fit` repeatable.
 
     After fit: classes_, n_features_in_, net_ (the Sequential), history_ (its History), n_iter_ (epochs trained).

@@ -39,9 +39,9 @@ SIGNATURES = {  # of fastbp.h: result, arguments
     "forward": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
     "backward": (None, [*MATRIX, *MATRIX, *MATRIX, SIZE, SIZE]),
     "loss": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
-    "right": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
+    "correct": (DOUBLE, [*MATRIX, *MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE, DOUBLE]),
     "update": (INT, [POINTER, POINTER, POINTER, POINTER, SIZE, POINTER]),
-    "combine": (None, [POINTER, *MATRIX, SIZE, SIZE]),
+    "reduce_partials": (None, [POINTER, *MATRIX, SIZE, SIZE]),
     "reduce": (DOUBLE, [POINTER, SIZE]),
     "penalty": (DOUBLE, [POINTER, POINTER, SIZE, DOUBLE, DOUBLE]),
     "dropout": (None, [*MATRIX, *MATRIX, SIZE, SIZE, WORD, WORD, DOUBLE]),
@@ -49,14 +49,14 @@ SIGNATURES = {  # of fastbp.h: result, arguments
     "row_reduce": (None, [*MATRIX, *MATRIX, SIZE, SIZE]),
     "sum_product": (None, [POINTER, *OPERAND, *OPERAND, SIZE, SIZE, INT]),
     "total": (DOUBLE, [*OPERAND, *OPERAND, SIZE, SIZE]),
-    "embed": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
+    "embedding_lookup": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE]),
     "convert": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE, DOUBLE]),
     "scatter": (None, [*MATRIX, *MATRIX, POINTER, SIZE, SIZE, SIZE, SIZE]),
 }
 
 
-class Ahead(ctypes.Structure):
-    """fbp_ahead."""
+class Prefetch(ctypes.Structure):
+    """fbp_prefetch."""
 
     _fields_ = (("base", POINTER), ("stride", SIZE), ("index", POINTER), ("rows", SIZE), ("bytes", SIZE), ("row", SIZE),
                 ("at", SIZE), ("lines", SIZE))
@@ -173,9 +173,9 @@ class Kernel:
         """An output before the call: NaN, so that an element which is not written is seen."""
         return np.full(shape, np.nan, self.dtype)
 
-    def gemm(self, A, B, C=None, how="rows", ahead=None, index=None, ones=False):
-        """A (m, k), B (k, n), C (m, n) to accumulate in. how A lies: in "rows", in "columns", or "packed". ahead: an
-        Ahead, that of B's rows for packed A. index: which of A's rows, or columns, are multiplied.
+    def gemm(self, A, B, C=None, how="rows", prefetch=None, index=None, ones=False):
+        """A (m, k), B (k, n), C (m, n) to accumulate in. how A lies: in "rows", in "columns", or "packed". prefetch: an
+        Prefetch, that of B's rows for packed A. index: which of A's rows, or columns, are multiplied.
         ones: A has one more row, of ones, which is not in memory."""
         (m, k), n = A.shape, B.shape[1]
         if index is not None:
@@ -191,12 +191,13 @@ class Kernel:
         else:
             a = call.input(A, transposed=how == "columns")
             strides = (1, a.ld, 0) if how == "columns" else (a.ld, 1, 0)
-        if how == "packed" and ahead is None:
-            ahead = Ahead(b.pointer, b.ld * self.dtype.itemsize, None, k, n, 0, 0, 3)
-        ahead = None if ahead is None else ctypes.byref(ahead)
+        if how == "packed" and prefetch is None:
+            prefetch = Prefetch(b.pointer, b.ld * self.dtype.itemsize, None, k, n, 0, 0, 3)
+        prefetch = None if prefetch is None else ctypes.byref(prefetch)
         index = None if index is None else index.ctypes.data_as(ctypes.c_void_p)
-        self.function(out.pointer, out.ld, a.pointer, *strides, index, b.pointer, b.ld, ahead, m, n, k, C is not None,
-                      ones)
+        self.function(
+            out.pointer, out.ld, a.pointer, *strides, index, b.pointer, b.ld, prefetch, m, n, k, C is not None, ones
+        )
         call.check()
         return out.values
 
@@ -248,7 +249,7 @@ class Kernel:
         call.check()
         return value, out and out.values
 
-    def right(self, Y, T, scale=1.0):
+    def correct(self, Y, T, scale=1.0):
         """Y (m, n), T (m, n) or labels (m,)."""
         call = Call(self.layout)
         y, t = call.input(Y), call.input(T)
@@ -265,7 +266,7 @@ class Kernel:
         call.check()
         return finite, *(x and x.values for x in moved)
 
-    def combine(self, partials):
+    def reduce_partials(self, partials):
         """partials (slices, n)."""
         call = Call(self.layout)
         out, a = call.output(self.empty(partials.shape[1])), call.input(partials)
@@ -333,7 +334,7 @@ class Kernel:
         call.check()
         return value
 
-    def embed(self, W, index):
+    def embedding_lookup(self, W, index):
         """W (rows, n), index (m,) of int32."""
         call = Call(self.layout)
         out, w = call.output(self.empty(len(index), W.shape[1])), call.input(W)

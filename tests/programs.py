@@ -10,20 +10,20 @@ from fastbp._ir.elementwise import total_of
 from fastbp._ir.node import constant, differentiate, ordered
 from fastbp._models import network_programs
 
-# a network for each regime: its widths, and rows of a batch
+# a network for each scheme: its widths, and rows of a batch
 NETWORKS = {
     "tiny": ((5, 7, 3), 8),
-    "slices": ((60, 48, 10), 256),
-    "shares": ((520, 24, 10), 100),
-    "tiles": ((90, 300, 310, 10), 128),
+    "batch-parallel": ((60, 48, 10), 256),
+    "input-split": ((520, 24, 10), 100),
+    "tile-parallel": ((90, 300, 310, 10), 128),
 }
 
 
-def of_network(widths, batch=64, kind="train", *, gathered=False, labels=False, weighted=False, question=None,
+def of_network(widths, batch=64, kind="train", *, gathered=False, labels=False, weighted=False, target_type=None,
                **options):
     """The Program of a network of these widths."""
     net = fb.mlp(*widths, seed=0, **{"activation": "tanh", **options})
-    use = Use(kind, batch, gathered=gathered, labels=labels, weighted=weighted, question=question)
+    use = Use(kind, batch, gathered=gathered, labels=labels, weighted=weighted, target_type=target_type)
     return network_programs.program(net, use)
 
 
@@ -41,7 +41,7 @@ def of_expression(loss, batch=64, *, itemsize=4, learns=True, results=None, gath
 
 def of_converted():
     """The Program of a network whose inputs are converted, by shares."""
-    return of_network(*NETWORKS["shares"], gathered=True, input_scale=0.5)
+    return of_network(*NETWORKS["input-split"], gathered=True, input_scale=0.5)
 
 
 def products_of(*widths, batch):

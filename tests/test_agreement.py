@@ -235,9 +235,9 @@ def test_backward_gives_the_gradient_for_the_inputs(dtype, isa, threads, rng):
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu", "gelu", "sigmoid", "mish"])
-def test_inputs_in_shares(activation, dtype, isa, threads, rng):
-    """The sum of the shares' products meets the activation as a whole product does, its input kept where backward needs
-    it; backward by itself, and the gradient for the inputs, whose packed weights are of all shares."""
+def test_inputs_in_splits(activation, dtype, isa, threads, rng):
+    """The sum of the splits' products meets the activation as a whole product does, its input kept where backward needs
+    it; backward by itself, and the gradient for the inputs, whose packed weights are of all splits."""
     net = fb.Sequential(fb.Dense(300, 31, activation), fb.Dense(31, 5, "tanh"), loss="mse", dtype=dtype)
     randomise(net, rng)
     reference = twin(net)
@@ -245,7 +245,7 @@ def test_inputs_in_shares(activation, dtype, isa, threads, rng):
     while activation == "relu" and not far_from_kinks(reference, X, y):
         randomise(net, rng)
         reference = twin(net)
-    assert len(network_programs.program(net, Use("train", 43)).shares) == 2
+    assert len(network_programs.program(net, Use("train", 43)).splits) == 2
     compare_step(net, X, y, TOLERANCE[dtype])
     agree(net.forward(X), reference.forward(X), TOLERANCE[dtype])
     agree(net.backward(y), reference.backward(y), TOLERANCE[dtype])
@@ -254,7 +254,7 @@ def test_inputs_in_shares(activation, dtype, isa, threads, rng):
 
 @pytest.mark.parametrize("widths", [(784, 16, 16, 10), (64, 300, 300, 10), (40, 512, 512, 512, 3), (1, 1), (2, 700)])
 @pytest.mark.parametrize("samples", [1, 2, 100, 517])
-def test_every_regime(widths, samples, dtype, threads, rng):
+def test_every_scheme(widths, samples, dtype, threads, rng):
     """Shapes on both sides of the choices made when a plan is compiled: one slice, several slices, tiles."""
     net = fb.mlp(*widths, activation="tanh", output="linear", loss="mse", dtype=dtype)
     randomise(net, rng)

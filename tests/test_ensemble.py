@@ -71,7 +71,7 @@ def test_networks_may_differ_in_all_but_their_inputs(data, threads):
             made(loss="cross_entropy"),
             made(loss="cross_entropy", dtype="float64", l2=1e-3),
             made(loss="squared_error", dropout=0.3),
-            fb.mlp(INPUTS, 300, 300, UNITS, loss="cross_entropy"),  # tiles: four threads would share its work
+            fb.mlp(INPUTS, 300, 300, UNITS, loss="cross_entropy"),  # tile-parallel: four threads would share its work
             fb.mlp(INPUTS, UNITS, loss="binary_cross_entropy", dtype="float64"),
             fb.mlp(INPUTS, 9, UNITS + 1, loss="cross_entropy"),  # an output that no label speaks of
         ]
@@ -402,7 +402,7 @@ def test_a_network_stands_in_the_list_once():
 def test_a_network_that_another_thread_trains_is_refused():
     nets = [made(seed=1), made(seed=2), made(seed=3)]
     before = [bits(net) for net in nets]
-    with nets[1]._alone, pytest.raises(RuntimeError, match=r"nets\[1\]: another thread is training this network"):
+    with nets[1]._exclusive, pytest.raises(RuntimeError, match=r"nets\[1\]: another thread is training this network"):
         fb.fit_many(nets, X, Y, optimizers=[TWICE, fb.SGD(), fb.SGD()])
     assert before == [bits(net) for net in nets]
     assert (TWICE.steps, TWICE.state) == (0, None)

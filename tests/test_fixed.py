@@ -77,8 +77,8 @@ def test_batches_are_checked_at_the_call():
         fb.batches(X, None, 2)
 
 
-def test_a_product_of_parameters_alone_asks_for_no_rows():
-    """A fixed product is made between two sweeps: there is no batch, and nothing to ask for meanwhile."""
+def test_a_product_of_parameters_alone_prefetches_no_rows():
+    """A batch-invariant product is made between two sweeps: there is no batch, and nothing to prefetch meanwhile."""
     a, W = g.parameter("a", (3, 4), init=np.arange(12.0).reshape(3, 4)), g.parameter("W", (4, 2), init=np.ones((4, 2)))
     value, gradients = g.compile(g.sum(a @ W)).loss_and_grad()
     assert value == 132.0

@@ -12,7 +12,7 @@ import fastbp as fb
 from fastbp import network
 from fastbp._core import cpu
 
-WIDTHS = {"tiny": (5, 7, 3), "slices": (60, 48, 10), "tiles": (90, 300, 310, 10)}
+WIDTHS = {"tiny": (5, 7, 3), "batch-parallel": (60, 48, 10), "tile-parallel": (90, 300, 310, 10)}
 
 
 def made(widths=(4, 6, 3), **options):
@@ -167,10 +167,10 @@ def test_predict_gives_what_the_loss_says_of_the_outputs(loss, link, dtype, tole
     assert np.allclose(P, link(net.forward(X).astype("float64")), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("regime", WIDTHS)
+@pytest.mark.parametrize("scheme", WIDTHS)
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
-def test_rows_predicted_together_or_alone_have_the_same_bits(isa, dtype, threads, regime, loss, monkeypatch):
-    net = made(WIDTHS[regime], dtype=dtype, loss=loss, activation="sigmoid")
+def test_rows_predicted_together_or_alone_have_the_same_bits(isa, dtype, threads, scheme, loss, monkeypatch):
+    net = made(WIDTHS[scheme], dtype=dtype, loss=loss, activation="sigmoid")
     X = rows(net, 150)
     alone = np.concatenate([net.predict(X[i:i + 1]) for i in range(len(X))])
     assert (net.predict(X) == alone).all()
@@ -216,9 +216,9 @@ def test_evaluate_gives_the_loss_of_loss_and_grad(loss, dtype, tolerance):
     assert net.evaluate(X, y, w)["loss"] == pytest.approx(net.loss_and_grad(X, y, w), rel=tolerance)
 
 
-@pytest.mark.parametrize("regime", WIDTHS)
-def test_evaluate_in_chunks_is_the_mean_over_all_samples(regime, dtype, tolerance, monkeypatch):
-    net = made(WIDTHS[regime], dtype=dtype, loss="cross_entropy")
+@pytest.mark.parametrize("scheme", WIDTHS)
+def test_evaluate_in_chunks_is_the_mean_over_all_samples(scheme, dtype, tolerance, monkeypatch):
+    net = made(WIDTHS[scheme], dtype=dtype, loss="cross_entropy")
     X, y = rows(net, 150), np.arange(150) % net.units
     whole = net.evaluate(X, y)
     for most in (1, 64, 149):
@@ -289,7 +289,7 @@ def test_loss_and_grad_of_one_weight_by_hand():
 
 
 def test_grads_are_filled_not_added_to(dtype, threads):
-    net = made(WIDTHS["slices"], dtype=dtype)
+    net = made(WIDTHS["batch-parallel"], dtype=dtype)
     X, Y = rows(net, 300), np.zeros((300, 10))
     net.loss_and_grad(X, Y)
     first = net.grads.copy()

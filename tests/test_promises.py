@@ -17,18 +17,18 @@ from fastbp._compiler import partitioning
 from fastbp._core import cpu
 from fastbp._training import network_fit
 
-# one network for each regime: (widths, rows, batch)
-REGIMES = {
+# one network for each scheme: (widths, rows, batch)
+SCHEMES = {
     "tiny": ((5, 7, 3), 50, 8),
-    "slices": ((60, 48, 10), 700, 256),
-    "shares": ((520, 24, 10), 320, 100),
-    "tiles": ((90, 300, 310, 10), 300, 128),
+    "batch-parallel": ((60, 48, 10), 700, 256),
+    "input-split": ((520, 24, 10), 320, 100),
+    "tile-parallel": ((90, 300, 310, 10), 300, 128),
 }
 
 
-def made(regime, dtype="float32", **options):
-    """(net, X, y) of a regime, the same at every call."""
-    widths, rows, batch = REGIMES[regime]
+def made(scheme, dtype="float32", **options):
+    """(net, X, y) of a scheme, the same at every call."""
+    widths, rows, batch = SCHEMES[scheme]
     rng = np.random.default_rng(3)
     X = rng.standard_normal((rows, widths[0]))
     y = rng.integers(0, widths[-1], rows)
@@ -40,20 +40,20 @@ def digest(net):
     return hashlib.sha256(net.params.tobytes()).hexdigest()
 
 
-@pytest.mark.parametrize("regime", REGIMES)
-def test_the_regimes_are_what_they_are_called(regime):
-    widths, _, batch = REGIMES[regime]
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_schemes_are_what_they_are_called(scheme):
+    widths, _, batch = SCHEMES[scheme]
     size = sum(a * b for a, b in pairwise(widths))
     chosen = partitioning.choose(batch, list(pairwise(widths)), 0, size, 4, first=widths[:2])
-    assert chosen.tiles == (regime in ("shares", "tiles"))
-    assert chosen.shares == (4 if regime == "shares" else 0)
-    assert (chosen.slice_rows == batch) == (regime == "tiny")
+    assert chosen.by_range == (scheme in ("input-split", "tile-parallel"))
+    assert chosen.splits == (4 if scheme == "input-split" else 0)
+    assert (chosen.slice_rows == batch) == (scheme == "tiny")
 
 
 # ---- 1: the same bits for any number of threads --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(
     "optimizer",
     [
@@ -66,10 +66,10 @@ def test_the_regimes_are_what_they_are_called(regime):
     ],
     ids=repr,
 )
-def test_same_bits_for_any_number_of_threads(isa, dtype, regime, optimizer):
+def test_same_bits_for_any_number_of_threads(isa, dtype, scheme, optimizer):
     results = set()
     for count in (1, 2, 3):
-        net, X, y, batch = made(regime, dtype, dropout=0.2, l2=1e-4)
+        net, X, y, batch = made(scheme, dtype, dropout=0.2, l2=1e-4)
         weights = np.linspace(0.5, 1.5, len(X))
         history = net.fit(
             X,
@@ -85,13 +85,13 @@ def test_same_bits_for_any_number_of_threads(isa, dtype, regime, optimizer):
     assert len(results) == 1
 
 
-@pytest.mark.parametrize("regime", REGIMES)
-def test_predictions_and_gradients_have_the_same_bits_for_any_number_of_threads(isa, dtype, regime):
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_predictions_and_gradients_have_the_same_bits_for_any_number_of_threads(isa, dtype, scheme):
     results = set()
     for count in (1, 2, 3):
         cpu.set_threads(count)
         try:
-            net, X, y, _ = made(regime, dtype)
+            net, X, y, _ = made(scheme, dtype)
             Y = net.forward(X)
             dX = net.backward(Y)
             results.add(
@@ -123,15 +123,15 @@ def test_dropout_masks_are_one_stream_of_the_seed(dtype, threads):
 # ---- 2: fit is the loop written by hand ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(
     "optimizer",
     [fb.SGD(lr=0.1, momentum=0.9), fb.Adam(lr=1e-3, clip_norm=0.3), fb.AdamW(lr=fb.schedules.Cosine(1e-2, 20))],
     ids=repr,
 )
-def test_fit_equals_the_loop_written_by_hand(isa, dtype, threads, regime, optimizer):
-    ours, X, y, batch = made(regime, dtype, dropout=0.1, l1=1e-5)
-    byhand, *_ = made(regime, dtype, dropout=0.1, l1=1e-5)
+def test_fit_equals_the_loop_written_by_hand(isa, dtype, threads, scheme, optimizer):
+    ours, X, y, batch = made(scheme, dtype, dropout=0.1, l1=1e-5)
+    byhand, *_ = made(scheme, dtype, dropout=0.1, l1=1e-5)
     weights = np.linspace(0.5, 1.5, len(X))
     history = ours.fit(X, y, epochs=2, batch_size=batch, optimizer=optimizer.fresh(), sample_weight=weights, seed=7)
     opt = optimizer.fresh()
@@ -146,7 +146,7 @@ def test_fit_equals_the_loop_written_by_hand(isa, dtype, threads, regime, optimi
 
 
 def test_rows_in_any_order_that_are_more_than_one_sweep_of_a_product(isa, threads):
-    """400 rows in shares: AVX2 multiplies 256 of them at once."""
+    """400 rows input-split: AVX2 multiplies 256 of them at once."""
     X, y = np.random.default_rng(3).random((800, 256), np.float32), np.arange(800) % 10
     nets = [fb.mlp(256, 24, 10, loss="cross_entropy", seed=5) for _ in range(2)]
     nets[0].fit(X, y, epochs=1, batch_size=400, optimizer=fb.SGD(lr=0.1), seed=7)
@@ -157,10 +157,10 @@ def test_rows_in_any_order_that_are_more_than_one_sweep_of_a_product(isa, thread
     assert digest(nets[0]) == digest(nets[1])
 
 
-@pytest.mark.parametrize("regime", REGIMES)
-def test_value_and_gradient_of_batch_after_batch(regime, threads):
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_value_and_gradient_of_batch_after_batch(scheme, threads):
     """Steps without an update: each begins with what an update would have begun."""
-    net, X, y, batch = made(regime)
+    net, X, y, batch = made(scheme)
     losses = network_fit.run_steps(net, X, y, None, batch, 4, seed=7)
     batches = [pair for epoch in (7, 8, 9) for pair in fb.batches(X, y, batch, seed=epoch) if len(pair[0]) == batch]
     expected = [(net.loss_and_grad(xb, yb), net.grads.tobytes()) for xb, yb in batches[:4]]
@@ -170,8 +170,8 @@ def test_value_and_gradient_of_batch_after_batch(regime, threads):
 
 
 def test_fit_in_two_calls_equals_one(dtype):
-    once, X, y, batch = made("slices", dtype)
-    twice, *_ = made("slices", dtype)
+    once, X, y, batch = made("batch-parallel", dtype)
+    twice, *_ = made("batch-parallel", dtype)
     once.fit(X, y, epochs=2, batch_size=batch, optimizer=fb.Adam(), seed=0)
     opt = fb.Adam()
     for epoch in range(2):
@@ -212,9 +212,9 @@ def test_gradients_of_a_softmax_output_agree_with_central_differences(isa):
     assert fb.gradcheck(net, rng.standard_normal((9, 4)), np.arange(9) % 3).max_error < 1e-6
 
 
-@pytest.mark.parametrize("regime", REGIMES)
-def test_backward_gives_the_gradient_of_the_inputs_and_of_the_parameters(isa, threads, regime):
-    net, X, _, _ = made(regime, "float64", loss="squared_error")
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_backward_gives_the_gradient_of_the_inputs_and_of_the_parameters(isa, threads, scheme):
+    net, X, _, _ = made(scheme, "float64", loss="squared_error")
     rng = np.random.default_rng(9)
     X, direction = X[:40], rng.standard_normal(X[:40].shape)
     T = rng.standard_normal((40, net.units))
@@ -232,7 +232,7 @@ def test_backward_gives_the_gradient_of_the_inputs_and_of_the_parameters(isa, th
 
 def test_denormals_are_as_they_were():
     tiny = np.array([np.finfo("float32").smallest_subnormal])
-    net, X, y, batch = made("slices")
+    net, X, y, batch = made("batch-parallel")
     net.fit(X, y, batch_size=batch)
     assert (tiny * np.float32(1)).astype("float32")[0] > 0
     # 1e-40 is denormal: flushing to zero, which -ffast-math switches on in a shared object, would lose it
@@ -243,7 +243,7 @@ def test_denormals_are_as_they_were():
 def test_rounding_mode_is_as_it_was():
     libm = ctypes.CDLL("libm.so.6")
     before = libm.fegetround()
-    net, X, y, batch = made("tiles")
+    net, X, y, batch = made("tile-parallel")
     net.fit(X, y, batch_size=batch)
     assert libm.fegetround() == before
 
@@ -255,11 +255,11 @@ def test_rounding_mode_is_as_it_was():
 # ---- 6: numbers that stop being finite -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("regime", REGIMES)
-def test_a_loss_that_stops_being_finite_stops_training(dtype, threads, regime):
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_loss_that_stops_being_finite_stops_training(dtype, threads, scheme):
     options = {"loss": "squared_error", "activation": "relu"}
-    net, X, y, batch = made(regime, dtype, **options)
-    expected, *_ = made(regime, dtype, **options)
+    net, X, y, batch = made(scheme, dtype, **options)
+    expected, *_ = made(scheme, dtype, **options)
     y = np.eye(net.units)[y]
     X = X.astype(dtype)
     order = fb._training.network_fit.epoch_order(len(X), batch, True, net.seed + 1)
@@ -285,7 +285,7 @@ def test_a_loss_that_stops_being_finite_stops_training(dtype, threads, regime):
 
 
 def test_a_parameter_that_stops_being_finite_stops_training(dtype, threads):
-    net, X, y, batch = made("slices", dtype)
+    net, X, y, batch = made("batch-parallel", dtype)
     before = net.params.copy()
     with pytest.raises(FloatingPointError, match=r"epoch 1, step 1: a parameter of layer 0 .*lr"):
         net.fit(X, y, batch_size=batch, optimizer=fb.SGD(lr=float(np.finfo(dtype).max), weight_decay=100.0))
@@ -294,7 +294,7 @@ def test_a_parameter_that_stops_being_finite_stops_training(dtype, threads):
 
 
 def test_a_step_by_hand_refuses_a_gradient_that_is_not_finite(dtype):
-    net, X, y, _ = made("slices", dtype)
+    net, X, y, _ = made("batch-parallel", dtype)
     net.loss_and_grad(X, y)
     net.layers[1].dW[2, 3] = np.nan
     before = net.params.copy()
@@ -335,12 +335,12 @@ def test_a_process_forked_after_training_still_trains(renewed):
 
 
 def test_a_second_thread_that_trains_gets_an_error():
-    net, X, y, batch = made("slices")
+    net, X, y, batch = made("batch-parallel")
     errors = []
 
     def intrude(net, epoch, logs):
         thread = threading.Thread(target=attempt)
-        with net._alone:
+        with net._exclusive:
             thread.start()
             thread.join()
 
@@ -356,7 +356,7 @@ def test_a_second_thread_that_trains_gets_an_error():
 
 
 def test_predictions_run_side_by_side():
-    net, X, _, _ = made("tiles")
+    net, X, _, _ = made("tile-parallel")
     expected = net.predict(X)
     results = []
     workers = [
@@ -372,7 +372,7 @@ def test_predictions_run_side_by_side():
 
 
 def test_ctrl_c_ends_cleanly_with_a_usable_network():
-    net, X, y, batch = made("slices")
+    net, X, y, batch = made("batch-parallel")
 
     def interrupt(net, epoch, logs):
         if epoch == 2:

@@ -5,7 +5,8 @@
     python -m bench.lab.shuffling --quick                few rows: does it run?
 
 `fit` with shuffle=True and shuffle=False, by turns, the same epochs. An order is a permutation for each epoch, and rows
-that no prefetcher can guess: they are asked for a step ahead, and read where they lie or gathered. Microseconds a step.
+that no prefetcher can guess: they are prefetched a step ahead, and read where they lie or gathered. Microseconds a
+step.
 
 Last answer: 2026-11-28, 2-core AMD EPYC virtual machine (Zen 4, AVX-512) beside other programs, one thread, medians of
 nine: shuffled, a step takes 1.01 times as long for digits16, 1.04 for nielsen30, 1.03 for policy64 and 1.02 for

@@ -1,8 +1,8 @@
 """Data as it is: arrays whose rows a plan reads, and where they are of another dtype converts, a batch at a time.
 
-What a plan can read as it lies is returned itself: any dtype of `cpu.sources()` in the machine's byte order, rows that
-are contiguous, whatever the distance between them - apart, backwards, windows that overlap, one row over and over -,
-writable or not, in memory or mapped from a file. Everything else goes to `_check.data`, which casts it, once, to the
+What a plan can read as it lies is returned itself: any dtype of `cpu.input_dtypes()` in the machine's byte order, rows
+that are contiguous, whatever the distance between them - apart, backwards, windows that overlap, one row over and over
+-, writable or not, in memory or mapped from a file. Everything else goes to `_check.data`, which casts it, once, to the
 network's dtype, or refuses it.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fastbp._check.types import Array
 
-DTYPES = frozenset(np.dtype(name) for name in cpu.sources())
+DTYPES = frozenset(np.dtype(name) for name in cpu.input_dtypes())
 PIECE = 2**17  # numbers that are looked at together: their cast stays in the L2 cache, and no file is read at once
 
 
@@ -41,7 +41,9 @@ def rows(
     return array
 
 
-def kinds(dtype: np.dtype[Any], arrays: Mapping[str, Array], *, touching: bool = False) -> tuple[tuple[str, str], ...]:
+def input_dtypes(
+    dtype: np.dtype[Any], arrays: Mapping[str, Array], *, touching: bool = False
+) -> tuple[tuple[str, str], ...]:
     """((name, dtype's character), ...) of the arrays, {name: array}, that their plan must know of: those that are not
     of `dtype`, and those whose rows lie otherwise than a plan of it expects. Products, those of a network, expect rows
     that do not overlap; touching: an expression expects them one after another. Raises ValueError for what is of no

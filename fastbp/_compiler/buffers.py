@@ -1,4 +1,5 @@
-"""Which values share memory: rows that are needed no more make room for the next ones.
+"""Buffer assignment: which values use the same memory, by their liveness. A value's slot is free for the next one when
+nothing reads it any more.
 
 A row operation reads and writes whole blocks of rows, so the memory of a plan is what is alive at once, not what is
 computed altogether, and it stays in the L1 cache.
@@ -10,12 +11,12 @@ from fastbp._compiler.program import Slot
 IN_PLACE = {"map", "activate", "activation_gradient", "dropout"}
 
 
-def share(program, pinned, keep=False, alone=frozenset()):
+def assign_buffers(program, pinned, keep=False, exclusive=frozenset()):
     """Gives the local and shared values of a program their slots. pinned: values that outlive the row operations; keep:
-    backward is a call of its own, which may be made again; alone: values that share their slot with no other."""
+    backward is a call of its own, which may be made again; exclusive: values whose slot is reused by no other."""
     values = program.values
     last, sweep_of = {}, {}
-    sweeps = [0 for first, last in program.shares for _ in range(first, last)]
+    sweeps = [0 for first, last in program.splits for _ in range(first, last)]
     sweeps += [number for number, sweep in enumerate(program.sweeps) for _ in range(sweep.row, sweep.row_end)]
     if keep:
         sweeps = [number + (i >= program.forward) for i, number in enumerate(sweeps)]
@@ -28,7 +29,7 @@ def share(program, pinned, keep=False, alone=frozenset()):
         if sweeps[i] != sweep_of[value] or value in pinned:
             values[value].mode = "shared"
             last[value] = len(program.operations)
-    for value in alone:
+    for value in exclusive:
         last[value] = len(program.operations)
     free = {}
     for i, (written, read) in enumerate(touched):

@@ -41,15 +41,15 @@ class Context:
     losses that no node reads, and penalties.
     losses: {loss: the value of its gradient, or None where nothing reads that}; a loss is written once, for whichever
     of the two nodes comes first. sums: {total, loss or count: its number among the sums}, each below program.sums.
-    callers: {input: the value its rows are read from, or None where they go by shares}; share_columns: then
-    {share: the value of its columns}. readers: {input: the operations that bring its rows in}.
-    ahead: the input whose rows are prefetched a step ahead by products, or None so far: one at most, as each product
-    has one budget of cache lines.
-    anyhow: values of rows that lie where the caller has them, at any distance; own_slots: copies of such rows, which
-    share their memory with nothing.
-    rows_lists, fixed_lists: the operations of each sweep, over rows and over what is the same for all of them;
-    share_lists: those of each share, which come before all sweeps. They become program.operations and program.fixed
-    when all rules have run. now: the sweep at hand; nodes come in the order of their sweeps, so it only grows.
+    callers: {input: the value its rows are read from, or None where they are split}; split_columns: then
+    {split: the value of its columns}. readers: {input: the operations that bring its rows in}.
+    prefetched: the input whose rows are prefetched a step ahead by products, or None so far: one at most, as each
+    product has one budget of cache lines.
+    any_stride: values of rows that lie where the caller has them, at any distance; own_slots: copies of such rows,
+    whose slots no other value uses. rows_lists, invariant_lists: the operations of each sweep, over rows and over what
+    is the same for all of them; split_lists: those of each split, which come before all sweeps. They become
+    program.operations and program.invariant when all rules have run. now: the sweep at hand; nodes come in the order of
+    their sweeps, so it only grows.
     """
 
     request: Request
@@ -61,41 +61,41 @@ class Context:
     losses: dict = field(default_factory=dict)
     sums: dict = field(default_factory=dict)
     callers: dict = field(default_factory=dict)
-    share_columns: dict = field(default_factory=dict)
+    split_columns: dict = field(default_factory=dict)
     readers: dict = field(default_factory=dict)
-    ahead: object = None
-    anyhow: set = field(default_factory=set)
+    prefetched: object = None
+    any_stride: set = field(default_factory=set)
     own_slots: set = field(default_factory=set)
     rows_lists: list = field(init=False)
-    fixed_lists: list = field(init=False)
-    share_lists: list = field(init=False)
+    invariant_lists: list = field(init=False)
+    split_lists: list = field(init=False)
     now: int = 0
 
     def __post_init__(self):
         levels = self.graph.levels
-        self.rows_lists, self.fixed_lists = [[] for _ in range(levels)], [[] for _ in range(levels)]
-        self.share_lists = [[] for _ in self.partition.shares]
+        self.rows_lists, self.invariant_lists = [[] for _ in range(levels)], [[] for _ in range(levels)]
+        self.split_lists = [[] for _ in self.partition.splits]
 
     # ---- operations ------------------------------------------------------------------------------------------------
 
-    def emit(self, name, *, fixed=False, at=None, share=None, **fields):
-        """Adds an operation to the sweep at hand, or `at`, over rows, or over what is fixed; or to a share. Returns
-        it."""
+    def emit(self, name, *, invariant=False, at=None, split=None, **fields):
+        """Adds an operation to the sweep at hand, or `at`, over rows, or over what is batch-invariant; or to a split.
+        Returns it."""
         operation = Operation(name, **fields)
-        if share is not None:
-            self.share_lists[share].append(operation)
+        if split is not None:
+            self.split_lists[split].append(operation)
         else:
-            (self.fixed_lists if fixed else self.rows_lists)[self.now if at is None else at].append(operation)
+            (self.invariant_lists if invariant else self.rows_lists)[self.now if at is None else at].append(operation)
         return operation
 
     def row_operations(self):
         """How many operations over rows there are so far."""
-        return sum(map(len, (*self.share_lists, *self.rows_lists)))
+        return sum(map(len, (*self.split_lists, *self.rows_lists)))
 
-    def map_fixed(self, kernel, node, out, **values):
-        """An elementwise operation on fixed values that all have the shape of a node."""
+    def map_invariant(self, kernel, node, out, **values):
+        """An elementwise operation on invariant values that all have the shape of a node."""
         operands = {name: Operand(value, node.rows > 1, 1) for name, value in values.items()}
-        self.emit("map", kernel=kernel, fixed=True, out=out, rows=node.rows, n_out=node.width, **operands)
+        self.emit("map", kernel=kernel, invariant=True, out=out, rows=node.rows, n_out=node.width, **operands)
 
     # ---- values ----------------------------------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class Context:
     def place(self, node, itemsize=None):
         """A place for the value that `node` makes; writes values, and the program's data where the caller wants it."""
         if not node.batched:
-            index = self.value("fixed", node.width, rows=node.rows, ld=node.width)
+            index = self.value("invariant", node.width, rows=node.rows, ld=node.width)
         elif node in self.request.results:
             index = self.program.data[self.request.results[node]] = self.value("direct", node.width)
         else:
@@ -120,31 +120,32 @@ class Context:
         """A part of a value: the same memory."""
         whole = self.program.values[value]
         return self.value(
-            whole.mode, width, whole.itemsize, rows=rows, ld=whole.ld if ld is None else ld, source=value, offset=offset
+            whole.mode, width, whole.itemsize, rows=rows, ld=whole.ld if ld is None else ld, base=value, offset=offset
         )
 
     def matrix(self, x):
-        """The value of something fixed, its rows one after another: a part of a matrix is copied first, once."""
+        """The value of something batch-invariant, its rows one after another: a part of a matrix is copied first,
+        once."""
         value = self.program.values[self.values[x]]
         if value.rows > 1 and value.ld != x.width:
             self.values[x] = self.contiguous(x)
         return self.values[x]
 
     def contiguous(self, x):
-        """A copy of something fixed, its rows one after another."""
-        index = self.value("fixed", x.width, rows=x.rows, ld=x.width)
-        self.copy_fixed(index, x)
+        """A copy of something batch-invariant, its rows one after another."""
+        index = self.value("invariant", x.width, rows=x.rows, ld=x.width)
+        self.copy_invariant(index, x)
         return index
 
     def own(self, x):
-        """A fixed value in memory of its own: parameters, and parts of them, change while ranges are updated."""
+        """An invariant value in memory of its own: parameters, and parts of them, change while ranges are updated."""
         value = self.program.values[self.values[x]]
-        return self.values[x] if value.mode == "fixed" and value.source is None else self.contiguous(x)
+        return self.values[x] if value.mode == "invariant" and value.base is None else self.contiguous(x)
 
     def touching(self, value):
         """A value whose rows follow each other, as lines of matrices and the weights of samples must: the value itself,
-        or a copy of the caller's rows where these may lie anyhow."""
-        if self.program.root_of(value) not in self.anyhow:
+        or a copy of the caller's rows where these may lie at any stride."""
+        if self.program.root_of(value) not in self.any_stride:
             return value
         width = self.program.values[value].width
         copy = self.value(self.partition.rows_mode, width, padded=False)
@@ -160,7 +161,7 @@ class Context:
         fields = dict(zip("abc", self.read(node, nodes, steps), strict=False))
         if node.batched:
             return {"group": group, "n_out": width, **fields}
-        return {"fixed": True, "rows": group, "n_out": width, **fields}
+        return {"invariant": True, "rows": group, "n_out": width, **fields}
 
     def read(self, node, nodes, steps):
         """The operands of an operation of this node's kind. What a row of a sample meets is one row: no part of a
@@ -184,13 +185,13 @@ class Context:
         """The rows of the node x, as one matrix, copied to where the node's are wanted."""
         self.copy_columns(self.place(node), 0, self.values[x], 0, node.width)
 
-    def copy_fixed(self, out, x):
-        """The numbers of something fixed, copied into a block of the same shape."""
-        self.map_fixed("copy", x, out, a=self.values[x])
+    def copy_invariant(self, out, x):
+        """The numbers of something batch-invariant, copied into a block of the same shape."""
+        self.map_invariant("copy", x, out, a=self.values[x])
 
     def zero(self):
-        """A fixed value that is 0."""
-        return self.value("fixed", 1, ld=1, initial=0.0)
+        """An invariant value that is 0."""
+        return self.value("invariant", 1, ld=1, initial=0.0)
 
     # ---- sums over the batch ---------------------------------------------------------------------------------------
 
@@ -211,5 +212,5 @@ class Context:
 
     def make_by_range(self, parameter, operation, first, rows):
         """Rows [first, first + rows) of a parameter's gradient are made from the whole batch, range by range."""
-        self.graph.sources[parameter].operations.append((len(self.program.gradients), first, rows))
+        self.graph.gradient_terms[parameter].operations.append((len(self.program.gradients), first, rows))
         self.program.gradients.append(operation)

@@ -59,16 +59,16 @@ def activation_of(node, graph):
     return activation, activation is not None and (len(readers) > 1 or node in graph.wanted)
 
 
-def join_sums(rows, program):
-    """Makes the gradient of a bias, the sum of dz over the batch, with that of the weights, x^T dz, which lies right
-    before it in the slices' vectors of sums: as one more row of that product, as if x had a column of ones. Alone the
-    sum waits for one addition after another (chain24: 3.4 us, so 3.2).
+def fuse_bias_sums(rows, program):
+    """Fuses the gradient of a bias, the sum of dz over the batch, into the weight-gradient GEMM x^T dz, which lies
+    right before it in the slices' vectors of partial sums, as one more row of x^T, of ones. Alone the sum is bound by
+    the latency of additions (chain24: 3.4 us, so 3.2).
 
-    rows: the operations of a sweep, from which the sums that were joined are taken out. Not where x is packed
+    rows: the operations of a sweep, from which the sums that were fused are taken out. Not where x is packed
     or read in an order of its own, which a row of ones cannot follow.
     """
     sums = {(op.partial, op.n_out): op for op in rows if op.name == "batch_sum" and op.b is None}
-    joined = []
+    fused_sums = []
     for product in rows:
         if product.name != "weight_gradient" or product.packed_a or product.partial_ld != product.n_out:
             continue
@@ -78,5 +78,5 @@ def join_sums(rows, program):
         in_order = program.values[program.root_of(product.x)].mode != "ordered"
         if in_order and below.partial < program.size:
             product.ones = True
-            joined.append(below)
-    rows[:] = [operation for operation in rows if operation not in joined]
+            fused_sums.append(below)
+    rows[:] = [operation for operation in rows if operation not in fused_sums]

@@ -7,19 +7,19 @@ from fastbp._compiler import ranges
 from fastbp._ir.nn import numbered
 from fastbp._ir.node import ordered
 
-ENDS_A_SWEEP = {*ranges.SUMS, "total", "loss", "right"}  # nodes that are known when all rows have passed
+ENDS_A_SWEEP = {*ranges.SUMS, "total", "loss", "correct"}  # nodes that are known when all rows have passed
 
 
 class Facts(NamedTuple):
-    """A graph, looked at as a whole. Nothing here changes while it is lowered, but for what a Source says of where its
-    sums were put.
+    """A graph, looked at as a whole. Nothing here changes while it is lowered, but for what a GradientTerms says of
+    where its sums were put.
 
     order: all nodes, each after those it reads. consumers: {id(node): the nodes that read it, once for each time}.
     level: {node: the sweep it is computed in}; levels: the number of sweeps. wanted: the nodes whose values something
-    besides a node reads: the caller, or a range of the parameters. sources: {parameter: Source}, what its gradient is
-    made of; destinations: {sum over the batch: Destination}, where in a gradient it is added. with_gradient: the losses
-    whose gradient a node reads. masks: {dropout's mask: its number}. inputs: the caller's rows. last_forward: the nodes
-    of a call that ends before backward, if that is a call of its own.
+    besides a node reads: the caller, or a range of the parameters. gradient_terms: {parameter: GradientTerms}, what its
+    gradient is made of; destinations: {sum over the batch: Destination}, where in a gradient it is added.
+    with_gradient: the losses whose gradient a node reads. masks: {dropout's mask: its number}. inputs: the caller's
+    rows. last_forward: the nodes of a call that ends before backward, if that is a call of its own.
     """
 
     order: list
@@ -27,7 +27,7 @@ class Facts(NamedTuple):
     level: dict
     levels: int
     wanted: set
-    sources: dict
+    gradient_terms: dict
     destinations: dict
     with_gradient: set
     masks: dict
@@ -39,18 +39,18 @@ class Facts(NamedTuple):
         return bool(self.consumers[id(node)]) or node in self.wanted
 
 
-def facts(forward, loss, gradients, *, keep, results, masks, right):
+def facts(forward, loss, gradients, *, keep, results, masks, correct):
     """The Facts of a graph; the arguments are those of fastbp._compiler.lowering.lower."""
     # answers are counted before the loss, after which the outputs' place is the gradient's: that needs no more room
-    roots = [*forward, *(node for node in (right, loss) if node is not None)]
+    roots = [*forward, *(node for node in (correct, loss) if node is not None)]
     wanted = {*forward, *results}
     others = [node for node in results if all(node is not one for one in forward)]
     # the last layer's gradients first: the order in which backward reaches them
     consumers = _consumers(ordered([*roots, *reversed(list(gradients.values())), *others]))
-    sources, destinations = ranges.sources(gradients, consumers)
+    gradient_terms, destinations = ranges.gradient_terms(gradients, consumers)
     # a gradient that was taken apart reads its terms no more, but the ranges do
-    wanted.update(node for source in sources.values() for node in source.values)
-    terms = [term for source in sources.values() for term in (*source.sums, *source.values)]
+    wanted.update(node for terms in gradient_terms.values() for node in terms.values)
+    terms = [term for terms in gradient_terms.values() for term in (*terms.sums, *terms.values)]
     order = ordered([*roots, *reversed(terms), *others])
     level, levels = _levels(order)
     return Facts(
@@ -59,7 +59,7 @@ def facts(forward, loss, gradients, *, keep, results, masks, right):
         level=level,
         levels=levels,
         wanted=wanted,
-        sources=sources,
+        gradient_terms=gradient_terms,
         destinations=destinations,
         with_gradient={node.loss for node in order if node.op == "loss_gradient"},
         masks=numbered(order) if masks is None else masks,

@@ -8,40 +8,40 @@ from fastbp._compiler import partitioning
 
 def bring_in(c, name):
     """The rows of the input `name`, as its array gives them: where they lie, one after another or in an order of their
-    own; gathered; or converted, which gathers too. Writes program.data, callers, and share_columns where they go by
-    shares."""
-    width, itemsize, gathered, dtype, _, anyhow = c.request.data[name]
-    in_place = gathered and dtype is None and not anyhow and _in_place(c, name, width * itemsize)
-    source = c.program.data[name] = c.value("ordered" if in_place else "direct", width, itemsize)
-    cut = c.partition.cut
+    own; gathered; or converted, which gathers too. Writes program.data, callers, and split_columns where they are
+    split."""
+    width, itemsize, gathered, dtype, _, any_stride = c.request.data[name]
+    in_place = gathered and dtype is None and not any_stride and _in_place(c, name, width * itemsize)
+    rows = c.program.data[name] = c.value("ordered" if in_place else "direct", width, itemsize)
+    cut = c.partition.split_product
     if cut is None or cut.inputs[0].name != name:
-        c.callers[name] = _read(c, name, source, None, in_place)
+        c.callers[name] = _read(c, name, rows, None, in_place)
         return
-    for number, begin, columns in c.partition.shares:
-        c.share_columns[number] = _read(c, name, c.part(source, begin, columns), number, in_place)
-    c.callers[name] = None  # shares are in memory of their own, and who reads them knows them apart
+    for number, begin, columns in c.partition.splits:
+        c.split_columns[number] = _read(c, name, c.part(rows, begin, columns), number, in_place)
+    c.callers[name] = None  # splits are in memory of their own, and who reads them knows them apart
 
 
-def _read(c, name, x, share, in_place):
-    """Where the caller's rows x, or a share of their columns, are read from: a value. Writes the operation that brings
-    them there, and readers; anyhow, where rows that lie at any distance are read as they are.
+def _read(c, name, x, split, in_place):
+    """Where the caller's rows x, or a split of their columns, are read from: a value. Writes the operation that brings
+    them there, and readers; any_stride, where rows that lie at any distance are read as they are.
 
-    Copies of shares lie apart. Side by side, the lines beside those that one thread reads, which the hardware
+    Copies of splits lie apart. Side by side, the lines beside those that one thread reads, which the hardware
     fetches along, are what another one writes: digits16 from bytes 43 -> 35 us.
     """
-    _, itemsize, gathered, dtype, scale, anyhow = c.request.data[name]
+    _, itemsize, gathered, dtype, scale, any_stride = c.request.data[name]
     if dtype is None and not gathered:
-        if anyhow:
-            c.anyhow.add(x)
+        if any_stride:
+            c.any_stride.add(x)
         return x
     columns = c.program.values[x].width
-    fields = {"share": share, "x": x, "ahead": columns * itemsize <= partitioning.SHORT_ROW}
+    fields = {"split": split, "x": x, "prefetch": columns * itemsize <= partitioning.SHORT_ROW}
     out = x
     if in_place:
-        operation = c.emit("ask", n_out=columns * itemsize, **fields)
+        operation = c.emit("prefetch", n_out=columns * itemsize, **fields)
     elif dtype is None:
         out = c.value(c.partition.rows_mode, columns, itemsize)
-        operation = c.emit("gather", out=out, n_out=columns * itemsize, **fields)
+        operation = c.emit("gather_rows", out=out, n_out=columns * itemsize, **fields)
     else:
         out, kernel = c.value(c.partition.rows_mode, columns), f"convert_{dtype}"
         operation = c.emit("convert", kernel=kernel, out=out, n_in=itemsize, n_out=columns, scale=scale, **fields)
@@ -52,36 +52,36 @@ def _read(c, name, x, share, in_place):
 def _in_place(c, name, row_bytes):
     """Whether products read the caller's rows where they lie, in any order: they do it as fast as from a copy when
     the rows were prefetched a step ahead, and nothing else can. If so, these rows become what is prefetched: writes
-    ahead. digits16: 49.7 -> 39.3 us."""
+    prefetch. digits16: 49.7 -> 39.3 us."""
     nodes = [node for node in c.graph.inputs if node.name == name]
     products = all(
         reader.op in ("dense", "weight_gradient") and reader.inputs[1] is not node
         for node in nodes
         for reader in c.graph.consumers[id(node)]
     )
-    if not nodes or not products or c.ahead is not None or row_bytes <= partitioning.SHORT_ROW:
+    if not nodes or not products or c.prefetched is not None or row_bytes <= partitioning.SHORT_ROW:
         return False
     if not _products_prefetch(c) or c.graph.wanted.intersection(nodes):
         return False
-    c.ahead = nodes[0]
+    c.prefetched = nodes[0]
     return True
 
 
 def _products_prefetch(c):
     """Whether products prefetch the next step's rows: not where they take so long that it does not matter."""
-    return c.partition.shares or not c.partition.tiles
+    return c.partition.splits or not c.partition.by_range
 
 
 def prefetch(c, x):
     """Whether the product at hand, which reads the rows x, prefetches those of the next step meanwhile: not where x is
-    not gathered, or short, or another input is prefetched already. Writes ahead, and `ahead` of the operations that
-    bring x in."""
+    not gathered, or short, or another input is prefetched already. Writes prefetched, and `prefetch` of the operations
+    that bring x in."""
     readers = c.readers.get(x.name, []) if x.op == "data" else []
-    if not _products_prefetch(c) or (c.ahead is not None and c.ahead is not x) or not readers:
+    if not _products_prefetch(c) or (c.prefetched is not None and c.prefetched is not x) or not readers:
         return False
-    if c.ahead is None and readers[0].ahead:
+    if c.prefetched is None and readers[0].prefetch:
         return False
-    c.ahead = x
+    c.prefetched = x
     for operation in readers:
-        operation.ahead = True
+        operation.prefetch = True
     return True

@@ -39,21 +39,21 @@ def lower(
     training=True,
     results=None,
     masks=None,
-    right=None,
+    correct=None,
 ):
     """The Program of a graph.
 
-    forward: nodes wanted, such as a network's outputs; loss: a fixed scalar node or None; gradients: {parameter: node}
-    as differentiate gives it; data: {name: Data} of the caller's arrays; nr: columns of the matrix product's tile;
-    offsets: {parameter: its beginning in the vector of `size` numbers}; keep: backward is a separate
+    forward: nodes wanted, such as a network's outputs; loss: an invariant scalar node or None; gradients: {parameter:
+    node} as differentiate gives it; data: {name: Data} of the caller's arrays; nr: columns of the matrix product's
+    tile; offsets: {parameter: its beginning in the vector of `size` numbers}; keep: backward is a separate
     call; training: whether dropout drops; results: {node: name} of the rows written into arrays of the caller's, of
     which none is called as one of the data is: names of inputs are words, so those of an expression's are tuples;
-    masks: {dropout's mask: its number}, where other programs draw the same ones; right: a node that counts right
+    masks: {dropout's mask: its number}, where other programs draw the same ones; correct: a node that counts correct
     answers, or None.
     """
     request = Request(itemsize, data, nr, offsets, training, results or {})
     graph = graph_facts.facts(
-        forward, loss, gradients, keep=keep, results=request.results, masks=masks, right=right
+        forward, loss, gradients, keep=keep, results=request.results, masks=masks, correct=correct
     )
     cuts = graph_partition.partition(graph, batch, size, itemsize, nr, keep)
     c = Context(request, graph, cuts, fusion.factors(graph, cuts), Program(batch, size))
@@ -61,7 +61,7 @@ def lower(
         input_rows.bring_in(c, name)
     _write_nodes(c)
     _take_results(c, loss)
-    c.program.right = c.sums.get(right)
+    c.program.correct = c.sums.get(correct)
     _make_ranges(c)
     _put_in_order(c)
     _share_memory(c, keep)
@@ -82,7 +82,7 @@ def _write_nodes(c):
 
 def _take_results(c, loss):
     """What the caller wants and no rule put where he wants it: rows that lie elsewhere, such as an input, or a loss's
-    gradient; fixed values; and the loss. Writes program.data and program.root."""
+    gradient; invariant values; and the loss. Writes program.data and program.root."""
     for node, name in c.request.results.items():
         if not node.batched:
             c.program.data[name] = c.own(node)
@@ -94,61 +94,61 @@ def _take_results(c, loss):
 
 
 def _make_ranges(c):
-    """The fixed terms of each gradient, added up, and the ranges of the parameters. Writes the Sources' values,
-    program.ranges and program.groups."""
-    for source in c.graph.sources.values():
-        values = [c.values[node] for node in source.values]  # all of the parameter's shape
+    """The invariant terms of each gradient, added up, and the ranges of the parameters. Writes the values of the
+    GradientTerms, program.ranges and program.groups."""
+    for terms in c.graph.gradient_terms.values():
+        values = [c.values[node] for node in terms.values]  # all of the parameter's shape
         if len(values) > 1:
-            alike = source.values[0]
-            total = c.value("fixed", alike.width, rows=alike.rows, ld=alike.width)
+            alike = terms.values[0]
+            total = c.value("invariant", alike.width, rows=alike.rows, ld=alike.width)
             for value in values[1:]:
-                c.map_fixed("add", alike, total, a=values[0], b=value)
+                c.map_invariant("add", alike, total, a=values[0], b=value)
                 values[0] = total
         elif values:
-            values[0] = c.own(source.values[0])
-        source.values = values[:1]
+            values[0] = c.own(terms.values[0])
+        terms.values = values[:1]
     cuts, request = c.partition, c.request
-    shared = None if cuts.cut is None else cuts.cut.inputs[1]
+    shared = None if cuts.split_product is None else cuts.split_product.inputs[1]
     c.program.ranges, c.program.groups = ranges.cut(
-        c.graph.sources, request.offsets, cuts.tiles, request.nr, shared, cuts.shares
+        c.graph.gradient_terms, request.offsets, cuts.by_range, request.nr, shared, cuts.splits
     )
 
 
 def _put_in_order(c):
-    """The lists of operations, one after another: those of the shares, then those of each sweep."""
+    """The lists of operations, one after another: those of the splits, then those of each sweep."""
     program = c.program
-    for operations in c.share_lists:
+    for operations in c.split_lists:
         begin = len(program.operations)
         program.operations += operations
-        program.shares.append((begin, len(program.operations)))
-    for fixed, rows in zip(c.fixed_lists, c.rows_lists, strict=True):
-        fusion.join_sums(rows, program)
-        before = len(program.fixed), len(program.operations)
-        program.fixed += fixed
+        program.splits.append((begin, len(program.operations)))
+    for invariant, rows in zip(c.invariant_lists, c.rows_lists, strict=True):
+        fusion.fuse_bias_sums(rows, program)
+        before = len(program.invariant), len(program.operations)
+        program.invariant += invariant
         program.operations += rows
-        program.sweeps.append(Sweep(before[0], len(program.fixed), before[1], len(program.operations)))
+        program.sweeps.append(Sweep(before[0], len(program.invariant), before[1], len(program.operations)))
 
 
 def _share_memory(c, keep):
-    """Which values share memory, and so how many rows of all that are alive at once fit the L1 cache: the slices and
-    blocks of rows."""
-    program, regime = c.program, c.partition.regime
+    """Which values use the same memory, and so how many rows of all that are alive at once fit the L1 cache: the slices
+    and blocks of rows."""
+    program, scheme = c.program, c.partition.scheme
     pinned = {
         program.root_of(v)
         for operation in program.gradients
         for v in (operation.x, operation.y, operation.w)
         if v is not None
     }
-    # a share is multiplied for the next step while others still make their gradients of this one
-    made = (operation.out for operations in c.share_lists for operation in operations)
+    # a split is multiplied for the next step while others still make their gradients of this one
+    made = (operation.out for operations in c.split_lists for operation in operations)
     pinned.update(program.root_of(out) for out in made if out is not None)
-    buffers.share(program, pinned, keep, c.own_slots)
+    buffers.assign_buffers(program, pinned, keep, c.own_slots)
     # blocks, and with them the bits of a loss, are those of rows that need no copy
     copies = {program.values[value].slot for value in c.own_slots}
     local = (slot for i, slot in enumerate(program.slots) if slot.mode == "local" and i not in copies)
     # The caller's rows that lie in an order of their own: a block of them is in the cache like a copy, so that blocks,
     # and the bits of a loss, are those of rows that were converted.
-    in_any_order = (value for value in program.values if value.mode == "ordered" and value.source is None)
+    in_any_order = (value for value in program.values if value.mode == "ordered" and value.base is None)
     row_bytes = sum(rows.width * rows.itemsize for rows in (*local, *in_any_order))
-    program.slice_rows = regime.slice_rows
-    program.block_rows = partitioning.block_rows(regime, row_bytes, keep)
+    program.slice_rows = scheme.slice_rows
+    program.block_rows = partitioning.block_rows(scheme, row_bytes, keep)

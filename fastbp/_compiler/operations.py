@@ -5,7 +5,8 @@ An operation is written in Python as a fastbp._compiler.program.Operation, lies 
 with those of Op that come of it; DRIVERS has a row for each kind of operation, with the fields that mean something to
 it. Tests compare all of it with the three.
 
-In shapes B is the rows of the block at hand; G = `group` rows that each sample has; R = `rows`, of what is fixed.
+In shapes B is the rows of the block at hand; G = `group` rows that each sample has; R = `rows`, of what is
+batch-invariant.
 """
 
 from typing import NamedTuple
@@ -35,13 +36,15 @@ FIELDS = {
     "x": Field(("x",), "the value that is read first; int32 where it holds row numbers"),
     "y": Field(("y",), "a second value; int32 where it holds class numbers; None: there is none"),
     "w": Field(("w",), "(B,) weights of samples; None: all are 1"),
-    "W": Field(("W",), "(n_in, n_out) a fixed value, its rows one after another"),
-    "bias": Field(("bias",), "(n_out,) a fixed value; None: there is none"),
+    "W": Field(("W",), "(n_in, n_out) an invariant value, its rows one after another"),
+    "bias": Field(("bias",), "(n_out,) an invariant value; None: there is none"),
     "a": Field(("a",), "an Operand of an elementwise operation or a sum"),
     "b": Field(("b",), "a second one; None: there is none"),
     "c": Field(("c",), "a third one; None: there is none"),
     "group": Field(("group",), "rows of n_out numbers that each sample has, 1 or more"),
-    "rows": Field(("fixed_rows",), "rows of an operation on what is fixed; 0: it is over the rows of the batch"),
+    "rows": Field(
+        ("invariant_rows",), "rows of an operation on what is batch-invariant; 0: it is over the rows of the batch"
+    ),
     "packed_b": Field(
         ("packed_b", "packed_b_bytes"), 'W, or its transpose, packed: "own" (of each thread) or "shared"; None: not'
     ),
@@ -55,13 +58,13 @@ FIELDS = {
     "sums": Field(("sums",), "number of its sum over the batch, float64, one of each slice"),
     "n_in": Field(("n_in",), "columns that are read, rows of W or of a table; of `convert` bytes of an element"),
     "n_out": Field(
-        ("n_out",), "columns that are written, or read where none are; of `gather` and `ask` bytes of a row"
+        ("n_out",), "columns that are written, or read where none are; of `gather_rows` and `prefetch` bytes of a row"
     ),
     "scale": Field(("scale",), "what a sum, or each converted number, is multiplied by"),
     "param": Field(("param",), "the kernel's number: an exponent, a rate in [0, 1), a loss's parameter"),
     "number": Field(("number",), "of a dropout's mask"),
-    "ahead": Field(
-        ("ahead",), "whether it prefetches the next step's rows; of what brings rows in: whether its rows are"
+    "prefetch": Field(
+        ("prefetch",), "whether it prefetches the next step's rows; of what brings rows in: whether its rows are"
     ),
 }
 
@@ -74,29 +77,29 @@ _PRODUCT = ("x", "n_in", "n_out")
 DRIVERS = {
     # products
     "dense": Driver(
-        ("kernel", "out", "kept", "W", "bias", "packed_b", "packed_a", "ahead", *_PRODUCT),
+        ("kernel", "out", "kept", "W", "bias", "packed_b", "packed_a", "prefetch", *_PRODUCT),
         "out (B, n_out) = kernel(x (B, n_in) W + bias), or x W without a kernel; kept (B, n_out) = x W + bias",
     ),
     "input_gradient": Driver(
         ("out", "y", "W", "packed_b", "packed_a", "n_in", "n_out"), "out (B, n_in) = y (B, n_out) W^T"
     ),
     "weight_gradient": Driver(
-        ("y", "packed_a", "partial", "partial_ld", "begins", "ones", "ahead", *_PRODUCT),
+        ("y", "packed_a", "partial", "partial_ld", "begins", "ones", "prefetch", *_PRODUCT),
         "the sum (n_in, n_out) += x (B, n_in)^T y (B, n_out); below it the sum of y, where ones",
     ),
-    "matmul": Driver(("out", "y", "rows", *_PRODUCT), "out (R, n_out) = x (R, n_in) y (n_in, n_out), all fixed"),
+    "matmul": Driver(("out", "y", "rows", *_PRODUCT), "out (R, n_out) = x (R, n_in) y (n_in, n_out), all invariant"),
     "outer": Driver(
         ("kernel", "out", "y", "c", *_PRODUCT), "out (B, n_in n_out) = x (B, n_in) times y (B, n_out), each sample; + c"
     ),
     # the caller's rows
-    "gather": Driver(
-        ("out", "x", "n_out", "ahead"), "out (B,) = the rows of x, n_out bytes each, in the order of training"
+    "gather_rows": Driver(
+        ("out", "x", "n_out", "prefetch"), "out (B,) = the rows of x, n_out bytes each, in the order of training"
     ),
-    "ask": Driver(
-        ("x", "n_out", "ahead"), "nothing is written: the next step's rows of x, n_out bytes each, are prefetched"
+    "prefetch": Driver(
+        ("x", "n_out", "prefetch"), "nothing is written: the next step's rows of x, n_out bytes each, are prefetched"
     ),
     "convert": Driver(
-        ("kernel", "out", "scale", "ahead", *_PRODUCT),
+        ("kernel", "out", "scale", "prefetch", *_PRODUCT),
         "out (B, n_out) = scale times x (B, n_out), whose elements have n_in bytes",
     ),
     # row by row
@@ -117,7 +120,7 @@ DRIVERS = {
     "dropout": Driver(
         ("kernel", "out", "x", "n_out", "param", "number"), "out (B, n_out) = x, kept or zeroed by the mask"
     ),
-    "embed": Driver(
+    "embedding_lookup": Driver(
         ("kernel", "out", "x", "W", "n_out"), "out (B, n_out) = the rows of W (., n_out) that x (B,) names"
     ),
     # sums over the batch
@@ -130,7 +133,9 @@ DRIVERS = {
         "row x[i] of the sum (n_in, n_out) += row i of y (B, n_out); never begins, as it only adds",
     ),
     "zero": Driver(("partial", "n_out"), "the sum (n_out,) = 0, for those that only add to it"),
-    "combine": Driver(("kernel", "out", "rows", "partial", "n_out"), "out (n_out,) = the slices' sums, in their order"),
+    "reduce_partials": Driver(
+        ("kernel", "out", "rows", "partial", "n_out"), "out (n_out,) = the slices' sums, in their order"
+    ),
     "total": Driver(
         ("kernel", "a", "b", "sums", "n_out", "scale"), "the sum += scale times that of a (B, n_out), or a b"
     ),
@@ -139,10 +144,10 @@ DRIVERS = {
         ("kernel", "out", "x", "y", "w", "sums", "n_out", "scale", "param"),
         "the sum += the loss of outputs x (B, n_out) for targets y; out (B, n_out) = its gradient for x",
     ),
-    "right": Driver(
-        ("kernel", "x", "y", "sums", "n_out", "scale"), "the sum += how many of x (B, n_out) are right for targets y"
+    "correct": Driver(
+        ("kernel", "x", "y", "sums", "n_out", "scale"), "the sum += how many of x (B, n_out) are correct for targets y"
     ),
-    # what is fixed
+    # what is batch-invariant
     "column_sum": Driver(
         ("kernel", "out", "x", "rows", "n_out"), "out (n_out,) = the sum of x (R, n_out) over its rows"
     ),

@@ -1,18 +1,20 @@
-"""How the work of a graph is cut up, chosen when a plan is made: from shapes alone, never from the number of threads.
+"""The partitioning of a graph's work, chosen when a plan is made: from shapes alone, never from the number of threads.
 
-* slices: the parameters fit the L2 cache. Each fixed slice of the batch goes forward and backward while it is warm,
-  and leaves a gradient vector of its own; these are added in the order of the slices. A plan of one slice is the tiny
-  regime: one thread, no barrier.
-* shares: as slices, but nearly all the parameters are weights of the inputs, whose columns are cut into shares: a
-  share's columns of the batch meet its rows of the weights, and later make their gradient and update. Threads pass on
-  products alone, neither weights nor sums of gradients; the layers after it go by slices.
-* tiles: the parameters are large. Slices of the batch go forward and backward through packed weights; then
+One of three schemes:
+
+* batch-parallel: the parameters fit the L2 cache. Each slice of the batch goes forward and backward while it is warm,
+  and leaves a gradient vector of its own; these are added in the order of the slices. A plan of one slice is *tiny*:
+  one thread, no barrier.
+* input-split: as batch-parallel, but nearly all the parameters are weights of the inputs, whose columns are split
+  (split-K): a split's columns of the batch meet its rows of the weights, and later make their gradient and update.
+  Threads pass on products alone, neither weights nor sums of gradients; the layers after it are batch-parallel.
+* tile-parallel: the parameters are large. Slices of the batch go forward and backward through packed weights; then
   each range of the weights gets its gradient, summed over the whole batch, and its update from one writer.
 """
 
 from typing import NamedTuple
 
-SLICES_BYTES = 256 * 1024  # parameters larger than this are trained in tiles; twice this where batches are long
+BATCH_PARALLEL_BYTES = 256 * 1024  # larger parameters are trained tile-parallel; twice this where batches are long
 SLICE_WORK = 6.5e5  # multiply-adds worth a slice of its own: 7-15 us of one core, for two meetings and what they move
 ELEMENT_WORK = 40  # multiply-adds that one activation, its derivative and its loss cost
 MAP_WORK = 4  # multiply-adds that an elementwise operation costs for each number it makes, in the L1 cache
@@ -23,57 +25,57 @@ TILE_BLOCK = 128  # rows of such a slice that go through all layers together: 3-
 BLOCK_BYTES = 32 * 1024  # of activations and their gradients: the L1 cache
 BLOCK_ROWS = 32  # at least: digits16 in blocks of 16 and 9 rows took 118 us for 105 in one of 25
 PACKED_B_BYTES = 256 * 1024  # a weight matrix larger than this is packed for the forward pass
-RANGE_SIZE = 2048  # parameters in one range of the slices regime, at least
-SHORT_ROW = 128  # bytes of a gathered row that is asked for at once, a step ahead, without the help of products
+RANGE_SIZE = 2048  # parameters in one range of the batch-parallel scheme, at least
+SHORT_ROW = 128  # bytes of a gathered row that is prefetched at once, a step ahead, without the help of GEMMs
 PACKED_A_COLUMNS = 1024  # of a product whose left operand is worth packing; at 512 it costs 2-6 % more than it saves
-MOST_SHARES = 4
-SHARE_WORK = 2e5  # multiply-adds of its product and its gradient worth a share of its own: 4 us of one core
-SHARE_COLUMNS = 128  # at least: each share's product is one more term of a sum
-SHARE_BYTES = 512 * 1024  # of a batch's inputs, at most: they are read twice, from the L2 cache
-SHARE_SLICE_WORK = 1e5  # multiply-adds worth a slice of the layers after it: the two meetings are had anyway
-TASK_ROWS = 128  # rows of a weight matrix in one task of the tiles regime
+MOST_SPLITS = 4
+SPLIT_WORK = 2e5  # multiply-adds of its product and its gradient worth a split of its own: 4 us of one core
+SPLIT_COLUMNS = 128  # at least: each split's product is one more term of a sum
+SPLIT_BYTES = 512 * 1024  # of a batch's inputs, at most: they are read twice, from the L2 cache
+SPLIT_SLICE_WORK = 1e5  # multiply-adds worth a slice of the layers after it: the two meetings are had anyway
+TASK_ROWS = 128  # rows of a weight matrix in one task of the tile-parallel scheme
 
 
-class Regime(NamedTuple):
-    """slice_rows: rows of the batch in a slice; shared: whether the activations of the whole batch are kept; tiles:
-    whether weight gradients are made by range rather than by slice; shares: of the columns of the inputs, or 0."""
+class Scheme(NamedTuple):
+    """slice_rows: rows of the batch in a slice; shared: whether the activations of the whole batch are kept; by_range:
+    whether weight gradients are made by range rather than by slice; splits: of the columns of the inputs, or 0."""
 
     slice_rows: int
     shared: bool
-    tiles: bool
-    shares: int = 0
+    by_range: bool
+    splits: int = 0
 
 
 def choose(batch, products, maps, size, itemsize, keep=False, first=None):
-    """The Regime of a graph.
+    """The Scheme of a graph.
 
     batch: rows; products: [(inputs, units), ...] of its matrix products; maps: numbers that its elementwise operations
     make, for each row; size: of the parameter vector; keep: the activations of the whole batch are wanted (forward and
-    backward are separate calls); first: (inputs, units) of a product of the inputs that may be cut into shares.
+    backward are separate calls); first: (inputs, units) of a product of the inputs that may be split by columns.
     """
     weights = sum(inputs * units for inputs, units in products)
     units = sum(units for _, units in products)
     # what the slices' sums move, against what the activations and gradients of the whole batch do, which tiles keep
     moved = MOST_SLICES * size < 2 * batch * units
-    tiles = size * itemsize > (2 * SLICES_BYTES if moved else SLICES_BYTES)
+    tiles = size * itemsize > (2 * BATCH_PARALLEL_BYTES if moved else BATCH_PARALLEL_BYTES)
     row_work = 3 * weights + ELEMENT_WORK * units + MAP_WORK * maps
-    shares = 0 if tiles or first is None else _shares(batch, *first, weights, itemsize)
+    splits = 0 if tiles or first is None else _column_splits(batch, *first, weights, itemsize)
     if tiles:
         slices = min(TILE_SLICES, batch // TILE_ROWS)
-    elif shares:
+    elif splits:
         rest = row_work - 3 * first[0] * first[1]
-        slices = _power_of_two(min(MOST_SLICES, int(batch * rest / SHARE_SLICE_WORK), batch // 8))
+        slices = _power_of_two(min(MOST_SLICES, int(batch * rest / SPLIT_SLICE_WORK), batch // 8))
     else:
         slices = _power_of_two(min(MOST_SLICES, int(batch * row_work / SLICE_WORK), batch // 8))
-    by_range = tiles or shares > 0
-    return Regime(-(-batch // max(1, slices)), by_range or keep, by_range, shares)
+    by_range = tiles or splits > 0
+    return Scheme(-(-batch // max(1, slices)), by_range or keep, by_range, splits)
 
 
-def _shares(batch, inputs, units, weights, itemsize):
-    """How many shares the columns of the inputs are cut into; 0 where that does not pay."""
-    if 4 * inputs * units < 3 * weights or batch * inputs * itemsize > SHARE_BYTES:
+def _column_splits(batch, inputs, units, weights, itemsize):
+    """How many splits the columns of the inputs are cut into; 0 where that does not pay."""
+    if 4 * inputs * units < 3 * weights or batch * inputs * itemsize > SPLIT_BYTES:
         return 0
-    count = _power_of_two(min(MOST_SHARES, int(2 * batch * inputs * units / SHARE_WORK), inputs // SHARE_COLUMNS))
+    count = _power_of_two(min(MOST_SPLITS, int(2 * batch * inputs * units / SPLIT_WORK), inputs // SPLIT_COLUMNS))
     return count if count > 1 else 0
 
 
@@ -87,10 +89,10 @@ def packs_a(rows, columns):
     return rows >= TILE_ROWS and columns >= PACKED_A_COLUMNS
 
 
-def block_rows(regime, row_bytes, keep=False):
+def block_rows(scheme, row_bytes, keep=False):
     """Rows that go through the operations together. row_bytes: of the values that are alive at once."""
     if keep:
-        return regime.slice_rows
-    if regime.tiles:
-        return min(regime.slice_rows, TILE_BLOCK)
-    return min(regime.slice_rows, max(BLOCK_ROWS, BLOCK_BYTES // max(1, row_bytes)))
+        return scheme.slice_rows
+    if scheme.by_range:
+        return min(scheme.slice_rows, TILE_BLOCK)
+    return min(scheme.slice_rows, max(BLOCK_ROWS, BLOCK_BYTES // max(1, row_bytes)))

@@ -11,7 +11,7 @@ from fastbp._check.errstate import quiet
 from fastbp._compiler import lowering
 from fastbp._core import calls as core
 from fastbp._core import cpu
-from fastbp._core.executable import Plan as Compiled
+from fastbp._core.executable import Executable
 from fastbp._core.fast_call import MOST_ARRAYS, Ready
 
 if TYPE_CHECKING:
@@ -42,26 +42,26 @@ _PARTS = {
 }
 
 
-class Plan:
-    """A compiled plan and the names of its arrays. compiled: the core's plan; forward: the operations before backward;
-    batch: rows of a step; grads: the vector that gradients are written to; fixed: {name: the plan's own array} of
-    fixed values that are given or wanted; key: of a Cache, what it was made for."""
+class BoundPlan:
+    """A compiled plan and the names of its arrays. executable: the core's Executable; forward: the operations before
+    backward; batch: rows of a step; grads: the vector that gradients are written to; invariant: {name: the plan's own
+    array} of invariant values that are given or wanted; key: of a Cache, what it was made for."""
 
-    __slots__ = ("batch", "compiled", "data", "fixed", "forward", "grads", "key", "widths")
+    __slots__ = ("batch", "data", "executable", "forward", "grads", "invariant", "key", "widths")
 
     key: tuple[Use, str]  # of one that was taken
 
     @quiet
     def __init__(self, params: Array, grads: Array, program: Any, team: int) -> None:
         self.batch, self.forward, self.grads = program.batch, program.forward, grads
-        self.compiled = Compiled(params, grads, program, cpu.capped(min(team, program.most_threads)))
-        self.data, self.fixed, self.widths = {}, {}, {}
+        self.executable = Executable(params, grads, program, cpu.capped(min(team, program.most_threads)))
+        self.data, self.invariant, self.widths = {}, {}, {}
         for name, index in program.data.items():
             if program.values[index].mode in ("direct", "ordered"):
                 self.data[name] = index
                 self.widths[name] = program.values[index].width
             else:
-                self.fixed[name] = self.compiled.fixed_array(index, program)
+                self.invariant[name] = self.executable.invariant_array(index, program)
 
     def run(
         self,
@@ -72,22 +72,22 @@ class Plan:
         model: Any = None,
         first: int = 0,
         steps: int = 1,
-        rights: Doubles | None = None,
+        correct_counts: Doubles | None = None,
     ) -> Doubles:
         """Runs a part of the plan on consecutive batches, without an update; returns the losses, float64 (steps,).
 
         part: "forward", "backward", "gradients" (both, and what they are for) or "outputs" (forward, and the loss if
         there is one). arrays: {name: array}, whatever the names. dropout: (key, steps that drew masks before); model:
         instead, the network or expression whose next masks they are, which counts them. first: the first batch's row
-        in the arrays. rights: float64 (steps,) to fill with how many answers of each batch are right, where the plan
-        was made for a question; or None.
+        in the arrays. correct_counts: float64 (steps,) to fill with how many answers of each batch are correct, where
+        the plan was made for a target type; or None.
         """
         begin, end, learns = _PARTS[part](self.forward)
         losses = np.empty(steps)
         if model is not None:
             dropout = model._dropout_key, model._draws
         given, team = self.arrays(arrays), cpu.threads()
-        core.run(self.compiled, given, begin, end, learns, first, losses, dropout, team, model, rights)
+        core.run(self.executable, given, begin, end, learns, first, losses, dropout, team, model, correct_counts)
         return losses
 
     def ready(
@@ -102,7 +102,7 @@ class Plan:
             return None
         limits = limits or {}
         specs = [(self.data[name], self.widths[name], limits.get(name, 0), name in scanned) for name in names]
-        return Ready(self.compiled, names, specs, _PARTS[part](self.forward), cpu.threads(), self)
+        return Ready(self.executable, names, specs, _PARTS[part](self.forward), cpu.threads(), self)
 
     def arrays(self, given):
         """[(value, array), ...] for the core, of the arrays in {name: array} that this plan reads or writes."""
@@ -126,9 +126,9 @@ class Cache:
     """The plans of a network or an expression, by Use and ISA. make: a function of a Use that gives its Plan.
 
     A plan is used by one at a time, as it holds the rows of the call at hand. Those of `get` belong to whoever has the
-    model alone (fastbp._core.fast_call.Alone); those of `take` to the taker: they lie in lists, whose pop and append
-    are atomic with the interpreter's lock and without one, where each list and dict has a lock of its own. What threads
-    may do at once beside that only loses a plan, which is made again.
+    model alone (fastbp._core.fast_call.ExclusiveUse); those of `take` to the taker: they lie in lists, whose pop and
+    append are atomic with the interpreter's lock and without one, where each list and dict has a lock of its own. What
+    threads may do at once beside that only loses a plan, which is made again.
     """
 
     def __init__(self, make: Callable[[Use], Plan]) -> None:

@@ -12,11 +12,11 @@ class Value:
     """A place for numbers.
 
     mode: "local" (a block of rows, one for each thread), "shared" (the rows of the whole batch), "direct" (an array of
-    the caller's), "ordered" (such an array, its rows in an order of their own, which only products can read), "fixed"
-    (the same for all rows) or "parameter" (a part of the parameter vector).
-    width: numbers in a row; rows: of a fixed value; ld: from one row of a fixed value to the next.
-    source, offset: the value that this is a part of, and where it begins, in numbers (in the parameter vector, for
-    "parameter"). slot: its memory, which values that live at different times share. initial: a constant's numbers.
+    the caller's), "ordered" (such an array, its rows in an order of their own, which only products can read),
+    "invariant" (batch-invariant: the same for all rows) or "parameter" (a part of the parameter vector). width: numbers
+    in a row; rows: of an invariant value; ld: from one row of an invariant value to the next. base, offset: the value
+    that this is a part of, and where it begins, in numbers (in the parameter vector, for "parameter"). slot: its
+    memory, which values that live at different times use in turn. initial: a constant's numbers.
     """
 
     mode: str
@@ -24,7 +24,7 @@ class Value:
     itemsize: int
     rows: int = 1
     ld: int = 0
-    source: int | None = None
+    base: int | None = None
     offset: int = 0
     padded: bool = True
     slot: int | None = None
@@ -54,14 +54,14 @@ class Operation:
     """One operation: its driver's name, the values it reads and writes, and its numbers. What each field is, and which
     of them mean something to a driver: see fastbp._compiler.operations.
 
-    Over rows: each sample is `group` rows of n_out numbers. Over fixed values: `rows` rows, not 0.
+    Over rows: each sample is `group` rows of n_out numbers. Over invariant values: `rows` rows, not 0.
     a, b, c: operands of an elementwise operation. packed_b: None, "own" (each thread packs its copy of the weights) or
     "shared". packed_a: whether a product packs its left operand. kept:
     what backward will read beside the output.
     partial: where its sum over a slice's rows begins in the slice's vector of sums; begins: whether it is the first to
     write there; ones: of a weight gradient, whether the sum of y follows it there. sums: the number of its total, kept
-    in double. ahead: whether the next step's rows are asked for meanwhile; of a gather, a conversion or an "ask":
-    whether its rows are.
+    in double. prefetch: whether this GEMM prefetches the next step's input rows; of a gather, a conversion or a
+    "prefetch": whether its source rows are prefetched.
     """
 
     name: str
@@ -90,14 +90,14 @@ class Operation:
     scale: float = 0.0
     param: float = 0.0
     number: int = 0
-    ahead: bool = False
+    prefetch: bool = False
 
 
 class Range(NamedTuple):
     """Elements [begin, begin + count) of the parameters, a unit of work of the parameter phase.
 
     Their gradient is what is summed over the slices from `partial` on (None: nothing is), and over the whole batch by
-    the operations `gradients`, [(index, row, rows)] - the range as rows of W, or as columns of b -, and the fixed
+    the operations `gradients`, [(index, row, rows)] - the range as rows of W, or as columns of b -, and the invariant
     value `added`, from its number `added_at` on. l1, l2: the penalty. piece: elements that are updated at a time, 0 for
     all; packings: the first and the number of those that follow the updates.
     """
@@ -125,19 +125,20 @@ class Packing(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Ranges [first, last), one task of the parameter phase. share: the number of the share whose products for the next
+    """Ranges [first, last), one task of the parameter phase. split: the number of the split whose products for the next
     step follow the updates, or -1."""
 
     first: int
     last: int
-    share: int = -1
+    split: int = -1
 
 
 class Sweep(NamedTuple):
-    """A pass over all rows, which begins with what is fixed: operations [fixed, fixed_end), then [row, row_end)."""
+    """A pass over all rows, which begins with what is batch-invariant: operations [invariant, invariant_end), then
+    [row, row_end)."""
 
-    fixed: int
-    fixed_end: int
+    invariant: int
+    invariant_end: int
     row: int
     row_end: int
 
@@ -145,33 +146,34 @@ class Sweep(NamedTuple):
 class Data(NamedTuple):
     """One array of the caller's: columns, bytes of an element; whether its rows are taken in an order of their own.
 
-    source: None where they are read as they are, or the name of the dtype (cpu.sources()) that they are converted from,
-    and then multiplied by `scale`. anyhow: whether rows that are read as they are may lie at any distance, overlap too.
+    converted_from: None where they are read as they are, or the name of the dtype (cpu.input_dtypes()) that they are
+    converted from, and then multiplied by `scale`. any_stride: whether rows that are read as they are may lie at any
+    distance, overlap too.
     """
 
     width: int
     itemsize: int
     gathered: bool
-    source: str | None = None
+    converted_from: str | None = None
     scale: float = 1.0
-    anyhow: bool = False
+    any_stride: bool = False
 
     @classmethod
-    def of_reals(cls, width, dtype, gathered, source=None, scale=1.0):
-        """Of an array that a graph of np.dtype `dtype` reads as reals times `scale`. source: what
-        fastbp._check.input_arrays.kinds says of it, None for nothing; the same dtype, for rows that lie anyhow."""
-        anyhow, source = source is not None, dtype if source is None else np.dtype(source)
-        converted = source != dtype or scale != 1
-        return cls(width, source.itemsize, gathered, source.name if converted else None, scale, anyhow)
+    def of_reals(cls, width, dtype, gathered, input_dtype=None, scale=1.0):
+        """Of an array that a graph of np.dtype `dtype` reads as reals times `scale`. input_dtype: what
+        fastbp._check.input_arrays.input_dtypes says of it, None for nothing; the same dtype, for rows at any stride."""
+        any_stride, stored = input_dtype is not None, dtype if input_dtype is None else np.dtype(input_dtype)
+        converted = stored != dtype or scale != 1
+        return cls(width, stored.itemsize, gathered, stored.name if converted else None, scale, any_stride)
 
 
 @dataclass(slots=True)
 class Program:
     """data: {name: value} of the caller's arrays; forward: how many row operations come before backward; size: numbers
     in the parameter vector. Numbers of a slice's vector of sums below `size` are those of the parameters, the `extra`
-    ones after them are other sums. root: the loss, as (its number among the sums, None) or (None, a fixed value).
-    right: the number among the sums of how many answers are right, or None where nobody counts.
-    shares: [(first, last), ...] row operations of each share of the inputs' columns, which come before the sweeps."""
+    ones after them are other sums. root: the loss, as (its number among the sums, None) or (None, an invariant value).
+    correct: the number among the sums of how many answers are correct, or None where nobody counts.
+    splits: [(first, last), ...] row operations of each split of the inputs' columns, which come before the sweeps."""
 
     batch: int
     size: int
@@ -179,13 +181,13 @@ class Program:
     block_rows: int = 0
     values: list = field(default_factory=list)
     slots: list = field(default_factory=list)
-    fixed: list = field(default_factory=list)
+    invariant: list = field(default_factory=list)
     operations: list = field(default_factory=list)
     sweeps: list = field(default_factory=list)
     gradients: list = field(default_factory=list)
     ranges: list = field(default_factory=list)
     groups: list = field(default_factory=list)
-    shares: list = field(default_factory=list)
+    splits: list = field(default_factory=list)
     packings: list = field(default_factory=list)
     data: dict = field(default_factory=dict)
     forward: int = 0
@@ -193,15 +195,15 @@ class Program:
     extra: int = 0
     sums: int = 0
     root: tuple = (None, None)
-    right: int | None = None
+    correct: int | None = None
 
     @property
     def most_threads(self):
-        """More threads than there are slices, or shares, would only wait."""
-        return max(-(-self.batch // self.slice_rows), len(self.shares))
+        """More threads than there are slices, or splits, would only wait."""
+        return max(-(-self.batch // self.slice_rows), len(self.splits))
 
     def root_of(self, value):
         """The value whose memory a value is a part of."""
-        while self.values[value].source is not None:
-            value = self.values[value].source
+        while self.values[value].base is not None:
+            value = self.values[value].base
         return value

@@ -25,10 +25,10 @@ class Destination:
 
 
 @dataclass(slots=True)
-class Source:
-    """What the gradient of one parameter is made of. sums: nodes that are added up; values: fixed nodes; operations:
-    those that make it from the whole batch, [(index, first row of the parameter, rows)]; partial: where it is in the
-    slices' vectors of sums, if it is."""
+class GradientTerms:
+    """What the gradient of one parameter is made of. sums: nodes that are added up; values: invariant nodes;
+    operations: those that make it from the whole batch, [(index, first row of the parameter, rows)]; partial: where it
+    is in the slices' vectors of sums, if it is."""
 
     sums: list = field(default_factory=list)
     values: list = field(default_factory=list)
@@ -38,8 +38,8 @@ class Source:
     l2: float = 0.0
 
 
-def sources(gradients, consumers):
-    """({parameter: Source}, {sum node: Destination}) of {parameter: gradient node}.
+def gradient_terms(gradients, consumers):
+    """({parameter: GradientTerms}, {sum node: Destination}) of {parameter: gradient node}.
 
     A gradient that is an addition is taken apart, so that its terms are added where they belong and none is made by
     itself. consumers: {id(node): the nodes that read it}; a term that something else reads as well, or that is the
@@ -48,14 +48,14 @@ def sources(gradients, consumers):
     times = Counter(map(id, gradients.values()))
     found, destinations = {}, {}
     for parameter, gradient in gradients.items():
-        source = found[parameter] = Source()
+        terms = found[parameter] = GradientTerms()
         private = times[id(gradient)] == 1 and not consumers[id(gradient)]
         stack = [(gradient, private, 0, parameter.width, True)]
         while stack:
             node, private, offset, ld, whole = stack.pop()
             inner = [(child, len(consumers[id(child)]) == 1 and not times[id(child)]) for child in node.inputs]
             if node.op == "penalty_gradient":
-                source.l1, source.l2 = source.l1 + node.l1, source.l2 + node.l2
+                terms.l1, terms.l2 = terms.l1 + node.l1, terms.l2 + node.l2
             elif private and node.op == "add" and whole and node.inputs[0].shape == node.inputs[1].shape == node.shape:
                 stack += [(child, alone, 0, ld, True) for child, alone in reversed(inner)]
             elif private and node.op == "pad" and whole:
@@ -66,11 +66,11 @@ def sources(gradients, consumers):
                 stack.append((*inner[0], offset, inner[0][0].width, whole))
             elif private and node.op in SUMS and (whole or _fits(node, ld)):
                 destinations[node] = Destination(parameter, offset, ld, whole)
-                source.sums.append(node)
+                terms.sums.append(node)
             elif whole:
-                source.values.append(reshape(node, parameter.shape))
+                terms.values.append(reshape(node, parameter.shape))
             else:  # a part of something else: put back into its place by the nodes that it came from
-                source.values.append(_padded(node, offset, parameter))
+                terms.values.append(_padded(node, offset, parameter))
     return found, destinations
 
 
@@ -100,61 +100,62 @@ def by_range(node, parameter):
 
 
 def _grid(parameter):
-    """(rows, columns) that the ranges of the tiles regime are cut from: a vector is a column."""
+    """(rows, columns) that the ranges of the tile-parallel scheme are cut from: a vector is a column."""
     return (parameter.rows, parameter.width) if len(parameter.shape) == 2 else (parameter.size, 1)
 
 
-def cut(found, offsets, tiles, nr, shared=None, shares=()):
-    """(ranges, groups) of a plan. found: {parameter: Source}; offsets: {parameter: where it begins in the vector};
-    nr: rows of a matrix that are packed together; shared: the parameter whose rows belong to `shares`, [(number,
-    first row, rows), ...], which begin with a tile of packed B."""
-    if not tiles:
+def cut(found, offsets, gradients_by_range, nr, shared=None, splits=()):
+    """(ranges, groups) of a plan. found: {parameter: GradientTerms}; offsets: {parameter: where it begins in the
+    vector}; nr: rows of a matrix that are packed together; shared: the parameter whose rows belong to `splits`,
+    [(number, first row, rows), ...], which begin with a tile of packed B."""
+    if not gradients_by_range:
         ranges = _slice_ranges(found, offsets)
-    elif not shares:
+    elif not splits:
         ranges = _tile_ranges(found, offsets)
     else:
-        return _share_ranges(found, offsets, nr, shared, shares)
+        return _split_ranges(found, offsets, nr, shared, splits)
     return ranges, [Group(i, i + 1) for i in range(len(ranges))]
 
 
 def _tile_ranges(found, offsets):
     """Rows of each matrix, and whole vectors."""
     ranges = []
-    for node, source in found.items():
-        ranges += _rows_of(node, source, offsets[node], 0, _grid(node)[0], partitioning.TASK_ROWS)
+    for node, terms in found.items():
+        ranges += _rows_of(node, terms, offsets[node], 0, _grid(node)[0], partitioning.TASK_ROWS)
     # the large ones first, so that no thread is left alone with one at the end
     return sorted(ranges, key=lambda item: -item.count)
 
 
-def _share_ranges(found, offsets, nr, shared, shares):
-    """Those of each share are a group: it stays with one thread, whose caches hold its columns of the inputs. They are
+def _split_ranges(found, offsets, nr, shared, splits):
+    """Those of each split are a group: it stays with one thread, whose caches hold its columns of the inputs. They are
     so short that a gradient is still in the L1 cache when the update comes. What is left is little: matrices, then
     all vectors together."""
     ranges, groups = [], []
     short = max(1, partitioning.RANGE_SIZE // shared.width // nr) * nr
-    for i in range(len(shares)):
-        # 0, 2, 1, 3: one thread of two has neighbours, whose lines the hardware fetches along (digits16: 78 -> 71 us)
-        number, row, rows = shares[i // 2 + i % 2 * (len(shares) // 2)]
+    for i in range(len(splits)):
+        # Tasks go to threads in turn: in the order 0, 2, 1, 3 each of two threads owns adjacent splits, so the
+        # adjacent-line prefetcher does not pull lines that the other core writes (digits16: 78 -> 71 us)
+        number, row, rows = splits[i // 2 + i % 2 * (len(splits) // 2)]
         begin = len(ranges)
         ranges += _rows_of(shared, found[shared], offsets[shared], row, rows, short)
         groups.append(Group(begin, len(ranges), number))
-    others = {node: source for node, source in found.items() if node is not shared}
-    matrices = {node: source for node, source in others.items() if len(node.shape) == 2}
+    others = {node: terms for node, terms in found.items() if node is not shared}
+    matrices = {node: terms for node, terms in others.items() if len(node.shape) == 2}
     begin = len(ranges)
     ranges += _tile_ranges(matrices, offsets)
     groups += [Group(i, i + 1) for i in range(begin, len(ranges))]
     begin = len(ranges)
-    ranges += _tile_ranges({node: source for node, source in others.items() if node not in matrices}, offsets)
+    ranges += _tile_ranges({node: terms for node, terms in others.items() if node not in matrices}, offsets)
     if begin < len(ranges):
         groups.append(Group(begin, len(ranges)))
     return ranges, groups
 
 
-def _rows_of(node, source, offset, row, rows, most):
+def _rows_of(node, terms, offset, row, rows, most):
     """The ranges of some rows of a parameter, of at most `most` rows each; a vector is one."""
     columns, end = _grid(node)[1], row + rows
     cuts = [*range(row, end, most if len(node.shape) == 2 else rows), end]
-    return [_range(source, offset, a * columns, (b - a) * columns, a, b - a) for a, b in pairwise(cuts)]
+    return [_range(terms, offset, a * columns, (b - a) * columns, a, b - a) for a, b in pairwise(cuts)]
 
 
 def pack(program, nr):
@@ -188,26 +189,26 @@ def _packings(operations, first, rows, width, nr):
     ]
 
 
-def _range(source, offset, at, count, row, rows):
+def _range(terms, offset, at, count, row, rows):
     return Range(
         offset + at,
         count,
-        None if source.partial is None else source.partial + at,
-        tuple((index, row - first, rows) for index, first, most in source.operations if first <= row < first + most),
-        source.values[0] if source.values else None,
+        None if terms.partial is None else terms.partial + at,
+        tuple((index, row - first, rows) for index, first, most in terms.operations if first <= row < first + most),
+        terms.values[0] if terms.values else None,
         at,
-        source.l1,
-        source.l2,
+        terms.l1,
+        terms.l2,
     )
 
 
 def _slice_ranges(found, offsets):
-    """Equal ranges of the whole vector, cut where the penalty changes and where a fixed value is added: there are no
-    layers in this phase."""
+    """Equal ranges of the whole vector, cut where the penalty changes and where an invariant value is added: there are
+    no layers in this phase."""
     runs = []
-    for node, source in sorted(found.items(), key=lambda pair: offsets[pair[0]]):
-        begin, value = offsets[node], source.values[0] if source.values else None
-        what = (source.partial is None, source.l1, source.l2)
+    for node, terms in sorted(found.items(), key=lambda pair: offsets[pair[0]]):
+        begin, value = offsets[node], terms.values[0] if terms.values else None
+        what = (terms.partial is None, terms.l1, terms.l2)
         if runs and runs[-1][2] == what and runs[-1][0] + runs[-1][1] == begin and value is None is runs[-1][3]:
             runs[-1][1] += node.size
         else:

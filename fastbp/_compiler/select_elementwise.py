@@ -11,7 +11,7 @@ from fastbp._ir.node import OPERATIONS
 
 
 def data(c, node):
-    """The caller's rows are there already (callers); a fixed array is a place that the caller writes into."""
+    """The caller's rows are there already (callers); an invariant array is a place that the caller writes into."""
     if node.batched:
         c.values[node] = c.callers[node.name]
     else:
@@ -53,7 +53,7 @@ def row_reduce(c, node):
 def column_sum(c, node):
     x = node.inputs[0]
     fields = {"kernel": "sum_product", "out": c.place(node), "x": c.values[x], "rows": x.rows, "n_out": x.width}
-    c.emit("column_sum", fixed=True, **fields)
+    c.emit("column_sum", invariant=True, **fields)
 
 
 def lines(node):
@@ -61,7 +61,7 @@ def lines(node):
     width = node.shape[-1] if node.shape else 1
     if node.batched:
         return {"group": node.size // width, "n_out": width}
-    return {"fixed": True, "rows": node.rows, "n_out": width}
+    return {"invariant": True, "rows": node.rows, "n_out": width}
 
 
 # ---- the same numbers in another shape -----------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def reshape(c, node):
 
 
 def slice_(c, node):
-    """Of something fixed: the same memory. Of a sample: a copy of its columns, line by line."""
+    """Of something batch-invariant: the same memory. Of a sample: a copy of its columns, line by line."""
     x = node.inputs[0]
     if not node.batched:
         columns = node.begins[-1] if node.begins else 0
@@ -108,9 +108,9 @@ def pad(c, node):
         for i, begin in enumerate(_begins(node.begins, x.shape, node.shape)):
             c.copy_columns(out, begin, c.values[x], i * x.shape[-1], x.shape[-1])
         return
-    c.emit("map", kernel="copy", fixed=True, out=out, a=zero, rows=node.rows, n_out=node.width)
+    c.emit("map", kernel="copy", invariant=True, out=out, a=zero, rows=node.rows, n_out=node.width)
     begin = node.begins[0] * node.width + node.begins[1] if len(node.begins) == 2 else node.begins[0]
-    c.copy_fixed(c.part(out, begin, x.width, x.rows), x)
+    c.copy_invariant(c.part(out, begin, x.width, x.rows), x)
 
 
 def concat(c, node):
@@ -121,7 +121,7 @@ def concat(c, node):
             for i, at in enumerate(_begins((0, begin)[-len(x.shape) :], x.shape, node.shape)):
                 c.copy_columns(out, at, c.values[x], i * x.shape[-1], x.shape[-1])
         else:
-            c.copy_fixed(c.part(out, begin, x.width, x.rows), x)
+            c.copy_invariant(c.part(out, begin, x.width, x.rows), x)
         begin += x.shape[-1]
 
 

@@ -13,17 +13,18 @@ from fastbp._compiler.select_elementwise import lines
 
 def dense(c, node):
     """A product with its bias, and the activation that reads it (fusion.activation_of), whose value it makes; the
-    product itself is kept beside where it is wanted. Reads partition.cut, which goes by shares; may prefetch."""
+    product itself is kept beside where it is wanted. Reads partition.split_product, which goes by splits; may
+    prefetch."""
     x, W = node.inputs[:2]
     activation, keeps = fusion.activation_of(node, c.graph)
     name, out = ("linear", node) if activation is None else (activation.activation, activation)
     kept = c.place(node) if keeps else None
-    if node is c.partition.cut:
+    if node is c.partition.split_product:
         _by_shares(c, node, name, out, kept)
         return
     bytes_ = W.size * c.request.itemsize
     large = (
-        c.partition.tiles
+        c.partition.by_range
         and W.op == "parameter"
         and bytes_ > partitioning.PACKED_B_BYTES
         and c.program.batch > c.request.nr
@@ -40,7 +41,7 @@ def dense(c, node):
         n_out=W.shape[1],
         packed_b="shared" if large else None,
         packed_a=partitioning.packs_a(c.program.batch, W.shape[1]),
-        ahead=prefetch(c, x),
+        prefetch=prefetch(c, x),
     )
 
 
@@ -49,20 +50,21 @@ def _bias(c, node):
 
 
 def _by_shares(c, node, name, out, kept):
-    """The product of each share, which are added up before the activation. Reads share_columns; writes share_lists."""
+    """Split-K: the product of each column split; they are added up before the activation. Reads split_columns; writes
+    split_lists."""
     (x, W), units = node.inputs[:2], node.inputs[1].width
     terms = []
-    for number, begin, columns in c.partition.shares:
+    for number, begin, columns in c.partition.splits:
         terms.append(c.value("shared", units, padded=False))
         c.emit(
             "dense",
-            share=number,
+            split=number,
             out=terms[-1],
-            x=c.share_columns[number],
+            x=c.split_columns[number],
             W=c.part(c.values[W], begin * units, units, rows=columns),
             n_in=columns,
             n_out=units,
-            ahead=prefetch(c, x),
+            prefetch=prefetch(c, x),
         )
     place = c.place(out)
     for a, b in zip([terms[0], *[place] * (len(terms) - 2)], terms[1:], strict=True):
@@ -72,7 +74,7 @@ def _by_shares(c, node, name, out, kept):
 
 
 def input_gradient(c, node):
-    """dz W^T, by packed W^T: a copy that all threads share is packed by who updates W, so only of a parameter."""
+    """dz W^T, by packed W^T: a copy that all threads read is packed by who updates W, so only of a parameter."""
     dz, W = node.inputs
     c.emit(
         "input_gradient",
@@ -81,7 +83,7 @@ def input_gradient(c, node):
         W=c.matrix(W),
         n_in=W.shape[0],
         n_out=W.shape[1],
-        packed_b="shared" if c.partition.tiles and W.op == "parameter" else "own",
+        packed_b="shared" if c.partition.by_range and W.op == "parameter" else "own",
         packed_a=partitioning.packs_a(c.program.batch, W.shape[0]),
     )
 
@@ -101,21 +103,28 @@ def outer(c, node):
 def gather(c, node):
     """Rows of a table, by numbers that the caller gives."""
     table, index = node.inputs
-    c.emit("embed", kernel="embed", out=c.place(node), x=c.values[index], W=c.matrix(table), n_out=node.size)
+    c.emit(
+        "embedding_lookup",
+        kernel="embedding_lookup",
+        out=c.place(node),
+        x=c.values[index],
+        W=c.matrix(table),
+        n_out=node.size,
+    )
 
 
-# ---- products of what is fixed -------------------------------------------------------------------------------------
+# ---- products of what is batch-invariant -----------------------------------------------------------------------------
 
 
 def matmul(c, node):
     A, B = node.inputs
     out, x, y = c.place(node), c.matrix(A), c.matrix(B)
-    c.emit("matmul", fixed=True, out=out, x=x, y=y, rows=node.rows, n_in=A.shape[1], n_out=node.width)
+    c.emit("matmul", invariant=True, out=out, x=x, y=y, rows=node.rows, n_in=A.shape[1], n_out=node.width)
 
 
 def transpose(c, node):
     out, x = c.place(node), c.matrix(node.inputs[0])
-    c.emit("transpose", fixed=True, kernel="copy", out=out, x=x, rows=node.rows, n_out=node.width)
+    c.emit("transpose", invariant=True, kernel="copy", out=out, x=x, rows=node.rows, n_out=node.width)
 
 
 # ---- activations and dropout ---------------------------------------------------------------------------------------

@@ -13,14 +13,14 @@ from fastbp._ir.node import layout
 
 
 def weight_gradient(c, node):
-    """x^T dz. Where x goes by shares (partition.cut), each makes its own rows of the gradient."""
+    """x^T dz. Where x goes by splits (partition.split_product), each makes its own rows of the gradient."""
     x, dz = node.inputs
-    fields = {"y": c.values[dz], "n_out": dz.size, "partial_ld": dz.size, "ahead": prefetch(c, x)}
-    cut = c.partition.cut
+    fields = {"y": c.values[dz], "n_out": dz.size, "partial_ld": dz.size, "prefetch": prefetch(c, x)}
+    cut = c.partition.split_product
     if cut is not None and x is cut.inputs[0]:
-        for number, begin, columns in c.partition.shares:
-            share = Operation("weight_gradient", x=c.share_columns[number], n_in=columns, **fields)
-            c.make_by_range(cut.inputs[1], share, begin, columns)
+        for number, begin, columns in c.partition.splits:
+            split = Operation("weight_gradient", x=c.split_columns[number], n_in=columns, **fields)
+            c.make_by_range(cut.inputs[1], split, begin, columns)
         return
     packed_a = partitioning.packs_a(x.size, dz.size)
     _sum_up(c, node, Operation("weight_gradient", x=c.values[x], n_in=x.size, packed_a=packed_a, **fields))
@@ -50,8 +50,8 @@ def _factors(c, x):
 
 
 def _sum_up(c, node, operation):
-    """Puts a sum over the batch where it is wanted: a parameter's gradient, or a fixed value of the next sweep. Reads
-    graph.destinations."""
+    """Puts a sum over the batch where it is wanted: a parameter's gradient, or an invariant value of the next sweep.
+    Reads graph.destinations."""
     destination = c.graph.destinations.get(node)
     if destination is None:
         _for_next_sweep(c, node, operation)
@@ -66,23 +66,23 @@ def _for_next_sweep(c, node, operation):
     what is there, so it begins with zeros."""
     operation.partial, operation.begins = c.extra(node.size), node.op != "scatter"
     fields = {"out": c.place(node), "rows": 1, "n_out": node.size, "partial": operation.partial}
-    c.emit("combine", fixed=True, at=c.now + 1, kernel="combine", **fields)
+    c.emit("reduce_partials", invariant=True, at=c.now + 1, kernel="reduce_partials", **fields)
     if not operation.begins:
         c.emit("zero", partial=operation.partial, n_out=node.size)
     c.rows_lists[c.now].append(operation)
 
 
 def _into_gradient(c, node, operation, destination):
-    """The sum is added in its parameter's place of the slices' vectors; writes the Source's partial. The only sum, if
-    it is all of the gradient, begins there; several, and parts, are added to zeros, which come first of all."""
+    """The sum is added in its parameter's place of the slices' vectors; writes the GradientTerms's partial. The only
+    sum, if it is all of the gradient, begins there; several, and parts, are added to zeros, which come first of all."""
     parameter = destination.parameter
-    source = c.graph.sources[parameter]
-    operation.begins = len(source.sums) == 1 and destination.whole and node.op != "scatter"
-    if source.partial is None:
-        source.partial = c.extra(parameter.size) if c.partition.tiles else c.request.offsets[parameter]
+    terms = c.graph.gradient_terms[parameter]
+    operation.begins = len(terms.sums) == 1 and destination.whole and node.op != "scatter"
+    if terms.partial is None:
+        terms.partial = c.extra(parameter.size) if c.partition.by_range else c.request.offsets[parameter]
         if not operation.begins:
-            c.rows_lists[0].insert(0, Operation("zero", partial=source.partial, n_out=parameter.size))
-    operation.partial, operation.partial_ld = source.partial + destination.offset, destination.ld
+            c.rows_lists[0].insert(0, Operation("zero", partial=terms.partial, n_out=parameter.size))
+    operation.partial, operation.partial_ld = terms.partial + destination.offset, destination.ld
     c.program.partials = True
     c.rows_lists[c.now].append(operation)
 
@@ -129,19 +129,23 @@ def _make_loss(c, node):
     )
 
 
-def right(c, node):
-    """How many answers are right: a sum that no node reads."""
+def correct(c, node):
+    """How many answers are correct: a sum that no node reads."""
     y, target = node.inputs
     labels = target.attributes.get("integer")
-    kernel = "right_labels" if labels else {"class": "right_classes", "answers": "right_answers"}[node.question]
+    kernel = (
+        "correct_labels"
+        if labels
+        else {"multiclass": "correct_multiclass", "multilabel": "correct_multilabel"}[node.target_type]
+    )
     fields = {"x": c.values[y], "y": c.values[target], "n_out": y.size, "scale": 1.0}
-    c.emit("right", kernel=kernel, sums=c.new_sum(node), **fields)
+    c.emit("correct", kernel=kernel, sums=c.new_sum(node), **fields)
 
 
 def _finish(c, node):
-    """The total of all slices as a fixed value of the next sweep, where anything reads it."""
+    """The total of all slices as an invariant value of the next sweep, where anything reads it."""
     if c.graph.is_read(node):
-        c.emit("finish_total", fixed=True, at=c.now + 1, out=c.place(node), rows=1, sums=c.sums[node])
+        c.emit("finish_total", invariant=True, at=c.now + 1, out=c.place(node), rows=1, sums=c.sums[node])
 
 
 # ---- penalties -----------------------------------------------------------------------------------------------------
@@ -158,7 +162,7 @@ RULES = {
     "total": total,
     "loss": loss,
     "loss_gradient": loss_gradient,
-    "right": right,
+    "correct": correct,
     "penalty": nothing,
     "penalty_gradient": nothing,
 }

@@ -28,7 +28,7 @@ class _Use(NamedTuple):
     labels: bool
     weighted: bool
     dtypes: tuple
-    question: str | None
+    target_type: str | None
     nodes: tuple
     threads: int
 
@@ -39,10 +39,10 @@ class Use(_Use):
     kind: one of KINDS. batch: rows of a step. gathered: whether the caller's rows are taken in an order of their own.
     labels: whether a network's targets are class numbers, int32 (batch,), instead of rows of reals (batch, units).
     weighted: whether samples have weights, (batch,). dtypes: what must be known of the data's dtypes and layout,
-    ((name, character of the dtype), ...) as fastbp._check.input_arrays.kinds says; () where all data are of the model's
-    dtype and lie as its kernels read them. question: of "train" and "evaluate", what right answers are counted of, as
-    fastbp._ir.nn.right says, or None. nodes: of "nodes", those whose values are wanted, in their order. threads: the
-    most that will run it; by default those that cpu allows now.
+    ((name, character of the dtype), ...) as fastbp._check.input_arrays.input_dtypes says; () where all data are of the
+    model's dtype and lie as its kernels read them. target_type: of "train" and "evaluate", what counts as a correct
+    answer, as fastbp._ir.nn.correct says, or None. nodes: of "nodes", those whose values are wanted, in their order.
+    threads: the most that will run it; by default those that cpu allows now.
     """
 
     __slots__ = ()
@@ -56,11 +56,11 @@ class Use(_Use):
         labels: bool = False,
         weighted: bool = False,
         dtypes: tuple[Any, ...] = (),
-        question: str | None = None,
+        target_type: str | None = None,
         nodes: tuple[Any, ...] = (),
         threads: int | None = None,
     ) -> Use:
         if kind not in KINDS:
             raise ValueError(f"kind is {kind!r}, expected one of {', '.join(KINDS)}; see fastbp._compiler.use.KINDS")
         threads = threads or cpu.threads()
-        return tuple.__new__(cls, (kind, batch, gathered, labels, weighted, dtypes, question, nodes, threads))
+        return tuple.__new__(cls, (kind, batch, gathered, labels, weighted, dtypes, target_type, nodes, threads))

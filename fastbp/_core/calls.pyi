@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fastbp._core.executable import Plan
 
-class State:
+class Snapshot:
     def __init__(self, model: Any, optimizer: Any) -> None: ...
     def restore(self) -> None: ...
 
@@ -20,6 +20,6 @@ def run(
     dropout: tuple[int, int],
     team: int,
     model: Any = None,
-    rights: NDArray[np.float64] | None = None,
+    correct_counts: NDArray[np.float64] | None = None,
 ) -> None: ...
 def apply_update(plan: Plan, optimizer: Any, lr: float, team: int) -> Literal["", "gradient", "parameter"]: ...

@@ -6,7 +6,7 @@ from fastbp._core.cpu cimport version
 from fastbp._core.executor cimport CHECKS, Call, start
 from fastbp._core.kernels cimport H_CONSTANTS, fbp_update
 from fastbp._core.memory cimport is_as_made
-from fastbp._core.executable cimport Plan
+from fastbp._core.executable cimport Executable
 from fastbp._core.program cimport Program
 
 from . import cpu
@@ -30,9 +30,9 @@ cdef int count(owner, str name, Py_ssize_t more) except -1:
     return 0
 
 
-cdef class State:
-    """What training changes of a model and its optimizer - parameters, the optimizer's vectors, what is counted - as it was at
-    one moment; `restore` puts it back."""
+cdef class Snapshot:
+    """What training changes of a model and its optimizer - parameters, the optimizer's vectors, what is counted - as it
+    was at one moment; `restore` puts it back."""
 
     def __init__(self, model, optimizer):
         self.model, self.optimizer = model, optimizer
@@ -53,16 +53,18 @@ cdef class State:
 # ---- entrances -------------------------------------------------------------------------------------------------------
 
 
-cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns, Py_ssize_t reach) except -1:
+cdef int prepare(Executable plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns,
+                 Py_ssize_t rows_needed) except -1:
     """Points a call, and the plan's direct values, at the caller's arrays: [(index, array), ...].
 
     They were checked when they came, and may have changed since: a call that lacks one, that would read beyond them - of
-    each it may read `reach` rows - or that would write what is not as it was made, is refused here, before anything is written.
+    each it may read `rows_needed` rows - or that would write what is not as it was made, is refused here, before
+    anything is written.
     """
     memset(call, 0, sizeof(Call))
     plan.unbind()
     try:
-        bind_all(plan, call, arrays, optimizer, first_op, last_op, learns, reach)
+        bind_all(plan, call, arrays, optimizer, first_op, last_op, learns, rows_needed)
     except:     # whatever it is
         plan.unbind()
         raise
@@ -70,8 +72,8 @@ cdef int prepare(Plan plan, Call *call, list arrays, optimizer, int first_op, in
     return 0
 
 
-cdef int bind_all(Plan plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns,
-                  Py_ssize_t reach) except -1:
+cdef int bind_all(Executable plan, Call *call, list arrays, optimizer, int first_op, int last_op, bint learns,
+                  Py_ssize_t rows_needed) except -1:
     """`prepare`, of a plan without arrays."""
     cdef Py_ssize_t least = PY_SSIZE_T_MAX
     plan.check_vectors(learns, optimizer is not None)
@@ -82,36 +84,38 @@ cdef int bind_all(Plan plan, Call *call, list arrays, optimizer, int first_op, i
         least = min(least, plan.bind(index, array, learns, optimizer is not None))
     call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
     plan.complete(call.first_op, call.last_op, learns)
-    if reach > least:
-        raise ValueError(f"data has become shorter: {least} rows, expected {reach} or more, as when it was checked; give it "
-                         "back its shape, or pass a copy of it")
+    if rows_needed > least:
+        raise ValueError(f"data has become shorter: {least} rows, expected {rows_needed} or more, as when it "
+                         "was checked; give it back its shape, or pass a copy of it")
     return 0
 
 
-cdef int check_rights(Plan plan, double[::1] rights, Py_ssize_t steps) except -1:
+cdef int check_correct_counts(Executable plan, double[::1] correct_counts, Py_ssize_t steps) except -1:
     """Refuses an array that has no room for the counts of all steps, or a plan that counts none."""
-    if rights is not None and (plan.program.right_sums is NULL or rights.shape[0] != steps):
-        counts = "no right answers" if plan.program.right_sums is NULL else "right answers"
-        raise ValueError(f"rights has {rights.shape[0]} numbers, for {steps} steps of a plan that counts {counts}, expected one for "
-                         "each step of a plan made for a question; pass None, or make the plan for one")
+    if correct_counts is not None and (plan.program.correct_sums is NULL or correct_counts.shape[0] != steps):
+        counts = "no correct answers" if plan.program.correct_sums is NULL else "correct answers"
+        raise ValueError(f"correct_counts has {correct_counts.shape[0]} numbers, for {steps} steps of a "
+                         f"plan that counts {counts}, expected one for each step of a plan made for a target type; "
+                         "pass None, or make the plan for one")
     return 0
 
 
-def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize_t first, double[::1] losses, dropout,
-        int team, model=None, double[::1] rights=None):
+def run(Executable plan, list arrays, int first_op, int last_op, bint learns, Py_ssize_t first, double[::1] losses,
+        dropout,
+        int team, model=None, double[::1] correct_counts=None):
     """`len(losses)` passes over consecutive batches without an update; losses (steps,) is filled (0 if there is none).
 
     arrays: [(value, array), ...] of the plan's direct values; the first batch begins at their row `first`. The row
     operations [first_op, last_op) run (last_op -1: to the end), then, if `learns`, the gradients of all parameters.
     dropout: (key, steps that drew from it before). model: whose draws these passes count among, None where they do not.
-    rights: (steps,), filled with how many answers of a step were right, by a plan that counts them; or None.
+    correct_counts: (steps,), filled with how many answers of a step were right, by a plan that counts them; or None.
     """
     cdef Call call
-    check_rights(plan, rights, losses.shape[0])
+    check_correct_counts(plan, correct_counts, losses.shape[0])
     prepare(plan, &call, arrays, None, first_op, last_op, learns, first + losses.shape[0] * plan.batch)
     call.first, call.steps, call.epoch, call.losses = first, losses.shape[0], losses.shape[0], &losses[0]
-    if rights is not None:
-        call.rights = &rights[0]
+    if correct_counts is not None:
+        call.correct_counts = &correct_counts[0]
     call.seed, call.draws = dropout
     try:
         start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
@@ -121,9 +125,9 @@ def run(Plan plan, list arrays, int first_op, int last_op, bint learns, Py_ssize
         plan.bound.clear()
 
 
-cdef int set_update(Plan plan, optimizer) except -1:
-    """The update that follows is this optimizer's; where it is the last one's, only its state is looked at: to ask for all
-    costs 3 us."""
+cdef int set_update(Executable plan, optimizer) except -1:
+    """The update that follows is this optimizer's; where it is the last one's, only its state is looked at: to ask for
+    all costs 3 us."""
     cdef Program *p = &plan.program
     cdef double[::1] constants
     cdef size_t kernel
@@ -149,7 +153,7 @@ cdef int set_update(Plan plan, optimizer) except -1:
     return 0
 
 
-def apply_update(Plan plan, optimizer, double lr, int team):
+def apply_update(Executable plan, optimizer, double lr, int team):
     """The optimizer's next update of the parameters, from the gradients as they stand; it is counted.
 
     Returns "gradient", with nothing changed, if a gradient is not finite, "parameter" if a new parameter is not, else "".

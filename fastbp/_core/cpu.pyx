@@ -23,7 +23,7 @@ cdef extern from "fastbp.h" nogil:
     fbp_any *fbp_find_kernel(const fbp_table *table, const char *name)
     uint64_t fbp_threefry(uint64_t key, uint64_t counter)
     void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize_t count)
-    void fbp_gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
+    void fbp_gather_rows(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
                     const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes)
 
 cdef extern from *:
@@ -138,7 +138,7 @@ def updates():
             if signature == "update"}
 
 
-def sources():
+def input_dtypes():
     """Names of the NumPy dtypes that rows are converted from as they are read."""
     prefix = "convert_"
     return tuple(name[len(prefix):] for name, *_ in kernels(selected(), "float32") if name.startswith(prefix))
@@ -290,9 +290,10 @@ cdef int prepare_teams() except -1:
 
 # ---- what is not vector code ---------------------------------------------------------------------------------------
 
-cdef void gather(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride, const int64_t *index,
+cdef void gather_rows(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
+                      const int64_t *index,
                  Py_ssize_t m, Py_ssize_t row_bytes) noexcept nogil:
-    fbp_gather(out, out_stride, source, source_stride, index, m, row_bytes)
+    fbp_gather_rows(out, out_stride, source, source_stride, index, m, row_bytes)
 
 
 cdef uint64_t threefry(uint64_t key, uint64_t counter) noexcept nogil:

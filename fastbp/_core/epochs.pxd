@@ -2,8 +2,8 @@
 from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.executor cimport Call
 from fastbp._core.program cimport Program
-from fastbp._core.stopping cimport Watch
-from fastbp._core.calls cimport State
+from fastbp._core.stopping cimport EarlyStopping
+from fastbp._core.calls cimport Snapshot
 from fastbp._core.updates cimport Penalty
 
 cdef enum:
@@ -21,17 +21,17 @@ cdef enum Result:
     RESULTS
 
 # Steps of one plan, a part of each epoch.
-cdef struct Leg:
+cdef struct Segment:
     Program *program            # NULL where an epoch has no such part
     Call call
     int team                    # the most threads of its plan
     Py_ssize_t first, steps     # the first row, or number of the order; steps in an epoch
-    double share                # that a step has in a mean over the samples
+    double weight               # that a step has in a mean over the samples
 
-cdef struct Course:
+cdef struct TrainingState:
     # what is trained
-    Leg whole, rest             # the steps of whole batches, and of the rows that are left
-    Leg evaluated[EVALUATED]    # the same of the validation data, after each epoch
+    Segment whole, rest         # the steps of whole batches, and of the rows that are left
+    Segment evaluated[EVALUATED]  # the same of the validation data, after each epoch
     int n_evaluated
     const char *params
     Py_ssize_t item             # bytes of a parameter
@@ -53,36 +53,36 @@ cdef struct Course:
     Py_ssize_t finished         # epochs
     const double *rates         # (wanted,) learning rates, or NULL
     double *losses              # (base + steps of the epoch at hand ...,)
-    double *rights              # the same, right answers of each step; NULL where nobody counts
+    double *correct_counts      # the same, correct answers of each step; NULL where nobody counts
     double *val_losses          # (steps,) of an evaluation
-    double *val_rights
+    double *val_correct_counts
     double *results             # (epochs, RESULTS) of those finished in this call
     double seconds              # that it took
     int64_t taken               # updates before this call
     uint64_t draws              # steps that drew dropout masks before this call
-    Watch watch
-    bint stopped                # by the watch
+    EarlyStopping early_stopping
+    bint stopped                # by early stopping
     bint broken                 # a parameter stopped being finite
 
-cdef void advance(Course *c, int team) noexcept nogil
+cdef void run_epochs(TrainingState *c, int team) noexcept nogil
 
 
 cdef class Epochs:
-    cdef Course at
+    cdef TrainingState at
     cdef object model, optimizer
-    cdef object rows, order             # int64 (n,) or None: the memory of the course's
-    cdef object losses, rights, val_losses, val_rights, results, best_params
+    cdef object rows, order             # int64 (n,) or None: the memory of the training state's
+    cdef object losses, correct_counts, val_losses, val_correct_counts, results, best_params
     cdef Penalty *penalties
-    cdef Py_ssize_t reach               # rows that the data must have
+    cdef Py_ssize_t rows_needed         # rows that the data must have
     cdef Py_ssize_t first               # epochs that the model had before
-    cdef Py_ssize_t told_from           # the epoch, counted from 0, of the first row of results
+    cdef Py_ssize_t first_result_epoch  # the epoch, counted from 0, of the first row of results
     cdef list plans                     # of the call at hand
-    cdef State before                   # what a call that fails goes back to, or None
+    cdef Snapshot before                # what a call that fails goes back to, or None
     cdef Py_ssize_t before_epoch
     cdef int bind(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1
     cdef int most_threads(self) noexcept
     cdef int make_room(self, Py_ssize_t steps) except -1
-    cdef int prepare_watch(self, stopping) except -1
+    cdef int prepare_early_stopping(self, stopping) except -1
     cdef object settle(self, stopping)
     cdef object go_back(self)
     cdef int release(self) except -1

@@ -10,10 +10,10 @@ from cpython.object cimport PyObject_GenericSetAttr
 cimport numpy as cnp
 from fastbp._core cimport cpu, teams
 from fastbp._core.executor cimport Call, run_call
-from fastbp._core.executable cimport Plan
+from fastbp._core.executable cimport Executable
 from fastbp._core.random cimport permute
-from fastbp._core.stopping cimport Watch, is_over
-from fastbp._core.calls cimport State, check_rights, count, prepare
+from fastbp._core.stopping cimport EarlyStopping, should_stop
+from fastbp._core.calls cimport Snapshot, check_correct_counts, count, prepare
 from fastbp._core.updates cimport Penalty, penalties_of
 
 import math
@@ -30,10 +30,10 @@ NAMES = ("loss", "accuracy", "lr", "seconds", "samples_per_second", "val_loss", 
 assert len(NAMES) == RESULTS
 
 
-# ---- an epoch ------------------------------------------------------------------------------------------------------------------
+# ---- an epoch --------------------------------------------------------------------------------------------------------
 
 
-cdef void make_order(Course *c) noexcept nogil:
+cdef void make_order(TrainingState *c) noexcept nogil:
     """The order of the epoch at hand."""
     cdef Py_ssize_t i
     if c.shuffled:
@@ -43,63 +43,66 @@ cdef void make_order(Course *c) noexcept nogil:
                 c.order[i] = c.rows[c.order[i]]
 
 
-cdef Py_ssize_t take(Course *c, Leg *leg, Py_ssize_t first, Py_ssize_t steps, double *losses, double *rights,
+cdef Py_ssize_t run_segment(TrainingState *c, Segment *segment, Py_ssize_t first, Py_ssize_t steps, double *losses,
+                            double *correct_counts,
                      int team) noexcept nogil:
     """Steps of a plan's, from row `first` on; returns how many were completed."""
-    cdef Call *call = &leg.call
-    call.first, call.steps, call.epoch, call.done = first, steps, leg.steps, 0
-    call.losses, call.rights = losses, rights
-    run_call(leg.program, call, &leg.program.passes, min(team, leg.team))
+    cdef Call *call = &segment.call
+    call.first, call.steps, call.epoch, call.done = first, steps, segment.steps, 0
+    call.losses, call.correct_counts = losses, correct_counts
+    run_call(segment.program, call, &segment.program.passes, min(team, segment.team))
     return call.done
 
 
-cdef Py_ssize_t train(Course *c, Leg *leg, Py_ssize_t first, Py_ssize_t steps, int team) noexcept nogil:
+cdef Py_ssize_t train_steps(TrainingState *c, Segment *segment, Py_ssize_t first, Py_ssize_t steps,
+                            int team) noexcept nogil:
     """The next steps of the epoch at hand."""
-    cdef Call *call = &leg.call
+    cdef Call *call = &segment.call
     cdef Py_ssize_t at = c.base + c.step
     call.lr = c.rates + c.done if c.rates is not NULL else NULL
     call.taken, call.draws, call.order = c.taken + c.done, c.draws + <uint64_t>c.done, c.order
-    steps = take(c, leg, first, steps, c.losses + at, c.rights + at if c.rights is not NULL else NULL, team)
-    c.broken = leg.program.broken
+    steps = run_segment(c, segment, first, steps, c.losses + at, c.correct_counts + at if c.correct_counts is not NULL
+                        else NULL, team)
+    c.broken = segment.program.broken
     return steps
 
 
-cdef double share_of(double right, double counted) noexcept nogil:
-    return right / counted if counted > 0 else NAN
+cdef double ratio(double correct, double counted) noexcept nogil:
+    return correct / counted if counted > 0 else NAN
 
 
-cdef void evaluate(Course *c, double *result, int team) noexcept nogil:
+cdef void evaluate(TrainingState *c, double *result, int team) noexcept nogil:
     """The validation data's loss and accuracy, by the parameters as they are."""
-    cdef double loss = 0, right = 0, total
-    cdef Leg *leg
+    cdef double loss = 0, correct = 0, total
+    cdef Segment *segment
     cdef Py_ssize_t step
     cdef int i
     for i in range(c.n_evaluated):
-        leg = &c.evaluated[i]
-        take(c, leg, leg.first, leg.steps, c.val_losses, c.val_rights, team)
+        segment = &c.evaluated[i]
+        run_segment(c, segment, segment.first, segment.steps, c.val_losses, c.val_correct_counts, team)
         total = 0
-        for step in range(leg.steps):
+        for step in range(segment.steps):
             total += c.val_losses[step]
-            if c.val_rights is not NULL:
-                right += c.val_rights[step]
-        loss += total * leg.share
+            if c.val_correct_counts is not NULL:
+                correct += c.val_correct_counts[step]
+        loss += total * segment.weight
     result[<int>VAL_LOSS] = loss + penalties_of(c.params, c.item, c.penalties, c.n_penalties)
-    result[<int>VAL_ACCURACY] = share_of(right, c.val_counted)
+    result[<int>VAL_ACCURACY] = ratio(correct, c.val_counted)
 
 
-cdef void end_epoch(Course *c, double seconds, int team) noexcept nogil:
+cdef void end_epoch(TrainingState *c, double seconds, int team) noexcept nogil:
     """The results of the epoch at hand, which took so long, and whether it is the last one."""
     cdef double *result = c.results + c.finished * RESULTS
-    cdef double loss = 0, right = 0
+    cdef double loss = 0, correct = 0
     cdef Py_ssize_t step
     for step in range(c.whole.steps):
-        loss += c.losses[c.base + step] * c.whole.share
+        loss += c.losses[c.base + step] * c.whole.weight
     if c.rest.program is not NULL:
-        loss += c.losses[c.base + c.whole.steps] * c.rest.share
-    if c.rights is not NULL:
+        loss += c.losses[c.base + c.whole.steps] * c.rest.weight
+    if c.correct_counts is not NULL:
         for step in range(c.steps):
-            right += c.rights[c.base + step]
-    result[<int>LOSS], result[<int>ACCURACY], result[<int>LR] = loss, share_of(right, c.counted), c.lr
+            correct += c.correct_counts[c.base + step]
+    result[<int>LOSS], result[<int>ACCURACY], result[<int>LR] = loss, ratio(correct, c.counted), c.lr
     result[<int>SECONDS] = seconds
     result[<int>SAMPLES_PER_SECOND] = c.n / seconds if seconds > 0 else INFINITY
     if c.n_evaluated > 0:
@@ -108,19 +111,19 @@ cdef void end_epoch(Course *c, double seconds, int team) noexcept nogil:
     c.epoch += 1
     c.finished += 1
     c.step = 0
-    if c.watch.result >= 0:
-        c.stopped = is_over(&c.watch, result, c.epoch - 1, c.params)
+    if c.early_stopping.monitored >= 0:
+        c.stopped = should_stop(&c.early_stopping, result, c.epoch - 1, c.params)
 
 
-cdef bint runs_on(const Course *c) noexcept nogil:
+cdef bint is_contiguous(const TrainingState *c) noexcept nogil:
     """Whether nothing is to be done between this epoch and the next: all are one row of steps."""
     return (c.step == 0 and c.wanted - c.done > c.steps and not c.shuffled and c.rest.program is NULL and c.n_evaluated == 0
-            and c.watch.result < 0)
+            and c.early_stopping.monitored < 0)
 
 
-cdef void run_on(Course *c, int team) noexcept nogil:
+cdef void run_contiguous_epochs(TrainingState *c, int team) noexcept nogil:
     """All the epochs that are left of the call, in one row of steps."""
-    cdef Py_ssize_t first = c.done, done = train(c, &c.whole, 0, c.wanted - c.done, team), epoch
+    cdef Py_ssize_t first = c.done, done = train_steps(c, &c.whole, 0, c.wanted - c.done, team), epoch
     cdef double now = teams.seconds(), seconds = (now - c.begun) / max(1, done) * c.steps
     c.done += done
     for epoch in range(done // c.steps):
@@ -131,29 +134,29 @@ cdef void run_on(Course *c, int team) noexcept nogil:
         c.lr = c.rates[first + done - c.step] if c.rates is not NULL else 0
 
 
-cdef void advance(Course *c, int team) noexcept nogil:
-    """`take_steps`, by the clock."""
+cdef void run_epochs(TrainingState *c, int team) noexcept nogil:
+    """`run_steps`, by the clock."""
     cdef double begun = teams.seconds()
-    take_steps(c, team)
+    run_steps(c, team)
     c.seconds = teams.seconds() - begun
 
 
-cdef void take_steps(Course *c, int team) noexcept nogil:
+cdef void run_steps(TrainingState *c, int team) noexcept nogil:
     """The steps of the call, or fewer: to the first number that is not finite, or to the end of the epoch that early stopping
     ends the training with."""
-    cdef Leg *leg
+    cdef Segment *segment
     cdef Py_ssize_t steps, done
     while c.done < c.wanted and not c.stopped:
         if c.step == 0:
             c.begun = teams.seconds()
             c.lr = c.rates[c.done] if c.rates is not NULL else 0
             make_order(c)
-        if runs_on(c):
-            run_on(c, team)
+        if is_contiguous(c):
+            run_contiguous_epochs(c, team)
             return
-        leg = &c.whole if c.step < c.whole.steps else &c.rest
-        steps = min(c.whole.steps - c.step, c.wanted - c.done) if leg is &c.whole else 1
-        done = train(c, leg, c.step * c.batch, steps, team)
+        segment = &c.whole if c.step < c.whole.steps else &c.rest
+        steps = min(c.whole.steps - c.step, c.wanted - c.done) if segment is &c.whole else 1
+        done = train_steps(c, segment, c.step * c.batch, steps, team)
         c.step += done
         c.done += done
         if done < steps:
@@ -169,7 +172,7 @@ def grown(old, begun, room):
     return new
 
 
-# ---- calls ---------------------------------------------------------------------------------------------------------------------
+# ---- calls -----------------------------------------------------------------------------------------------------------
 
 
 cdef class Epochs:
@@ -178,32 +181,32 @@ cdef class Epochs:
     model: a network or an expression; optimizer: a fastbp.optimizers.Optimizer, or None for values and gradients only.
     n: rows of an epoch, batch: of a step; rows: int64 (n,), the numbers of the data's rows that are trained on, or None for the
     first n; shuffled: whether each epoch has an order of its own, epoch e that of `seed` + e. rest: whether the rows that are no
-    whole batch are trained on as well. counted, val_counted: how many answers an accuracy of the data, or of the validation
-    data, is the share of; 0 where there is none. penalties: [(begin, count, l1, l2), ...] of the parameters.
+    whole batch are trained on as well. counted, val_counted: how many answers an accuracy of the data, or of the
+    validation data, is of; 0 where there is none. penalties: [(begin, count, l1, l2), ...] of the parameters.
     """
 
     def __cinit__(self, model, optimizer, Py_ssize_t n, Py_ssize_t batch, rows, bint shuffled, uint64_t seed, bint rest=True,
                   counted=0, val_counted=0, penalties=()):
-        cdef Course *c = &self.at
+        cdef TrainingState *c = &self.at
         cdef int64_t[::1] numbers
         cdef Py_ssize_t i
-        memset(c, 0, sizeof(Course))
+        memset(c, 0, sizeof(TrainingState))
         self.model, self.optimizer, self.plans, self.first = model, optimizer, [], model.epochs
         c.n, c.batch, c.seed = n, batch, seed
         c.whole.steps, c.rest.steps = n // batch, 1
-        c.whole.share, c.rest.share = batch / <double>n, n % batch / <double>n
+        c.whole.weight, c.rest.weight = batch / <double>n, n % batch / <double>n
         c.steps = c.whole.steps + (rest and n % batch > 0)
         c.shuffled, c.counted, c.val_counted = shuffled and batch < n, counted, val_counted
-        c.watch.result = -1
-        self.reach = n
+        c.early_stopping.monitored = -1
+        self.rows_needed = n
         if rows is not None:
             self.rows = numbers = np.array(rows, np.int64)      # a copy, which nobody can change
             c.rows = &numbers[0]
-            self.reach = rows.max() + 1
+            self.rows_needed = rows.max() + 1
         if c.shuffled or rows is not None:
             self.order = numbers = np.array(rows, np.int64) if rows is not None else np.arange(n, dtype=np.int64)
             c.order = &numbers[0]
-        self.losses = self.rights = self.results = np.empty(0)
+        self.losses = self.correct_counts = self.results = np.empty(0)
         self.penalties = <Penalty *>calloc(max(1, len(penalties)), sizeof(Penalty))
         if self.penalties is NULL:
             raise MemoryError("no memory for penalties")
@@ -254,23 +257,24 @@ cdef class Epochs:
         """The losses of the last call's steps, float64: of whole epochs, or of a part of one."""
         return self.losses[:self.at.done]
 
-    def last_rights(self):
-        """How many answers were right in each of these steps, float64, where an accuracy is counted."""
-        return self.rights[:self.at.done]
+    def last_correct_counts(self):
+        """How many answers were correct in each of these steps, float64, where an accuracy is counted."""
+        return self.correct_counts[:self.at.done]
 
     def results_since(self, Py_ssize_t epoch):
         """float64 (epochs, len(NAMES)): the results of the last call's epochs from `epoch` on, counted from 0."""
-        return self.results[epoch - self.told_from:self.at.finished]
+        return self.results[epoch - self.first_result_epoch:self.at.finished]
 
     def remember(self):
         """Between two epochs: a call that fails goes back to what training has made of model and optimizer by now."""
-        self.before, self.before_epoch = State(self.model, self.optimizer), self.at.epoch
+        self.before, self.before_epoch = Snapshot(self.model, self.optimizer), self.at.epoch
 
     def run(self, list training, list evaluated, double[::1] rates, stopping, int team, steps=None):
         """The next len(rates) steps, or `steps` without an optimizer: some of the epoch at hand, or all of several epochs.
 
         training: [(plan, [(value, array), ...])] of the steps of whole batches and, where an epoch has one, of the rest's;
-        evaluated: [(plan, arrays, first row, steps, share of a step)] of the validation data, two at most; stopping: None, or
+        evaluated: [(plan, arrays, first row, steps,
+                     weight of a step)] of the validation data, two at most; stopping: None, or
         (an EarlyStopping that is to decide here, the index in NAMES of what it monitors, whether more of that is better).
 
         Steps, epochs and draws are counted in the model and its optimizer. Returns None; or, where a number stopped being finite,
@@ -281,32 +285,32 @@ cdef class Epochs:
             self.bind(training, evaluated, rates, rates.shape[0] if steps is None else steps, stopping)
             team = cpu.team_limit(min(team, self.most_threads()))
             with nogil:
-                advance(&self.at, team)
+                run_epochs(&self.at, team)
             return self.settle(stopping)
         finally:
             self.release()
 
     cdef int bind(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1:
-        """Points the course at plans and arrays, which must live until it has been settled."""
-        cdef Course *c = &self.at
-        cdef Leg *leg
+        """Points the training state at plans and arrays, which must live until it has been settled."""
+        cdef TrainingState *c = &self.at
+        cdef Segment *segment
         cdef double[::1] place
         cdef Py_ssize_t longest
-        cdef Plan plan
+        cdef Executable plan
         cdef int i
         self.make_room(steps)
         c.wanted, c.done, c.base, c.finished, c.broken = steps, 0, 0, 0, False
-        self.told_from = c.epoch
+        self.first_result_epoch = c.epoch
         c.rates = &rates[0] if self.optimizer is not None else NULL
         c.rest.program = NULL
         for i, (plan, arrays) in enumerate(training):
-            leg = &c.rest if i else &c.whole
+            segment = &c.rest if i else &c.whole
             self.plans.append(plan)
-            check_rights(plan, self.rights[:steps] if c.counted > 0 else None, steps)
-            prepare(plan, &leg.call, arrays, self.optimizer, 0, -1, True, self.reach)
-            leg.program, leg.team = &plan.program, plan.team
-            leg.call.seed = self.model._dropout_key
-            leg.call.constants = plan.constants
+            check_correct_counts(plan, self.correct_counts[:steps] if c.counted > 0 else None, steps)
+            prepare(plan, &segment.call, arrays, self.optimizer, 0, -1, True, self.rows_needed)
+            segment.program, segment.team = &plan.program, plan.team
+            segment.call.seed = self.model._dropout_key
+            segment.call.constants = plan.constants
         c.params, c.item = c.whole.program.params, c.whole.program.item
         c.draws = self.model._draws
         c.taken = self.optimizer.steps if self.optimizer is not None else 0
@@ -315,22 +319,24 @@ cdef class Epochs:
         c.n_evaluated = <int>len(evaluated)
         longest = max([part[3] for part in evaluated], default=0)
         if self.val_losses is None or len(self.val_losses) <= longest:
-            self.val_losses, self.val_rights = np.empty(longest + 1), np.empty(longest + 1)
+            self.val_losses, self.val_correct_counts = np.empty(longest + 1), np.empty(longest + 1)
         place = self.val_losses
         c.val_losses = &place[0]
-        place = self.val_rights
-        c.val_rights = &place[0] if c.val_counted > 0 else NULL
-        for i, (plan, arrays, first, leg_steps, share) in enumerate(evaluated):
-            leg = &c.evaluated[i]
+        place = self.val_correct_counts
+        c.val_correct_counts = &place[0] if c.val_counted > 0 else NULL
+        for i, (plan, arrays, first, segment_steps, weight) in enumerate(evaluated):
+            segment = &c.evaluated[i]
             self.plans.append(plan)
-            check_rights(plan, self.val_rights[:leg_steps] if c.val_counted > 0 else None, leg_steps)
-            prepare(plan, &leg.call, arrays, None, 0, -1, False, first + leg_steps * plan.batch)
-            leg.program, leg.team, leg.first, leg.steps, leg.share = &plan.program, plan.team, first, leg_steps, share
-        return self.prepare_watch(stopping)
+            check_correct_counts(plan, self.val_correct_counts[:segment_steps] if c.val_counted > 0 else None,
+                                 segment_steps)
+            prepare(plan, &segment.call, arrays, None, 0, -1, False, first + segment_steps * plan.batch)
+            segment.program, segment.team = &plan.program, plan.team
+            segment.first, segment.steps, segment.weight = first, segment_steps, weight
+        return self.prepare_early_stopping(stopping)
 
     cdef int most_threads(self) noexcept:
         """That there is work for in any plan of the call."""
-        cdef Plan plan
+        cdef Executable plan
         cdef int most = 1
         for plan in self.plans:
             most = max(most, plan.team)
@@ -338,40 +344,42 @@ cdef class Epochs:
 
     cdef int make_room(self, Py_ssize_t steps) except -1:
         """For what the next steps give, behind what those of the epoch at hand have given."""
-        cdef Course *c = &self.at
+        cdef TrainingState *c = &self.at
         cdef double[::1] place
         cdef Py_ssize_t room = c.step + max(c.steps, steps)
         begun = slice(c.base, c.base + c.step)
         place = self.losses = grown(self.losses, begun, room)
         c.losses = &place[0]
         if c.counted > 0:
-            place = self.rights = grown(self.rights, begun, room)
-            c.rights = &place[0]
+            place = self.correct_counts = grown(self.correct_counts, begun, room)
+            c.correct_counts = &place[0]
         if len(self.results) <= room // c.steps:
             self.results = np.empty((room // c.steps + 1, RESULTS))
         c.results = <double *>cnp.PyArray_DATA(self.results)
         return 0
 
-    cdef int prepare_watch(self, stopping) except -1:
-        cdef Watch *watch = &self.at.watch
-        watch.result, watch.best_epoch, watch.best_params = -1, -1, NULL
+    cdef int prepare_early_stopping(self, stopping) except -1:
+        cdef EarlyStopping *early_stopping = &self.at.early_stopping
+        early_stopping.monitored, early_stopping.best_epoch, early_stopping.best_params = -1, -1, NULL
         self.best_params = None
         if stopping is None:
             return 0
-        stopping, watch.result, watch.rises = stopping
-        watch.least, watch.best = stopping.min_delta, NAN if stopping.best is None else stopping.best
-        watch.patience, watch.waited = min(math.ceil(stopping.patience), PY_SSIZE_T_MAX), stopping.waited
+        stopping, early_stopping.monitored, early_stopping.higher_is_better = stopping
+        early_stopping.min_delta = stopping.min_delta
+        early_stopping.best = NAN if stopping.best is None else stopping.best
+        early_stopping.patience, early_stopping.waited = min(math.ceil(stopping.patience),
+                                                             PY_SSIZE_T_MAX), stopping.waited
         if stopping.restore_best:
             self.best_params = np.empty_like(self.model.params)
-            watch.best_params = <char *>cnp.PyArray_DATA(self.best_params)
-            watch.nbytes = self.best_params.nbytes
+            early_stopping.best_params = <char *>cnp.PyArray_DATA(self.best_params)
+            early_stopping.nbytes = self.best_params.nbytes
         return 0
 
     cdef object settle(self, stopping):
         """What belongs to the steps of a call that is over; see `run`. Nothing of it is Python's, so that Ctrl-C finds parameters
         and what is counted of them together."""
-        cdef Course *c = &self.at
-        cdef Watch *watch = &c.watch
+        cdef TrainingState *c = &self.at
+        cdef EarlyStopping *early_stopping = &c.early_stopping
         if c.done < c.wanted and not c.stopped:
             return self.go_back()
         count(self.model, "_draws", c.done)
@@ -380,16 +388,16 @@ cdef class Epochs:
             count(self.optimizer, "steps", c.done)
         if stopping is not None:
             stopping = stopping[0]
-            if watch.best_epoch >= 0:
-                stopping._best = (watch.best, self.first + watch.best_epoch, self.best_params)
-            stopping.waited = watch.waited
+            if early_stopping.best_epoch >= 0:
+                stopping._best = (early_stopping.best, self.first + early_stopping.best_epoch, self.best_params)
+            stopping.waited = early_stopping.waited
             if c.stopped:
                 stopping.stopped_epoch = self.first + c.epoch - 1
         return None
 
     cdef object go_back(self):
         """After a call that failed."""
-        cdef Course *c = &self.at
+        cdef TrainingState *c = &self.at
         loss, step, epochs, broken = c.losses[c.base + c.step], c.step, c.epoch - self.before_epoch, None
         if self.before is None:
             return loss, None, epochs, step
@@ -403,7 +411,7 @@ cdef class Epochs:
 
     cdef int release(self) except -1:
         """Forgets the arrays of the call."""
-        cdef Plan plan
+        cdef Executable plan
         for plan in self.plans:
             plan.bound.clear()
         self.plans.clear()

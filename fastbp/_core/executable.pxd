@@ -7,7 +7,7 @@ cdef struct Use:
     bint learns             # whether the gradients of ranges read them as well
 
 
-cdef class Plan:
+cdef class Executable:
     cdef Program program
     cdef Value *values
     cdef int n_values
@@ -21,7 +21,7 @@ cdef class Plan:
     cdef char *extras               # slice 0's other sums, `extra_bytes` before the next slice's
     cdef Py_ssize_t size, slice_bytes, extra_bytes, packed_a_bytes
     cdef object arena, params, grads
-    cdef tuple places               # where slots, fixed values and packed weights begin in the arena
+    cdef tuple places               # where slots, invariant values and packed weights begin in the arena
     cdef dict found                 # {kernel: its address}
     cdef Use *uses                  # of the caller's rows: none may be missing
     cdef int n_uses

@@ -4,11 +4,11 @@ from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport gemm, maps, rows
 from fastbp._core.cpu cimport find, table_for, table_of_columns
-from fastbp._core.kernels cimport (fbp_any, fbp_combine, fbp_gemm, fbp_map, fbp_pack_a, fbp_pack_b, fbp_penalty,
+from fastbp._core.kernels cimport (fbp_any, fbp_reduce_partials, fbp_gemm, fbp_map, fbp_pack_a, fbp_pack_b, fbp_penalty,
                                    fbp_reduce, fbp_table, itemsize_of)
 from fastbp._core.memory cimport is_as_made, meets
-from fastbp._core.program cimport (APART, DIRECT, FIXED, LINE, LOCAL, ORDERED, SHARED, Driver, Group, Op, Operand,
-                                   Packing, RangeDriver, RangeGradient, Share, Sweep, Task, Value)
+from fastbp._core.program cimport (APART, DIRECT, INVARIANT, LINE, LOCAL, ORDERED, SHARED, Driver, Group, Op, Operand,
+                                   Packing, RangeDriver, RangeGradient, ColumnSplit, Sweep, Range, Value)
 
 import numpy as np
 
@@ -25,7 +25,7 @@ cdef Driver driver_named(str name) except NULL:
     if name == "input_gradient":
         return gemm.input_gradient
     if name == "weight_gradient":
-        return gemm.weight_partial
+        return gemm.partial_weight_gradient
     if name == "batch_sum":
         return maps.batch_sum
     if name == "activation_gradient":
@@ -34,12 +34,12 @@ cdef Driver driver_named(str name) except NULL:
         return maps.activate
     if name == "dropout":
         return rows.dropout
-    if name == "loss" or name == "right":
+    if name == "loss" or name == "correct":
         return rows.loss
-    if name == "gather":
-        return rows.gather
-    if name == "ask":
-        return rows.ask
+    if name == "gather_rows":
+        return rows.gather_rows
+    if name == "prefetch":
+        return rows.prefetch
     if name == "convert":
         return rows.convert
     if name == "row_reduce":
@@ -50,8 +50,8 @@ cdef Driver driver_named(str name) except NULL:
         return maps.finish_total
     if name == "zero":
         return maps.zero
-    if name == "combine":
-        return maps.combine
+    if name == "reduce_partials":
+        return maps.reduce_partials
     if name == "column_sum":
         return maps.column_sum
     if name == "transpose":
@@ -60,8 +60,8 @@ cdef Driver driver_named(str name) except NULL:
         return gemm.matmul
     if name == "outer":
         return maps.outer
-    if name == "embed":
-        return maps.embed
+    if name == "embedding_lookup":
+        return maps.embedding_lookup
     if name == "scatter":
         return maps.scatter
     raise ValueError(f"no driver runs the operation {name!r}")
@@ -97,7 +97,7 @@ cdef Py_ssize_t packed_a_bytes(const fbp_table *table) noexcept:
     return (table.mc + table.mr) * rounded(table.kc, table.kr) * table.limbs * table.a_bytes
 
 
-cdef class Plan:
+cdef class Executable:
     """One compiled graph.
 
     params, grads: the network's vectors (P,), float32 or float64, C-contiguous; the plan reads and writes them in place.
@@ -122,7 +122,7 @@ cdef class Plan:
         p.slice_rows, p.block_rows = program.slice_rows, program.block_rows
         p.slices = <int>((p.batch + p.slice_rows - 1) // p.slice_rows)
         p.enter, p.leave = table.enter, table.leave
-        p.combine = <fbp_combine *>find(table, "combine")
+        p.reduce_partials = <fbp_reduce_partials *>find(table, "reduce_partials")
         p.add = <fbp_map *>find(table, "add")
         p.penalty = <fbp_penalty *>find(table, "penalty")
         p.sum_squares = <fbp_reduce *>find(table, "sum_squares")
@@ -138,11 +138,11 @@ cdef class Plan:
         free(self.uses)
         free(self.values)
         free(self.program.ops)
-        free(self.program.fixed)
+        free(self.program.invariant)
         free(self.program.sweeps)
-        free(self.program.tasks)
+        free(self.program.ranges)
         free(self.program.groups)
-        free(self.program.shares)
+        free(self.program.splits)
         free(self.gradients)
         free(self.program.packings)
         free(self.program.penalties)
@@ -152,26 +152,27 @@ cdef class Plan:
         self.n_values = <int>len(program.values)
         p.n_ops = <int>len(program.operations)
         p.n_sweeps = <int>len(program.sweeps)
-        p.n_tasks = <int>len(program.ranges)
+        p.n_ranges = <int>len(program.ranges)
         p.n_groups = <int>len(program.groups)
-        p.n_shares = <int>len(program.shares)
+        p.n_splits = <int>len(program.splits)
         p.n_packings = <int>len(program.packings)
         self.values = <Value *>calloc(max(1, self.n_values), sizeof(Value))
         p.ops = <Op *>calloc(max(1, p.n_ops + len(program.gradients)), sizeof(Op))
-        p.fixed = <Op *>calloc(max(1, len(program.fixed)), sizeof(Op))
+        p.invariant = <Op *>calloc(max(1, len(program.invariant)), sizeof(Op))
         p.sweeps = <Sweep *>calloc(max(1, p.n_sweeps), sizeof(Sweep))
-        p.tasks = <Task *>calloc(max(1, p.n_tasks), sizeof(Task))
+        p.ranges = <Range *>calloc(max(1, p.n_ranges), sizeof(Range))
         p.groups = <Group *>calloc(max(1, p.n_groups), sizeof(Group))
-        p.shares = <Share *>calloc(max(1, p.n_shares), sizeof(Share))
+        p.splits = <ColumnSplit *>calloc(max(1, p.n_splits), sizeof(ColumnSplit))
         self.gradients = <RangeGradient *>calloc(max(1, sum(len(item.gradients) for item in program.ranges)),
                                                  sizeof(RangeGradient))
         p.packings = <Packing *>calloc(max(1, p.n_packings), sizeof(Packing))
-        p.penalties = <double *>calloc(max(1, 2 * p.n_tasks + p.slices * program.sums), sizeof(double))
-        if (self.values is NULL or p.ops is NULL or p.fixed is NULL or p.sweeps is NULL or p.tasks is NULL or
-                p.groups is NULL or p.shares is NULL or self.gradients is NULL or p.packings is NULL or p.penalties is NULL):
+        p.penalties = <double *>calloc(max(1, 2 * p.n_ranges + p.slices * program.sums), sizeof(double))
+        if (self.values is NULL or p.ops is NULL or p.invariant is NULL or p.sweeps is NULL or p.ranges is NULL or
+                p.groups is NULL or p.splits is NULL or self.gradients is NULL or p.packings is NULL or p.penalties is
+                NULL):
             raise MemoryError("no memory for a plan")
-        p.squares = p.penalties + p.n_tasks
-        self.sums = p.squares + p.n_tasks
+        p.squares = p.penalties + p.n_ranges
+        self.sums = p.squares + p.n_ranges
         return 0
 
     cdef Py_ssize_t _row_bytes(self, slot) except -1:
@@ -189,10 +190,10 @@ cdef class Plan:
         return rounded((n + table.nr - 1) // table.nr * b_tile_bytes(table, k), APART)
 
     cdef int _lay_out(self, program, const fbp_table *table) except -1:
-        """The arena: rows, fixed values, packed B and A, the slices' sums. offsets: where each of them begins."""
+        """The arena: rows, invariant values, packed B and A, the slices' sums. offsets: where each of them begins."""
         cdef Program *p = &self.program
         cdef Py_ssize_t size = 0, row_bytes
-        slots, fixed, packed_b = [], {}, []
+        slots, invariant, packed_b = [], {}, []
         for slot in program.slots:
             row_bytes = self._row_bytes(slot)
             slots.append(size)
@@ -201,9 +202,9 @@ cdef class Plan:
             else:
                 size += rounded(row_bytes * p.batch, APART)
         for i, value in enumerate(program.values):
-            if value.mode == "fixed" and value.source is None:
+            if value.mode == "invariant" and value.base is None:
                 size = rounded(size, LINE if value.rows * value.width > 1 else p.item)
-                fixed[i] = size
+                invariant[i] = size
                 size += value.rows * value.width * p.item
         for operation in program.operations:
             size = rounded(size, APART)
@@ -231,7 +232,7 @@ cdef class Plan:
         # the sums of a single slice are the gradient
         self.partials = p.grads if p.slices == 1 else self.base + <Py_ssize_t>sums
         self.extras = self.base + <Py_ssize_t>sums + self.slice_bytes * p.slices
-        self.places = (slots, fixed, packed_b)
+        self.places = (slots, invariant, packed_b)
         return 0
 
     cdef int _make_values(self, program) except -1:
@@ -239,20 +240,21 @@ cdef class Plan:
         cdef Program *p = &self.program
         cdef Value *value
         cdef Value *whole
-        slots, fixed, _ = self.places
+        slots, invariant, _ = self.places
         for i, item in enumerate(program.values):
             value = &self.values[<int>i]
-            value.mode = {"local": LOCAL, "shared": SHARED, "direct": DIRECT, "ordered": ORDERED, "fixed": FIXED,
-                          "parameter": FIXED}[item.mode]
-            if item.source is not None:
+            value.mode = {"local": LOCAL, "shared": SHARED, "direct": DIRECT, "ordered": ORDERED,
+                          "invariant": INVARIANT,
+                          "parameter": INVARIANT}[item.mode]
+            if item.base is not None:
                 continue
-            if value.mode == FIXED:
+            if value.mode == INVARIANT:
                 value.ld = item.ld
                 value.row_bytes = item.ld * p.item
                 value.base = p.params + <Py_ssize_t>item.offset * p.item if item.mode == "parameter" else (
-                    self.base + <Py_ssize_t>fixed[i])
+                    self.base + <Py_ssize_t>invariant[i])
                 if item.initial is not None:
-                    self.fixed_array(i, program)[...] = item.initial
+                    self.invariant_array(i, program)[...] = item.initial
                 continue
             value.row_bytes = item.width * item.itemsize
             if value.mode == DIRECT or value.mode == ORDERED:
@@ -263,27 +265,27 @@ cdef class Plan:
                 value.thread_bytes = rounded(value.row_bytes * p.block_rows, APART)
             value.ld = value.row_bytes // <Py_ssize_t>item.itemsize
         for i, item in enumerate(program.values):
-            if item.source is None:
+            if item.base is None:
                 continue
-            offset, source = item.offset, item.source
-            while program.values[source].source is not None:
-                offset, source = offset + program.values[source].offset, program.values[source].source
-            value, whole = &self.values[<int>i], &self.values[<int>source]
+            offset, base = item.offset, item.base
+            while program.values[base].base is not None:
+                offset, base = offset + program.values[base].offset, program.values[base].base
+            value, whole = &self.values[<int>i], &self.values[<int>base]
             value[0] = whole[0]
             if whole.base is not NULL:      # a caller's array is nowhere yet: see place
                 value.base = whole.base + <Py_ssize_t>offset * <Py_ssize_t>item.itemsize
-            if value.mode == FIXED:
+            if value.mode == INVARIANT:
                 value.ld = item.ld
                 value.row_bytes = item.ld * p.item
             elif value.mode == DIRECT or value.mode == ORDERED:
-                self.parts.setdefault(source, []).append((i, offset))
+                self.parts.setdefault(base, []).append((i, offset))
         return 0
 
-    def fixed_array(self, i, program):
-        """A fixed value as an array (rows, width), the plan's own memory."""
-        item, (_, fixed, _) = program.values[i], self.places
+    def invariant_array(self, i, program):
+        """An invariant value as an array (rows, width), the plan's own memory."""
+        item, (_, invariant, _) = program.values[i], self.places
         dtype = np.dtype(f"f{self.program.item}")
-        begin = fixed[i]
+        begin = invariant[i]
         return self.arena[begin:begin + item.rows * item.width * dtype.itemsize].view(dtype).reshape(item.rows, item.width)
 
     cdef Value *_value(self, index) except? NULL:
@@ -304,19 +306,19 @@ cdef class Plan:
                 p.ops[i].packed_b = self.base + <Py_ssize_t>self.places[2][i]
                 if operation.packed_b == "own":
                     p.ops[i].packed_b_bytes = self._packed_b_bytes(operation)
-        for i, operation in enumerate(program.fixed):
-            self._make_operation(&p.fixed[i], operation, table)
+        for i, operation in enumerate(program.invariant):
+            self._make_operation(&p.invariant[i], operation, table)
         for i, sweep in enumerate(program.sweeps):
-            p.sweeps[i] = Sweep(sweep.fixed, sweep.fixed_end, sweep.row, sweep.row_end)
-        for i, (first, last) in enumerate(program.shares):
-            p.shares[i].first, p.shares[i].last = first, last
+            p.sweeps[i] = Sweep(sweep.invariant, sweep.invariant_end, sweep.row, sweep.row_end)
+        for i, (first, last) in enumerate(program.splits):
+            p.splits[i].first, p.splits[i].last = first, last
         sums, root = program.root
         if sums is not None:
             p.root_sums = self.sums + <Py_ssize_t>sums * p.slices
         elif root is not None:
             p.root = self.values[<int>root].base
-        if program.right is not None:
-            p.right_sums = self.sums + <Py_ssize_t>program.right * p.slices
+        if program.correct is not None:
+            p.correct_sums = self.sums + <Py_ssize_t>program.correct * p.slices
         return 0
 
     cdef int _make_operation(self, Op *op, operation, const fbp_table *table) except -1:
@@ -339,7 +341,7 @@ cdef class Plan:
         self._set_operand(&op.a, operation.a)
         self._set_operand(&op.b, operation.b)
         self._set_operand(&op.c, operation.c)
-        op.group, op.fixed_rows, op.slices = operation.group, operation.rows, p.slices
+        op.group, op.invariant_rows, op.slices = operation.group, operation.rows, p.slices
         op.n_in, op.n_out = operation.n_in, operation.n_out
         op.W = self.values[<int>operation.W].base if operation.W is not None else NULL
         op.bias = self.values[<int>operation.bias].base if operation.bias is not None else NULL
@@ -347,10 +349,10 @@ cdef class Plan:
         if partial >= 0:
             op.partial, op.slice_bytes = self._sum_at(partial)
             op.partial_ld, op.begins, op.ones = operation.partial_ld, operation.begins, operation.ones
-        op.ahead = operation.ahead
+        op.prefetch = operation.prefetch
         op.scale, op.param, op.number = operation.scale, operation.param, operation.number
         op.sums = self.sums + <Py_ssize_t>operation.sums * p.slices
-        if operation.name in ("gather", "ask"):
+        if operation.name in ("gather_rows", "prefetch"):
             op.item = 1     # rows of bytes, whatever they hold
         return 0
 
@@ -371,27 +373,27 @@ cdef class Plan:
 
     cdef int _make_ranges(self, program) except -1:
         cdef Program *p = &self.program
-        cdef Task *task
+        cdef Range *range_
         cdef RangeGradient *gradient = self.gradients
         cdef Py_ssize_t i
         for i, item in enumerate(program.ranges):
-            task = &p.tasks[i]
-            task.begin, task.count, task.l1, task.l2 = item.begin, item.count, item.l1, item.l2
-            p.penalised = p.penalised or task.l1 != 0 or task.l2 != 0
+            range_ = &p.ranges[i]
+            range_.begin, range_.count, range_.l1, range_.l2 = item.begin, item.count, item.l1, item.l2
+            p.penalised = p.penalised or range_.l1 != 0 or range_.l2 != 0
             if item.partial is not None:
-                task.partial, task.slice_bytes = self._sum_at(item.partial)
+                range_.partial, range_.slice_bytes = self._sum_at(item.partial)
             if item.added is not None:
-                task.added = self.values[<int>item.added].base + <Py_ssize_t>item.added_at * p.item
-            task.piece = item.piece or item.count
-            task.packings, task.n_packings = &p.packings[<int>item.packings[0]], item.packings[1]
-            task.gradients, task.n_gradients = gradient, <int>len(item.gradients)
+                range_.added = self.values[<int>item.added].base + <Py_ssize_t>item.added_at * p.item
+            range_.piece = item.piece or item.count
+            range_.packings, range_.n_packings = &p.packings[<int>item.packings[0]], item.packings[1]
+            range_.gradients, range_.n_gradients = gradient, <int>len(item.gradients)
             for index, row, count in item.gradients:
                 gradient.op = &p.ops[p.n_ops + <int>index]
                 gradient.row, gradient.rows = row, count
                 gradient.drive = range_driver_named(program.gradients[index].name)
                 gradient += 1
-        for i, (first, last, share) in enumerate(program.groups):
-            p.groups[i] = Group(first, last, share)
+        for i, (first, last, split) in enumerate(program.groups):
+            p.groups[i] = Group(first, last, split)
         for i, (operation, row, count, end) in enumerate(program.packings):
             p.packings[i] = Packing(&p.ops[<int>operation], row, count, end)
         return 0

@@ -6,7 +6,7 @@ from fastbp._core.program cimport Pace, Program
 # What a call is at. The table at the head of executor.pyx says what each phase does and which comes after it.
 cdef enum Phase:
     PACK
-    SHARES
+    SPLITS
     ROWS
     PARAMETERS
     CHECKS
@@ -23,7 +23,7 @@ cdef struct Call:
     const double *lr            # (steps,)
     const double *constants     # (H_CONSTANTS,) the optimizer's
     double *losses              # (steps,)
-    double *rights              # (steps,) how many answers were right, of a plan that counts them; or NULL
+    double *correct_counts      # (steps,) how many answers were correct, of a plan that counts them; or NULL
     int64_t taken               # updates taken before this call
     uint64_t seed, draws        # of dropout: the key, and how many steps drew from it before this call
     # where the call is; written between two phases, when no task is under way

@@ -6,18 +6,19 @@ depend on who computes it, so the size of the team changes no bit. A team of one
 
 phase       tasks (tasks_of)                   each of them (run_task)             between (after)              next
 ----------  ---------------------------------  ----------------------------------  ---------------------------  ----------
-PACK        packings, when a call begins       packs weights                       nothing                      SHARES
-SHARES      shares of the inputs' columns      multiplies them by their weights    nothing                      ROWS
+PACK        packings, when a call begins       packs weights                       nothing                      SPLITS
+SPLITS      splits of the inputs' columns      multiplies them by their weights    nothing                      ROWS
 ROWS        slices of the batch, after the     runs the sweep's row operations     the loss, after the last     ROWS, for the next sweep; PARAMETERS,
-            sweep's fixed operations           on its rows, block by block         sweep                        or end of step where nothing is learnt
+            sweep's invariant operations           on its rows, block by block         sweep                        or
+            end of step where nothing is learnt
 PARAMETERS  groups of ranges                   makes gradients; updates at once    penalties; the clipped norm  UPDATES, if the norm is
             of the parameters                  unless the norm is clipped                                       clipped; end of step
 CHECKS      groups of ranges                   looks for what is not finite        the clipped norm             UPDATES
 UPDATES     groups of ranges                   updates, by gradients that waited   nothing                      end of step
 
 A call begins with PACK, or, where it is an update by the gradients as they stand, with CHECKS. The end of a step notes its
-loss; then comes the next step: ROWS, where the updates have made its shares already, else SHARES. A call is OVER after its last
-step, or where a number stopped being finite.
+loss; then comes the next step: ROWS, where the updates have made its splits already, else SPLITS. A call is OVER after
+its last step, or where a number stopped being finite.
 """
 from libc.math cimport isfinite
 from libc.stdint cimport uint64_t
@@ -25,10 +26,10 @@ from libc.string cimport memcpy, memset
 from fastbp._core cimport cpu, pace as paces, teams, updates
 from fastbp._core.gemm cimport pack_rows
 from fastbp._core.kernels cimport (H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_LR,
-                                   H_SCALE, fbp_ahead, get_real)
+                                   H_SCALE, fbp_prefetch, get_real)
 from fastbp._core.portable cimport power_of_log
 from fastbp._core.program cimport Group, Pace, Place, Program, Sweep
-from fastbp._core.teams cimport Desk, Job
+from fastbp._core.teams cimport WorkerState, Job
 
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
     """hyper (H_COUNT,) = the optimizer's constants (H_CONSTANTS,) and what depends on the step, t = 1, 2 ..."""
@@ -45,7 +46,7 @@ cdef double clip_scale(const Program *p) noexcept nogil:
     return p.clip_norm / length if 0 < p.clip_norm < length else 1
 
 
-# ---- tasks -------------------------------------------------------------------------------------------------------------
+# ---- tasks -----------------------------------------------------------------------------------------------------------
 
 
 cdef void run_slice(Program *p, const Call *call, Place *at, int index) noexcept nogil:
@@ -66,26 +67,27 @@ cdef void run_slice(Program *p, const Call *call, Place *at, int index) noexcept
         at.opens_slice = at.opens_step = False
 
 
-cdef void run_share(Program *p, Place *at, int index) noexcept nogil:
-    """Share `index` of the columns of the inputs: its products for all rows of the batch."""
-    cdef fbp_ahead *own = at.ahead
+cdef void run_split(Program *p, Place *at, int index) noexcept nogil:
+    """Split `index` of the columns of the inputs: its products for all rows of the batch."""
+    cdef fbp_prefetch *own = at.prefetch
     cdef int i
-    at.row, at.rows, at.ahead = 0, p.batch, &p.shares[index].ahead
-    for i in range(p.shares[index].first, p.shares[index].last):
+    at.row, at.rows, at.prefetch = 0, p.batch, &p.splits[index].prefetch
+    for i in range(p.splits[index].first, p.splits[index].last):
         p.ops[i].drive(&p.ops[i], at)
-    at.ahead = own
+    at.prefetch = own
 
 
 cdef void run_group(Program *p, const Call *call, Place *at, const Group *group, bint makes, bint checks,
                     bint updates_now) noexcept nogil:
-    """Ranges in a row: their gradients, checks, updates, or several of these; after updates their share of the next step."""
-    cdef fbp_ahead *own = at.ahead
+    """Ranges in a row: their gradients, checks, updates, or several of these; after updates their split of the next
+    step."""
+    cdef fbp_prefetch *own = at.prefetch
     cdef bint more = updates_now and goes_on(p, call)
     cdef bint kept = not (makes and more)
     cdef char *g
     cdef int index
-    if group.share >= 0:
-        at.ahead = &p.shares[group.share].ahead
+    if group.split >= 0:
+        at.prefetch = &p.splits[group.split].prefetch
     at.row = 0          # the gradient of a range is summed over the whole batch
     for index in range(group.first, group.last):
         g = updates.gradient_of(index, p, at, kept)
@@ -96,14 +98,14 @@ cdef void run_group(Program *p, const Call *call, Place *at, const Group *group,
             updates.check_gradient(index, p)
         if updates_now:
             updates.update(index, g, p, call.hyper, call.done + 1 < call.steps)
-    if more and group.share >= 0:
+    if more and group.split >= 0:
         set_step(p, call, at, call.done + 1)
-        run_share(p, at, group.share)
-    at.ahead = own
+        run_split(p, at, group.split)
+    at.prefetch = own
 
 
 cdef inline bint goes_on(const Program *p, const Call *call) noexcept nogil:
-    """Whether the updates of the step at hand are followed by another step, whose shares they make."""
+    """Whether the updates of the step at hand are followed by another step, whose splits they make."""
     return p.update is not NULL and call.done + 1 < call.stop
 
 
@@ -124,8 +126,8 @@ cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept 
         run_slice(p, call, at, index)
     elif call.phase == PARAMETERS:
         run_group(p, call, at, &p.groups[index], True, False, p.update is not NULL and not waits(p))
-    elif call.phase == SHARES:
-        run_share(p, at, p.groups[index].share)     # groups with shares come first
+    elif call.phase == SPLITS:
+        run_split(p, at, p.groups[index].split)     # groups with splits come first
     elif call.phase == UPDATES:
         run_group(p, call, at, &p.groups[index], False, False, True)
     elif call.phase == CHECKS:
@@ -134,7 +136,7 @@ cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept 
         pack_rows(&p.packings[index])
 
 
-# ---- between two phases --------------------------------------------------------------------------------------------------
+# ---- between two phases ----------------------------------------------------------------------------------------------
 
 
 cdef int begin(Program *p, Call *call) noexcept nogil:
@@ -142,15 +144,15 @@ cdef int begin(Program *p, Call *call) noexcept nogil:
     cdef int i
     if call.updates:
         return open_phase(p, call, CHECKS)
-    for i in range(p.n_shares):     # what the last call asked for may be gone
-        memset(&p.shares[i].ahead, 0, sizeof(fbp_ahead))
+    for i in range(p.n_splits):     # what the last call prefetched may be gone
+        memset(&p.splits[i].prefetch, 0, sizeof(fbp_prefetch))
     call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
     return open_phase(p, call, PACK)
 
 
 cdef int advance(Program *p, Call *call) noexcept nogil:
-    """What follows the phase that has just been finished; returns the number of the next one's tasks, 0 when the call is
-    over."""
+    """What follows the phase that has just been finished; returns the number of the next one's tasks, 0 when the call
+    is over."""
     return open_phase(p, call, after(p, call))
 
 
@@ -167,24 +169,24 @@ cdef int open_phase(Program *p, Call *call, Phase phase) noexcept nogil:
 
 
 cdef int tasks_of(Program *p, Call *call) noexcept nogil:
-    """How many tasks the phase has; of a sweep, after its fixed operations, which the thread at hand runs."""
+    """How many tasks the phase has; of a sweep, after its invariant operations, which the thread at hand runs."""
     if call.phase == ROWS:
         return begin_sweep(p, &p.sweeps[call.sweep])
     if call.phase == PACK:
         return p.n_packings if call.done == 0 else 0
-    if call.phase == SHARES:
-        return p.n_shares if call.first_op == 0 else 0
+    if call.phase == SPLITS:
+        return p.n_splits if call.first_op == 0 else 0
     return p.n_groups       # PARAMETERS, CHECKS, UPDATES
 
 
 cdef int begin_sweep(Program *p, const Sweep *sweep) noexcept nogil:
-    """The fixed operations of a sweep; returns the tasks of its rows, 0 where it has none."""
+    """The invariant operations of a sweep; returns the tasks of its rows, 0 where it has none."""
     cdef Place at
     cdef int i
-    if sweep.fixed < sweep.fixed_end:
+    if sweep.invariant < sweep.invariant_end:
         memset(&at, 0, sizeof(at))
-    for i in range(sweep.fixed, sweep.fixed_end):
-        p.fixed[i].drive(&p.fixed[i], &at)
+    for i in range(sweep.invariant, sweep.invariant_end):
+        p.invariant[i].drive(&p.invariant[i], &at)
     return p.slices if sweep.row < sweep.row_end else 0
 
 
@@ -196,8 +198,8 @@ cdef Phase after(Program *p, Call *call) noexcept nogil:
     if call.phase == PARAMETERS:
         return after_parameters(p, call)
     if call.phase == PACK:
-        return SHARES
-    if call.phase == SHARES:
+        return SPLITS
+    if call.phase == SPLITS:
         call.sweep = 0
         return ROWS
     if call.phase == CHECKS:
@@ -222,7 +224,7 @@ cdef Phase after_parameters(Program *p, Call *call) noexcept nogil:
     """All gradients are there, and with them the penalties, which the loss includes."""
     cdef int i
     if p.penalised:
-        for i in range(p.n_tasks):
+        for i in range(p.n_ranges):
             call.loss += p.penalties[i]
         if p.update is not NULL and not isfinite(call.loss):    # by the penalties: what was updated meanwhile is put back
             p.broken = True
@@ -244,10 +246,10 @@ cdef Phase after_checks(Program *p, Call *call) noexcept nogil:
 
 cdef Phase end_step(Program *p, Call *call) noexcept nogil:
     """A step is done: its loss is noted, and the next one begins, or the call is over."""
-    cdef bint shares_made = goes_on(p, call)
+    cdef bint splits_made = goes_on(p, call)
     call.losses[call.done] = call.loss
-    if call.rights is not NULL:
-        call.rights[call.done] = sum_of(p.right_sums, p.slices)
+    if call.correct_counts is not NULL:
+        call.correct_counts[call.done] = sum_of(p.correct_sums, p.slices)
     if p.broken:
         return OVER
     call.done += 1
@@ -255,7 +257,7 @@ cdef Phase end_step(Program *p, Call *call) noexcept nogil:
         return OVER
     call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
     call.sweep = 0
-    return ROWS if shares_made or p.n_shares == 0 else SHARES
+    return ROWS if splits_made or p.n_splits == 0 else SPLITS
 
 
 cdef double sum_of(const double *sums, int slices) noexcept nogil:
@@ -273,23 +275,23 @@ cdef double loss_of(const Program *p) noexcept nogil:
     return get_real(p.root, p.item) if p.root is not NULL else 0
 
 
-# ---- who does it -----------------------------------------------------------------------------------------------------------
+# ---- who does it -----------------------------------------------------------------------------------------------------
 
 
-cdef inline void enter(Desk *desk, const Call *call, int member) noexcept nogil:
-    """Where a thread is when it begins: nowhere yet, with nothing to ask for and no copies of weights."""
-    memset(desk, 0, sizeof(Desk))
-    desk.at.ahead, desk.at.thread, desk.at.order, desk.at.sweep = &desk.ahead, member, call.order, -1
+cdef inline void enter(WorkerState *worker, const Call *call, int member) noexcept nogil:
+    """Where a thread is when it begins: nowhere yet, with nothing to prefetch and no copies of weights."""
+    memset(worker, 0, sizeof(WorkerState))
+    worker.at.prefetch, worker.at.thread, worker.at.order, worker.at.sweep = &worker.prefetch, member, call.order, -1
 
 
-cdef void run_alone(Program *p, Call *call, int tasks) noexcept nogil:
+cdef void run_serially(Program *p, Call *call, int tasks) noexcept nogil:
     """All tasks in order, of which `tasks` are those of the first phase."""
-    cdef Desk desk
+    cdef WorkerState worker
     cdef int task
-    enter(&desk, call, 0)
+    enter(&worker, call, 0)
     while tasks > 0:
         for task in range(tasks):
-            run_task(p, call, &desk.at, task)
+            run_task(p, call, &worker.at, task)
         tasks = advance(p, call)
 
 
@@ -300,16 +302,16 @@ cdef struct CallJob:
     Call *call
 
 
-cdef void enter_call(const Job *job, Desk *desk, int member) noexcept nogil:
+cdef void enter_call(const Job *job, WorkerState *worker, int member) noexcept nogil:
     cdef const Program *p = (<const CallJob *>job).program
-    enter(desk, (<const CallJob *>job).call, member)
+    enter(worker, (<const CallJob *>job).call, member)
     if member > 0 and p.enter is not NULL:      # thread 0 has done so: see run
         p.enter()
-        desk.leave = p.leave
+        worker.leave = p.leave
 
 
-cdef void run_of_call(const Job *job, Desk *desk, int task) noexcept nogil:
-    run_task((<const CallJob *>job).program, (<const CallJob *>job).call, &desk.at, task)
+cdef void run_of_call(const Job *job, WorkerState *worker, int task) noexcept nogil:
+    run_task((<const CallJob *>job).program, (<const CallJob *>job).call, &worker.at, task)
 
 
 cdef int advance_call(const Job *job) noexcept nogil:
@@ -325,11 +327,11 @@ cdef void run(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
         p.enter()
     tasks = begin(p, call)
     if team == 1:
-        run_alone(p, call, tasks)
+        run_serially(p, call, tasks)
     else:
         job.base.enter, job.base.run, job.base.advance = enter_call, run_of_call, advance_call
         job.program, job.call = p, call
-        teams.work_together(&job.base, team, tasks)
+        teams.work_in_team(&job.base, team, tasks)
     if p.leave is not NULL:
         p.leave()
 

@@ -11,7 +11,7 @@ from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport cpu
 from fastbp._core.executor cimport Call, start
-from fastbp._core.executable cimport Plan
+from fastbp._core.executable cimport Executable
 from fastbp._core.program cimport Program
 from fastbp._core.calls cimport count
 
@@ -46,7 +46,7 @@ cdef struct Spec:
     int32_t *labels         # (batch,) of its own: integers are checked in a copy, which their owner cannot change
 
 
-cdef class Alone:
+cdef class ExclusiveUse:
     """`with` it, one thread of Python at a time: a second one gets a RuntimeError with this message, not a race.
 
     An atomic word, which holds with and without the interpreter's lock; a lock of the library costs 0.6 us.
@@ -73,7 +73,8 @@ cdef class Alone:
         fastbp_release(&self.taken)
 
     def call(self, function, *arguments):
-        """function(*arguments), alone. All of it is C's, so that nothing that a signal's handler raises can come between the
+        """function(*arguments), exclusively. All of it is C's, so that nothing that a signal's handler raises can come
+        between the
         function's end and this one's, as it might at the end of a `with` statement."""
         self.__enter__()
         try:
@@ -82,30 +83,34 @@ cdef class Alone:
             fastbp_release(&self.taken)
 
 
-def together(dict alones, function, *arguments):
-    """function(*arguments), alone with each of {name: Alone}. Where one of them is taken: its RuntimeError, with its name."""
-    cdef Alone alone
+def use_all(dict uses, function, *arguments):
+    """function(*arguments), alone with each of {name: ExclusiveUse}. Where one of them is taken: its RuntimeError, with
+    its name."""
+    cdef ExclusiveUse use
     cdef list taken = []
     try:
-        for name, alone in alones.items():
-            if not alone.take():
-                raise RuntimeError(f"{name}: {alone.message}")
-            taken.append(alone)
+        for name, use in uses.items():
+            if not use.take():
+                raise RuntimeError(f"{name}: {use.message}")
+            taken.append(use)
         return function(*arguments)
     finally:
-        for alone in taken:
-            fastbp_release(&alone.taken)
+        for use in taken:
+            fastbp_release(&use.taken)
 
 
 cdef class Ready:
     """One pass of a plan, of `plan.batch` rows.
 
-    plan: a fastbp._core.executable.Plan; names, specs: of each array of the call its name and (value, width, limit, scanned), limit 0 for reals of the
+    plan: a fastbp._core.executable.Executable; names, specs: of each array of the call its name and (value, width,
+                                                                                                      limit, scanned),
+                                                                                                      limit 0 for reals
+                                                                                                      of the
     plan's dtype, else for integers from 0 to limit - 1; part: (first operation, last operation or -1, whether gradients are
     made); team: threads. The caller sees to it that nobody else runs the plan.
     """
 
-    cdef Plan plan
+    cdef Executable plan
     cdef Spec specs[MOST]
     cdef int count, first_op, last_op, team, real
     cdef bint learns
@@ -114,7 +119,7 @@ cdef class Ready:
     cdef readonly object owner      # what the caller wants to find here
     cdef readonly long version      # of cpu's settings, when this was made
 
-    def __init__(self, Plan plan, names, specs, part, int team, owner):
+    def __init__(self, Executable plan, names, specs, part, int team, owner):
         cdef int32_t[:, ::1] rows
         cdef int i
         if len(specs) > MOST:

@@ -11,7 +11,7 @@ every NR columns of B.
 """
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
-from fastbp._core.kernels cimport fbp_ahead, fbp_forward, fbp_scatter, fbp_sum_product
+from fastbp._core.kernels cimport fbp_prefetch, fbp_forward, fbp_scatter, fbp_sum_product
 from fastbp._core.program cimport LINE, Op, Packing, Place, RangeGradient, index_of, rows_of
 
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
@@ -33,7 +33,7 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
     """
     cdef Py_ssize_t item = op.item, row = ldb * item, step = op.nr * item, p = 0, i, j, kb
     cdef const char *b
-    cdef fbp_ahead *ahead = asked(op, at, m, n, k, csa != 1)
+    cdef fbp_prefetch *prefetch = prefetch_budget(op, at, m, n, k, csa != 1)
     if packed:
         ldb, row, step = op.nr, op.b_row, op.b_tile
     while p < k:
@@ -45,7 +45,7 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
                 i += op.mc
         else:
             while j < n:
-                op.gemm(C + j * item, ldc, A, rsa, csa, 0, index, b, ldb, ahead, m, smaller(op.nr, n - j), kb,
+                op.gemm(C + j * item, ldc, A, rsa, csa, 0, index, b, ldb, prefetch, m, smaller(op.nr, n - j), kb,
                         accumulate or p > 0, op.ones)
                 b += step
                 j += op.nr
@@ -56,23 +56,24 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
             A += kb * csa * item
 
 
-cdef inline fbp_ahead *asked(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+cdef inline fbp_prefetch *prefetch_budget(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                              bint everything) noexcept nogil:
-    """What a product asks for meanwhile, or NULL: what is left of the next step's rows, or, unless it is everything, half of it, as
-    the weight gradient reads the same rows. Asked for as evenly as can be: digits16 from doubles takes 0.78 of the time,
+    """The prefetch cursor of this GEMM, or NULL. Its budget is what is left of the next step's rows; a forward GEMM
+    takes half and leaves the rest to the weight gradient, which reads the same rows. Prefetched as evenly as can be:
+    digits16 from doubles takes 0.78 of the time,
     from floats 0.95, of that with a line every four p first and the rest in bursts."""
     cdef Py_ssize_t left
-    if not op.ahead:    # the fixed operations of a sweep have no place in the batch, and nothing that is asked for
+    if not op.prefetch:    # the invariant operations of a sweep have no place in the batch, and nothing to prefetch
         return NULL
-    left = (at.ahead.rows - at.ahead.row) * parts(at.ahead.bytes, LINE)
+    left = (at.prefetch.rows - at.prefetch.row) * parts(at.prefetch.bytes, LINE)
     if left == 0:
         return NULL
-    at.ahead.lines = parts(left if everything else left // 2, turns(op, m, n, k))
-    return at.ahead
+    at.prefetch.lines = parts(left if everything else left // 2, prefetch_calls(op, m, n, k))
+    return at.prefetch
 
 
-cdef inline Py_ssize_t turns(const Op *op, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """How often gemm asks for lines: every four p of each tile; those of one vector are twice as high."""
+cdef inline Py_ssize_t prefetch_calls(const Op *op, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """How often gemm prefetches lines: every four p of each tile; those of one vector are twice as high."""
     return parts(m, op.mr if 2 * n > op.nr else 2 * op.mr) * parts(n, op.nr) * parts(k, 4)
 
 
@@ -80,13 +81,13 @@ cdef void packed_product(const Op *op, const Place *at, char *C, Py_ssize_t ldc,
                          Py_ssize_t csa, const char *B, Py_ssize_t ldb, Py_ssize_t row, Py_ssize_t step, Py_ssize_t m,
                          Py_ssize_t n, Py_ssize_t kb, bint accumulate) noexcept nogil:
     """C (m, n) = or += A (m, kb) B (kb, n), A packed here, m <= mc. B's rows are `row` bytes apart. While nr columns of B are
-    read, the next ones, `step` bytes further, are asked for."""
+    read, the next ones, `step` bytes further, are prefetched."""
     cdef Py_ssize_t item = op.item, j = 0
     cdef char *packed_a = op.packed_a + at.thread * op.packed_a_bytes
-    cdef fbp_ahead coming
+    cdef fbp_prefetch coming
     memset(&coming, 0, sizeof(coming))
     coming.stride, coming.rows, coming.bytes = row, kb, smaller(row, step)     # of nr columns, packed or in place
-    coming.lines = parts(kb * parts(coming.bytes, LINE), turns(op, m, op.nr, kb))
+    coming.lines = parts(kb * parts(coming.bytes, LINE), prefetch_calls(op, m, op.nr, kb))
     op.pack_a(packed_a, A, rsa, csa, m, kb)
     while j < n:
         coming.base, coming.row, coming.at = B + step, 0, 0
@@ -121,7 +122,7 @@ cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
             True, at.rows, op.n_in, op.n_out, False)
 
 
-cdef void weight_partial(const Op *op, const Place *at) noexcept nogil:
+cdef void partial_weight_gradient(const Op *op, const Place *at) noexcept nogil:
     """The slice's part of dW (n_in, n_out) += x (rows, n_in)^T y (rows, n_out), and that of the sum of y below it, if wanted."""
     product(op, at, op.partial + at.slice_ * op.slice_bytes, op.partial_ld, rows_of(op.x, at), 1, op.x.ld,
             index_of(op.x, at), rows_of(op.y, at), op.y.ld, False, op.n_in + op.ones, op.n_out, at.rows,
@@ -159,16 +160,16 @@ cdef void table_rows(const RangeGradient *g, char *out, Py_ssize_t batch, const 
                                batch, op.n_out)
 
 
-# ---- what is fixed ---------------------------------------------------------------------------------------------------
+# ---- what is batch-invariant -----------------------------------------------------------------------------------------
 
 cdef void matmul(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = x (rows, n_in) y (n_in, n_out)."""
     product(op, at, op.out.base, op.out.ld, op.x.base, op.x.ld, 1, NULL, op.y.base, op.y.ld, False,
-            op.fixed_rows, op.n_out, op.n_in, False)
+            op.invariant_rows, op.n_out, op.n_in, False)
 
 
 cdef void pack_rows(const Packing *packing) noexcept nogil:
-    """Some rows of W in the copy of it, or of its transpose, that all threads share."""
+    """Some rows of W in the copy of it, or of its transpose, that all threads read."""
     cdef const Op *op = packing.op
     cdef bint transposed = op.y is not NULL     # the input gradient reads y
     cdef const char *W = op.W + packing.row * op.n_out * op.item

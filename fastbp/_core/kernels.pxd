@@ -3,14 +3,14 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef extern from "fastbp.h" nogil:
-    ctypedef struct fbp_ahead:
+    ctypedef struct fbp_prefetch:
         const char *base
         Py_ssize_t stride
         const int64_t *index
         Py_ssize_t rows, bytes, row, at, lines
-    void fbp_ask_ends(const fbp_ahead *ahead) noexcept
+    void fbp_prefetch_ends(const fbp_prefetch *prefetch) noexcept
     ctypedef void fbp_gemm(void *C, Py_ssize_t ldc, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t a_tile,
-                           const int64_t *index, const void *B, Py_ssize_t ldb, fbp_ahead *ahead, Py_ssize_t m,
+                           const int64_t *index, const void *B, Py_ssize_t ldb, fbp_prefetch *prefetch, Py_ssize_t m,
                            Py_ssize_t n, Py_ssize_t k, int accumulate, int ones) noexcept
     ctypedef void fbp_pack_b(void *P, const void *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t n) noexcept
     ctypedef void fbp_pack_a(void *P, const void *A, Py_ssize_t rsa, Py_ssize_t csa, Py_ssize_t m,
@@ -22,7 +22,7 @@ cdef extern from "fastbp.h" nogil:
     ctypedef double fbp_loss(void *dY, Py_ssize_t lddy, const void *Y, Py_ssize_t ldy, const void *T, Py_ssize_t ldt,
                              const void *w, Py_ssize_t m, Py_ssize_t n, double scale, double param) noexcept
     ctypedef int fbp_update(void *p, void *s0, void *s1, const void *g, Py_ssize_t n, const double *h) noexcept
-    ctypedef void fbp_combine(void *g, const void *partials, Py_ssize_t stride, Py_ssize_t slices,
+    ctypedef void fbp_reduce_partials(void *g, const void *partials, Py_ssize_t stride, Py_ssize_t slices,
                               Py_ssize_t n) noexcept
     ctypedef double fbp_reduce(const void *x, Py_ssize_t n) noexcept
     ctypedef double fbp_penalty(void *g, const void *W, Py_ssize_t n, double l1, double l2) noexcept
@@ -38,7 +38,7 @@ cdef extern from "fastbp.h" nogil:
                                   int accumulate) noexcept
     ctypedef double fbp_total(const void *A, Py_ssize_t rsa, Py_ssize_t csa, const void *B, Py_ssize_t rsb,
                               Py_ssize_t csb, Py_ssize_t m, Py_ssize_t n) noexcept
-    ctypedef void fbp_embed(void *Y, Py_ssize_t ldy, const void *W, Py_ssize_t ldw, const int32_t *index,
+    ctypedef void fbp_embedding_lookup(void *Y, Py_ssize_t ldy, const void *W, Py_ssize_t ldw, const int32_t *index,
                             Py_ssize_t m, Py_ssize_t n) noexcept
     ctypedef void fbp_scatter(void *dW, Py_ssize_t lddw, const void *dY, Py_ssize_t lddy, const int32_t *index,
                               Py_ssize_t first, Py_ssize_t count, Py_ssize_t m, Py_ssize_t n) noexcept

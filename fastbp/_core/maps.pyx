@@ -1,21 +1,23 @@
-"""The small operations of expressions: elementwise, reductions, rows of a table. Over rows, or over what is fixed.
+"""The small operations of expressions: elementwise, reductions, rows of a table. Over rows, or over what is
+batch-invariant.
 
-A sample is `group` rows of n_out numbers for an elementwise operation; a fixed operation says its rows itself.
+A sample is `group` rows of n_out numbers for an elementwise operation; an invariant operation says its rows itself.
 """
 from libc.stdint cimport int32_t
 from libc.string cimport memset
-from fastbp._core.kernels cimport (fbp_combine, fbp_embed, fbp_forward, fbp_map, fbp_row_reduce, fbp_scatter,
+from fastbp._core.kernels cimport (fbp_reduce_partials, fbp_embedding_lookup, fbp_forward, fbp_map, fbp_row_reduce,
+                                   fbp_scatter,
                                    fbp_sum_product, fbp_total, put_real)
-from fastbp._core.program cimport FIXED, Op, Operand, Place, Value, rows_of
+from fastbp._core.program cimport INVARIANT, Op, Operand, Place, Value, rows_of
 
 
 cdef inline Py_ssize_t count_rows(const Op *op, const Place *at) noexcept nogil:
-    return op.fixed_rows if op.fixed_rows > 0 else at.rows * op.group
+    return op.invariant_rows if op.invariant_rows > 0 else at.rows * op.group
 
 
 cdef inline Py_ssize_t distance(const Op *op, const Value *value) noexcept nogil:
     """From one row of the operation to the next one, in elements."""
-    return value.ld if value.mode == FIXED else value.ld // op.group
+    return value.ld if value.mode == INVARIANT else value.ld // op.group
 
 
 cdef inline Py_ssize_t row_step(const Op *op, const Operand *operand) noexcept nogil:
@@ -85,25 +87,25 @@ cdef void batch_sum(const Op *op, const Place *at) noexcept nogil:
         not (op.begins and at.opens_slice))
 
 
-cdef void combine(const Op *op, const Place *at) noexcept nogil:
+cdef void reduce_partials(const Op *op, const Place *at) noexcept nogil:
     """out (n_out,) = the slices' parts of a sum, in the order of the slices."""
-    (<fbp_combine *>op.kernel)(op.out.base, op.partial, op.slice_bytes // op.item, op.slices, op.n_out)
+    (<fbp_reduce_partials *>op.kernel)(op.out.base, op.partial, op.slice_bytes // op.item, op.slices, op.n_out)
 
 
 cdef void column_sum(const Op *op, const Place *at) noexcept nogil:
-    """out (n_out,) = the sum of x (rows, n_out), fixed, over its rows."""
-    (<fbp_sum_product *>op.kernel)(op.out.base, op.x.base, op.x.ld, 1, NULL, 0, 0, op.fixed_rows, op.n_out, False)
+    """out (n_out,) = the sum of x (rows, n_out), invariant, over its rows."""
+    (<fbp_sum_product *>op.kernel)(op.out.base, op.x.base, op.x.ld, 1, NULL, 0, 0, op.invariant_rows, op.n_out, False)
 
 
-# ---- fixed matrices, and rows of them ----------------------------------------------------------------------------------
+# ---- invariant matrices, and rows of them ----------------------------------------------------------------------------
 
 
 cdef void transpose(const Op *op, const Place *at) noexcept nogil:
-    """out (rows, n_out) = the transpose of x (n_out, rows), fixed: a column of the output at a time."""
+    """out (rows, n_out) = the transpose of x (n_out, rows), invariant: a column of the output at a time."""
     cdef Py_ssize_t j
     for j in range(op.n_out):
         op.copy(op.out.base + j * op.item, op.out.ld, op.x.base + j * op.x.row_bytes, 1, 0, NULL, 0, 0, NULL, 0, 0,
-                op.fixed_rows, 1, 0)
+                op.invariant_rows, 1, 0)
 
 
 cdef void outer(const Op *op, const Place *at) noexcept nogil:
@@ -122,9 +124,10 @@ cdef void outer(const Op *op, const Place *at) noexcept nogil:
                                1, c + i * c_bytes if c is not NULL else NULL, op.n_out, 1, op.n_in, op.n_out, 0)
 
 
-cdef void embed(const Op *op, const Place *at) noexcept nogil:
+cdef void embedding_lookup(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = the rows of W that x (rows,) names."""
-    (<fbp_embed *>op.kernel)(rows_of(op.out, at), op.out.ld, op.W, op.n_out, <const int32_t *>rows_of(op.x, at), at.rows,
+    (<fbp_embedding_lookup *>op.kernel)(rows_of(op.out, at), op.out.ld, op.W, op.n_out,
+                                        <const int32_t *>rows_of(op.x, at), at.rows,
                              op.n_out)
 
 

@@ -1,8 +1,10 @@
 # What a plan is once compiled: flat C structs that drivers and the executor read, without the GIL and without asking
-# what dtype they hold. A step is one or more sweeps over the rows (fixed operations, then slices of the batch through the
-# row operations) and a parameter phase (ranges of the parameter vector get their gradient and their update).
+# what dtype they hold. A step is one or more sweeps over the rows (invariant operations, then slices of the batch
+# through the row operations) and a parameter phase (ranges of the parameter vector get their gradient and their
+# update).
 from libc.stdint cimport int64_t, uint64_t
-from fastbp._core.kernels cimport (fbp_ahead, fbp_any, fbp_combine, fbp_gemm, fbp_hook, fbp_map, fbp_pack_a, fbp_pack_b,
+from fastbp._core.kernels cimport (fbp_prefetch, fbp_any, fbp_reduce_partials, fbp_gemm, fbp_hook, fbp_map, fbp_pack_a,
+                                   fbp_pack_b,
                                    fbp_penalty, fbp_reduce, fbp_update)
 
 cdef enum:
@@ -14,7 +16,7 @@ cdef enum Mode:
     SHARED      # all rows of the batch
     DIRECT      # the caller's array, all rows of the data
     ORDERED     # the caller's array, its rows in an order of their own: index_of names those of the block
-    FIXED       # the same for all rows
+    INVARIANT   # batch-invariant: the same for all rows
 
 # The rows of one node, or a part of them. Row r is at base + ... of `row_bytes`; `ld` is the same distance in elements.
 cdef struct Value:
@@ -41,13 +43,14 @@ cdef struct Place:
     bint opens_step             # the block is this thread's first of the sweep: copies of the weights are stale
     Py_ssize_t sweep            # the sweep, counted over all steps, whose weights this thread has copies of, or -1
     uint64_t key                # of the step's dropout masks
-    fbp_ahead *ahead            # what the thread asks for while it computes
+    fbp_prefetch *prefetch      # what the thread prefetches while it computes
     Py_ssize_t next             # as `first`, of the step that follows, or -1
     const int64_t *order        # (n,) the caller's rows in the order of training, or NULL
 
 ctypedef void (*Driver)(const Op *op, const Place *at) noexcept nogil
 
-# One operation, over rows or over what is fixed. fastbp/_compiler/operations.py says which fields a driver reads, and what each is.
+# One operation, over rows or over what is batch-invariant. fastbp/_compiler/operations.py says which fields a driver
+# reads, and what each is.
 cdef struct Op:
     Driver drive
     fbp_any *kernel
@@ -58,7 +61,7 @@ cdef struct Op:
     Py_ssize_t mr, nr           # the largest tile of gemm: rows, columns
     Py_ssize_t mc, kc           # rows of A that are packed at once; rows of B that all tiles use before gemm goes on
     Py_ssize_t item             # bytes of a real
-    bint ahead                  # whether the next step's rows are asked for meanwhile; of a gather: whether its rows are
+    bint prefetch               # GEMM: prefetches the next step's rows; gather, convert: its source rows are prefetched
     Value *out
     Value *kept                 # what backward will read beside the output, or NULL
     Value *x
@@ -66,7 +69,7 @@ cdef struct Op:
     Value *w
     Operand a, b, c             # of an elementwise operation
     Py_ssize_t group            # rows for each sample
-    Py_ssize_t fixed_rows       # rows of a fixed operation, or 0
+    Py_ssize_t invariant_rows   # rows of an invariant operation, or 0
     char *W                     # (n_in, n_out)
     char *bias                  # (n_out,)
     char *packed_b              # W or its transpose, packed, or NULL
@@ -101,32 +104,32 @@ cdef struct Packing:
     Py_ssize_t end              # how much of its range has been updated when it can be copied
 
 # One range [begin, begin + count) of the parameter vector: its gradient, and what follows from it.
-cdef struct Task:
+cdef struct Range:
     Py_ssize_t begin, count
     const char *partial         # its part of slice 0's vector of sums, or NULL
     Py_ssize_t slice_bytes      # from one slice's vector to the next one's
     RangeGradient *gradients
     int n_gradients
-    const char *added           # a fixed value that is a term of it, or NULL
+    const char *added           # an invariant value that is a term of it, or NULL
     double l1, l2
     Py_ssize_t piece            # elements that are updated, and packed while they are warm, at a time
     const Packing *packings
     int n_packings
 
-# Ranges [first, last) of the parameter vector, which one thread does in a row, and the share that follows, or -1.
+# Ranges [first, last) of the parameter vector, which one thread does in a row, and the split that follows, or -1.
 cdef struct Group:
-    int first, last, share
+    int first, last, split
 
-# Operations [first, last) of Program.ops on some columns of the inputs, all rows of the batch; what the products among them
-# ask for, which goes on while the share's gradient is made.
-cdef struct Share:
+# Operations [first, last) of Program.ops on some columns of the inputs, all rows of the batch; what its GEMMs prefetch,
+# which goes on while the split's gradient is made.
+cdef struct ColumnSplit:
     int first, last
-    fbp_ahead ahead
+    fbp_prefetch prefetch
     char apart[APART]           # from the next one, which another thread writes: digits16 2 % sooner
 
-# A pass over all rows, which begins with what is fixed.
+# A pass over all rows, which begins with what is batch-invariant.
 cdef struct Sweep:
-    int fixed, fixed_end        # operations of Program.fixed
+    int invariant, invariant_end  # operations of Program.invariant
     int row, row_end            # operations of Program.ops
 
 # How fast one thread and a team are at calls of a kind; see pace.pyx.
@@ -148,15 +151,15 @@ cdef struct Program:
     int slices
     Op *ops
     int n_ops
-    Op *fixed
+    Op *invariant
     Sweep *sweeps
     int n_sweeps
-    Task *tasks
-    int n_tasks
+    Range *ranges
+    int n_ranges
     Group *groups
     int n_groups
-    Share *shares
-    int n_shares
+    ColumnSplit *splits
+    int n_splits
     Packing *packings
     int n_packings
     Py_ssize_t item
@@ -166,16 +169,16 @@ cdef struct Program:
     Py_ssize_t scratch_bytes    # from one thread's to the next one's
     fbp_hook *enter             # what each thread calls before and after its part of a call, or NULL
     fbp_hook *leave
-    fbp_combine *combine
+    fbp_reduce_partials *reduce_partials
     fbp_map *add
     fbp_penalty *penalty
     fbp_reduce *sum_squares
     fbp_reduce *all_finite
     double *root_sums           # (slices,) parts of the loss, or NULL where it is
-    const char *root            # a fixed value, or NULL where there is no loss
-    double *right_sums          # (slices,) how many answers are right, or NULL where nobody counts
-    double *penalties           # (n_tasks,)
-    double *squares             # (n_tasks,) squared norms of the gradient's ranges
+    const char *root            # an invariant value, or NULL where there is no loss
+    double *correct_sums        # (slices,) how many answers are correct, or NULL where nobody counts
+    double *penalties           # (n_ranges,)
+    double *squares             # (n_ranges,) squared norms of the gradient's ranges
     bint penalised
     # the update, set for each call
     fbp_update *update          # NULL: the gradient only
@@ -192,7 +195,7 @@ cdef inline char *rows_of(const Value *value, const Place *at) noexcept nogil:
         return value.base + at.thread * value.thread_bytes
     if value.mode == SHARED:
         return value.base + at.row * value.row_bytes
-    if value.mode == FIXED or value.mode == ORDERED:
+    if value.mode == INVARIANT or value.mode == ORDERED:
         return value.base
     return value.base + (at.first + at.row) * value.row_bytes
 

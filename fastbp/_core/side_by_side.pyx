@@ -1,14 +1,15 @@
-"""Independent networks side by side: a thread takes one network's steps and runs them alone, then the next network's."""
+"""Independent networks side by side: a thread takes one network's steps and runs them alone, then the next
+network's."""
 from libc.stdlib cimport calloc, free
 from fastbp._core cimport cpu, teams
-from fastbp._core.epochs cimport Course, Epochs, advance
-from fastbp._core.teams cimport Desk, Job
+from fastbp._core.epochs cimport TrainingState, Epochs, run_epochs
+from fastbp._core.teams cimport WorkerState, Job
 
 
 # The job of the team's: one phase, in which each network is a task. `base` comes first.
 cdef struct ManyJob:
     Job base
-    Course **courses
+    TrainingState **states
 
 
 def run_each(list calls, int team):
@@ -20,18 +21,18 @@ def run_each(list calls, int team):
     cdef int count = <int>len(calls), i
     cdef Epochs epochs
     cdef ManyJob job
-    cdef Course **courses = <Course **>calloc(max(1, count), sizeof(Course *))
-    if courses is NULL:
+    cdef TrainingState **states = <TrainingState **>calloc(max(1, count), sizeof(TrainingState *))
+    if states is NULL:
         raise MemoryError("no memory for the calls of many networks")
     try:
         for i in range(count):
             epochs, training, evaluated, rates, stopping = calls[i]
             epochs.bind(training, evaluated, rates, len(rates), stopping)
-            courses[i] = &epochs.at
+            states[i] = &epochs.at
         team = cpu.team_limit(min(team, count))
-        job.base.enter, job.base.run, job.base.advance, job.courses = begin_nothing, advance_one, end_all, courses
+        job.base.enter, job.base.run, job.base.advance, job.states = begin_nothing, run_one, end_all, states
         with nogil:
-            teams.work_together(&job.base, team, count)
+            teams.work_in_team(&job.base, team, count)
         results, failed = [], None
         for i in range(count):      # all of them, also where there is no memory for one
             epochs, _, _, _, stopping = calls[i]
@@ -43,18 +44,18 @@ def run_each(list calls, int team):
             raise failed
         return results
     finally:
-        free(courses)
+        free(states)
         for call in calls:
             epochs = call[0]
             epochs.release()
 
 
-cdef void begin_nothing(const Job *job, Desk *desk, int member) noexcept nogil:
+cdef void begin_nothing(const Job *job, WorkerState *worker, int member) noexcept nogil:
     pass
 
 
-cdef void advance_one(const Job *job, Desk *desk, int task) noexcept nogil:
-    advance((<const ManyJob *>job).courses[task], 1)
+cdef void run_one(const Job *job, WorkerState *worker, int task) noexcept nogil:
+    run_epochs((<const ManyJob *>job).states[task], 1)
 
 
 cdef int end_all(const Job *job) noexcept nogil:

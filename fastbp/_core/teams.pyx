@@ -234,23 +234,23 @@ cdef int check_stack() except -1:
 # ---- jobs ----------------------------------------------------------------------------------------------------------
 
 
-cdef void work_alone(Job *job, int tasks) noexcept nogil:
+cdef void work_serially(Job *job, int tasks) noexcept nogil:
     """All tasks of a job in order, of which `tasks` are those of its first phase."""
-    cdef Desk desk
+    cdef WorkerState worker
     cdef int task
-    job.enter(job, &desk, 0)
+    job.enter(job, &worker, 0)
     while tasks > 0:
         for task in range(tasks):
-            job.run(job, &desk, task)
+            job.run(job, &worker, task)
         tasks = job.advance(job)
 
 
-cdef void work_together(Job *job, int team, int tasks) noexcept nogil:
+cdef void work_in_team(Job *job, int team, int tasks) noexcept nogil:
     """The same, on at most `team` threads; serially where another call has the team at the moment."""
     if tasks < 1:
         return
     if team < 2 or not try_lock(&the_team.busy):
-        work_alone(job, tasks)
+        work_serially(job, tasks)
         return
     fbp_post(&queue, job, min(team, the_team.size), team > _cpus, tasks)
     serve(0)
@@ -260,28 +260,28 @@ cdef void work_together(Job *job, int team, int tasks) noexcept nogil:
 cdef void serve(int member) noexcept nogil:
     """One thread of the team: tasks of whatever job there is, until threads are to leave; thread 0, whose job it is, until
     that is over."""
-    cdef Desk desk
+    cdef WorkerState worker
     cdef Job *job
     cdef uint64_t number = 0, last = 0
     cdef int task
-    desk.leave = NULL
+    worker.leave = NULL
     while True:
         task = fbp_take(&queue, member, &number)
-        if (task < 0 or number != last) and desk.leave is not NULL:
-            desk.leave()
-            desk.leave = NULL
+        if (task < 0 or number != last) and worker.leave is not NULL:
+            worker.leave()
+            worker.leave = NULL
         if task < 0:
             return
         job = <Job *>queue.job          # which stays while its task is not finished
         if number != last:
-            job.enter(job, &desk, member)
+            job.enter(job, &worker, member)
             last = number
-        job.run(job, &desk, task)
+        job.run(job, &worker, task)
         if fbp_finish(&queue):
             fbp_open(&queue, job.advance(job))
 
 
-# ---- how the team is formed --------------------------------------------------------------------------------------------
+# ---- how the team is formed ------------------------------------------------------------------------------------------
 
 
 cdef void *own_region(void *argument) noexcept nogil:

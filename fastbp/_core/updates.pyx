@@ -4,67 +4,67 @@ from libc.string cimport memcpy, memset
 cimport numpy as cnp
 from fastbp._core.gemm cimport pack_rows
 from fastbp._core.kernels cimport real
-from fastbp._core.program cimport Place, Program, Task
+from fastbp._core.program cimport Place, Program, Range
 
 cnp.import_array()
 
 
 cdef char *gradient_of(int index, const Program *program, const Place *at, bint kept) noexcept nogil:
-    """Where the range's gradient is: in `grads`, or, unless it is kept, in a place that the thread uses for one range after
-    another, which stays in its cache. The sums of a single slice are in `grads` already."""
-    cdef const Task *task = &program.tasks[index]
-    if kept or (task.partial is not NULL and program.slices == 1):
-        return program.grads + task.begin * program.item
+    """Where the range's gradient is: in `grads`, or, unless it is kept, in a place that the thread uses for one range
+    after another, which stays in its cache. The sums of a single slice are in `grads` already."""
+    cdef const Range *range_ = &program.ranges[index]
+    if kept or (range_.partial is not NULL and program.slices == 1):
+        return program.grads + range_.begin * program.item
     return program.scratch + at.thread * program.scratch_bytes
 
 
 cdef void make_gradient(int index, char *g, Program *program, const Place *at) noexcept nogil:
-    """g = the range's gradient: the slices' parts in their order, then what is summed over the whole batch, then what is
-    fixed."""
-    cdef const Task *task = &program.tasks[index]
-    cdef bint begun = task.partial is not NULL
+    """g = the range's gradient: the slices' parts in their order, then what is summed over the whole batch, then what
+    is batch-invariant."""
+    cdef const Range *range_ = &program.ranges[index]
+    cdef bint begun = range_.partial is not NULL
     cdef int i
-    if begun and task.partial != g:     # the sums of a single slice are the gradient
-        program.combine(g, task.partial, task.slice_bytes // program.item, program.slices, task.count)
-    for i in range(task.n_gradients):
-        task.gradients[i].drive(&task.gradients[i], g, program.batch, at, begun)
+    if begun and range_.partial != g:     # the sums of a single slice are the gradient
+        program.reduce_partials(g, range_.partial, range_.slice_bytes // program.item, program.slices, range_.count)
+    for i in range(range_.n_gradients):
+        range_.gradients[i].drive(&range_.gradients[i], g, program.batch, at, begun)
         begun = True
-    if task.added is not NULL:
+    if range_.added is not NULL:
         if begun:
-            program.add(g, task.count, task.added, 0, 1, g, 0, 1, NULL, 0, 0, 1, task.count, 0)
+            program.add(g, range_.count, range_.added, 0, 1, g, 0, 1, NULL, 0, 0, 1, range_.count, 0)
         else:
-            memcpy(g, task.added, task.count * program.item)
+            memcpy(g, range_.added, range_.count * program.item)
     elif not begun:
-        memset(g, 0, task.count * program.item)     # nothing but a penalty
+        memset(g, 0, range_.count * program.item)     # nothing but a penalty
 
 
 cdef void finish_gradient(int index, char *g, Program *program) noexcept nogil:
     """Adds the penalty's gradient to g, and notes the penalty and, for clipping, the squared norm."""
-    cdef const Task *task = &program.tasks[index]
+    cdef const Range *range_ = &program.ranges[index]
     if program.penalised:
         program.penalties[index] = 0
-        if task.l1 != 0 or task.l2 != 0:
-            program.penalties[index] = program.penalty(g, program.params + task.begin * program.item, task.count,
-                                                       task.l1, task.l2)
+        if range_.l1 != 0 or range_.l2 != 0:
+            program.penalties[index] = program.penalty(g, program.params + range_.begin * program.item, range_.count,
+                                                       range_.l1, range_.l2)
     if program.clip_norm > 0:
-        program.squares[index] = program.sum_squares(g, task.count)
+        program.squares[index] = program.sum_squares(g, range_.count)
 
 
 cdef void check_gradient(int index, Program *program) noexcept nogil:
     """Notes whether the range's gradient is finite and, for clipping, its squared norm."""
-    cdef const Task *task = &program.tasks[index]
-    cdef const char *g = program.grads + task.begin * program.item
-    if not program.all_finite(g, task.count):
+    cdef const Range *range_ = &program.ranges[index]
+    cdef const char *g = program.grads + range_.begin * program.item
+    if not program.all_finite(g, range_.count):
         program.broken = True
     if program.clip_norm > 0:
-        program.squares[index] = program.sum_squares(g, task.count)
+        program.squares[index] = program.sum_squares(g, range_.count)
 
 
 cdef double norm(const Program *program) noexcept nogil:
     """The norm of the whole gradient: every thread adds the same numbers in the same order."""
     cdef double total = 0
     cdef int i
-    for i in range(program.n_tasks):
+    for i in range(program.n_ranges):
         total += program.squares[i]
     return sqrt(total)
 
@@ -72,23 +72,23 @@ cdef double norm(const Program *program) noexcept nogil:
 cdef void update(int index, const char *g, Program *program, const double *hyper, bint pack) noexcept nogil:
     """Moves the range's parameters by one step against g. hyper (H_COUNT,). pack: there is a next step,
     whose packed weights are made here, piece by piece, while they are in the L2 cache."""
-    cdef const Task *task = &program.tasks[index]
+    cdef const Range *range_ = &program.ranges[index]
     cdef Py_ssize_t done = 0, count, offset
     cdef int packed = 0
-    while done < task.count:
-        count = min(task.piece, task.count - done)
-        offset = (task.begin + done) * program.item
+    while done < range_.count:
+        count = min(range_.piece, range_.count - done)
+        offset = (range_.begin + done) * program.item
         if not program.update(program.params + offset, program.s0 + offset if program.s0 is not NULL else NULL,
                               program.s1 + offset if program.s1 is not NULL else NULL, g + done * program.item,
                               count, hyper):
             program.broken = True
         done += count
-        while pack and packed < task.n_packings and task.packings[packed].end <= done:
-            pack_rows(&task.packings[packed])
+        while pack and packed < range_.n_packings and range_.packings[packed].end <= done:
+            pack_rows(&range_.packings[packed])
             packed += 1
 
 
-# ---- penalties by themselves, of an evaluation -------------------------------------------------------------------------
+# ---- penalties by themselves, of an evaluation -----------------------------------------------------------------------
 
 
 cdef double penalty_of(const real *W, Py_ssize_t n, double l1, double l2) noexcept nogil:

@@ -1,7 +1,7 @@
 """What is derived from a graph beside its gradient: bounds of inputs, missing targets, Hessian-vector products."""
 
 from fastbp._ir.elementwise import absolute, multiply, square, total_of
-from fastbp._ir.indexing import fixed_sum
+from fastbp._ir.indexing import invariant_sum
 from fastbp._ir.node import Node, constant, differentiate
 
 
@@ -30,14 +30,14 @@ def targets_that_may_miss(order):
 
 
 def hessian_vector(wanted, loss):
-    """{parameter: node} of the Hessian of `loss` times a vector, whose parts are the fixed data ("v", 0) ... in
-    order.
+    """{parameter: node} of the Hessian of `loss` times a vector, whose parts are the batch-invariant data ("v", 0) ...
+    in order.
 
     d/dp <dloss/dp, v>: differentiation twice (Pearlmutter, 1994).
     """
     gradients = differentiate(loss, constant(1.0), list(wanted), add=total_of)
     products = [
-        fixed_sum(multiply(gradients[node], Node("data", batched=False, shape=node.shape, name=("v", i))))
+        invariant_sum(multiply(gradients[node], Node("data", batched=False, shape=node.shape, name=("v", i))))
         for i, node in enumerate(wanted)
     ]
     root = total_of(constant(0.0), *products)  # of no parameters, too
@@ -46,4 +46,4 @@ def hessian_vector(wanted, loss):
 
 def written_penalty(W, l1, l2):
     """fastbp._ir.nn.penalty in small nodes, which can be differentiated again."""
-    return l1 * fixed_sum(absolute(W)) + l2 * fixed_sum(square(W))
+    return l1 * invariant_sum(absolute(W)) + l2 * invariant_sum(square(W))

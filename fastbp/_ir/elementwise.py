@@ -356,7 +356,7 @@ def row_sum(x: Node) -> Node:
 
 
 def batch_sum(x: Node, shape: Shape | None = None) -> Node:
-    """The sum over the batch, fixed; `shape` is another shape of as many numbers."""
+    """The sum over the batch, batch-invariant; `shape` is another shape of as many numbers."""
     return Node("batch_sum", (x,), batched=False, shape=x.shape if shape is None else shape)
 
 

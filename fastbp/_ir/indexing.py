@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 
 def total(x: Node, scale: float = 1.0, per_batch: int = 0) -> Node:
-    """scale / B^per_batch times the sum of all numbers of x, samples included: a fixed number, added up in double."""
+    """scale / B^per_batch times the sum of all numbers of x, samples included: a batch-invariant number, added up in
+    double."""
     return Node("total", (x,), batched=False, shape=(), scale=scale, per_batch=per_batch)
 
 
-def fixed_sum(x: Node) -> Node:
-    """The sum of all numbers of a fixed node."""
+def invariant_sum(x: Node) -> Node:
+    """The sum of all numbers of a batch-invariant node."""
     return summed_to(x, constant(0.0))
 
 
 def column_sum(x: Node) -> Node:
-    """The sum over the first axis of a fixed matrix."""
+    """The sum over the first axis of a batch-invariant matrix."""
     return Node("column_sum", (x,), batched=False, shape=(x.width,))
 
 
@@ -104,8 +105,8 @@ OPERATIONS["concat"] = Operation("concat", None, _concat_derivative)
 
 
 def item(x: Node, key: Any) -> Node:
-    """x[key]: of a fixed node its axes, of a batched one x[:, ...], for the batch stays whole. Integers and slices of
-    step 1."""
+    """x[key]: of a batch-invariant node its axes, of a batched one x[:, ...], for the batch stays whole. Integers and
+    slices of step 1."""
     keys = key if isinstance(key, tuple) else (key,)
     if x.batched:
         if not keys or not (keys[0] is Ellipsis or (isinstance(keys[0], slice) and keys[0] == slice(None))):
@@ -162,7 +163,8 @@ Node.__iter__ = Node.__contains__ = None  # x[0], x[1] ... until an IndexError w
 
 
 def gather(table: Node, index: Node) -> Node:
-    """Row index[i] of a fixed table (n, d) for sample i: an embedding. index is an integer input of width 1."""
+    """Row index[i] of a batch-invariant table (n, d) for sample i: an embedding. index is an integer input of width
+    1."""
     return Node("gather", (table, index), batched=True, shape=(table.shape[1],))
 
 

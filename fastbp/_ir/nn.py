@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def dense(x: Node, W: Node, b: Node | None = None, activation: str = "linear") -> Node:
-    """activation(x W + b). x (B, I), W (I, O), b (O,), fixed; the compiled operation is one, whatever its parts."""
+    """activation(x W + b). x (B, I), W (I, O), b (O,), batch-invariant; the compiled operation is one, whatever its
+    parts."""
     z = Node("dense", (x, W) if b is None else (x, W, b), batched=True, shape=(W.shape[1],))
     return activated(activation, z)
 
@@ -33,25 +34,25 @@ def input_gradient(dz, W):
 
 
 def weight_gradient(x, dz):
-    """x^T dz, summed over the batch: (I, O), fixed."""
+    """x^T dz, summed over the batch: (I, O), batch-invariant."""
     return Node("weight_gradient", (x, dz), batched=False, shape=(x.size, dz.size))
 
 
 def outer(pairs, besides=()):
     """The sum of x^T dz over the pairs (x, dz), for each sample: (B, I, O). besides: at most one node of that shape,
-    fixed or batched, that is added."""
+    batch-invariant or batched, that is added."""
     inputs = [node for pair in pairs for node in pair]
     shape = (inputs[0].size, inputs[1].size)
     return Node("outer", (*inputs, *besides), batched=True, shape=shape, pairs=len(pairs))
 
 
 def matmul(A: Node, B: Node) -> Node:
-    """A (m, k) B (k, n), both fixed."""
+    """A (m, k) B (k, n), both batch-invariant."""
     return Node("matmul", (A, B), batched=False, shape=(A.shape[0], B.shape[1]))
 
 
 def transpose(A):
-    """The transpose of a fixed matrix."""
+    """The transpose of a batch-invariant matrix."""
     return Node("transpose", (A,), batched=False, shape=A.shape[::-1])
 
 
@@ -276,14 +277,14 @@ OPERATIONS["loss"] = Operation("loss", None, _loss_derivative)
 OPERATIONS["loss_gradient"] = Operation("loss_gradient", None, _loss_gradient_derivative)
 
 
-# ---- right answers -------------------------------------------------------------------------------------------------
+# ---- correct answers ------------------------------------------------------------------------------------------------
 
 
-def right(y, target, question):
-    """How many answers of the outputs y (B, O) are right. question: "class", a row's largest output is that of its
-    target, a label or a row; "answers", an output is above 0 and its target above 1/2, or neither is. What misses its
-    target, NaN, is not counted."""
-    return Node("right", (y, target), batched=False, shape=(), question=question)
+def correct(y, target, target_type):
+    """How many answers of the outputs y (B, O) are correct. target_type: "multiclass", a row's largest output is that
+    of its target, a label or a row; "multilabel", an output is above 0 and its target above 1/2, or neither is. What
+    misses its target, NaN, is not counted."""
+    return Node("correct", (y, target), batched=False, shape=(), target_type=target_type)
 
 
-OPERATIONS["right"] = Operation("right")  # a count has no slope
+OPERATIONS["correct"] = Operation("correct")  # a count has no slope

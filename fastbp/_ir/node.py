@@ -1,9 +1,9 @@
 """A node of the computational graph, and the table of operations.
 
-A node is an operation applied to nodes. Its value is either *batched*, a row for each sample, or *fixed*, the same for
-all of them: a parameter, a constant, a reduction over the batch, and what is computed from such. `shape` leaves the
-batch out: a batched node of shape (3,) is a matrix (B, 3); a fixed one is a number (), a vector (d,) or a matrix (a,
-b).
+A node is an operation applied to nodes. Its value is either *batched*, a row for each sample, or *batch-invariant*
+("fixed" in messages), the same for all of them: a parameter, a constant, a reduction over the batch, and what is
+computed from such. `shape` leaves the batch out: a batched node of shape (3,) is a matrix (B, 3); a batch-invariant one
+is a number (), a vector (d,) or a matrix (a, b).
 
 An operation is a row in OPERATIONS; the core knows none of them.
 """
@@ -46,7 +46,7 @@ class Operation(NamedTuple):
 OPERATIONS = {name: Operation(name) for name in ("data", "parameter", "constant")}
 
 # the input that may be of integers
-TAKES_INTEGERS = {"gather": 1, "scatter": 1, "loss": 1, "loss_gradient": 1, "right": 1}
+TAKES_INTEGERS = {"gather": 1, "scatter": 1, "loss": 1, "loss_gradient": 1, "correct": 1}
 
 
 class Node:
@@ -129,12 +129,12 @@ class Node:
 
     @property
     def width(self) -> int:
-        """Columns of the value as a matrix: all of a sample's numbers, or the last axis of what is fixed."""
+        """Columns of the value as a matrix: all of a sample's numbers, or the last axis of what is batch-invariant."""
         return self.size if self.batched else self.shape[-1] if self.shape else 1
 
     @property
     def rows(self) -> int:
-        """Rows of a fixed value as a matrix."""
+        """Rows of a batch-invariant value as a matrix."""
         return self.shape[0] if len(self.shape) == 2 else 1
 
     @property
@@ -186,7 +186,7 @@ def described(batched: bool, shape: Iterable[int]) -> str:
 
 @quiet
 def constant(value: ArrayLike, per_batch: int = 0) -> Node:
-    """A fixed node of numbers; with per_batch = k they are divided by B^k, for a batch of B rows."""
+    """A batch-invariant node of numbers; with per_batch = k they are divided by B^k, for a batch of B rows."""
     array = np.array(value, np.float64)  # a copy: what the caller does to it later changes nothing
     return Node("constant", batched=False, shape=array.shape, value=array, per_batch=per_batch)
 
@@ -243,7 +243,7 @@ def layout(batched, shape, operands):
         not batched, shape (h, w)           h rows of w          a + b of two parameters
         batched, shape (h, w)               B * h rows of w      x (B, h, w) * b (w,): b is one row, read by all
         ... beside one number for each      B rows of h * w      x (B, h, w) / s (B,), x * M (h, w): the matrix is
-            sample, or a fixed matrix                            one row of h * w, read by every sample
+            sample, or a batch-invariant matrix                            one row of h * w, read by every sample
 
     ValueError where rows would have to be repeated in turn with others, which no stride says: x (B, h, w) * c (h, 1),
     or both b (w,) and s (B,) beside x.

@@ -163,15 +163,15 @@ class Plan(Looks, Trainable):
         l1, l2 = node.attributes.get("penalty", (0.0, 0.0))
         return written(node, l1, l2) if l1 or l2 else None
 
-    def _kinds(self, arrays):
+    def _input_dtypes(self, arrays):
         """What the plan of these arrays must know of their dtypes."""
         reals = {name: array for name, array in arrays.items() if name not in self._limits}
-        return input_arrays.kinds(self.dtype, reals, touching=True)
+        return input_arrays.input_dtypes(self.dtype, reals, touching=True)
 
     def _make_plan(self, use):
         check.vectors(self, ())
         grads = self._vectors.zeros("hvp") if use.kind == "hvp" else self.grads
-        return plan_cache.Plan(self.params, grads, expression_programs.program(self, use), use.threads)
+        return plan_cache.BoundPlan(self.params, grads, expression_programs.program(self, use), use.threads)
 
     def _total_written(self):
         """The loss with the penalties of the layers, in small nodes."""
@@ -221,7 +221,7 @@ class Plan(Looks, Trainable):
         Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not; with debug,
         where any value or gradient is not.
         """
-        return self._alone.call(self._loss_and_grad, inputs)
+        return self._exclusive.call(self._loss_and_grad, inputs)
 
     def _loss_and_grad(self, inputs):
         ready = self._fast.gradients
@@ -231,7 +231,7 @@ class Plan(Looks, Trainable):
             return value, self.gradients
         arrays, n = self._checked(inputs, self._of_loss)
         check.apart(arrays, {"grads": self.grads})
-        use = Use("train", n, dtypes=self._kinds(arrays))
+        use = Use("train", n, dtypes=self._input_dtypes(arrays))
         plan = self._plans.get(use)
         value = float(plan.run("gradients", arrays, model=self)[0])
         self._last, self._given = plan, arrays
@@ -253,7 +253,7 @@ class Plan(Looks, Trainable):
     def loss(self, /, **inputs: Data) -> float:
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""
         arrays, n = self._checked(inputs, self._of_loss)
-        with self._plans.borrowed(Use("loss", n, dtypes=self._kinds(arrays))) as plan:
+        with self._plans.borrowed(Use("loss", n, dtypes=self._input_dtypes(arrays))) as plan:
             return float(plan.run("outputs", arrays)[0])
 
     def forward(self, /, **inputs: Data) -> dict[str, Floats]:
@@ -262,13 +262,15 @@ class Plan(Looks, Trainable):
         if not self.outputs:
             raise ValueError("the plan has no outputs; pass outputs={'name': node} to compile")
         arrays, n = self._checked(inputs, self._of_outputs)
-        use = Use("forward", n, dtypes=self._kinds(arrays))
+        use = Use("forward", n, dtypes=self._input_dtypes(arrays))
         found = self._run_nodes(use, expression_programs.outputs(self), arrays)
         return {name: found[node] for name, node in self.outputs.items()}
 
     def _values_of(self, nodes, arrays, n, draws=None):
         """{node: array} of their values, with the masks of dropout after so many draws: by default, the last ones."""
-        return self._run_nodes(Use("nodes", n, dtypes=self._kinds(arrays), nodes=tuple(nodes)), nodes, arrays, draws)
+        return self._run_nodes(
+            Use("nodes", n, dtypes=self._input_dtypes(arrays), nodes=tuple(nodes)), nodes, arrays, draws
+        )
 
     def _run_nodes(self, use, nodes, arrays, draws=None):
         """{node: array} of the nodes whose values a use gives."""
@@ -279,7 +281,7 @@ class Plan(Looks, Trainable):
             return {
                 node: made["out", i].reshape(n, *node.shape)
                 if node.batched
-                else np.array(plan.fixed["out", i]).reshape(node.shape)
+                else np.array(plan.invariant["out", i]).reshape(node.shape)
                 for i, node in enumerate(nodes)
             }
 
@@ -296,15 +298,15 @@ class Plan(Looks, Trainable):
         v: (P,), or {name: array in the parameter's shape}; the result is of the same kind. Exact: the graph is
         differentiated twice (Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6, 1994).
         """
-        result = self._alone.call(self._hvp, self._vector(v), inputs)
+        result = self._exclusive.call(self._hvp, self._vector(v), inputs)
         return self._views(result) if isinstance(v, dict) else result
 
     def _hvp(self, vector, inputs):
         arrays, n = self._checked(inputs, self._of_loss)
-        plan = self._plans.get(Use("hvp", n, dtypes=self._kinds(arrays)))
+        plan = self._plans.get(Use("hvp", n, dtypes=self._input_dtypes(arrays)))
         for i, node in enumerate(self._trained):
-            if ("v", i) in plan.fixed:  # a gradient that is constant has no part in it
-                place, begin = plan.fixed["v", i], self._offsets[node]
+            if ("v", i) in plan.invariant:  # a gradient that is constant has no part in it
+                place, begin = plan.invariant["v", i], self._offsets[node]
                 place[...] = vector[begin : begin + node.size].reshape(place.shape)
         plan.run("gradients", arrays, model=self)
         return plan.grads.copy()
@@ -318,12 +320,12 @@ class Plan(Looks, Trainable):
         """
         arrays, n = self._checked(inputs, self._of_loss)
         parts = [(self._offsets[node], self._offsets[node] + node.size) for node in self._trained]
-        return per_sample.gradients_of(self, n, arrays, parts, dtypes=self._kinds(arrays))
+        return per_sample.gradients_of(self, n, arrays, parts, dtypes=self._input_dtypes(arrays))
 
     def per_example_grad_norms(self, /, **inputs: Data) -> Floats:
         """The Euclidean norm of each row of `per_example_grads`, (n,); rows of dense products are not made for it."""
         arrays, n = self._checked(inputs, self._of_loss)
-        return per_sample.norms_of(self, n, arrays, dtypes=self._kinds(arrays))
+        return per_sample.norms_of(self, n, arrays, dtypes=self._input_dtypes(arrays))
 
     def _vector(self, v):
         if not isinstance(v, dict):

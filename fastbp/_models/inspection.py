@@ -67,7 +67,7 @@ class Looks:
                     "numbers; look at what was made from it"
                 )
         wanted = tuple(dict.fromkeys(node for node in made if node is not None))
-        found = self._alone.call(self._values_of, wanted, arrays, n)
+        found = self._exclusive.call(self._values_of, wanted, arrays, n)
         shapes = [(n, *node.shape) if node.batched else node.shape for node in nodes]
         return [
             np.zeros(shape, self.dtype) if node is None else np.broadcast_to(found[node], shape)

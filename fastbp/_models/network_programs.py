@@ -10,7 +10,7 @@ from fastbp._compiler.program import Data
 from fastbp._ir.analysis import written_penalty
 from fastbp._ir.elementwise import multiply, total_of
 from fastbp._ir.leaves import rows
-from fastbp._ir.nn import loss, penalty, right
+from fastbp._ir.nn import correct, loss, penalty
 from fastbp._ir.node import constant, differentiate
 from fastbp._models import per_sample
 
@@ -50,7 +50,7 @@ def offsets(parameters):
 
 def program(net: Sequential, use: Use) -> Any:
     """The Program of a fastbp._compiler.use.Use of a network."""
-    kind, gathered, labels, weighted, question = use.kind, use.gathered, use.labels, use.weighted, use.question
+    kind, gathered, labels, weighted, target_type = use.kind, use.gathered, use.labels, use.weighted, use.target_type
     itemsize = net.dtype.itemsize
     x = rows("X", net.inputs)
     y, layers = output(net.layers, x, training=kind in ("train", "keep"))
@@ -65,7 +65,7 @@ def program(net: Sequential, use: Use) -> Any:
             data["weights"], weights = Data(1, itemsize, gathered), rows("weights", 1)
         targets = rows("targets", width, labels)
         end = loss(y, targets, net.loss, weights)
-        count = right(y, targets, question) if question else None
+        count = correct(y, targets, target_type) if target_type else None
     wanted = [node for _, nodes in layers for node in nodes]
     where, size = offsets(wanted)
     lowered = partial(plan_cache.lowered, dtype=net.dtype, batch=use.batch, data=data, offsets=where, size=size)
@@ -87,4 +87,4 @@ def program(net: Sequential, use: Use) -> Any:
             gradients[W] = total_of(gradients[W], *differentiate(node, constant(1.0), [W], add=total_of).values())
     if kind != "train":
         results[y] = "Y"
-    return lowered([y], end, gradients, keep=kind == "keep", results=results, right=count)
+    return lowered([y], end, gradients, keep=kind == "keep", results=results, correct=count)

@@ -17,7 +17,7 @@ from fastbp._compiler import plan_cache
 from fastbp._compiler.use import Use
 from fastbp._core import cpu
 from fastbp._ir.elementwise import apply, expand, maximum, multiply, reshape, row_sum, sqrt, square, total_of
-from fastbp._ir.indexing import column_sum, fixed_sum, part
+from fastbp._ir.indexing import column_sum, invariant_sum, part
 from fastbp._ir.nn import dense, loss, loss_gradient, outer, written
 from fastbp._ir.node import OPERATIONS, Node, constant, ordered
 
@@ -34,7 +34,7 @@ ROWS = 1024  # samples at a time: the memory of a call, beside its result, does 
 # ---- a batch of one, many times ------------------------------------------------------------------------------------
 
 
-def alone(roots):
+def each_sample(roots):
     """The nodes of the same graph for each sample alone: batched where they depend on it, () being (1,) there.
 
     ValueError, naming the node, where that cannot be said: a matrix that depends on the sample, a table's rows.
@@ -128,7 +128,7 @@ _RULES = {
     "loss_gradient": _of_loss_gradient,
     "scatter": _of_scatter,
 }
-# kinds of operations that take a batched node where a fixed one of the same shape was
+# kinds of operations that take a batched node where a batch-invariant one of the same shape was
 _EITHER = {"reshape", "row_reduce", "slice", "pad", "activation"}
 
 
@@ -140,7 +140,7 @@ def results(kind, gradients):
 
     gradients: {parameter: node}, with penalties in small nodes.
     """
-    made = alone(list(gradients.values()))
+    made = each_sample(list(gradients.values()))
     if kind == NORMS:
         squares = total_of(constant(0.0), *map(_squared_norm, made))
         return {_rows(sqrt(maximum(squares, 0.0)), {}): _OF_NORMS}  # what is all but 0 may be rounded to less
@@ -167,7 +167,7 @@ def _rows(node, taken):
 
 
 def _squared_norm(gradient):
-    """A number of each sample, (1,), or a fixed one."""
+    """A number of each sample, (1,), or a batch-invariant one."""
     pairs, besides = _taken_apart(gradient)
     terms = [_pair_product(one, one) for one in pairs] + [_product(one, one) for one in besides]
     crossed = [_pair_product(a, b) for a, b in combinations(pairs, 2)]
@@ -189,7 +189,7 @@ def _through(pair, R):
 def _product(a, b):
     """The inner product of two nodes of a size."""
     products = square(a) if a is b else multiply(a, b)
-    return row_sum(reshape(products, (products.size,))) if products.batched else fixed_sum(products)
+    return row_sum(reshape(products, (products.size,))) if products.batched else invariant_sum(products)
 
 
 # ---- calls ---------------------------------------------------------------------------------------------------------

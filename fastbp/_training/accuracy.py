@@ -1,5 +1,5 @@
-"""The share of right answers: compiled code counts those that are right (fastbp._ir.nn.right), this module those that
-count at all."""
+"""Accuracy, the fraction of correct answers: compiled code counts the correct ones (fastbp._ir.nn.correct), this module
+those that count at all."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from fastbp.losses import Loss
 
 
-def question_of(targets: Array, labels: bool, loss: Loss, units: int) -> str | None:
-    """What an accuracy of checked targets would count: "class", the largest output; "answers", every output by itself
-    (or the only one); None, nothing: this is no classification."""
+def target_type_of(targets: Array, labels: bool, loss: Loss, units: int) -> str | None:
+    """What an accuracy of checked targets would count: "multiclass", the largest output; "multilabel", every output by
+    itself (or the only one); None, nothing: this is no classification."""
     if labels or loss.name == "cross_entropy":
-        return "class"
+        return "multiclass"
     if loss.one_hot and units > 1 and check.one_hot(targets, loss.ignores_missing):
-        return "class"
-    return "answers" if loss.classification else None
+        return "multiclass"
+    return "multilabel" if loss.classification else None
 
 
-def counted(targets: Array, labels: bool, question: str) -> int:
-    """How many answers checked targets (n, units), or labels (n,), can be compared with: rows, where the question is
-    "class", or single targets, where it is "answers". What is missing does not count: a target that is NaN, or the row
-    that it is in."""
+def counted(targets: Array, labels: bool, target_type: str) -> int:
+    """How many answers checked targets (n, units), or labels (n,), can be compared with: rows, where the target_type is
+    "multiclass", or single targets, where it is "multilabel". What is missing does not count: a target that is NaN, or
+    the row that it is in."""
     if labels:
         return len(targets)
     if cpu.all_finite(targets):
-        return len(targets) if question == "class" else targets.size
-    there = check.complete_rows(targets) if question == "class" else ~np.isnan(targets)
+        return len(targets) if target_type == "multiclass" else targets.size
+    there = check.complete_rows(targets) if target_type == "multiclass" else ~np.isnan(targets)
     return int(np.count_nonzero(there))
 
 
-def share_of(right: float, count: float) -> float:
-    """The accuracy, a float, of `right` answers out of `count`; NaN where there are none."""
-    return float(right) / count if count else math.nan
+def accuracy_of(right: float, count: float) -> float:
+    """The accuracy, a float, of `correct` answers out of `count`; NaN where there are none."""
+    return float(correct) / count if count else math.nan

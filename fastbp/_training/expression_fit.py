@@ -13,10 +13,10 @@ class ExpressionJob(job.Job):
     def __init__(self, plan, data, batch_size, validation_data, validation_split, threads):
         self.model = plan
         arrays = self.checked("data", data)
-        share = job.validation_share(validation_split, validation_data)
+        fraction = job.validation_fraction(validation_split, validation_data)
         self.validation = None if validation_data is None else self.checked("validation_data", validation_data)
-        if share:
-            edge = job.held_out(share, len(next(iter(arrays.values()))))
+        if fraction:
+            edge = job.held_out(fraction, len(next(iter(arrays.values()))))
             self.validation = {name: array[edge:] for name, array in arrays.items()}
             arrays = {name: array[:edge] for name, array in arrays.items()}
         super().__init__(plan, arrays, batch_size, threads)
@@ -42,17 +42,17 @@ class ExpressionJob(job.Job):
         return job.logged(["loss"], () if self.validation is None else ["loss"])
 
     def plan(self, batch, gathered):
-        kinds = self.model._kinds(self.arrays)
-        return self.model._plans.get(Use("train", batch, gathered=gathered, dtypes=kinds, threads=self.threads))
+        dtypes = self.model._input_dtypes(self.arrays)
+        return self.model._plans.get(Use("train", batch, gathered=gathered, dtypes=dtypes, threads=self.threads))
 
-    def kinds(self):
-        return self.validation and self.model._kinds(self.validation)
+    def input_dtypes(self):
+        return self.validation and self.model._input_dtypes(self.validation)
 
     def evaluation(self):
         if self.validation is None:
             return []
         n = len(next(iter(self.validation.values())))
-        plan = self.model._plans.take(Use("loss", n, dtypes=self.model._kinds(self.validation)))
+        plan = self.model._plans.take(Use("loss", n, dtypes=self.model._input_dtypes(self.validation)))
         return [(plan, self.validation, 0, 1, 1.0)]
 
     def measured(self):
@@ -71,7 +71,7 @@ class ExpressionJob(job.Job):
         if not self.model.debug:
             return
         batch = self.batch if step < self.n // self.batch else self.n % self.batch
-        found = self.trouble(self.rows_of_step(self.course.order_at_hand(), step, batch), finite.anywhere)
+        found = self.trouble(self.rows_of_step(self.training_state.order_at_hand(), step, batch), finite.anywhere)
         if found is not None:
             raise FloatingPointError(
                 f"epoch {epoch + 1}, step {step + 1}: a number is not finite {found.where}; the parameters are those "

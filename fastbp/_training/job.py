@@ -27,19 +27,19 @@ def epoch_order(n: int, batch_size: int, shuffle: bool, seed: int) -> Integers |
     return random.permutation(n, seed) if shuffle and batch_size < n else None
 
 
-def validation_share(split: float, data: object) -> float:
-    """The share of the data that is held out for validation, refused where validation data are given as well."""
-    share = check.fraction("validation_split", split)
-    if share and data is not None:
+def validation_fraction(split: float, data: object) -> float:
+    """The fraction of the data that is held out for validation, refused where validation data are given as well."""
+    fraction = check.fraction("validation_split", split)
+    if fraction and data is not None:
         raise ValueError(
-            f"validation_split is {share} and validation_data is given, expected one of them; leave one out"
+            f"validation_split is {fraction} and validation_data is given, expected one of them; leave one out"
         )
-    return share
+    return fraction
 
 
-def held_out(share: float, n: int) -> int:
+def held_out(fraction: float, n: int) -> int:
     """The first of the rows that are kept for validation: the last part of n."""
-    return n - splits.held_out(share, n, "validation_split", "samples", "pass validation_data")
+    return n - splits.held_out(fraction, n, "validation_split", "samples", "pass validation_data")
 
 
 def logged(names: Iterable[str], validated: Iterable[str] = ()) -> list[str]:
@@ -50,7 +50,7 @@ def logged(names: Iterable[str], validated: Iterable[str] = ()) -> list[str]:
 class Call(NamedTuple):
     """Steps to take in compiled code: a core Epochs, and the arguments of its `run` but for the team."""
 
-    course: Epochs
+    training_state: Epochs
     training: list[Any]
     evaluated: list[Any]
     rates: Any  # float64 (steps,)
@@ -72,7 +72,7 @@ class Job:
     it overrides: `names`, `plan`, `evaluation`, `more_logs`, `warn_of_data`, `hint`, `where` and the attributes below.
     """
 
-    course: Any  # a core Epochs, once it has begun
+    training_state: Any  # a core Epochs, once it has begun
     step_seconds: float | None
     taken: Any
     memories: list[tuple[Any, Any]]
@@ -88,13 +88,13 @@ class Job:
         self.threads = check.threads(threads)
         self.n = len(next(iter(arrays.values())))
         self.batch = min(check.integer("batch_size", batch_size, minimum=1), self.n)
-        self.step_seconds = self.course = self.taken = None
+        self.step_seconds = self.training_state = self.taken = None
         self.memories, self.seen = [], 0
 
     def begin(self, optimizer: Optimizer | None, shuffle: bool, seed: int, rest: bool = True) -> None:
         """Before the first step; the arguments of a core Epochs."""
         self.optimizer, self.first = optimizer, self.model.epochs
-        self.course = Epochs(
+        self.training_state = Epochs(
             self.model, optimizer, self.n, self.batch, self.rows, shuffle, seed, rest, self.counted, self.val_counted,
             self.penalties,
         )  # fmt: skip
@@ -118,18 +118,19 @@ class Job:
         """The plan of a training step of `batch` rows, read in an order or not."""
         raise AttributeError(f"{type(self).__name__} has no plan of its own")
 
-    def kinds(self) -> Any:
-        """What plans of the validation data must know of their dtypes, as fastbp._check.input_arrays.kinds says."""
+    def input_dtypes(self) -> Any:
+        """What plans of the validation data must know of their dtypes, as fastbp._check.input_arrays.input_dtypes
+        says."""
 
     def evaluation(self) -> list[Any]:
-        """[(plan, arrays, first row, steps, share of a step)] of the validation data, of plans that are taken."""
+        """[(plan, arrays, first row, steps, weight of a step)] of the validation data, of plans that are taken."""
         return []
 
     def more_logs(self, when: str) -> Logs:
         """What an epoch's logs hold beside what the compiled call gives. when: the epoch, in words."""
         return {}
 
-    def runs_on(self) -> bool:
+    def runs_without_python(self) -> bool:
         """Whether nothing of Python's is to be done after an epoch but what callbacks do."""
         return not getattr(self.optimizer.lr, "stateful", False)
 
@@ -159,35 +160,35 @@ class Job:
     def epochs(self, most: int, stopping: Any, history: History, bar: Any) -> Iterator[Any]:
         """A generator of calls, which is sent what each returns: to the end of an epoch, or of several, `most` of them
         at most. stopping: an EarlyStopping that the calls ask, or None."""
-        course, model = self.course, self.model
+        training_state, model = self.training_state, self.model
         while True:
-            if course.step == 0:
-                course.remember()
-            self.check_step(self.first + course.epoch, course.step)
+            if training_state.step == 0:
+                training_state.remember()
+            self.check_step(self.first + training_state.epoch, training_state.step)
             rates = self.rates(self.chunk(most))
             last, training = self.training()
-            failure = yield Call(course, training, self.evaluated(), rates, stopping)
-            model._last = last if course.step == 0 or len(training) == 1 else self.whole
+            failure = yield Call(training_state, training, self.evaluated(), rates, stopping)
+            model._last = last if training_state.step == 0 or len(training) == 1 else self.whole
             if failure is not None:
                 raise self.broken(*failure, stopping)
-            bar.advance(course.done)
-            if course.step == 0:
+            bar.advance(training_state.done)
+            if training_state.step == 0:
                 return
 
     def chunk(self, most: int) -> int:
         """How many steps to take before Python has a look again: of the epoch at hand, or of `most` whole epochs."""
-        left = self.course.steps - self.course.step
+        left = self.training_state.steps - self.training_state.step
         if self.step_seconds is None:
             return 1
         fit = int(CALL_SECONDS / max(self.step_seconds, 1e-9))
-        if self.course.step == 0 and fit > left:
+        if self.training_state.step == 0 and fit > left:
             return min(fit // left, most) * left
         return max(1, min(left, fit))
 
     def rates(self, steps: int) -> Any:
         """The learning rates of the next steps, float64 (steps,); of fewer, to the end of the epoch, where a later one
         is not as it must be: the epochs before it are trained."""
-        left = self.course.steps - self.course.step
+        left = self.training_state.steps - self.training_state.step
         try:
             return self.optimizer.learning_rates(steps)
         except ValueError:
@@ -197,20 +198,20 @@ class Job:
 
     def training(self) -> tuple[Any, list[Any]]:
         """(the plan of an epoch's last step, [(compiled plan, its arrays), ...] of whole batches and the rest)."""
-        gathered, rest = self.course.in_order, self.n % self.batch
+        gathered, rest = self.training_state.in_order, self.n % self.batch
         self.whole = self.plan(self.batch, gathered)
         plans = [self.whole]
-        if self.course.steps > self.n // self.batch:
+        if self.training_state.steps > self.n // self.batch:
             plans.append(self.plan(rest, gathered))
-        return plans[-1], [(plan.compiled, plan.arrays(self.arrays)) for plan in plans]
+        return plans[-1], [(plan.executable, plan.arrays(self.arrays)) for plan in plans]
 
     def evaluated(self) -> list[Any]:
-        """[(compiled plan, its arrays, first row, steps, share of a step)] of the validation data."""
-        made_for = cpu.selected(), self.kinds()
+        """[(compiled plan, its arrays, first row, steps, weight of a step)] of the validation data."""
+        made_for = cpu.selected(), self.input_dtypes()
         if self.taken is None or self.taken[0] != made_for:
             self.give_back()
             self.taken = made_for, self.evaluation()
-        return [(plan.compiled, plan.arrays(arrays), *more) for plan, arrays, *more in self.taken[1]]
+        return [(plan.executable, plan.arrays(arrays), *more) for plan, arrays, *more in self.taken[1]]
 
     def give_back(self) -> None:
         """Leaves the plans of the validation data to others."""
@@ -221,10 +222,10 @@ class Job:
     def tell(self, history: History, logs: Callable[..., Logs]) -> Any:
         """Tells the History of the epochs that are finished and that it does not know of; returns the last one's logs,
         {} where there is none. logs: `results`, or `logs`, which asks metrics as well."""
-        if self.course is None:  # of one among many, that has not begun
+        if self.training_state is None:  # of one among many, that has not begun
             return {}
         known = len(history.epoch)
-        results, names = self.course.results_since(known), self.measured()
+        results, names = self.training_state.results_since(known), self.measured()
         if len(results) == 1:
             found = logs(results[0], names, self.first + known)
             history.append(self.first + known, found)
@@ -238,7 +239,7 @@ class Job:
     def note_memories(self, stoppings: Sequence[EarlyStopping]) -> None:
         """Before an epoch after which Python is to look: what is remembered of those before it, for `catch_up`."""
         lr = self.optimizer.lr
-        self.seen = self.course.epoch
+        self.seen = self.training_state.epoch
         self.memories = [(each, each.memory()) for each in stoppings]
         if getattr(lr, "stateful", False):
             self.memories.append((lr, lr.memory()))
@@ -280,16 +281,16 @@ class Job:
 
         The same steps give the same bits, so to repeat all but the bad one costs nothing until it is needed.
         """
-        course, layer = self.course, None if params is None else self.model._layer_of(params)
-        steps = epoch * course.steps + step
+        training_state, layer = self.training_state, None if params is None else self.model._layer_of(params)
+        steps = epoch * training_state.steps + step
         if steps:
             self.model._last = self.whole
             rates = self.optimizer.learning_rates(steps)
-            course.run(self.training()[1], self.evaluated(), rates, stopping, self.threads)
-        order = course.order_at_hand()
+            training_state.run(self.training()[1], self.evaluated(), rates, stopping, self.threads)
+        order = training_state.order_at_hand()
         batch = self.batch if step < self.n // self.batch else self.n % self.batch
         what, remedy = self.explained(self.rows_of_step(order, step, batch), loss, layer)
         return FloatingPointError(
-            f"epoch {self.first + course.epoch + 1}, step {step + 1}: {what}; the parameters are those before this "
-            f"step. {remedy}"
+            f"epoch {self.first + training_state.epoch + 1}, step {step + 1}: {what}; the parameters are those "
+            f"before this step. {remedy}"
         )

@@ -96,19 +96,19 @@ def _all(history, interrupted, *ends):
 def _train(job, calls, history, bar):
     """All epochs, each or several followed by what is to be done about them."""
     model, optimizer, hinted = job.model, job.optimizer, False
-    stopping = calls.stopping(NAMES) if job.runs_on() else None
-    alone = stopping is None and not calls.is_empty  # whether each epoch comes back to Python
+    stopping = calls.stopping(NAMES) if job.runs_without_python() else None
+    each_epoch = stopping is None and not calls.is_empty  # whether each epoch comes back to Python
     stop = calls.on_train_begin(model)
     while not stop and len(history.epoch) < history.params["epochs"]:
         epoch = job.first + len(history.epoch)
-        if alone and calls.on_epoch_begin(model, epoch):
+        if each_epoch and calls.on_epoch_begin(model, epoch):
             break
         bar.begin(epoch)
-        job.note_memories(calls.stoppings() if alone else [])
+        job.note_memories(calls.stoppings() if each_epoch else [])
         known = len(history.epoch)
-        most = 1 if alone or not job.runs_on() else history.params["epochs"] - known
-        # alone to the end of an epoch, not for all of them: callbacks may use the network
-        model._alone.call(_made, job, job.epochs(most, stopping, history, bar))
+        most = 1 if each_epoch or not job.runs_without_python() else history.params["epochs"] - known
+        # exclusive to the end of an epoch, not for all of them: callbacks may use the network
+        model._exclusive.call(_made, job, job.epochs(most, stopping, history, bar))
         logs = job.tell(history, job.logs)
         bar.begin(history.epoch[-1])  # of several, the last one
         # what a callback puts into logs is known to a schedule after the callbacks, all else before them
@@ -119,8 +119,8 @@ def _train(job, calls, history, bar):
         if not hinted and (hint := job.hint(history, known)):
             hinted = True
             caller.warn(hint)
-        if not alone:
-            stop = job.course.stopped
+        if not each_epoch:
+            stop = job.training_state.stopped
             continue
         measured = len(logs)
         stop = calls.on_epoch_end(model, epoch, logs)
@@ -167,10 +167,10 @@ def _made(job, work):
     failure = None
     with contextlib.suppress(StopIteration):
         while True:
-            course, *arguments = work.send(failure)
+            training_state, *arguments = work.send(failure)
             begun = time.perf_counter()
-            failure = course.run(*arguments, job.threads)
-            job.step_seconds = (time.perf_counter() - begun) / max(1, course.done)
+            failure = training_state.run(*arguments, job.threads)
+            job.step_seconds = (time.perf_counter() - begun) / max(1, training_state.done)
 
 
 def run_steps(job: Job, optimizer: Optimizer | None, steps: int, seed: int = 0) -> Doubles:
@@ -185,5 +185,5 @@ def run_steps(job: Job, optimizer: Optimizer | None, steps: int, seed: int = 0) 
     job.begin(optimizer, True, seed, rest=False)
     rates = None if optimizer is None else optimizer.learning_rates(steps)
     job.model._last, training = job.training()
-    job.course.run(training, [], rates, None, job.threads, check.integer("steps", steps, minimum=0))
-    return job.course.last_losses()
+    job.training_state.run(training, [], rates, None, job.threads, check.integer("steps", steps, minimum=0))
+    return job.training_state.last_losses()

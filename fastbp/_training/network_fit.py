@@ -12,7 +12,7 @@ from fastbp._check import input_arrays
 from fastbp._compiler.use import Use
 from fastbp._core import caller
 from fastbp._training import accuracy, finite, hints, loop
-from fastbp._training.job import Job, epoch_order, held_out, logged, validation_share
+from fastbp._training.job import Job, epoch_order, held_out, logged, validation_fraction
 from fastbp._training.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -174,9 +174,9 @@ class NetworkJob(Job):
         metrics: MetricFunctions | None = None,
     ) -> None:
         self.model, validated = net, None  # validated: the targets of the validation data as they were given
-        X, targets, self.labels, weights, self.question = self.checked(X, y, sample_weight, "")
-        self.validation = self.asked = None  # asked: what an accuracy of the validation data counts
-        share = validation_share(validation_split, validation_data)
+        X, targets, self.labels, weights, self.target_type = self.checked(X, y, sample_weight, "")
+        self.validation = self.val_target_type = None  # val_target_type: what an accuracy of the validation data counts
+        fraction = validation_fraction(validation_split, validation_data)
         by_class = weights if class_weight is None else self.weights(sample_weight, class_weight, targets)
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -185,16 +185,16 @@ class NetworkJob(Job):
                     "(X, y, sample_weight); pass a tuple"
                 )
             X_held, y_held, weights_held = (*validation_data, None)[:3]
-            *self.validation, self.asked = self.checked(X_held, y_held, weights_held, "validation ")
+            *self.validation, self.val_target_type = self.checked(X_held, y_held, weights_held, "validation ")
             validated = validation_data[1]
-            if self.asked != self.question and net.loss.classification:
-                self.asked = self.question = "answers"  # one-hot rows of one, and not of the other
-        elif share:
-            edge, self.asked = held_out(share, len(X)), self.question
+            if self.val_target_type != self.target_type and net.loss.classification:
+                self.val_target_type = self.target_type = "multilabel"  # one-hot rows of one, and not of the other
+        elif fraction:
+            edge, self.val_target_type = held_out(fraction, len(X)), self.target_type
             self.validation = [X[edge:], targets[edge:], self.labels, None if weights is None else weights[edge:]]
             validated = self.as_given(y, "y")[edge:] if metrics else None
             X, targets, by_class = X[:edge], targets[:edge], None if by_class is None else by_class[:edge]
-        self.split = bool(share)
+        self.split = bool(fraction)
         if metrics and validated is not None:
             validated = self.as_given(validated, "validation y")
         self.metrics = Metrics(metrics, validated)
@@ -206,7 +206,13 @@ class NetworkJob(Job):
         net = self.model
         X = input_arrays.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
         y, labels = check.targets(y, len(X), net.loss, net.units, net.dtype, name=f"{prefix}y")
-        return X, y, labels, self.weights(sample_weight, None, y), accuracy.question_of(y, labels, net.loss, net.units)
+        return (
+            X,
+            y,
+            labels,
+            self.weights(sample_weight, None, y),
+            accuracy.target_type_of(y, labels, net.loss, net.units),
+        )
 
     def as_given(self, y, name):
         """The targets that metrics see: an array of the numbers that were given."""
@@ -224,16 +230,16 @@ class NetworkJob(Job):
 
     def begin(self, optimizer: Optimizer | None, shuffle: bool, seed: int, rest: bool = True) -> None:
         targets = self.arrays["targets"]
-        self.counted = self.count(targets if self.rows is None else targets[self.rows], self.labels, self.question)
+        self.counted = self.count(targets if self.rows is None else targets[self.rows], self.labels, self.target_type)
         if self.validation is not None:
             _, targets, labels, _ = self.validation
-            self.val_counted = self.count(targets, labels, self.asked)
+            self.val_counted = self.count(targets, labels, self.val_target_type)
         self.penalties = self.model._penalties()
         super().begin(optimizer, shuffle, seed, rest)
 
-    def count(self, targets: Array, labels: bool, question: str | None) -> int:
-        """How many answers an accuracy of these targets is of; 0 where there is no question."""
-        return accuracy.counted(targets, labels, question) if question else 0
+    def count(self, targets: Array, labels: bool, target_type: str | None) -> int:
+        """How many answers an accuracy of these targets is of; 0 where nothing is counted."""
+        return accuracy.counted(targets, labels, target_type) if target_type else 0
 
     def plan(self, batch, gathered):
         use = Use(
@@ -242,33 +248,33 @@ class NetworkJob(Job):
             gathered=gathered,
             labels=self.labels,
             weighted="weights" in self.arrays,
-            dtypes=input_arrays.kinds(self.model.dtype, {"X": self.arrays["X"]}),
-            question=self.question,
+            dtypes=input_arrays.input_dtypes(self.model.dtype, {"X": self.arrays["X"]}),
+            target_type=self.target_type,
             threads=self.threads,
         )
         return self.model._plans.get(use)
 
-    def kinds(self):
-        return self.validation and input_arrays.kinds(self.model.dtype, {"X": self.validation[0]})
+    def input_dtypes(self):
+        return self.validation and input_arrays.input_dtypes(self.model.dtype, {"X": self.validation[0]})
 
     def evaluation(self):
         if self.validation is None:
             return []
-        self.Y, parts = self.model._evaluation(*self.validation, self.asked)
+        self.Y, parts = self.model._evaluation(*self.validation, self.val_target_type)
         return parts
 
     def measured(self):
-        validated = [] if self.validation is None else ["loss", "accuracy"] if self.asked else ["loss"]
-        return logged(["loss", "accuracy"] if self.question else ["loss"], validated)
+        validated = [] if self.validation is None else ["loss", "accuracy"] if self.val_target_type else ["loss"]
+        return logged(["loss", "accuracy"] if self.target_type else ["loss"], validated)
 
-    def runs_on(self) -> bool:
-        return super().runs_on() and not self.metrics.names
+    def runs_without_python(self) -> bool:
+        return super().runs_without_python() and not self.metrics.names
 
     def more_logs(self, when: str) -> Logs:
         return self.metrics.of(self.model._linked(self.Y.copy()), when) if self.metrics.names else {}
 
     def warn_of_data(self):
-        if self.split and self.question is not None:
+        if self.split and self.target_type is not None:
             trained, held = (self.classes_of(targets) for targets in (self.arrays["targets"], self.validation[1]))
             if trained is not None and held is not None and (text := hints.unseen_classes(trained, held)):
                 caller.warn(text)
@@ -282,7 +288,7 @@ class NetworkJob(Job):
             targets = targets[check.complete_rows(targets)]
             if not len(targets):
                 return None
-        if self.question == "class":
+        if self.target_type == "multiclass":
             return targets.argmax(axis=1)
         return (targets[:, 0] > 0.5).astype(np.intp) if targets.shape[1] == 1 else None
 

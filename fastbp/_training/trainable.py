@@ -9,7 +9,7 @@ from fastbp._compiler.plan_cache import Cache
 from fastbp._compiler.use import Use
 from fastbp._core import calls as core
 from fastbp._core import cpu, random
-from fastbp._core.fast_call import Alone
+from fastbp._core.fast_call import ExclusiveUse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ class Trainable:
     * `epochs`: those it has been trained for; `_epochs` is the number itself, which the core sets.
     * `_draws`: the steps that have drawn dropout masks; `_dropout_key`: the key that they are drawn from. The core
       counts draws, steps and epochs together, so that Ctrl-C never finds one without the others.
-    * `_alone`: whoever trains the model, or makes gradients, has it alone; a second thread gets an error.
+    * `_exclusive`: whoever trains the model, or makes gradients, has it alone; a second thread gets an error.
     * `_plans`: its compiled plans.
     * `_last`: the plan whose gradients stand in grads, or None; an update goes by that one's ranges.
     """
@@ -55,7 +55,7 @@ class Trainable:
         """Nothing has been trained, compiled or drawn. refusal: what a second thread is told."""
         self._epochs = self._draws = 0
         self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
-        self._alone = Alone(refusal)
+        self._exclusive = ExclusiveUse(refusal)
         self._plans = Cache(self._make_plan)
         self._last = None
 
@@ -89,11 +89,11 @@ class Trainable:
 
         Raises FloatingPointError, naming the layer or parameter: with nothing changed where a gradient is not finite.
         """
-        self._alone.call(self._update, optimizer)
+        self._exclusive.call(self._update, optimizer)
 
     def _update(self, optimizer: Optimizer) -> None:
         plan, step = self._last or self._plans.get(Use("train", 1)), optimizer.steps
-        failed = core.apply_update(plan.compiled, optimizer, optimizer.rate(), cpu.threads())
+        failed = core.apply_update(plan.executable, optimizer, optimizer.rate(), cpu.threads())
         if failed:
             where = self._layer_of(self.grads if failed == "gradient" else self.params)
             kept = "; nothing was changed" if failed == "gradient" else ""

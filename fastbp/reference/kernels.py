@@ -44,7 +44,7 @@ def pack_a(A, mr):
     return out
 
 
-def combine(partials):
+def reduce_partials(partials):
     """Sum (n,) of the rows of partials (slices, n)."""
     return partials.sum(axis=0)
 
@@ -341,21 +341,21 @@ for _name in LOSSES:
         globals()[f"{_name}_missing_loss"] = _ignoring(globals()[f"{_name}_loss"])
 
 
-# ---- right answers: how many there are, times scale ------------------------------------------------------------------
+# ---- correct answers: how many there are, times scale ----------------------------------------------------------------
 
 
-def right_labels(Y, T, scale):
+def correct_labels(Y, T, scale):
     """Rows of Y (B, O) whose largest element, the first of equal ones, is that of the number T (B,)."""
     return scale * float((Y.argmax(axis=1) == T).sum()) if Y.size else 0.0
 
 
-def right_classes(Y, T, scale):
+def correct_multiclass(Y, T, scale):
     """The same with the largest of each row of T (B, O); rows in which one is NaN do not count."""
     there = ~np.isnan(T).any(axis=1)
-    return right_labels(Y[there], T[there].argmax(axis=1) if T.size else [], scale)
+    return correct_labels(Y[there], T[there].argmax(axis=1) if T.size else [], scale)
 
 
-def right_answers(Y, T, scale):
+def correct_multilabel(Y, T, scale):
     """Elements that say yes, Y > 0, where it is wanted, T > 1/2, and no where it is not; not where T is NaN."""
     return scale * float((((Y > 0) == (T > 0.5)) & ~np.isnan(T)).sum())
 

@@ -147,14 +147,14 @@ def total(A, B):
 # ---- rows of a table -------------------------------------------------------------------------------------------------
 
 
-def embed(W, index):
+def embedding_lookup(W, index):
     """Y (m, n): the rows index (m,) of W."""
     return W[index]
 
 
 def scatter_add(dW, dY, index, first):
     """dW (count, n), which is for the rows first .. first + count - 1 of a table, plus those rows of dY (m, n) whose
-    index (m,) is one of them: the gradient of embed."""
+    index (m,) is one of them: the gradient of embedding_lookup."""
     dW = dW.copy()
     for i, row in enumerate(index - first):
         if 0 <= row < len(dW):

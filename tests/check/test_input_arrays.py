@@ -14,7 +14,7 @@ from fastbp._core import cpu
 from fastbp._training import finite, network_fit
 
 F32, F64 = np.dtype("float32"), np.dtype("float64")
-KINDS = cpu.sources()
+KINDS = cpu.input_dtypes()
 N, INPUTS, UNITS = 57, 13, 3
 SCALE = 1 / 255
 
@@ -79,7 +79,7 @@ def test_all_else_is_cast_once(change, dtype):
 
 def test_kinds_are_those_that_differ():
     X = numbers("uint8")
-    assert input_arrays.kinds(F32, {"X": X, "t": X.astype(F32), "w": X.astype(F64)}) == (("X", "B"), ("w", "d"))
+    assert input_arrays.input_dtypes(F32, {"X": X, "t": X.astype(F32), "w": X.astype(F64)}) == (("X", "B"), ("w", "d"))
 
 
 # ---- bad input -----------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_training_has_the_bits_of_training_on_a_cast(isa, dtype, kind, shuffle):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_so_it_has_in_every_regime_and_for_any_team(kind, threads):
+def test_so_it_has_in_every_scheme_and_for_any_team(kind, threads):
     n = 300
     tiny, slices, shares, tiles = (90, 8, 299), (90, 40, 256), (300, 31, 43), (90, 800, 128)
     for width, hidden, batch in (tiny, slices, shares, tiles):

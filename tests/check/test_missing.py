@@ -101,7 +101,7 @@ def test_what_is_missing_does_not_matter_whatever_the_output_is():
 # ---- every path ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hidden", [(8,), (300, 270)], ids=["slices", "tiles"])
+@pytest.mark.parametrize("hidden", [(8,), (300, 270)], ids=["batch-parallel", "tile-parallel"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_fit_is_the_loop_by_hand_for_any_number_of_threads(dtype, hidden):
     y, w, found = targets("MSE"), np.linspace(0, 2, N), set()

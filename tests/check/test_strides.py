@@ -16,7 +16,7 @@ from fastbp._core import cpu
 
 F32 = np.dtype("float32")
 WIDTH, N = 12, 60
-KINDS = cpu.sources()
+KINDS = cpu.input_dtypes()
 
 
 def numbers(kind, n):
@@ -92,10 +92,12 @@ def test_rows_that_are_not_contiguous_are_cast():
 
 
 def test_a_plan_knows_of_rows_that_its_readers_do_not_expect():
-    apart = {name: bool(input_arrays.kinds(F32, {"X": X})) for name, X in layouts("float32").items()}
+    apart = {name: bool(input_arrays.input_dtypes(F32, {"X": X})) for name, X in layouts("float32").items()}
     assert [name for name, known in apart.items() if not known] == ["apart", "every second"]
-    assert all(input_arrays.kinds(F32, {"X": X}, touching=True) == (("X", "f"),) for X in layouts("float32").values())
-    assert input_arrays.kinds(F32, {"X": np.zeros((3, 2), F32)}, touching=True) == ()
+    assert all(
+        input_arrays.input_dtypes(F32, {"X": X}, touching=True) == (("X", "f"),) for X in layouts("float32").values()
+    )
+    assert input_arrays.input_dtypes(F32, {"X": np.zeros((3, 2), F32)}, touching=True) == ()
 
 
 # ---- the bits of a copy --------------------------------------------------------------------------------------------
@@ -111,7 +113,7 @@ def test_training_has_the_bits_of_training_on_a_copy(dtype, kind, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_so_it_has_in_every_regime(layout, threads):
+def test_so_it_has_in_every_scheme(layout, threads):
     tiny, slices, shares, tiles = (90, 8, 299), (90, 40, 256), (300, 31, 43), (90, 800, 128)
     for width, hidden, batch in (tiny, slices, shares, tiles):
         X, y = layouts("float32", 300, width)[layout], labels(300)
@@ -280,13 +282,13 @@ def test_windows_of_an_expression_are_never_copied(kind):
 
 def test_rows_that_are_copied_are_cut_into_the_same_blocks(monkeypatch):
     """The bits of a loss depend on where blocks begin."""
-    made_of, init = [], plan_cache.Plan.__init__
+    made_of, init = [], plan_cache.BoundPlan.__init__
 
     def noted(self, params, grads, program, team):
         made_of.append(program)
         init(self, params, grads, program, team)
 
-    monkeypatch.setattr(plan_cache.Plan, "__init__", noted)
+    monkeypatch.setattr(plan_cache.BoundPlan, "__init__", noted)
     M = g.parameter("M", (2, 20), init=np.linspace(0.5, 1, 40).reshape(2, 20))
     plan = g.compile(g.mean(g.tanh(g.reshape(g.input("x", 40), (2, 20)) * M)))
     X = numbers("float32", 400 * 40).reshape(400, 40)

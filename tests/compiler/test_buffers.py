@@ -71,12 +71,12 @@ def losses(draw):
 @settings(max_examples=150, deadline=None)
 @given(loss=losses(), tiles=st.booleans(), gathered=st.booleans())
 def test_no_expression_overwrites_what_it_still_needs(loss, tiles, gathered):
-    before = partitioning.SLICES_BYTES
-    partitioning.SLICES_BYTES = 0 if tiles else before
+    before = partitioning.BATCH_PARALLEL_BYTES
+    partitioning.BATCH_PARALLEL_BYTES = 0 if tiles else before
     try:
         simulated(of_expression(loss, gathered=gathered))
     finally:
-        partitioning.SLICES_BYTES = before
+        partitioning.BATCH_PARALLEL_BYTES = before
 
 
 # ---- what is shared ------------------------------------------------------------------------------------------------
@@ -97,29 +97,29 @@ def slots(program):
 
 def test_an_elementwise_chain_needs_one_row():
     program = chain("map", "map", "map")
-    buffers.share(program, set())
+    buffers.assign_buffers(program, set())
     assert slots(program) == [None, 0, 0, 0]
 
 
 def test_an_operation_that_is_not_in_place_needs_two():
     program = chain("map", "row_reduce", "map")
     program.operations[1] = Operation("row_reduce", out=2, x=1)
-    buffers.share(program, set())
+    buffers.assign_buffers(program, set())
     assert slots(program) == [None, 0, 1, 1]
 
 
 def test_what_was_read_for_the_last_time_makes_room():
     program = chain("map", "row_reduce", "row_reduce", "row_reduce")
     program.operations[1:] = [Operation("row_reduce", out=i + 1, x=i) for i in (1, 2, 3)]
-    buffers.share(program, set())
+    buffers.assign_buffers(program, set())
     assert slots(program) == [None, 0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("field", ["width", "itemsize", "padded"])
-def test_only_values_that_are_alike_share(field):
+def test_only_values_that_are_alike_split(field):
     program = chain("map", "map")
     setattr(program.values[2], field, {"width": 5, "itemsize": 8, "padded": False}[field])
-    buffers.share(program, set())
+    buffers.assign_buffers(program, set())
     assert slots(program) == [None, 0, 1]
 
 
@@ -127,21 +127,21 @@ def test_a_broadcast_operand_is_not_overwritten_while_it_is_read():
     """A column that is repeated along the row is read again after the row's first number was written."""
     program = chain("map", "map")
     program.operations[1] = Operation("map", out=2, a=Operand(1, True, 0))
-    buffers.share(program, set())
+    buffers.assign_buffers(program, set())
     assert slots(program) == [None, 0, 1]
 
 
 def test_a_part_of_a_row_is_not_overwritten_while_it_is_read():
     program = chain("map", "map")
-    program.values.append(Value("local", 2, 4, source=1, offset=2))
+    program.values.append(Value("local", 2, 4, base=1, offset=2))
     program.operations[1] = Operation("map", out=2, a=Operand(3, True, 1))
-    buffers.share(program, set())
+    buffers.assign_buffers(program, set())
     assert slots(program) == [None, 0, 1, None]
 
 
 def test_what_outlives_the_row_operations_is_kept_for_all_rows():
     program = chain("map", "map", "map")
-    buffers.share(program, {2})
+    buffers.assign_buffers(program, {2})
     assert slots(program) == [None, 0, 1, 0]
     assert [value.mode for value in program.values] == ["direct", "local", "shared", "local"]
 
@@ -149,14 +149,14 @@ def test_what_outlives_the_row_operations_is_kept_for_all_rows():
 def test_what_crosses_a_sweep_is_kept_for_all_rows():
     program = chain("map", "map", "map")
     program.sweeps = [Sweep(0, 0, 0, 2), Sweep(0, 0, 2, 3)]
-    buffers.share(program, set())
+    buffers.assign_buffers(program, set())
     assert [value.mode for value in program.values] == ["direct", "local", "shared", "local"]
 
 
 def test_what_backward_needs_is_kept_for_another_backward():
     program = chain("map", "map", "map")
     program.forward = 2
-    buffers.share(program, set(), keep=True)
+    buffers.assign_buffers(program, set(), keep=True)
     assert slots(program) == [None, 0, 1, 0]
     net = fb.mlp(6, 6, 6, 6, 6, activation="tanh", seed=0)
     rng = np.random.default_rng(0)

@@ -39,20 +39,20 @@ def check(c):
     assert sorted(c.sums.values()) == list(range(c.program.sums))
     assert {node for node, gradient in c.losses.items() if gradient is not None} == c.graph.with_gradient
     assert set(c.callers) == {*c.request.data}
-    assert set(c.share_columns) == {number for number, _, _ in c.partition.shares}
+    assert set(c.split_columns) == {number for number, _, _ in c.partition.splits}
     by_shares = [name for name, value in c.callers.items() if value is None]
-    assert by_shares == ([] if c.partition.cut is None else [c.partition.cut.inputs[0].name])
-    if c.ahead is not None:
-        assert all(operation.ahead for operation in c.readers[c.ahead.name])
-    assert len(c.rows_lists) == len(c.fixed_lists) == c.graph.levels == c.now + 1
+    assert by_shares == ([] if c.partition.split_product is None else [c.partition.split_product.inputs[0].name])
+    if c.prefetch is not None:
+        assert all(operation.prefetch for operation in c.readers[c.prefetch.name])
+    assert len(c.rows_lists) == len(c.invariant_lists) == c.graph.levels == c.now + 1
 
 
-@pytest.mark.parametrize("regime", NETWORKS)
+@pytest.mark.parametrize("scheme", NETWORKS)
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.5}, {"gathered": True, "weighted": True}, {"kind": "keep"},
                                      {"l2": 0.1, "input_scale": 0.5}, {"labels": True, "loss": "cross_entropy"}],
                          ids=str)
-def test_the_invariants_hold_for_networks(contexts, regime, options):
-    of_network(*NETWORKS[regime], **options)
+def test_the_invariants_hold_for_networks(contexts, scheme, options):
+    of_network(*NETWORKS[scheme], **options)
     assert len(contexts) == 1
     check(contexts[0])
 
@@ -81,9 +81,9 @@ def test_zeros_are_fixed_and_parts_lie_in_their_whole(contexts):
     x, k = g.input("x", 4), g.parameter("k", 7)
     program = of_expression(g.mean(x * k[2:6]), learns=False)
     c = contexts[0]
-    part = next(value for value in program.values if value.source is not None)
+    part = next(value for value in program.values if value.base is not None)
     assert (part.mode, part.offset, part.width) == ("parameter", 2, 4)
     index = c.zero()
-    assert (program.values[index].mode, program.values[index].initial) == ("fixed", 0.0)
+    assert (program.values[index].mode, program.values[index].initial) == ("invariant", 0.0)
     whole = c.part(index, 0, 1)
     assert program.root_of(whole) == index

@@ -68,10 +68,10 @@ def test_of_two_products_that_are_added_one_is_made(nodes):
     assert step(g.mean(g.exp(product + product)), learns=False) == ["multiply", "add", "exp", "total"]
 
 
-def test_a_fixed_product_is_not_repeated_for_every_sample(nodes):
+def test_an_invariant_product_is_not_repeated_for_every_sample(nodes):
     x, _, k = nodes
     program = of_expression(g.mean(g.exp(x + k * k)), learns=False)
-    assert names(program.fixed) == ["multiply"]
+    assert names(program.invariant) == ["multiply"]
     assert names(program.operations) == ["add", "exp", "total"]
 
 
@@ -137,8 +137,8 @@ def test_the_gradient_of_a_bias_is_made_with_that_of_the_weights_before_it():
         return [(operation.name, operation.ones) for operation in program.operations if operation.name in ranges.SUMS]
 
     joined, apart = ("weight_gradient", True), [("batch_sum", False), ("weight_gradient", False)]
-    assert sums(of_network(*NETWORKS["slices"])) == [joined, joined]
-    assert sums(of_network(*NETWORKS["slices"], gathered=True)) == [joined, *apart]
+    assert sums(of_network(*NETWORKS["batch-parallel"])) == [joined, joined]
+    assert sums(of_network(*NETWORKS["batch-parallel"], gathered=True)) == [joined, *apart]
     x = leaves.rows("x", 6)
     W, b = g.parameter("W", (6, 4)), g.parameter("b", 4)
     assert sums(of_expression(g.mean(g.square(g.dense(x, W, b))))) == [joined]

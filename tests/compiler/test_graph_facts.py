@@ -10,7 +10,7 @@ from fastbp._ir.node import constant, differentiate
 def facts_of(loss=None, forward=(), *, learns=False, keep=False, results=None):
     parameters = [node for node in graph_facts.ordered([loss]) if node.op == "parameter"] if learns else []
     gradients = differentiate(loss, constant(1.0), parameters, add=total_of) if learns else {}
-    return graph_facts.facts(list(forward), loss, gradients, keep=keep, results=results or {}, masks=None, right=None)
+    return graph_facts.facts(list(forward), loss, gradients, keep=keep, results=results or {}, masks=None, correct=None)
 
 
 def test_a_node_comes_after_those_it_reads_and_knows_who_reads_it():
@@ -48,10 +48,10 @@ def test_wanted_is_what_the_caller_takes_and_what_ranges_add():
     y = x * k
     graph = facts_of(g.mean(y) + g.sum(once**3), learns=True, results={y: "y"})
     assert graph.is_read(y) and y in graph.wanted
-    values = graph.sources[once].values
+    values = graph.gradient_terms[once].values
     assert len(values) == 1 and values[0] in graph.wanted  # it does not depend on samples
-    assert graph.sources[k].values == [] and len(graph.sources[k].sums) == 1
-    assert graph.destinations[graph.sources[k].sums[0]].parameter is k
+    assert graph.gradient_terms[k].values == [] and len(graph.gradient_terms[k].sums) == 1
+    assert graph.destinations[graph.gradient_terms[k].sums[0]].parameter is k
 
 
 def test_forward_ends_at_the_outputs_where_backward_is_a_call_of_its_own():
@@ -59,5 +59,5 @@ def test_forward_ends_at_the_outputs_where_backward_is_a_call_of_its_own():
     y = x @ W
     gradients = differentiate(y, dy, [W], add=total_of)
     for keep, expected in ((True, {x, W, y}), (False, set())):
-        graph = graph_facts.facts([y], None, gradients, keep=keep, results={y: "Y"}, masks=None, right=None)
+        graph = graph_facts.facts([y], None, gradients, keep=keep, results={y: "Y"}, masks=None, correct=None)
         assert graph.last_forward == expected

@@ -36,29 +36,29 @@ def test_the_operations_of_a_step_in_slices():
     program = of_network(*NETWORKS["tiny"])
     assert names(program.operations) == STEP
     assert program.partials
-    assert (program.fixed, program.gradients, program.packings, program.extra) == ([], [], [], 0)
+    assert (program.invariant, program.gradients, program.packings, program.extra) == ([], [], [], 0)
 
 
 def test_the_operations_of_a_step_in_tiles():
-    program = of_network(*NETWORKS["tiles"])
+    program = of_network(*NETWORKS["tile-parallel"])
     assert names(program.operations) == ["dense", "dense", "dense", "loss", "input_gradient", "activation_gradient",
                                          "input_gradient", "activation_gradient"]
     assert sorted(names(program.gradients)) == 3 * ["batch_sum"] + 3 * ["weight_gradient"]
     assert not program.partials
 
 
-@pytest.mark.parametrize("regime", NETWORKS)
+@pytest.mark.parametrize("scheme", NETWORKS)
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.5}, {"gathered": True, "weighted": True}, {"kind": "keep"},
                                      {"activation": "gelu"}, {"l2": 0.1}, {"labels": True, "loss": "cross_entropy"}],
                          ids=str)
-def test_nothing_is_read_before_it_is_written(regime, options):
-    program = of_network(*NETWORKS[regime], **options)
+def test_nothing_is_read_before_it_is_written(scheme, options):
+    program = of_network(*NETWORKS[scheme], **options)
     given = {i for i, value in enumerate(program.values) if value.mode in ("direct", "ordered", "parameter")}
     written = set(given)
     for operation in program.operations:
         assert set(reads(operation)) <= written, operation
         written |= {i for i in (operation.out, operation.kept) if i is not None}
-    written |= {program.root_of(i) for i in written}  # what shares write is a part of the whole
+    written |= {program.root_of(i) for i in written}  # what splits write is a part of the whole
     assert written == set(range(len(program.values)))  # and no value is without a use
     for operation in program.gradients:
         assert {operation.x, operation.y} - {None} <= written
@@ -67,12 +67,12 @@ def test_nothing_is_read_before_it_is_written(regime, options):
 def test_blocks_are_as_long_as_if_rows_were_copied():
     """So that a loss has the bits of one whose rows are converted."""
     in_place, converted = (of_network((60, 20, 5), 1000, gathered=True, input_scale=scale) for scale in (1.0, 0.5))
-    assert (names(in_place.operations)[0], names(converted.operations)[0]) == ("ask", "convert")
+    assert (names(in_place.operations)[0], names(converted.operations)[0]) == ("prefetch", "convert")
     assert in_place.block_rows == converted.block_rows < in_place.slice_rows
 
 
 def test_a_forward_pass_alone_makes_no_gradients():
-    program = of_network(*NETWORKS["slices"], "evaluate")
+    program = of_network(*NETWORKS["batch-parallel"], "evaluate")
     assert names(program.operations) == ["dense", "dense", "loss"]
     assert program.operations[2].out is None
     assert program.ranges == []
@@ -99,24 +99,27 @@ def test_the_callers_gradient_is_not_written_to():
     assert operation.y == program.data["dY"] != operation.out
 
 
-@pytest.mark.parametrize("regime", NETWORKS)
-def test_rows_are_shared_in_tiles_and_local_in_slices(regime):
-    program = of_network(*NETWORKS[regime])
-    assert {value.mode for value in program.values} == {"direct", "parameter",
-                                                        "shared" if regime in ("shares", "tiles") else "local"}
+@pytest.mark.parametrize("scheme", NETWORKS)
+def test_rows_are_shared_tile_parallel_and_local_batch_parallel(scheme):
+    program = of_network(*NETWORKS[scheme])
+    assert {value.mode for value in program.values} == {
+        "direct",
+        "parameter",
+        "shared" if scheme in ("input-split", "tile-parallel") else "local",
+    }
 
 
-# ---- shares of the inputs' columns -----------------------------------------------------------------------------------
+# ---- splits of the inputs' columns -----------------------------------------------------------------------------------
 
 
-def test_the_products_of_shares_cover_the_inputs_and_their_sum_is_activated():
-    program = of_network(*NETWORKS["shares"], gathered=True)
-    assert len(program.shares) == 4
+def test_the_products_of_splits_cover_the_inputs_and_their_sum_is_activated():
+    program = of_network(*NETWORKS["input-split"], gathered=True)
+    assert len(program.splits) == 4
     columns, terms = [], []
-    for first, last in program.shares:
+    for first, last in program.splits:
         ask, product = program.operations[first:last]
         part, W = program.values[product.x], program.values[product.W]
-        assert (ask.name, product.name, product.kernel, product.bias) == ("ask", "dense", None, None)
+        assert (ask.name, product.name, product.kernel, product.bias) == ("prefetch", "dense", None, None)
         assert ask.x == product.x
         assert (W.offset, W.rows, product.n_in) == (part.offset * 24, part.width, part.width)
         columns.append((part.offset, part.width))
@@ -132,17 +135,19 @@ def test_the_products_of_shares_cover_the_inputs_and_their_sum_is_activated():
 
 
 def of_matrices():
-    """The Program of samples that are matrices, in rows like those of a share's product."""
+    """The Program of samples that are matrices, in rows like those of a split's product."""
     x, W, k = g.input("x", 520), g.parameter("W", (520, 24)), g.parameter("k", (4, 6))
     return of_expression(g.mean(g.square(g.tanh(g.reshape(g.dense(x, W), (4, 6)) * k) * k)), 100, gathered=True)
 
 
-@pytest.mark.parametrize("made", [lambda: of_network(*NETWORKS["shares"], gathered=True), of_matrices, of_converted])
-def test_what_a_share_writes_is_nobody_elses_memory(made):
+@pytest.mark.parametrize(
+    "made", [lambda: of_network(*NETWORKS["input-split"], gathered=True), of_matrices, of_converted]
+)
+def test_what_a_split_writes_is_nobody_elses_memory(made):
     """It is written for the next step while others still read what belongs to this one."""
     program = made()
-    assert program.shares
-    written = {program.root_of(operation.out) for first, last in program.shares
+    assert program.splits
+    written = {program.root_of(operation.out) for first, last in program.splits
                for operation in program.operations[first:last] if operation.out is not None}
     for value in written:
         users = [i for i, other in enumerate(program.values) if other.slot == program.values[value].slot]
@@ -193,14 +198,14 @@ def test_few_rows_are_not_worth_a_copy_of_the_weights():
 
 
 def test_small_weights_are_transposed_by_each_thread():
-    program = of_network(*NETWORKS["slices"])
+    program = of_network(*NETWORKS["batch-parallel"])
     assert [operation.packed_b for operation in program.operations if operation.name == "input_gradient"] == ["own"]
     assert program.packings == []
 
 
 def test_weights_that_are_computed_are_packed_when_they_are_known(monkeypatch):
     """What all threads share is packed before the step, when only parameters are."""
-    monkeypatch.setattr(partitioning, "SLICES_BYTES", 0)
+    monkeypatch.setattr(partitioning, "BATCH_PARALLEL_BYTES", 0)
     x, W, V = leaves.rows("x", 3), g.parameter("W", (3, 4)), g.parameter("V", (4, 4))
     program = of_expression(g.mean(g.square(g.tanh(x @ W) @ (V * V))))
     assert [operation.packed_b for operation in program.operations if operation.name == "input_gradient"] == ["own"]
@@ -210,8 +215,8 @@ def test_weights_that_are_computed_are_packed_when_they_are_known(monkeypatch):
 
 
 def sweeps(program):
-    """[(fixed operations, row operations), ...] of the sweeps that have any."""
-    found = [(names(program.fixed[s.fixed:s.fixed_end]), names(program.operations[s.row:s.row_end]))
+    """[(invariant operations, row operations), ...] of the sweeps that have any."""
+    found = [(names(program.invariant[s.invariant:s.invariant_end]), names(program.operations[s.row:s.row_end]))
              for s in program.sweeps]
     return [pair for pair in found if pair != ([], [])]
 
@@ -220,14 +225,14 @@ def test_a_mean_over_samples_is_a_single_sweep():
     x, k = g.input("x"), g.parameter("k")
     assert sweeps(of_expression(g.mean(g.square(x * k)))) == [
         ([], ["multiply", "total", "multiply", "batch_sum"])]
-    for regime in NETWORKS:
-        assert len(sweeps(of_network(*NETWORKS[regime]))) == 1
+    for scheme in NETWORKS:
+        assert len(sweeps(of_network(*NETWORKS[scheme]))) == 1
 
 
 def test_a_batch_mean_that_is_used_again_makes_a_second_sweep():
     x = g.input("x", 4)
     program = of_expression(g.mean(g.square(x - g.mean(x, axis=0))))
-    assert sweeps(program) == [([], ["batch_sum"]), (["combine", "multiply"], ["subtract", "total"])]
+    assert sweeps(program) == [([], ["batch_sum"]), (["reduce_partials", "multiply"], ["subtract", "total"])]
 
 
 def test_rows_that_two_sweeps_read_are_kept_for_the_whole_batch():
@@ -245,7 +250,7 @@ def test_a_total_that_is_used_again_is_finished_first():
     x, k = g.input("x"), g.parameter("k")
     program = of_expression(g.sqrt(g.mean(g.square(x * k))), learns=False)
     assert sweeps(program) == [([], ["multiply", "total"]), (["finish_total", "sqrt"], [])]
-    assert program.root == (None, program.fixed[-1].out)
+    assert program.root == (None, program.invariant[-1].out)
 
 
 def test_what_does_not_depend_on_the_samples_is_computed_once_a_step():
@@ -272,15 +277,15 @@ def test_rows_that_lie_elsewhere_are_copied_for_the_caller():
     assert program.operations[-1].out == program.data["same"]
 
 
-def test_what_is_fixed_is_wanted_in_memory_of_its_own():
+def test_what_is_invariant_is_wanted_in_memory_of_its_own():
     """A parameter, or a part of one, is copied: what is read afterwards is the value of that step."""
     x, k = g.input("x", 3), g.parameter("k", 5)
     part = k[1:4]
     program = of_expression(g.mean(x * part), learns=False, results={k: "k", part: "part"})
     for name in ("k", "part"):
         value = program.values[program.data[name]]
-        assert (value.mode, value.source) == ("fixed", None)
-    assert names(program.fixed).count("copy") == 2
+        assert (value.mode, value.base) == ("invariant", None)
+    assert names(program.invariant).count("copy") == 2
 
 
 def test_the_root_of_a_constant_loss_is_a_constant():

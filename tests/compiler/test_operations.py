@@ -88,13 +88,13 @@ def test_a_driver_reads_the_fields_of_its_row():
     """And no others, but for those of a product that only some kinds of it set."""
     known = functions()
     every, of_ranges = drivers()
-    unset = {"packed_a", "ahead", "ones", "begins", "partial_ld", "group", "rows"}
+    unset = {"packed_a", "prefetch", "ones", "begins", "partial_ld", "group", "rows"}
     for name, driver in DRIVERS.items():
         read = read_by(every[name], known)
         if name in of_ranges:
             read |= read_by(of_ranges[name], known)
         fields = {field for field, row in FIELDS.items() if read & set(row.becomes)}
-        allowed = unset | {"out", "w", "param"} if name == "right" else unset  # it shares the driver of the loss
+        allowed = unset | {"out", "w", "param"} if name == "right" else unset  # it splits the driver of the loss
         assert fields - set(driver.fields) <= allowed, name
         # what pack_rows reads of a shared copy, and what is for ranges, for the arena, or for every sum alike
         alike = {"packed_b_size", "n_in", "partial_ld", "begins", "rows", "kernel"}
@@ -112,7 +112,7 @@ def operations(monkeypatch):
 
     def noted(*arguments, **options):
         program = lower(*arguments, **options)
-        made.extend([*program.operations, *program.fixed, *program.gradients])
+        made.extend([*program.operations, *program.invariant, *program.gradients])
         return program
 
     monkeypatch.setattr(lowering, "lower", noted)
@@ -120,12 +120,12 @@ def operations(monkeypatch):
 
 
 def test_what_the_compiler_writes_sets_no_field_that_its_driver_does_not_read(operations):
-    for regime in NETWORKS:
+    for scheme in NETWORKS:
         for kind in ("train", "keep", "evaluate", "gradients of samples", "norms of samples"):
             options = {"loss": "cross_entropy", "labels": True} if kind == "evaluate" else {"l2": 0.1, "dropout": 0.5}
             for gathered in (False, True):
-                of_network(*NETWORKS[regime], kind, gathered=gathered, weighted=True, **options)
-        of_network(*NETWORKS[regime], gathered=True, input_scale=0.5, question="answers")
+                of_network(*NETWORKS[scheme], kind, gathered=gathered, weighted=True, **options)
+        of_network(*NETWORKS[scheme], gathered=True, input_scale=0.5, target_type="answers")
     x, i, W = g.input("x", 4), g.input("i", integer=True), g.parameter("W", (4, 4))
     y = x - g.mean(g.tanh(x @ W) + g.gather(W, i), axis=0)
     loss = g.mean(g.square(y * g.sum(x, axis=-1))) + g.sum((g.tanh(W) @ W)[1:, 2:] ** 3) + g.sum(g.sum(W, axis=0) ** 2)

@@ -42,7 +42,7 @@ def test_a_plan_is_made_once_for_a_use_and_a_batch():
     cache = net_of(4, 3)._plans
     first = cache.get(Use("train", 10))
     assert cache.get(Use("train", 10)) is first
-    assert first.batch == first.compiled.batch == 10
+    assert first.batch == first.executable.batch == 10
     others = [cache.get(Use("train", 11)), cache.get(Use("keep", 10)), cache.get(Use("train", 10, gathered=True)),
               cache.get(Use("train", 10, weighted=True)), cache.get(Use("train", 10, threads=cpu.threads() + 1))]
     assert len({id(plan) for plan in [first, *others]}) == 6
@@ -95,7 +95,7 @@ def test_a_training_plan_knows_the_callers_arrays_by_name():
 
 
 def arena(net, kind, batch, **options):
-    return net._plans.make(Use(kind, batch, **{"threads": 1, **options})).compiled.nbytes
+    return net._plans.make(Use(kind, batch, **{"threads": 1, **options})).executable.nbytes
 
 
 def test_the_arena_of_a_small_plan_counted_by_hand():

@@ -6,17 +6,21 @@ from programs import NETWORKS, of_network
 from fastbp._compiler.program import Operation, Program, Value
 
 
-@pytest.mark.parametrize(("batch", "slice_rows", "shares", "threads"),
+@pytest.mark.parametrize(("batch", "slice_rows", "splits", "threads"),
                          [(1, 1, 0, 1), (10, 10, 0, 1), (10, 4, 0, 3), (12, 4, 0, 3), (12, 4, 4, 4), (10, 10, 2, 2)])
-def test_as_many_threads_as_slices_or_shares_have_work(batch, slice_rows, shares, threads):
-    program = Program(batch, 0, slice_rows=slice_rows, shares=[(0, 0)] * shares)
+def test_as_many_threads_as_slices_or_splits_have_work(batch, slice_rows, splits, threads):
+    program = Program(batch, 0, slice_rows=slice_rows, splits=[(0, 0)] * splits)
     assert program.most_threads == threads
 
 
 def test_a_part_of_a_part_is_in_the_memory_of_the_whole():
     program = Program(4, 0)
-    program.values = [Value("fixed", 8, 4), Value("fixed", 4, 4, source=0, offset=2), Value("fixed", 1, 4, source=1),
-                      Value("local", 3, 4)]
+    program.values = [
+        Value("invariant", 8, 4),
+        Value("invariant", 4, 4, base=0, offset=2),
+        Value("invariant", 1, 4, base=1),
+        Value("local", 3, 4),
+    ]
     assert [program.root_of(i) for i in range(4)] == [0, 0, 0, 3]
 
 
@@ -34,10 +38,10 @@ def test_lists_are_each_programs_own():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_shares_then_sweeps_cover_all_operations_in_order(name):
+def test_splits_then_sweeps_cover_all_operations_in_order(name):
     program = of_network(*NETWORKS[name])
-    shares = [i for first, last in program.shares for i in range(first, last)]
-    rows = shares + [i for sweep in program.sweeps for i in range(sweep.row, sweep.row_end)]
-    fixed = [i for sweep in program.sweeps for i in range(sweep.fixed, sweep.fixed_end)]
+    splits = [i for first, last in program.splits for i in range(first, last)]
+    rows = splits + [i for sweep in program.sweeps for i in range(sweep.row, sweep.row_end)]
+    invariant = [i for sweep in program.sweeps for i in range(sweep.invariant, sweep.invariant_end)]
     assert rows == list(range(len(program.operations)))
-    assert fixed == list(range(len(program.fixed)))
+    assert invariant == list(range(len(program.invariant)))

@@ -38,7 +38,7 @@ def test_parts_of_a_parameter_are_where_the_parameter_is():
     x, k, W = g.input("x", 3), g.parameter("k", 7), g.parameter("W", (4, 5))
     loss = g.mean(x * k[2:5] + g.reshape(k[:6], (2, 3))[1] + W[2, 1:4])
     program = of_expression(loss, learns=False)
-    assert program.fixed == []
+    assert program.invariant == []
     assert {program.values[program.root_of(operand.value)].mode for operation in program.operations
             for operand in (operation.a, operation.b, operation.c) if operand} == {"direct", "parameter", "local"}
     data = {"x": np.arange(6.0).reshape(2, 3)}
@@ -51,16 +51,16 @@ def test_parts_of_a_parameter_are_where_the_parameter_is():
 
 def test_rows_of_a_matrix_are_where_the_matrix_is_and_columns_are_copied_for_a_product():
     x, W = g.input("x", 3), g.parameter("W", (5, 4))
-    assert of_expression(g.mean(x @ W[1:4]), learns=False).fixed == []
+    assert of_expression(g.mean(x @ W[1:4]), learns=False).invariant == []
     program = of_expression(g.mean(x @ W[1:4, 1:3]), learns=False)
-    assert names(program.fixed) == ["copy"]  # its rows are not one after another
+    assert names(program.invariant) == ["copy"]  # its rows are not one after another
 
 
 def test_a_matrix_is_copied_once_for_all_who_want_its_rows_together():
     x, W = g.input("x", 3), g.parameter("W", (5, 4))
     part = W[1:4, 1:3]
     program = of_expression(g.mean(g.tanh(x @ part) * (x @ part)), learns=False)
-    assert names(program.fixed) == ["copy"]
+    assert names(program.invariant) == ["copy"]
 
 
 def test_a_batch_in_another_shape_is_the_same_rows(nodes):
@@ -83,11 +83,11 @@ def test_rows_in_groups_lie_close():
     assert value_of(g.mean(grouped), x=data) == pytest.approx(np.exp(data).reshape(5, 2, 64).sum(-1).mean(), rel=1e-14)
 
 
-def test_a_fixed_matrix_meets_each_sample_as_one_row():
+def test_an_invariant_matrix_meets_each_sample_as_one_row():
     x, W = g.input("x", 6), g.parameter("W", (4, 5), np.arange(20.0).reshape(4, 5))
     loss = g.mean(g.exp(g.reshape(x, (2, 3)) - W[1:3, 2:]))
     program = of_expression(loss, learns=False)
-    assert names(program.fixed) == ["copy"]
+    assert names(program.invariant) == ["copy"]
     assert (program.operations[0].group, program.operations[0].n_out) == (1, 6)
     data = np.random.default_rng(0).standard_normal((7, 6))
     expected = np.exp(data.reshape(7, 2, 3) - np.arange(20.0).reshape(4, 5)[1:3, 2:]).mean()

@@ -36,7 +36,7 @@ def test_each_dropout_draws_masks_of_its_own_and_its_gradient_the_same():
 
 # ---- the numbers ---------------------------------------------------------------------------------------------------
 
-WIDE = 260  # 260 x 260 floats are more than the slices regime takes
+WIDE = 260  # 260 x 260 floats are more than the batch-parallel scheme takes
 
 
 def shared_weights():
@@ -93,7 +93,7 @@ def compiled(name, dtype="float64"):
 def test_tiles_and_slices_are_the_same_mathematics(name, monkeypatch):
     found = []
     for size in (1 << 40, 0):
-        monkeypatch.setattr(partitioning, "SLICES_BYTES", size)
+        monkeypatch.setattr(partitioning, "BATCH_PARALLEL_BYTES", size)
         plan = compiled(name)
         value, _ = plan.loss_and_grad(**data_of(plan))
         found.append((value, plan.grads.copy()))
@@ -105,7 +105,7 @@ def test_tiles_and_slices_are_the_same_mathematics(name, monkeypatch):
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients_in_tiles_are_those_of_central_differences(name):
     plan = compiled(name)
-    assert plan.params.nbytes > partitioning.SLICES_BYTES
+    assert plan.params.nbytes > partitioning.BATCH_PARALLEL_BYTES
     data = data_of(plan)
     plan.loss_and_grad(**data)
     gradient = plan.grads.copy()
@@ -133,10 +133,10 @@ def test_what_is_frozen_is_not_moved():
     assert moved.sum() > 0.99 * (plan.params.size - frozen.size)
 
 
-@pytest.mark.parametrize("size", [0, 1 << 40], ids=["tiles", "slices"])
+@pytest.mark.parametrize("size", [0, 1 << 40], ids=["tile-parallel", "batch-parallel"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_any_number_of_threads_gives_the_same_bits(name, size, dtype, monkeypatch):
-    monkeypatch.setattr(partitioning, "SLICES_BYTES", size)
+    monkeypatch.setattr(partitioning, "BATCH_PARALLEL_BYTES", size)
     found = set()
     for threads in (1, 2, 3):
         cpu.set_threads(threads)
@@ -195,10 +195,10 @@ DESTINATIONS = {  # {what is meant: (shape of k, a function of x (batch, 6), an 
 }
 
 
-@pytest.mark.parametrize("size", [0, 1 << 40], ids=["tiles", "slices"])
+@pytest.mark.parametrize("size", [0, 1 << 40], ids=["tile-parallel", "batch-parallel"])
 @pytest.mark.parametrize("what", DESTINATIONS)
 def test_a_gradient_of_any_kind_is_that_of_central_differences(what, size, monkeypatch):
-    monkeypatch.setattr(partitioning, "SLICES_BYTES", size)
+    monkeypatch.setattr(partitioning, "BATCH_PARALLEL_BYTES", size)
     shape, loss = DESTINATIONS[what]
     plan = g.compile(loss(g.input("x", 6), g.input("i", integer=True), value("k", shape)), dtype="float64")
     rng = np.random.default_rng(0)

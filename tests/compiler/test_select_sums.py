@@ -67,12 +67,12 @@ def test_a_sum_that_is_used_again_has_a_place_beside_the_parameters():
 def test_a_table_is_summed_up_from_zeros():
     table, i = g.parameter("table", (6, 3)), g.input("i", integer=True)
     program = of_expression(g.mean(g.square(g.gather(table, i))))
-    assert names(program.operations) == ["zero", "embed", "total", "multiply", "scatter"]
+    assert names(program.operations) == ["zero", "embedding_lookup", "total", "multiply", "scatter"]
     assert program.operations[0].n_out == 18
 
 
 def test_in_tiles_whole_sums_are_made_by_range_and_others_in_the_slices(monkeypatch):
-    monkeypatch.setattr(partitioning, "SLICES_BYTES", 0)
+    monkeypatch.setattr(partitioning, "BATCH_PARALLEL_BYTES", 0)
     x, W, k, i = g.input("x", 3), g.parameter("W", (3, 4)), g.parameter("k", 8), g.input("i", integer=True)
     loss = g.mean(g.square(g.tanh(x @ W) * k[4:] + g.reshape(k, (2, 4))[0])) + g.mean(g.gather(W, i))
     program = of_expression(loss)
@@ -87,7 +87,7 @@ def test_in_tiles_whole_sums_are_made_by_range_and_others_in_the_slices(monkeypa
 @pytest.mark.parametrize("shape", [(6,), (3, 2), (1, 6)])
 def test_in_tiles_a_reshaped_parameter_is_summed_up_in_the_slices(monkeypatch, shape):
     """The rows of its ranges are not those of the product's gradient."""
-    monkeypatch.setattr(partitioning, "SLICES_BYTES", 0)
+    monkeypatch.setattr(partitioning, "BATCH_PARALLEL_BYTES", 0)
     x, k = g.input("x", 2), g.parameter("k", shape)
     program = of_expression(g.mean(g.square(x @ g.reshape(k, (2, 3)))))
     assert program.gradients == []

@@ -8,7 +8,7 @@ from fastbp._compiler.use import KINDS, Use
 from fastbp._core import cpu
 
 OTHERS = {"kind": "evaluate", "batch": 9, "gathered": True, "labels": True, "weighted": True, "dtypes": (("X", "B"),),
-          "question": "class", "nodes": (g.input("x"),), "threads": 7}
+          "target_type": "class", "nodes": (g.input("x"),), "threads": 7}
 
 
 @pytest.mark.parametrize("name", OTHERS)

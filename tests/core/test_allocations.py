@@ -17,9 +17,9 @@ from fastbp._training import network_fit
 HERE = Path(__file__).parent
 CASES = {  # widths, batch, optimizer, and what the data are held in
     "one slice": ((10, 8, 3), 4, fb.SGD, np.float32),
-    "slices": ((100, 64, 10), 256, fb.Adam, np.float32),
-    "shares": ((300, 31, 10), 64, fb.SGD, np.float32),
-    "tiles": ((100, 600, 10), 64, fb.Adam, np.float32),
+    "batch-parallel": ((100, 64, 10), 256, fb.Adam, np.float32),
+    "input-split": ((300, 31, 10), 64, fb.SGD, np.float32),
+    "tile-parallel": ((100, 600, 10), 64, fb.Adam, np.float32),
     "bytes": ((100, 64, 10), 256, fb.SGD, np.uint8),
 }
 
@@ -35,7 +35,7 @@ def steps_of(name, count, threads):
     job.begin(update, True, 0)
     _, training = job.training()
     rates, evaluated = update.learning_rates(count), job.evaluated()
-    return lambda: job.course.run(training, evaluated, rates, None, threads)
+    return lambda: job.training_state.run(training, evaluated, rates, None, threads)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -58,9 +58,12 @@ def test_a_sweep_without_rows_is_its_fixed_operations():
 
 
 @pytest.mark.parametrize("clip_norm", [None, 1e-3, 1e6])
-@pytest.mark.parametrize("widths", [(5, 7, 3), (520, 24, 10), (90, 300, 310, 10)], ids=["tiny", "shares", "tiles"])
+@pytest.mark.parametrize(
+    "widths", [(5, 7, 3), (520, 24, 10), (90, 300, 310, 10)], ids=["tiny", "input-split", "tile-parallel"]
+)
 def test_one_call_of_many_steps_is_many_calls_of_one(widths, clip_norm):
-    """Whatever phases a step begins with: shares that the last update made, or not, and panels that it packed."""
+    """Whatever phases a step begins with: column splits that the last update multiplied, or not, and weights that it
+    packed."""
     rng = np.random.default_rng(0)
     X, Y = (rng.standard_normal((300, width)).astype("float32") for width in (widths[0], widths[-1]))
     nets = [fb.mlp(*widths, activation="tanh", l2=1e-3, seed=1) for _ in range(2)]

@@ -181,7 +181,7 @@ def test_a_network_is_still_one_threads_alone_in_the_child():
         import fastbp as fb
         net = fb.mlp(2, 1)
         def work():
-            with net._alone:
+            with net._exclusive:
                 try:
                     net.loss_and_grad(np.ones((1, 2)), np.ones(1))
                 except RuntimeError:

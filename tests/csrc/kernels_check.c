@@ -133,12 +133,12 @@ static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n,
     else if (is(as, "loss"))
         return ((fbp_loss *)kernel->function)(out->data, out->ld, x[1].data, x[1].ld, x[2].data, x[2].ld,
                                               x[3].data, m, n, 0.7, 0.3);
-    else if (is(as, "right"))
-        return ((fbp_right *)kernel->function)(NULL, 0, x[1].data, x[1].ld, x[2].data, x[2].ld, NULL, m, n, 1, 0);
+    else if (is(as, "correct"))
+        return ((fbp_correct *)kernel->function)(NULL, 0, x[1].data, x[1].ld, x[2].data, x[2].ld, NULL, m, n, 1, 0);
     else if (is(as, "update"))
         return ((fbp_update *)kernel->function)(x[0].data, x[1].data, x[2].data, x[3].data, n, h);
-    else if (is(as, "combine"))
-        ((fbp_combine *)kernel->function)(x[0].data, x[1].data, x[1].ld, m, n);
+    else if (is(as, "reduce_partials"))
+        ((fbp_reduce_partials *)kernel->function)(x[0].data, x[1].data, x[1].ld, m, n);
     else if (is(as, "reduce"))
         return ((fbp_reduce *)kernel->function)(x[0].data, n);
     else if (is(as, "penalty"))
@@ -157,8 +157,8 @@ static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n,
                                               m, n, place);
     else if (is(as, "total"))
         return ((fbp_total *)kernel->function)(x[1].data, x[1].ld, 1, place ? NULL : x[2].data, x[2].ld, 1, m, n);
-    else if (is(as, "embed"))
-        ((fbp_embed *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, (int32_t *)x[3].data, m, n);
+    else if (is(as, "embedding_lookup"))
+        ((fbp_embedding_lookup *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, (int32_t *)x[3].data, m, n);
     else if (is(as, "scatter"))
         ((fbp_scatter *)kernel->function)(x[0].data, x[0].ld, x[1].data, x[1].ld, (int32_t *)x[3].data, 1, m - 1, m, n);
     else if (is(as, "convert"))
@@ -215,13 +215,13 @@ static void draw(const fbp_kernel *kernel, ptrdiff_t m, ptrdiff_t n, ptrdiff_t p
 {
     const char *as = kernel->signature;
     int vectors = is(as, "update") || is(as, "reduce") || is(as, "penalty"), positive = is(as, "update") || is(as, "map");
-    int one_row = vectors || is(as, "combine") || is(as, "sum_product");
+    int one_row = vectors || is(as, "reduce_partials") || is(as, "sum_product");
     fill(0, one_row ? 1 : m, is(as, "row_reduce") ? 1 : n, pad, -3, 3);
     fill(1, vectors ? 1 : m, n, pad, positive ? 0.1 : is(as, "backward") ? -1 : -3, 3);
     fill(2, positive || is(as, "forward") ? 1 : m, n, pad, is(as, "backward") ? -0.95 : 0.1, 0.95);
     fill(3, is(as, "map") ? m : 1, is(as, "loss") ? m : n, is(as, "map") ? pad : 0, 0.1, 2);
     if (contains(kernel->name, "labels")) fill_numbers(2, m, n);
-    if (is(as, "embed") || is(as, "scatter")) fill_numbers(3, m, m);
+    if (is(as, "embedding_lookup") || is(as, "scatter")) fill_numbers(3, m, m);
     if (is(as, "convert")) fill_source(kernel->name, m, n, pad);
 }
 
@@ -262,7 +262,7 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
     const double tolerance = itemsize == 4 ? 1e-5 : 1e-12;
     const char *as = kernel->signature;
     const int rowwise = contains(kernel->name, "softmax");
-    const int never_empty = rowwise || contains(kernel->name, "cross_e") || is(as, "row_reduce") || is(as, "right");
+    const int never_empty = rowwise || contains(kernel->name, "cross_e") || is(as, "row_reduce") || is(as, "correct");
     const int in_place = is(as, "backward") || is(as, "loss") || is(as, "dropout") || is(as, "map");
     const int places = is(as, "backward") || is(as, "loss") ? 3 : 2;
     long cases = 0;
@@ -333,9 +333,9 @@ static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
                         }
                     }
                 if (packed) {
-                    fbp_ahead ahead = {B->data, B->ld * itemsize, NULL, k, n * itemsize, 0, 0, 3};
+                    fbp_prefetch prefetch = {B->data, B->ld * itemsize, NULL, k, n * itemsize, 0, 0, 3};
                     copy(room, A->data, rsa, csa, m, k);
-                    gemm(C->data, C->ld, room, 1, mr, mr * k, NULL, B->data, B->ld, &ahead, m, n, k, accumulate, 0);
+                    gemm(C->data, C->ld, room, 1, mr, mr * k, NULL, B->data, B->ld, &prefetch, m, n, k, accumulate, 0);
                 } else
                     gemm(C->data, C->ld, A->data, rsa, csa, 0, k % 2 ? in_order : NULL, B->data, B->ld, NULL, m, n, k,
                          accumulate, 0);

@@ -25,7 +25,9 @@ known_isa = function("fbp_known_isa", c_char_p, c_int)
 best_isa = function("fbp_best_isa", c_char_p)
 threefry = function("fbp_threefry", c_uint64, c_uint64, c_uint64)
 threefry_words = function("fbp_threefry_words", None, c_void_p, c_uint64, c_uint64, c_ssize_t)
-gather = function("fbp_gather", None, c_void_p, c_ssize_t, c_void_p, c_ssize_t, POINTER(c_int64), c_ssize_t, c_ssize_t)
+gather = function(
+    "fbp_gather_rows", None, c_void_p, c_ssize_t, c_void_p, c_ssize_t, POINTER(c_int64), c_ssize_t, c_ssize_t
+)
 
 
 def test_known_isas_are_listed_best_first():

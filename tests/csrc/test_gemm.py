@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from kernel_calls import PADDED, Ahead, Kernel, bits, draw, in_order, narrow
+from kernel_calls import PADDED, Kernel, Prefetch, bits, draw, in_order, narrow
 
 from fastbp._core import cpu
 
@@ -68,15 +68,15 @@ def test_gemm_has_the_same_bits_in_vectors_of_any_width(isa, dtype):
 
 
 @pytest.mark.parametrize("index", [None, np.array([4, 0, 3, 1, 2])], ids=["in order", "by index"])
-def test_gemm_asks_for_lines_until_there_are_no_more(isa, dtype, index):
+def test_gemm_prefetches_lines_until_there_are_no_more(isa, dtype, index):
     """Rows of 130 bytes are three lines each; three tiles of two turns of four p ask for six, or for twelve."""
     kernel = Kernel(isa, dtype, "gemm", PADDED)
     A, B = draw(dtype, 3 * kernel.mr, 8), draw(dtype, 8, kernel.nr)
     rows = np.zeros((5, 130), np.uint8)
     for how, lines in itertools.product(("rows", "columns", "packed"), (1, 2)):
-        ahead = Ahead(rows.ctypes.data, 130, None if index is None else index.ctypes.data, 5, 130, 0, 0, lines)
+        prefetch = Prefetch(rows.ctypes.data, 130, None if index is None else index.ctypes.data, 5, 130, 0, 0, lines)
         places = []
         for _ in range(4):
-            kernel(A, B, None, how, ahead)
-            places.append((ahead.row, ahead.at))
+            kernel(A, B, None, how, prefetch)
+            places.append((prefetch.row, prefetch.at))
         assert places == [(min(5, 2 * lines * i), 0) for i in (1, 2, 3, 4)], how

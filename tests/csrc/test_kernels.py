@@ -145,13 +145,13 @@ def compare_loss(kernel, ref, tolerance):
             same(placed, dY)
 
 
-def compare_right(kernel, ref, tolerance):
-    """Of outputs among which some are equal; more in test_right.py."""
-    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes, least=kernel.name == "right_labels")):
+def compare_correct(kernel, ref, tolerance):
+    """Of outputs among which some are equal; more in test_correct.py."""
+    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes, least=kernel.name == "correct_labels")):
         rng = np.random.default_rng((m, n))
         Y, T = draw(kernel.dtype, m, n, scale=1).round(1), rng.random((m, n)).round(1).astype(kernel.dtype)
         T[rng.random((m, n)) < 1 / (3 + n)] = np.nan
-        if kernel.name == "right_labels":
+        if kernel.name == "correct_labels":
             T = np.where(rng.random(m) < 0.5, Y.argmax(axis=1), rng.integers(0, n, m)).astype(np.int32)
         assert kernel(Y, T, 0.7) == ref(*exact(Y, T), 0.7)
 
@@ -178,7 +178,7 @@ def compare_update(kernel, ref, tolerance):
             close(zero if s1 is None else s1, want1, tolerance / 10)
 
 
-def compare_combine(kernel, ref, tolerance):
+def compare_reduce_partials(kernel, ref, tolerance):
     for slices, n in itertools.product((0, 1, 2, 3, 8, 13), sizes(kernel.lanes)):
         partials = draw(kernel.dtype, slices, n)
         close(kernel(partials), ref(exact(partials)[0]), tolerance, np.abs(partials).sum(axis=0))
@@ -288,7 +288,7 @@ def compare_total(kernel, ref, tolerance):
         close(kernel(A, B), want, tolerance, product_size(A, B, shape).sum())
 
 
-def compare_embed(kernel, ref, tolerance):
+def compare_embedding_lookup(kernel, ref, tolerance):
     for m, n in itertools.product((0, 1, 2, 11), sizes(kernel.lanes)):
         W, index = draw(kernel.dtype, 5, n), (np.arange(m) * 3 % 5).astype(np.int32)
         same(kernel(W, index), ref(W, index))

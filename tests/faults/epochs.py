@@ -23,23 +23,23 @@ FAULTS = [
     Fault(
         what="epochs run on although early stopping is to be asked",
         file=CORE,
-        old="            and c.watch.result < 0)",
-        new="            and c.watch.result < 9)",
+        old="            and c.early_stopping.monitored < 0)",
+        new="            and c.early_stopping.monitored < 9)",
         red=(f"{EPOCHS}::test_early_stopping_is_the_same_without_python",
              f"{EPOCHS}::test_an_early_stopping_goes_on_counting_from_call_to_call"),
     ),
     Fault(
         what="early stopping waits an epoch longer",
         file=STOPPING,
-        old="return watch.waited >= watch.patience",
-        new="return watch.waited > watch.patience",
+        old="return early_stopping.waited >= early_stopping.patience",
+        new="return early_stopping.waited > early_stopping.patience",
         red=(f"{EPOCHS}::test_early_stopping_is_the_same_without_python",),
     ),
     Fault(
         what="the best parameters are those of the end",
         file=STOPPING,
-        old="        memcpy(watch.best_params, params, watch.nbytes)",
-        new="        memcpy(watch.best_params, watch.best_params, watch.nbytes)",
+        old="        memcpy(early_stopping.best_params, params, early_stopping.nbytes)",
+        new="        memcpy(early_stopping.best_params, early_stopping.best_params, early_stopping.nbytes)",
         red=(f"{EPOCHS}::test_early_stopping_is_the_same_without_python",),
     ),
     Fault(
@@ -57,7 +57,7 @@ FAULTS = [
         red=("tests/training/test_network_fit.py::test_the_loss_of_the_validation_data_has_the_penalties",),
     ),
     Fault(
-        what="an epoch that two calls share forgets the losses of the first",
+        what="an epoch that two calls weight forgets the losses of the first",
         file=CORE,
         old="    new[:begun.stop - begun.start] = old[begun]\n",
         new="",
@@ -99,10 +99,10 @@ FAULTS = [
         red=(f"{EPOCHS}::test_a_hook_put_on_an_early_stopping_is_called",),
     ),
     Fault(
-        what="metrics are asked for one epoch of many",
+        what="metrics are val_target_type for one epoch of many",
         file="fastbp/_training/network_fit.py",
-        old="return super().runs_on() and not self.metrics.names",
-        new="return super().runs_on()",
+        old="return super().runs_without_python() and not self.metrics.names",
+        new="return super().runs_without_python()",
         red=(f"{EPOCHS}::test_what_python_is_to_see_comes_back_after_each_epoch",),
     ),
 ]

@@ -13,7 +13,7 @@ FAULTS = [
     Fault(
         what="an addition takes the factors of a term that a parameter's gradient is made of",
         file="fastbp/_compiler/graph_facts.py",
-        old="    wanted.update(node for source in sources.values() for node in source.values)\n",
+        old="    wanted.update(node for terms in gradient_terms.values() for node in terms.values)\n",
         new="",
         red=("tests/compiler/test_ranges.py::test_a_term_of_a_gradient_that_one_operation_reads_as_well_is_made",),
     ),
@@ -83,8 +83,8 @@ FAULTS = [
     Fault(
         what="nodes that a result may be are looked for by ==",
         file="fastbp/_compiler/input_rows.py",
-        old="(c.ahead is not None and c.ahead is not x)",
-        new="c.ahead not in (None, x)",
+        old="(c.prefetched is not None and c.prefetched is not x)",
+        new="c.prefetched not in (None, x)",
         red=("tests/ir/test_conditions.py::test_two_inputs_of_products_in_any_order",),
     ),
     Fault(

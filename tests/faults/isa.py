@@ -38,8 +38,8 @@ FAULTS = [
     Fault(
         what="a thread of the team enters for the next job before it has left the last one",
         file="fastbp/_core/teams.pyx",
-        old="if (task < 0 or number != last) and desk.leave is not NULL:",
-        new="if task < 0 and desk.leave is not NULL:",
+        old="if (task < 0 or number != last) and worker.leave is not NULL:",
+        new="if task < 0 and worker.leave is not NULL:",
         red=(HOOKS,),
     ),
     Fault(

@@ -8,8 +8,10 @@ FAULTS = [
         file="fastbp/layers/base.py",
         old="return (self.l1, self.l2) if parameter.penalised else (0.0, 0.0)",
         new="return (self.l1, self.l2)",
-        red=("tests/layers/test_base.py::test_penalties_and_gradients",
-             "tests/layers/test_dense.py::test_penalties_are_of_the_weights"),
+        red=(
+            "tests/layers/test_base.py::test_penalties_and_gradients",
+            "tests/layers/test_dense.py::test_penalties_are_of_the_weights",
+        ),
     ),
     Fault(
         what="all parameters of a layer begin from one stream",
@@ -30,7 +32,9 @@ FAULTS = [
         file="fastbp/_models/parameters.py",
         old='views.get(f"{owner}.{each.name}")',
         new='views[f"{owner}.{each.name}"]',
-        red=("tests/layers/test_base.py::test_a_loss_that_reaches_some_parameters_of_a_layer_has_their_initial_values",),
+        red=(
+            "tests/layers/test_base.py::test_a_loss_that_reaches_some_parameters_of_a_layer_has_their_initial_values",
+        ),
     ),
     Fault(
         what="what a layer's settings may be is not asked of files",
@@ -58,15 +62,19 @@ FAULTS = [
         file="fastbp/layers/layer_norm.py",
         old="sqrt(variance + self.eps)",
         new="sqrt(variance)",
-        red=("tests/layers/test_layer_norm.py::test_by_hand",
-             "tests/layers/test_layer_norm.py::test_features_that_are_equal_have_no_slope_that_is_not_finite"),
+        red=(
+            "tests/layers/test_layer_norm.py::test_by_hand",
+            "tests/layers/test_layer_norm.py::test_features_that_are_equal_have_no_slope_that_is_not_finite",
+        ),
     ),
     Fault(
         what="a layer's normalisation divides by one less than the number of features",
         file="fastbp/layers/layer_norm.py",
         old="variance = multiply(1 / self.width,",
         new="variance = multiply(1 / max(self.width - 1, 1),",
-        red=("tests/layers/test_layer_norm.py::test_by_hand",
-             "tests/layers/test_layer_norm.py::test_the_reference_agrees_in_each_regime"),
+        red=(
+            "tests/layers/test_layer_norm.py::test_by_hand",
+            "tests/layers/test_layer_norm.py::test_the_reference_agrees_in_each_scheme",
+        ),
     ),
 ]

@@ -175,8 +175,8 @@ FAULTS = [
     Fault(
         what="labels in order are not looked at",
         file="fastbp/_training/network_fit.py",
-        old="        if self.split and self.question is not None:\n",
-        new="        if self.split and self.question is None:\n",
+        old="        if self.split and self.target_type is not None:\n",
+        new="        if self.split and self.target_type is None:\n",
         red=("tests/training/test_hints.py::test_labels_in_order_are_warned_of_before_the_first_step",),
     ),
     Fault(

@@ -193,7 +193,7 @@ def test_what_works_as_with_numbers():
 
 
 def test_two_inputs_of_products_in_any_order():
-    """Which rows are asked for ahead is a question of identity."""
+    """Which rows are prefetched is a matter of identity."""
     x, z, W = g.input("x", 50), g.input("z", 50), g.parameter("W", (50, 3))
     plan = g.compile(g.mean(g.square(x @ W + z @ W)))
     rows = {name: np.ones((20, 50), "float32") for name in "xz"}

@@ -23,7 +23,7 @@ from fastbp._ir.node import (
 DEEP = 100_000  # nodes in a chain: far more than the interpreter's stack of calls
 LEAVES = {"data", "parameter", "constant"}
 # what layers' penalties, gradients of single samples and accuracies are made of, in the graphs of plans only
-INSIDE = {"penalty_gradient", "outer", "right"}
+INSIDE = {"penalty_gradient", "outer", "correct"}
 
 
 # ---- every operation -----------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def test_torch_agrees(width):
 @pytest.mark.parametrize(("widths", "batch"), [
     ((4, 5, 3), 1), ((4, 5, 3), 30), ((60, 48, 10), 256), ((520, 24, 10), 100), ((90, 600, 10), 128), ((8, 1, 2), 9),
 ], ids=str)
-def test_the_reference_agrees_in_each_regime(widths, batch, dtype, isa, tolerance, rng):
+def test_the_reference_agrees_in_each_scheme(widths, batch, dtype, isa, tolerance, rng):
     """tiny, slices, shares and tiles; each ISA and dtype."""
     X, y = rng.normal(size=(batch, widths[0])).astype(dtype), rng.integers(widths[-1], size=batch)
     net = network(dtype, widths, seed=2)

@@ -81,10 +81,10 @@ def test_frozen_parameters_stay(rng):
     assert plan.parameters["a"] != np.float32(0.3)
 
 
-# ---- threads, regimes, sizes ---------------------------------------------------------------------------------------
+# ---- threads, schemes, sizes ---------------------------------------------------------------------------------------
 
 BITS = {}
-WIDE = {"slices": (20, 30), "tiles": (300, 310)}
+WIDE = {"batch-parallel": (20, 30), "tile-parallel": (300, 310)}
 
 
 def wide(inputs, units):
@@ -97,18 +97,22 @@ def wide(inputs, units):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("regime", WIDE)
-def test_the_same_bits_for_any_number_of_threads_and_either_way_of_a_call(regime, dtype, threads):
-    plan = compiled(wide(*WIDE[regime]), dtype, low=-0.2, high=0.2)
-    assert (plan.params.nbytes > partitioning.SLICES_BYTES) == (regime == "tiles")
-    X = np.random.default_rng(0).standard_normal((MANY if regime == "slices" else 300, WIDE[regime][0])).astype(dtype)
+@pytest.mark.parametrize("scheme", WIDE)
+def test_the_same_bits_for_any_number_of_threads_and_either_way_of_a_call(scheme, dtype, threads):
+    plan = compiled(wide(*WIDE[scheme]), dtype, low=-0.2, high=0.2)
+    assert (plan.params.nbytes > partitioning.BATCH_PARALLEL_BYTES) == (scheme == "tile-parallel")
+    X = (
+        np.random.default_rng(0)
+        .standard_normal((MANY if scheme == "batch-parallel" else 300, WIDE[scheme][0]))
+        .astype(dtype)
+    )
     made = []
-    for given in (X, X, X[::1].tolist() if regime == "slices" and dtype == "float64" else X.astype("float64")):
+    for given in (X, X, X[::1].tolist() if scheme == "batch-parallel" and dtype == "float64" else X.astype("float64")):
         value, _ = plan.loss_and_grad(X=given)
         made.append((value, plan.grads.tobytes()))
     assert made[0] == made[1]  # as before, ready to go
     assert made[0] == made[2]  # cast
-    assert made[0] == BITS.setdefault((regime, dtype), made[0])
+    assert made[0] == BITS.setdefault((scheme, dtype), made[0])
 
 
 @pytest.mark.parametrize("op", sorted(set(CASES) - {"dropout", "penalty"}))
@@ -121,11 +125,11 @@ def test_many_rows_of_every_operation_have_the_same_bits_for_any_number_of_threa
         assert found == BITS.setdefault((op, name), found), name
 
 
-@pytest.mark.parametrize("regime", WIDE)
-def test_gradients_in_every_regime(regime):
+@pytest.mark.parametrize("scheme", WIDE)
+def test_gradients_in_every_scheme(scheme):
     """Against differences: single numbers would take minutes here."""
-    plan = compiled(wide(*WIDE[regime]), low=-0.2, high=0.2)
-    central(plan, {"X": np.random.default_rng(0).standard_normal((300, WIDE[regime][0]))})
+    plan = compiled(wide(*WIDE[scheme]), low=-0.2, high=0.2)
+    central(plan, {"X": np.random.default_rng(0).standard_normal((300, WIDE[scheme][0]))})
 
 
 @pytest.mark.parametrize("op,name", [("batch_sum", "normalised"), ("total", "read by samples")])
@@ -168,7 +172,7 @@ def test_a_change_of_isa_or_threads_between_calls():
 def arena(n):
     plan = g.compile(curve(), dtype="float64")
     plan.loss_and_grad(**points(n))
-    return plan._last.compiled.nbytes
+    return plan._last.executable.nbytes
 
 
 def test_a_million_points_need_the_memory_of_a_block():

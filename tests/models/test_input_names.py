@@ -57,9 +57,9 @@ def test_a_call_without_one_of_its_arrays_is_refused(compiled):
     for given in ({}, {"x": column}, {"y": column}):  # the arrays of the last call are forgotten
         with pytest.raises(ValueError, match=r"value \d of the plan has no array, expected one for each .*; pass it"):
             compiled.run("gradients", given)
-    course = Epochs(model, None, 2, 2, None, False, 0)
+    training_state = Epochs(model, None, 2, 2, None, False, 0)
     with pytest.raises(ValueError, match=r"value \d of the plan has no array"):
-        course.run([(compiled.compiled, compiled.arrays({"x": column}))], [], None, None, 1, 1)
+        training_state.run([(compiled.executable, compiled.arrays({"x": column}))], [], None, None, 1, 1)
 
 
 def test_a_call_that_is_made_ready_has_all_its_arrays(compiled):

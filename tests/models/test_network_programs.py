@@ -89,7 +89,7 @@ def test_labels_are_rows_of_integers():
 
 @pytest.mark.parametrize("widths", [(5, 7, 3), (90, 300, 310, 10)], ids=str)
 def test_a_network_is_the_expression_of_its_layers(widths, dtype, rng):
-    """The same operations in the same order: the same bits, in either regime."""
+    """The same operations in the same order: the same bits, in either scheme."""
     net = fb.mlp(*widths, activation="tanh", l2=0.01, dtype=dtype, seed=2)
     x, t = g.input("x", widths[0]), g.input("t", widths[-1])
     plan = g.compile(g.squared_error(net(x), t), dtype=dtype)

@@ -16,7 +16,7 @@ from fastbp._core import cpu
 from fastbp._models import network_programs, per_sample
 from fastbp.losses import LOSSES
 
-WIDTHS = {"tiny": (5, 7, 3), "slices": (60, 48, 10), "tiles": (90, 300, 310, 10), "a column": (1, 1, 2)}
+WIDTHS = {"tiny": (5, 7, 3), "batch-parallel": (60, 48, 10), "tile-parallel": (90, 300, 310, 10), "a column": (1, 1, 2)}
 DIFFERENT = {"float32": 2e-6, "float64": 1e-14}  # of the largest number: penalties are added in another order
 
 
@@ -105,10 +105,10 @@ def test_the_mean_of_the_rows_is_the_gradient_of_the_batch(dtype):
     assert np.abs(rows.mean(0, dtype="float64") - net.grads).max() <= DIFFERENT[dtype] * np.abs(rows).max()
 
 
-@pytest.mark.parametrize("size", ["slices", "tiles"])
+@pytest.mark.parametrize("size", ["batch-parallel", "tile-parallel"])
 def test_bits_do_not_depend_on_threads_or_on_the_other_samples(size, dtype):
     """More samples than one plan takes, in several slices; a sample alone, and at another place."""
-    net, X, y = made(WIDTHS[size], 300 if size == "tiles" else per_sample.ROWS + 77, dtype=dtype, l2=0.01)
+    net, X, y = made(WIDTHS[size], 300 if size == "tile-parallel" else per_sample.ROWS + 77, dtype=dtype, l2=0.01)
     found = []
     for count in (1, 2, 3):
         cpu.set_threads(count)
@@ -168,7 +168,7 @@ def test_norms_of_nothing_are_zero_and_never_nan(dtype):
 
 
 def test_several_threads_of_python_at_once():
-    net, X, y = made(WIDTHS["slices"], 500)
+    net, X, y = made(WIDTHS["batch-parallel"], 500)
     rows, norms = net.per_example_grads(X, y), net.per_example_grad_norms(X, y)
     right = []
 
@@ -297,7 +297,7 @@ def test_products_of_a_sample_are_added_in_place():
     wide = g.input("wide", 270)
     M = g.parameter("M", (270, 270))  # large enough for values of the whole batch
     plan = g.compile(g.mse(g.dense(g.dense(wide, M), M), wide) + g.sum(g.abs(M)))
-    compiled = plan._make_plan(Use(per_sample.GRADIENTS, 64, threads=1)).compiled
+    compiled = plan._make_plan(Use(per_sample.GRADIENTS, 64, threads=1)).executable
     assert compiled.nbytes < 16 * M.size * 4
 
 

@@ -19,19 +19,28 @@ GAPS[1, 0] = GAPS[3] = np.nan
 # ---- what counts ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("targets", "labels", "question", "count"), [
-    (np.array([0, 2, 1], "int32"), True, "class", 3), (HOT, False, "class", 4), (HOT, False, "answers", 12),
-    (GAPS, False, "class", 2), (GAPS, False, "answers", 8), (GAPS[3:], False, "class", 0),
-    (GAPS[3:], False, "answers", 0), (np.asfortranarray(GAPS), False, "answers", 8), (GAPS[::2], False, "class", 2),
-])
-def test_what_misses_its_target_does_not_count(targets, labels, question, count):
-    assert accuracy.counted(targets, labels, question) == count
+@pytest.mark.parametrize(
+    ("targets", "labels", "target_type", "count"),
+    [
+        (np.array([0, 2, 1], "int32"), True, "multiclass", 3),
+        (HOT, False, "multiclass", 4),
+        (HOT, False, "multilabel", 12),
+        (GAPS, False, "multiclass", 2),
+        (GAPS, False, "multilabel", 8),
+        (GAPS[3:], False, "multiclass", 0),
+        (GAPS[3:], False, "multilabel", 0),
+        (np.asfortranarray(GAPS), False, "multilabel", 8),
+        (GAPS[::2], False, "multiclass", 2),
+    ],
+)
+def test_what_misses_its_target_does_not_count(targets, labels, target_type, count):
+    assert accuracy.counted(targets, labels, target_type) == count
 
 
 def test_a_share_is_a_float_and_of_nothing_it_is_none():
-    assert accuracy.share_of(np.float64(2), 3) == 2 / 3
-    assert type(accuracy.share_of(np.float64(2), 3)) is float
-    assert math.isnan(accuracy.share_of(0.0, 0))
+    assert accuracy.accuracy_of(np.float64(2), 3) == 2 / 3
+    assert type(accuracy.accuracy_of(np.float64(2), 3)) is float
+    assert math.isnan(accuracy.accuracy_of(0.0, 0))
 
 
 # ---- evaluate ------------------------------------------------------------------------------------------------------
@@ -47,22 +56,22 @@ def cases(rng, n, units, dtype):
     rows[::3], some[rng.random((n, units)) < 0.2] = np.nan, np.nan
     ignoring = {"missing": "ignore"}
     return {
-        "labels": ("cross_entropy", labels, lambda Y: reference.right_labels(Y, labels, 1), n),
-        "rows": ("cross_entropy", soft, lambda Y: reference.right_classes(Y, soft, 1), n),
-        "one-hot": ("mse", hot, lambda Y: reference.right_classes(Y, hot, 1), n),
-        "labels made one-hot": ("huber", labels, lambda Y: reference.right_labels(Y, labels, 1), n),
-        "yes or no": ("binary_cross_entropy", yes, lambda Y: reference.right_answers(Y, yes, 1), n * units),
-        "rows that miss": (fb.losses.MSE(**ignoring), rows, lambda Y: reference.right_classes(Y, rows, 1),
+        "labels": ("cross_entropy", labels, lambda Y: reference.correct_labels(Y, labels, 1), n),
+        "rows": ("cross_entropy", soft, lambda Y: reference.correct_multiclass(Y, soft, 1), n),
+        "one-hot": ("mse", hot, lambda Y: reference.correct_multiclass(Y, hot, 1), n),
+        "labels made one-hot": ("huber", labels, lambda Y: reference.correct_labels(Y, labels, 1), n),
+        "yes or no": ("binary_cross_entropy", yes, lambda Y: reference.correct_multilabel(Y, yes, 1), n * units),
+        "rows that miss": (fb.losses.MSE(**ignoring), rows, lambda Y: reference.correct_multiclass(Y, rows, 1),
                            n - -(-n // 3)),
         "answers that miss": (fb.losses.BinaryCrossEntropy(**ignoring), some,
-                              lambda Y: reference.right_answers(Y, some, 1), int((~np.isnan(some)).sum())),
+                              lambda Y: reference.correct_multilabel(Y, some, 1), int((~np.isnan(some)).sum())),
     }
 
 
-@pytest.mark.parametrize("regime", NETWORKS)
+@pytest.mark.parametrize("scheme", NETWORKS)
 @pytest.mark.parametrize("kind", cases(np.random.default_rng(0), 4, 3, "float32"))
-def test_the_accuracy_of_evaluate_is_that_of_its_outputs(kind, regime, isa, dtype, threads, rng):
-    widths, _ = NETWORKS[regime]
+def test_the_accuracy_of_evaluate_is_that_of_its_outputs(kind, scheme, isa, dtype, threads, rng):
+    widths, _ = NETWORKS[scheme]
     n = PREDICT_ROWS + 131
     loss, targets, right, count = cases(rng, n, widths[-1], dtype)[kind]
     net = fb.mlp(*widths, loss=loss, dtype=dtype, seed=1)
@@ -87,7 +96,7 @@ def test_outputs_that_are_no_numbers_answer_as_numpy_has_it(dtype):
     assert net.evaluate([[1.0]], [[0.0, 1.0, 0.9]])["accuracy"] == 1
 
 
-def test_each_question_has_a_plan_of_its_own():
+def test_each_target_type_has_a_plan_of_its_own():
     """The same network, and targets of the same shape."""
     hot, some, numbers = np.array([[0, 1], [1, 0]]), np.array([[1, 1], [0, 0]]), np.array([[0.5, 2], [3, 1]])
     net = fb.mlp(1, 2, loss="binary_cross_entropy")

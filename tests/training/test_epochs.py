@@ -283,7 +283,7 @@ def test_who_goes_on_after_ctrl_c_has_the_bits_of_one_that_was_not_interrupted(d
 
             def interrupted(calls, team):
                 result = run_each(calls, team)
-                if calls[0].course.epoch >= at:
+                if calls[0].training_state.epoch >= at:
                     raise KeyboardInterrupt
                 return result
 
@@ -367,9 +367,9 @@ def test_more_parts_of_an_evaluation_than_there_is_room_for_are_refused(data):
     net = made()
     plan = net._plans.get(Use("train", 16))
     arrays = plan.arrays({"X": data[0].astype("f"), "targets": data[1].astype("f")})
-    part = (plan.compiled, arrays, 0, 1, 1.0)
+    part = (plan.executable, arrays, 0, 1, 1.0)
     with pytest.raises(ValueError, match="evaluated has 3 parts, expected at most 2"):
-        core.Epochs(net, None, N, 16, None, False, 0).run([(plan.compiled, arrays)], [part] * 3, None, None, 1, 1)
+        core.Epochs(net, None, N, 16, None, False, 0).run([(plan.executable, arrays)], [part] * 3, None, None, 1, 1)
 
 
 def test_data_that_have_changed_are_refused_and_nothing_moves(data):
@@ -390,12 +390,12 @@ def test_a_plan_that_counts_nothing_is_refused_where_an_accuracy_is_wanted(data)
     net = made(loss="cross_entropy")
     plan = net._plans.get(Use("train", 16, labels=True))
     arrays = plan.arrays({"X": data[0].astype("f"), "targets": data[2].astype(np.int32)})
-    course = core.Epochs(net, None, N, 16, None, False, 0, counted=N)
-    with pytest.raises(ValueError, match=r"rights has .* a plan that counts no right answers"):
-        course.run([(plan.compiled, arrays)], [], None, None, 1, 1)
+    training_state = core.Epochs(net, None, N, 16, None, False, 0, counted=N)
+    with pytest.raises(ValueError, match=r"correct_counts has .* a plan that counts no correct answers"):
+        training_state.run([(plan.executable, arrays)], [], None, None, 1, 1)
 
 
-# ---- a course by itself --------------------------------------------------------------------------------------------
+# ---- a training_state by itself --------------------------------------------------------------------------------------
 
 
 def test_a_call_may_end_anywhere(data):
@@ -406,15 +406,15 @@ def test_a_call_may_end_anywhere(data):
         net, optimizer = made(), fb.SGD(lr=0.1)
         optimizer.bind(net.params)
         plans = [net._plans.get(Use("train", rows, gathered=True)) for rows in (16, 2)]
-        training = [(plan.compiled, plan.arrays({"X": X.astype("f"), "targets": Y.astype("f")})) for plan in plans]
-        course = core.Epochs(net, optimizer, N, 16, None, True, 7)
+        training = [(plan.executable, plan.arrays({"X": X.astype("f"), "targets": Y.astype("f")})) for plan in plans]
+        training_state = core.Epochs(net, optimizer, N, 16, None, True, 7)
         results = []
         for steps in cut:
-            known = course.epoch
-            assert course.run(training, [], optimizer.learning_rates(steps), None, 1) is None
-            assert course.done == steps
-            results += course.results_since(known)[:, 0].tolist()
-        assert (course.epoch, course.step, course.steps) == (3, 0, 4)
+            known = training_state.epoch
+            assert training_state.run(training, [], optimizer.learning_rates(steps), None, 1) is None
+            assert training_state.done == steps
+            results += training_state.results_since(known)[:, 0].tolist()
+        assert (training_state.epoch, training_state.step, training_state.steps) == (3, 0, 4)
         found.append((results, bits(net)))
     assert all(each == found[0] for each in found)
     twin = made()
@@ -426,13 +426,13 @@ def test_orders_are_those_of_batches(data):
     net = made()
     rows = np.arange(0, N, 2)
     plan = net._plans.get(Use("train", 4, gathered=True))
-    training = [(plan.compiled, plan.arrays({"X": data[0].astype("f"), "targets": data[1].astype("f")}))]
-    course = core.Epochs(net, None, 25, 4, rows, True, 11, rest=False)
+    training = [(plan.executable, plan.arrays({"X": data[0].astype("f"), "targets": data[1].astype("f")}))]
+    training_state = core.Epochs(net, None, 25, 4, rows, True, 11, rest=False)
     for epoch in (0, 3):
-        while course.epoch < epoch:
-            course.run(training, [], None, None, 1, 6)
+        while training_state.epoch < epoch:
+            training_state.run(training, [], None, None, 1, 6)
         expected = np.concatenate([xb for xb, _ in fb.batches(rows, rows, 4, seed=11 + epoch)])
-        assert np.array_equal(course.order_at_hand(), expected)
+        assert np.array_equal(training_state.order_at_hand(), expected)
     assert core.Epochs(net, None, 25, 25, None, True, 11).order_at_hand() is None
     assert core.Epochs(net, None, 25, 25, rows, True, 11).order_at_hand().tolist() == rows.tolist()
 

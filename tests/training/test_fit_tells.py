@@ -177,7 +177,7 @@ def test_a_failing_callback_leaves_the_last_step_and_the_others_hear_of_the_end(
         net.fit(X, Y, epochs=5, callbacks=[lambda net, epoch, logs: epoch or None, Ends()], optimizer=optimizer)
     other.fit(X, Y, epochs=2, optimizer=fb.Adam())
     assert bits(net) == bits(other) and optimizer.steps == 4 and ended == [2]
-    with net._alone:
+    with net._exclusive:
         pass
 
 

@@ -120,7 +120,7 @@ def test_fit_is_interrupted_between_two_steps_wherever_it_is(make):
         if history is not None:
             assert {len(values) for values in history.history.values()} <= {len(history.epoch)}, at
             assert len(history.epoch) == model.epochs == optimizer.steps // 3, at
-        with model._alone:  # it is free
+        with model._exclusive:  # it is free
             pass
     assert ends == set(range(STEPS + 1))
 
@@ -173,7 +173,7 @@ def test_many_epochs_in_a_call_are_interrupted_between_two_calls(make, blows_up,
             assert len(history.epoch) == model.epochs == optimizer.steps // 2, at
             if stopping.best_params is not None:
                 assert (model.params == stopping.best_params).all(), at
-        with model._alone:  # it is free
+        with model._exclusive:  # it is free
             pass
 
 
@@ -211,7 +211,7 @@ def test_fit_many_is_interrupted_between_two_steps_wherever_it_is():
             pass
         for net, optimizer in zip(nets, optimizers, strict=True):
             assert found(net, optimizer) == states[optimizer.steps], at
-            with net._alone:
+            with net._exclusive:
                 pass
         for history in histories:
             assert {len(values) for values in history.history.values()} <= {len(history.epoch)}, at

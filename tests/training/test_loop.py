@@ -9,7 +9,7 @@ from small_network import INPUTS, UNITS, N, made
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp._core.fast_call import Alone
+from fastbp._core.fast_call import ExclusiveUse
 from fastbp._training import job
 
 
@@ -52,7 +52,7 @@ def model(request):
 
 
 def test_a_second_thread_gets_an_error_and_the_first_goes_on():
-    alone, caught = Alone("wait for it"), []
+    alone, caught = ExclusiveUse("wait for it"), []
 
     def second():
         try:
@@ -132,7 +132,7 @@ def test_ctrl_c_ends_any_training_with_what_it_has(model):
     history = fit(epochs=5, batch_size=16, callbacks=interrupt)
     assert history.interrupted
     assert history.epoch == [0, 1]
-    with trained._alone:  # nobody holds it
+    with trained._exclusive:  # nobody holds it
         pass
 
 

@@ -193,7 +193,7 @@ def test_training_goes_on_where_it_was(data):
     assert (opt.state != state).any()
 
 
-@pytest.mark.parametrize("hidden", [(8,), (260, 270)], ids=["slices", "tiles"])
+@pytest.mark.parametrize("hidden", [(8,), (260, 270)], ids=["batch-parallel", "tile-parallel"])
 def test_fit_is_the_same_in_chunks_of_any_length(data, hidden, monkeypatch):
     """A compiled call is as long as the clock says; what it computes does not depend on that: copies of the weights
     are as fresh in its last step as in its first."""
@@ -216,11 +216,11 @@ def test_many_slices_give_the_same_bits_for_any_number_of_threads(isa, dtype, dr
         net = fb.mlp(60, 48, 10, activation="tanh", dropout=dropout, dtype=dtype, loss="cross_entropy", seed=1)
         history = net.fit(X, y, epochs=2, batch_size=1700, threads=count, optimizer=fb.SGD(lr=0.1, clip_norm=0.1))
         results.add((bits(net), tuple(history.history["loss"])))
-    assert net._plans.get(Use("train", 1700, labels=True, threads=5)).compiled.team == 5
+    assert net._plans.get(Use("train", 1700, labels=True, threads=5)).executable.team == 5
     assert len(results) == 1
 
 
-@pytest.mark.parametrize("hidden", [48, 300], ids=["slices", "tiles"])
+@pytest.mark.parametrize("hidden", [48, 300], ids=["batch-parallel", "tile-parallel"])
 def test_a_call_that_tries_a_team_computes_what_one_thread_does(hidden, rng):
     """Calls of many steps try both, and go on with what was faster; dropout's masks and fresh copies of weights show
     whether the parts join."""
@@ -253,7 +253,7 @@ def test_a_loss_that_ends_a_trial_of_a_team_ends_the_call(bad, rng, monkeypatch)
     found = set()
     for threads in (1, 2):
         net = fb.mlp(60, 64, 10, activation="linear", loss="mse", seed=1)
-        assert net._plans.get(Use("train", 128, threads=2)).compiled.team == 2
+        assert net._plans.get(Use("train", 128, threads=2)).executable.team == 2
         with pytest.raises(FloatingPointError) as error:
             net.fit(X, Y, batch_size=128, shuffle=False, optimizer=fb.SGD(lr=1e-6), threads=threads)
         assert f"step {bad + 1}" in str(error.value)
@@ -261,7 +261,7 @@ def test_a_loss_that_ends_a_trial_of_a_team_ends_the_call(bad, rng, monkeypatch)
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("hidden", [8, 700, 7000], ids=["one range", "slices", "tiles"])
+@pytest.mark.parametrize("hidden", [8, 700, 7000], ids=["one range", "batch-parallel", "tile-parallel"])
 def test_clip_norm_is_the_norm_of_the_whole_gradient(data, dtype, hidden):
     X, Y, _ = data
     for by_hand in (False, True):

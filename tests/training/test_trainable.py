@@ -146,7 +146,7 @@ class Line(Trainable):
         data = {name: Data(1, 4, use.gathered) for name in "xy"}
         program = plan_cache.lowered([], self.loss, self.slope, self.dtype, batch=use.batch, data=data,
                                      offsets={self.k: 0}, size=1)
-        return plan_cache.Plan(self.params, self.grads, program, use.threads)
+        return plan_cache.BoundPlan(self.params, self.grads, program, use.threads)
 
     def _layer_of(self, vector):
         return "the line"
@@ -178,7 +178,7 @@ def test_what_it_declares_is_all_that_a_training_needs():
     before = line.params[0]
     line._apply(fb.SGD(lr=0.25))
     assert line.params[0] == before - np.float32(0.25)
-    with line._alone, pytest.raises(RuntimeError, match="another thread has this line"):
+    with line._exclusive, pytest.raises(RuntimeError, match="another thread has this line"):
         line._apply(fb.SGD(lr=0.25))
     line.grads[:] = np.nan
     with pytest.raises(FloatingPointError, match="a gradient of the line is not finite; nothing was changed"):
