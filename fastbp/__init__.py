@@ -11,7 +11,7 @@ fb.serialization, fb.plot, fb.curve, fb.sklearn, fb.reference.
 """
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import _check, _moved, layers, losses, optimizers, schedules
 from ._core import cpu
@@ -58,7 +58,7 @@ _MODULES = ("curve", "datasets", "graph", "plot", "reference", "serialization", 
 _moved.install()
 
 
-def __getattr__(name):
+def _late(name: str) -> Any:
     """What was not imported at once (PEP 562). Raises ImportError naming the extra where a library is missing."""
     if name in _MODULES or name in _moved.MOVED:
         __import__(f"{__name__}.{name}")  # no frame of Python's comes between a warning and its line
@@ -77,6 +77,10 @@ def __getattr__(name):
                          name=name)
 
 
-def __dir__():
+if not TYPE_CHECKING:  # to which every name would be one that there is
+    __getattr__ = _late
+
+
+def __dir__() -> list[str]:
     """The public names."""
     return sorted([*__all__, *_MODULES, "__doc__", "__version__"])

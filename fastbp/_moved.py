@@ -5,10 +5,13 @@ earlier versions load, as they name the modules of their classes. A module with 
 change: whoever imports one by its old name should look for what it needs among the public ones.
 """
 
+from __future__ import annotations
+
 import sys
 from importlib.machinery import ModuleSpec
 from pkgutil import resolve_name
 from types import ModuleType
+from typing import Any, cast
 
 from ._core import caller
 
@@ -92,7 +95,7 @@ MOVED = {
 class _Moved(ModuleType):
     """A module by its old name: it has nothing of its own."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if not name.startswith("__"):  # what Python asks of a module is asked of this one
             for place in MOVED[self.__name__.partition(".")[2]]:
                 try:
@@ -101,7 +104,7 @@ class _Moved(ModuleType):
                     continue
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return dir(resolve_name(f"fastbp.{MOVED[self.__name__.partition('.')[2]][0]}"))
 
 
@@ -109,15 +112,15 @@ class _Finder:
     """Finds modules by their old names. Python asks it first: a folder of an old name may be left, with bytecode."""
 
     @staticmethod
-    def find_spec(fullname, path=None, target=None):
+    def find_spec(fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """The spec of a module that has moved, or None."""
         top, _, name = fullname.partition(".")
         if top != "fastbp" or name not in MOVED:
             return None
-        return ModuleSpec(fullname, _Finder, is_package=any(old.startswith(f"{name}.") for old in MOVED))
+        return ModuleSpec(fullname, cast("Any", _Finder), is_package=any(old.startswith(f"{name}.") for old in MOVED))
 
     @staticmethod
-    def create_module(spec):
+    def create_module(spec: ModuleSpec) -> ModuleType:
         """The module that stands for one that has moved."""
         name = spec.name.partition(".")[2]
         new = MOVED[name][0].partition(":")[0]
@@ -126,11 +129,11 @@ class _Finder:
         return _Moved(spec.name)
 
     @staticmethod
-    def exec_module(module):
+    def exec_module(module: ModuleType) -> None:
         """Nothing is left to do."""
 
 
-def install():
+def install() -> None:
     """Lets Python find modules by their old names."""
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)

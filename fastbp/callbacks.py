@@ -10,9 +10,12 @@ ones see and may monitor, the History has and the progress bar shows. What fit m
 changes or removes it is an error, once all have heard of the epoch, and so is a value that is no number.
 """
 
+from __future__ import annotations
+
 import difflib
 import math
 from collections import deque
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +25,14 @@ from fastbp._check.logs import RESERVED, check_monitor, rises, settled
 from fastbp._check.logs import name as checked_name
 from fastbp._core import caller
 from fastbp._core.stopping import is_better
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from fastbp._check.types import Answer, File, Floats, Logs, Mode
+    from fastbp._check.types import Callbacks as Given
 
 
 class StopTraining(Exception):
@@ -36,45 +47,48 @@ class History:
     params: what fit was asked for (epochs, batch_size ...). interrupted: whether Ctrl-C ended the training.
     """
 
-    def __init__(self, params=None):
-        self.history, self.epoch, self.params, self.interrupted = {}, [], dict(params or {}), False
+    def __init__(self, params: Mapping[str, Any] | None = None) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.params, self.interrupted = dict(params or {}), False
 
-    def append(self, epoch, logs):
+    def append(self, epoch: int, logs: Logs) -> None:
         """Adds the values of one finished epoch."""
         if logs.keys() - self.history.keys():
             for name in logs:
                 self._list(name)
         values = [logs.get(name, math.nan) for name in self.history]
         # one call of C's that appends to all of them: Ctrl-C cannot leave some an epoch ahead of the others
-        deque(map(list.append, [self.epoch, *self.history.values()], [epoch, *values]), maxlen=0)
+        lists: list[list[Any]] = [self.epoch, *self.history.values()]
+        deque(map(list.append, lists, [epoch, *values]), maxlen=0)
 
-    def extend(self, first, columns):
+    def extend(self, first: int, columns: Mapping[str, list[float]]) -> None:
         """Adds finished epochs, of which `first` is the first: {name: [a value for each of them]}."""
         count = len(next(iter(columns.values())))
-        lists = [self._list(name) for name in columns]
+        lists: list[list[Any]] = [self.epoch, *map(self._list, columns)]
         others = [values for name, values in self.history.items() if name not in columns]
         nothing = [[math.nan] * count for _ in others]
-        added = [range(first, first + count), *columns.values(), *nothing]
-        deque(map(list.extend, [self.epoch, *lists, *others], added), maxlen=0)  # as in append
+        added: list[Sequence[float]] = [range(first, first + count), *columns.values(), *nothing]
+        deque(map(list.extend, [*lists, *others], added), maxlen=0)  # as in append
 
-    def amend(self, logs):
+    def amend(self, logs: Logs) -> None:
         """Puts the values that callbacks have added to the logs of the last epoch beside the others."""
         for name, value in logs.items():
             self._list(name)[-1] = value
 
-    def _list(self, name):
+    def _list(self, name: str) -> list[float]:
         """The values of this name: NaN of the epochs before it was there."""
         if name not in self.history:
             self.history[name] = [math.nan] * len(self.epoch)
         return self.history[name]
 
-    def plot(self, path=None):
+    def plot(self, path: File | None = None) -> Figure:
         """Draws loss and accuracy over the epochs, into the file `path` where given (needs matplotlib)."""
         from fastbp import plot  # matplotlib is optional and slow to import
 
         return plot.history(self, path)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.history.items())
         said = f"History({len(self.epoch)} epochs{': ' * bool(last)}{last}{', interrupted' * self.interrupted})"
         return formatting.filled(said, then=" " * len("History("))
@@ -95,18 +109,19 @@ class Callback:
     the parameters are those of the last step.
     """
 
-    monitor = puts = None
+    monitor: str | None = None
+    puts: tuple[str, ...] | None = None
 
-    def on_train_begin(self, net):
+    def on_train_begin(self, net: Any) -> Answer:
         """Called before the first epoch; True ends the training."""
 
-    def on_epoch_begin(self, net, epoch):
+    def on_epoch_begin(self, net: Any, epoch: int) -> Answer:
         """Called before each epoch; True ends the training."""
 
-    def on_epoch_end(self, net, epoch, logs):
+    def on_epoch_end(self, net: Any, epoch: int, logs: Logs) -> Answer:
         """Called after each epoch; True ends the training."""
 
-    def on_train_end(self, net, history):
+    def on_train_end(self, net: Any, history: History) -> None:
         """Called after the last epoch, also when training was stopped or interrupted, or failed."""
 
 
@@ -125,11 +140,18 @@ class EarlyStopping(Callback):
     of them numbers of History.epoch.
     """
 
-    def __init__(self, monitor="val_loss", patience=5, min_delta=0.0, mode="auto", restore_best=True):
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: Mode = "auto",
+        restore_best: bool = True,
+    ) -> None:
         if not isinstance(monitor, str):
             raise TypeError(f"monitor is {check.shown(monitor)}, expected a key of History; pass 'val_loss' or "
                             "'loss', say")
-        self.monitor = monitor
+        self.monitor: str = monitor
         self.patience = check.integer("patience", patience, minimum=0)
         self.min_delta = check.number("min_delta", min_delta, minimum=0.0)
         self.mode = check.choice("mode", mode, ("auto", "min", "max"))
@@ -137,34 +159,47 @@ class EarlyStopping(Callback):
         self._net = None  # that it watches while it is trained
         self._forget()
 
-    def _forget(self):
-        self._best = (None, None, None)  # value, epoch, parameters: one object, so that they always belong together
-        self.stopped_epoch, self.waited = None, 0
+    def _forget(self) -> None:
+        # value, epoch, parameters: one object, so that they always belong together
+        self._best: tuple[float | None, int | None, Floats | None] = (None, None, None)
+        self.stopped_epoch: int | None = None
+        self.waited = 0
 
-    def memory(self):
+    def memory(self) -> tuple[Any, ...]:
         """What `on_epoch_end` changes, to be compared: whether it has seen an epoch."""
         return self._best, self.waited
 
-    best = property(lambda self: self._best[0])
-    best_epoch = property(lambda self: self._best[1])
-    best_params = property(lambda self: self._best[2])
+    @property
+    def best(self) -> float | None:
+        """The best value, None before any."""
+        return self._best[0]
 
-    def check_free(self):
+    @property
+    def best_epoch(self) -> int | None:
+        """Its epoch, a number of History.epoch."""
+        return self._best[1]
+
+    @property
+    def best_params(self) -> Floats | None:
+        """The parameters (P,) of that epoch, where they are to be put back."""
+        return self._best[2]
+
+    def check_free(self) -> None:
         """Refuses one that another training asks: it would put back the parameters of one network into the other."""
         if self._net is not None:
             raise RuntimeError(
                 f"{self!r} is at work in another training; give each one of its own, such as copy.deepcopy(stopping)"
             )
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_net": None}
 
-    def on_train_begin(self, net):
+    def on_train_begin(self, net: Any) -> None:
         self.check_free()
         self._net = net
         self._forget()
 
-    def on_epoch_end(self, net, epoch, logs):
+    def on_epoch_end(self, net: Any, epoch: int, logs: Logs) -> bool:
         value = logs.get(self.monitor)
         if value is None:
             raise ValueError(
@@ -182,10 +217,10 @@ class EarlyStopping(Callback):
         self.stopped_epoch = epoch
         return True
 
-    def on_train_end(self, net, history):
+    def on_train_end(self, net: Any, history: History) -> None:
         self.put_back(net)
 
-    def put_back(self, net):
+    def put_back(self, net: Any) -> None:
         """Writes the parameters of the best epoch, if any, into the network that it watches; then it is free."""
         if self._net is not None and self._net is not net:
             return
@@ -193,7 +228,7 @@ class EarlyStopping(Callback):
             net.params[:] = self.best_params
         self._net = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, min_delta={self.min_delta}, "
             f"mode={self.mode!r}, restore_best={self.restore_best})"
@@ -203,8 +238,8 @@ class EarlyStopping(Callback):
 class _Function(Callback):
     """A plain function as a Callback."""
 
-    def __init__(self, function):
-        self.on_epoch_end = function
+    def __init__(self, function: Any) -> None:
+        self.on_epoch_end = function  # type: ignore[method-assign]
 
 
 class Callbacks(Callback):
@@ -217,7 +252,9 @@ class Callbacks(Callback):
     names: afterwards with those that callbacks declare; undeclared: whether one may put others.
     """
 
-    def __init__(self, callbacks=(), early_stopping=None, names=None):
+    def __init__(
+        self, callbacks: Given = (), early_stopping: EarlyStopping | None = None, names: Sequence[str] | None = None
+    ) -> None:
         if isinstance(callbacks, Callback) or callable(callbacks):
             callbacks = (callbacks,)
         try:
@@ -234,7 +271,8 @@ class Callbacks(Callback):
                     "pass fb.EarlyStopping(patience=5)"
                 )
             callbacks.append(early_stopping)
-        self._list, self._names = [], []
+        self._list: list[Callback] = []
+        self._names: list[str] = []
         fits, self.names, self.undeclared = names or (), list(names or ()), False
         for i, callback in enumerate(callbacks):
             self._names.append(f"callbacks[{i}] ({getattr(callback, '__qualname__', None) or repr(callback)})")
@@ -259,11 +297,11 @@ class Callbacks(Callback):
             self._list.append(callback)
 
     @property
-    def is_empty(self):
+    def is_empty(self) -> bool:
         """Whether there is nobody to call."""
         return not self._list
 
-    def stopping(self, names):
+    def stopping(self, names: Sequence[str]) -> tuple[EarlyStopping, int, bool] | None:
         """(an EarlyStopping, the index in `names` of what it monitors, whether more of that is better) where
         nothing but its decision is to be called after an epoch; else None."""
         if len(self._list) != 1 or type(self._list[0]) is not EarlyStopping:
@@ -273,21 +311,21 @@ class Callbacks(Callback):
             return None
         return only, names.index(only.monitor), rises(only, only.monitor, only.mode)
 
-    def on_train_begin(self, net):
+    def on_train_begin(self, net: Any) -> bool:
         return self._each("on_train_begin", net)
 
-    def on_epoch_begin(self, net, epoch):
+    def on_epoch_begin(self, net: Any, epoch: int) -> bool:
         return self._each("on_epoch_begin", net, epoch)
 
-    def on_epoch_end(self, net, epoch, logs):
+    def on_epoch_end(self, net: Any, epoch: int, logs: Logs) -> bool:
         return self._each("on_epoch_end", net, epoch, logs, own=dict(logs))
 
-    def on_train_end(self, net, history):
+    def on_train_end(self, net: Any, history: History) -> None:
         """Each callback hears of the end, whatever another one raises; the first exception is raised then."""
         raised = []
         for callback, name in zip(self._list, self._names, strict=True):
             try:
-                answer = callback.on_train_end(net, history)
+                answer: object = callback.on_train_end(net, history)  # type: ignore[func-returns-value]
                 if not _is_answer(answer):
                     raise _not_understood(name, answer, "on_train_end")
             except StopTraining:
@@ -299,24 +337,25 @@ class Callbacks(Callback):
         if raised:
             raise raised[0]
 
-    def stoppings(self):
+    def stoppings(self) -> list[EarlyStopping]:
         """Those that are an EarlyStopping."""
         return [each for each in self._list if isinstance(each, EarlyStopping)]
 
-    def put_back(self, net):
+    def put_back(self, net: Any) -> None:
         """Writes the best parameters of early stopping into the network, as its on_train_end does."""
         for each in self.stoppings():
             each.put_back(net)
 
-    def put_back_epoch(self):
+    def put_back_epoch(self) -> int | None:
         """The epoch, counted from 0, whose parameters early stopping has put back at the end, or None."""
         epochs = [each.best_epoch for each in self.stoppings() if each.restore_best]
         return next((epoch for epoch in reversed(epochs) if epoch is not None), None)
 
-    def _each(self, method, *arguments, own=None):
+    def _each(self, method: str, *arguments: Any, own: Logs | None = None) -> bool:
         # Every callback hears of the event, also those after one that stops or answers what cannot be understood, or
         # puts into logs, where fit has `own`, what has no place there.
-        stop, wrong = False, None
+        stop = False
+        wrong: Exception | None = None
         for callback, name in zip(self._list, self._names, strict=True):
             try:
                 answer = getattr(callback, method)(*arguments)
@@ -333,7 +372,7 @@ class Callbacks(Callback):
             raise wrong
         return stop
 
-    def warn_of_misnamed(self):
+    def warn_of_misnamed(self) -> None:
         """Warns of methods that are called almost as a hook is: they would never be called."""
         for callback, name in zip(self._list, self._names, strict=True):
             for method, hook in _misnamed(callback):
@@ -343,7 +382,7 @@ class Callbacks(Callback):
 _PUT_NOTHING = (Callback.on_epoch_end, EarlyStopping.on_epoch_end)
 
 
-def _declared(puts, who, fits):
+def _declared(puts: object, who: str, fits: Iterable[str]) -> list[str]:
     """A list of the names that a callback, called `who`, says it puts into logs beside those of fit."""
     if not isinstance(puts, (tuple, list, set, frozenset)):
         raise TypeError(f"puts of {who} is {check.shown(puts)}, expected a tuple of names or None; pass ('f1',), say")
@@ -351,14 +390,14 @@ def _declared(puts, who, fits):
     return [checked_name(each, f"a name in puts of {who}", taken) for each in puts]
 
 
-def _not_understood(name, answer, method):
+def _not_understood(name: str, answer: object, method: str) -> TypeError:
     return TypeError(
         f"{name} returned {check.shown(answer)} from {method}, expected None, or True to end the training; return one "
         "of them"
     )
 
 
-def _is_answer(value):
+def _is_answer(value: object) -> bool:
     """Whether a value is None or a single truth: Python's, NumPy's, or an array of no dimensions that holds one."""
     if isinstance(value, np.ndarray):
         return value.ndim == 0 and value.dtype == np.bool_
@@ -371,7 +410,7 @@ _ALMOST = 0.8  # how alike two names must be, 1 for equal
 _WORDS = {"start": "begin", "finish": "end", "stop": "end", "trainbatch": "epoch", "batch": "epoch", "fit": "train"}
 
 
-def _misnamed(callback):
+def _misnamed(callback: object) -> list[tuple[str, str]]:
     """[(method, the hook whose name is almost the same)] of what a user's class, or the object itself, has."""
     own = dict(vars(callback)) if hasattr(callback, "__dict__") else {}
     for cls in type(callback).__mro__:

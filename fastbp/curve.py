@@ -7,9 +7,11 @@ sums, products and powers (fastbp.graph); its backward pass is a screen beside e
 it, and by how much. `run` turns the knobs by what the screens say, or, for comparison, at random.
 """
 
+from __future__ import annotations
+
 import copy
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
@@ -19,8 +21,15 @@ from fastbp import _check as check
 from fastbp import graph as g
 from fastbp._check.errstate import quiet
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from fastbp._check.types import Array, Bools, Data, Doubles, DType, Floats
+    from fastbp.graph import Plan
+    from fastbp.optimizers import Optimizer
+
 LR, NUDGE = 0.01, 0.1
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
     "gradient": lambda lr: fb.SGD(lr=lr),
     "momentum": lambda lr: fb.SGD(lr=lr, momentum=0.9),
     "adam": lambda lr: fb.Adam(lr=lr),
@@ -38,17 +47,17 @@ class Scale(NamedTuple):
 
     @classmethod
     @quiet
-    def of(cls, values):
+    def of(cls, values: Array) -> Scale:
         """The scale that takes values (n,) to [-1, 1]; a constant keeps its unit."""
         low, high = values.min() / 2, values.max() / 2      # halves: the range of finite numbers may not be finite
         return cls(float(low + high), float(high - low) or 1.0)
 
     @quiet
-    def __call__(self, values):
+    def __call__(self, values: Array) -> Array:
         return (values - self.middle) / self.half
 
     @quiet
-    def back(self, values):
+    def back(self, values: Array) -> Array:
         """The values that were scaled."""
         return values * self.half + self.middle
 
@@ -57,22 +66,22 @@ class Screens(NamedTuple):
     """What is read off the machine. For d + 1 knobs all arrays are (d + 1,)."""
 
     loss: float
-    knobs: np.ndarray
-    gradient: np.ndarray      # d loss / d knob: points uphill
-    nudge: np.ndarray         # what the next step adds to each knob
+    knobs: Floats
+    gradient: Floats          # d loss / d knob: points uphill
+    nudge: Floats             # what the next step adds to each knob
 
 
 class Run(NamedTuple):
     """What `CurveFitter.run` returns: the way of d + 1 knobs, at m moments from the start to the end."""
 
     label: str
-    evaluations: np.ndarray   # (m,) evaluations of the loss spent; a fraction where a mini-batch is a part of one
-    loss: np.ndarray          # (m,) of all points
-    knobs: np.ndarray         # (m, d + 1)
+    evaluations: Doubles      # (m,) evaluations of the loss spent; a fraction where a mini-batch is a part of one
+    loss: Doubles             # (m,) of all points
+    knobs: Doubles            # (m, d + 1)
     start: Screens
     end: Screens
 
-    def at(self, spent):
+    def at(self, spent: float) -> int:
         """The place of the last moment at which no more than `spent` evaluations were spent."""
         return int(np.searchsorted(self.evaluations, spent, side="right")) - 1
 
@@ -92,7 +101,7 @@ class CurveFitter:
     """
 
     @quiet
-    def __init__(self, x, y, degree=5, *, scale=True, dtype="float64"):
+    def __init__(self, x: Data, y: Data, degree: int = 5, *, scale: bool = True, dtype: DType = "float64") -> None:
         self.degree = check.integer("degree", degree, minimum=0, maximum=MOST)
         dtype = check.dtype(dtype)
         x, y = _points(x, y)
@@ -117,23 +126,23 @@ class CurveFitter:
         self.plan = self._compile(dtype)
         self.knobs = self.plan.parameters["k"]
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "knobs"}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.knobs = self.plan.parameters["k"]      # a view of the copy's own parameters
 
-    def _compile(self, dtype):
+    def _compile(self, dtype: np.dtype[Any]) -> Plan:
         count = self.degree + 1
         t, u = g.inputs("t", "u")
         k = g.parameter("k", count, init=np.zeros(count))
         curve = g.sum(k[i] * t**i for i in range(count))
         # For all points the sum of squares; for a mini-batch an estimate of it, so that lr means the same for both.
         loss = len(self.t) * g.mean((curve - u) ** 2)
-        return g.compile(loss, outputs={"curve": curve}, dtype=dtype.name)
+        return g.compile(loss, outputs={"curve": curve}, dtype=dtype)
 
-    def _least_squares(self):
+    def _least_squares(self) -> Doubles:
         # In powers of t the equations are ill-conditioned; in Chebyshev polynomials they are not.
         t, u = self.t.astype(np.float64), self.u.astype(np.float64)
         series, (_, rank, _, _) = Chebyshev.fit(t, u, self.degree, full=True)
@@ -146,7 +155,7 @@ class CurveFitter:
 
     # ---- looking -------------------------------------------------------------------------------------------------
 
-    def loss(self, knobs=None):
+    def loss(self, knobs: Data | None = None) -> float:
         """The loss of all points, a float, with the knobs as they are or at `knobs` (degree + 1,)."""
         if knobs is None:
             return self.plan.loss(t=self.t, u=self.u)
@@ -157,7 +166,7 @@ class CurveFitter:
         finally:
             self.knobs[:] = before
 
-    def screens(self, optimizer):
+    def screens(self, optimizer: Optimizer) -> Screens:
         """Screens: the loss, and for each knob its gradient and the nudge that `optimizer` would give it next."""
         loss, grads = self.plan.loss_and_grad(t=self.t, u=self.u)
         before, gradient = self.knobs.copy(), grads["k"].copy()
@@ -169,13 +178,13 @@ class CurveFitter:
         return Screens(loss, before, gradient, nudge)
 
     @quiet
-    def predict(self, x, knobs=None):
+    def predict(self, x: Data, knobs: Data | None = None) -> Doubles:
         """The curve's y (n,) at x (n,), in the units of the points, with the knobs as they are or at `knobs`."""
         t = self.x_scale(np.asarray(x, dtype=np.float64))
-        return self.y_scale.back(Polynomial(self.knobs if knobs is None else knobs)(t))
+        return self.y_scale.back(Polynomial(np.asarray(self.knobs if knobs is None else knobs))(t))
 
     @quiet
-    def polynomial(self, knobs=None):
+    def polynomial(self, knobs: Data | None = None) -> Doubles:
         """(degree + 1,) float64: the coefficients of x^0, x^1 ... in the units of the points."""
         middle, half = self.x_scale
         in_t = Polynomial(np.array(self.knobs if knobs is None else knobs, dtype=np.float64))
@@ -184,7 +193,7 @@ class CurveFitter:
         coefficients[0] += self.y_scale.middle
         return coefficients
 
-    def surface(self, pair, first, second, knobs=None):
+    def surface(self, pair: Sequence[int], first: Doubles, second: Doubles, knobs: Data | None = None) -> Doubles:
         """The loss over two knobs (i, j): (len(second), len(first)), the others at `knobs` (degree + 1,), or exact."""
         at, (i, j) = np.array(self.exact if knobs is None else knobs), pair
         heights = np.empty((len(second), len(first)))
@@ -196,7 +205,7 @@ class CurveFitter:
     # ---- turning the knobs ---------------------------------------------------------------------------------------
 
     @quiet
-    def rate(self, method="gradient", batch_size=None):
+    def rate(self, method: str = "gradient", batch_size: int | None = None) -> float:
         """The learning rate where none is given: 0.01, or less where that may climb.
 
         A batch of b of n points is steeper than all points, whose curvature is L: by (n (b - 1) L + (n - b) M) /
@@ -212,7 +221,17 @@ class CurveFitter:
         # Momentum adds up ten gradients: ten good ones are a better direction, ten noisy ones a step ten times as long.
         return min(LR, limit / 10 if method == "momentum" and b < n else limit)
 
-    def run(self, method="gradient", steps=1000, *, lr=None, nudge=NUDGE, batch_size=None, seed=0, turn=None):
+    def run(
+        self,
+        method: str = "gradient",
+        steps: int = 1000,
+        *,
+        lr: float | None = None,
+        nudge: float = NUDGE,
+        batch_size: int | None = None,
+        seed: int = 0,
+        turn: Iterable[int] | None = None,
+    ) -> Run:
         """Turn the knobs from zero, spending `steps` evaluations of the loss of all points; returns a Run.
 
         method: "gradient": forward, backward, every knob nudged by -lr times its gradient, and again; "momentum" (0.9)
@@ -250,17 +269,17 @@ class CurveFitter:
             return self._watch(walk, optimizer, label, steps, per_evaluation)
         except FloatingPointError as error:
             raise FloatingPointError(
-                f"the loss is no longer finite after {optimizer.steps} steps with lr {optimizer.lr:g}: they are too "
-                f"long and climb; choose a smaller lr, such as {optimizer.lr / 10:g}"
+                f"the loss is no longer finite after {optimizer.steps} steps with lr {lr:g}: they are too "
+                f"long and climb; choose a smaller lr, such as {lr / 10:g}"
             ) from error
 
-    def _watch(self, walk, optimizer, label, steps, per_evaluation):
+    def _watch(self, walk: Iterator[None], optimizer: Optimizer, label: str, steps: int, per_evaluation: int) -> Run:
         """The Run of a walk of steps * per_evaluation steps."""
         start = self.screens(optimizer)
         count = steps * per_evaluation
         tens = [per_evaluation * 10**e for e in range(len(str(steps)))]     # 1, 10, 100 ... evaluations
-        moments = [np.geomspace(1, count, _MOMENTS), np.linspace(0, count, _MOMENTS), tens]
-        moments = np.unique(np.concatenate(moments).astype(np.int64))
+        places = [np.geomspace(1, count, _MOMENTS), np.linspace(0, count, _MOMENTS), np.array(tens, np.float64)]
+        moments = np.unique(np.concatenate(places).astype(np.int64))
         losses, knobs = np.empty(len(moments)), np.empty((len(moments), len(self.knobs)))
         losses[0], knobs[0], kept = start.loss, start.knobs, 1
         for step, _ in enumerate(walk, 1):
@@ -269,7 +288,7 @@ class CurveFitter:
                 kept += 1
         return Run(label, moments / per_evaluation, losses, knobs, start, self.screens(optimizer))
 
-    def _descend(self, optimizer, passes, size, seed, turning):
+    def _descend(self, optimizer: Optimizer, passes: int, size: int, seed: int, turning: Bools) -> Iterator[None]:
         """Forward, backward, nudge, repeat; yields after each step."""
         for epoch in range(passes):
             for t, u in fb.batches(self.t, self.u, size, seed=seed + epoch):
@@ -278,7 +297,7 @@ class CurveFitter:
                 optimizer.step(self.plan)
                 yield
 
-    def _perturb(self, evaluations, nudge, random, turning):
+    def _perturb(self, evaluations: int, nudge: float, random: np.random.RandomState, turning: Array) -> Iterator[None]:
         """Nudge a knob, keep it if the loss fell, repeat; yields after each evaluation, the first at the start."""
         best = self.loss()
         yield
@@ -294,10 +313,10 @@ class CurveFitter:
             yield
 
     @quiet
-    def _turn_to(self, knobs):
+    def _turn_to(self, knobs: Data) -> None:
         self.knobs[:] = knobs
 
-    def _turning(self, turn):
+    def _turning(self, turn: Iterable[int] | None) -> Bools:
         """bool (degree + 1,): which knobs may turn."""
         if turn is None:
             return np.ones(self.degree + 1, dtype=bool)
@@ -307,7 +326,7 @@ class CurveFitter:
         return turning
 
 
-def _points(x, y):
+def _points(x: Data, y: Data) -> tuple[Doubles, Doubles]:
     x = check.numeric(x, "x")
     n = len(x) if x.ndim == 1 else 0
     x = check.array("x", x, (n,), np.dtype(np.float64))
@@ -317,6 +336,6 @@ def _points(x, y):
     return x, y
 
 
-def _padded(coefficients, count):
+def _padded(coefficients: Any, count: int) -> Doubles:
     """NumPy's polynomials leave out zeros at the end."""
     return np.pad(np.asarray(coefficients, dtype=np.float64), (0, count - len(coefficients)))

@@ -1,7 +1,10 @@
 """Many independent networks trained at once on the same data, each on one thread: a compiled call takes some steps of
 several networks, about 50 ms in all, and each network goes through its epochs as `fit` does, with the same bits."""
 
+from __future__ import annotations
+
 from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastbp import _check as check
 from fastbp._check import input_arrays
@@ -13,28 +16,36 @@ from fastbp._training.progress import Progress
 from fastbp.network import Sequential
 from fastbp.optimizers import SGD, Optimizer
 
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from fastbp._check.types import Array, Data, Logs, Metrics, ValidationData
+    from fastbp.callbacks import History
+
+    _T = TypeVar("_T")
+
 # Networks under way for each thread: enough for threads to share evenly (a call has 3 ms for each), and no more,
 # because each holds the order of its epoch, 8 bytes a sample, and costs some 20 us of Python a call.
 PER_THREAD = 16
 
 
 def fit_many(
-    nets,
-    X,
-    y,
+    nets: Sequence[Sequential],
+    X: Data,
+    y: Data,
     *,
-    rows=None,
-    epochs=1,
-    batch_size=32,
-    optimizers=None,
-    sample_weight=None,
-    validation_data=None,
-    metrics=None,
-    seeds=None,
-    shuffle=True,
-    progress=None,
-    threads=None,
-):
+    rows: Iterable[Data | None] | None = None,
+    epochs: int = 1,
+    batch_size: int = 32,
+    optimizers: Optimizer | Iterable[Optimizer] | None = None,
+    sample_weight: Data | None = None,
+    validation_data: ValidationData | None = None,
+    metrics: Metrics | None = None,
+    seeds: Iterable[int] | None = None,
+    shuffle: bool = True,
+    progress: bool | None = None,
+    threads: int | None = None,
+) -> list[History]:
     """Trains independent networks on the same data, one network a thread; returns a list of History, one for each.
 
     Each network ends with the bits of nets[i].fit(X, y, ...) with its own optimizer and seed, for any number of
@@ -66,7 +77,7 @@ def fit_many(
     seeds = _seeds(seeds, nets, epochs, shuffle)
     optimizers = _optimizers(optimizers, nets)
     rows = [None] * len(nets) if rows is None else _each("rows", rows, nets)
-    seen = {}
+    seen: dict[Any, Any] = {}
     members = [
         _Member(i, *own, seen, X, y, sample_weight, batch_size, validation_data, metrics)
         for i, own in enumerate(zip(nets, rows, optimizers, seeds, strict=True))
@@ -82,12 +93,12 @@ def fit_many(
     errors = [f"nets[{member.index}], {member.error}" for member in members if member.error]
     if errors:
         error = FloatingPointError("\n".join(errors))
-        error.histories = histories
+        error.histories = histories  # type: ignore[attr-defined]
         raise error
     return histories
 
 
-def _train(members, histories, shuffle, bar, team):
+def _train(members: list[_Member], histories: list[History], shuffle: bool, bar: Progress, team: int) -> None:
     """Trains all, whose networks are this call's alone, to their end or to Ctrl-C."""
     for member in members:
         member.optimizer.check_free(member.model.params)
@@ -114,9 +125,26 @@ class _Member(network_fit.NetworkJob):
     be warned of at the end, or "".
     """
 
+    seen: Any  # {what an array was checked for: what was found}
+    call: Any
+    error: FloatingPointError | None
+    work: Generator[Any, Any, None]
+
     def __init__(
-        self, index, net, rows, optimizer, seed, seen, X, y, sample_weight, batch_size, validation_data, metrics
-    ):
+        self,
+        index: int,
+        net: Sequential,
+        rows: Data | None,
+        optimizer: Optimizer,
+        seed: int,
+        seen: dict[Any, Any],
+        X: Data,
+        y: Data,
+        sample_weight: Data | None,
+        batch_size: int,
+        validation_data: ValidationData | None,
+        metrics: Metrics | None,
+    ) -> None:
         self.index, self.optimizer, self.seed, self.seen = index, optimizer, seed, seen
         self.rows, self.error, self.told = None, None, ""
         super().__init__(net, X, y, sample_weight, None, batch_size, validation_data, 0.0, 1, metrics)
@@ -125,7 +153,7 @@ class _Member(network_fit.NetworkJob):
             self.n = len(self.rows)
             self.batch = min(batch_size, self.n)
 
-    def checked(self, X, y, sample_weight, prefix):
+    def checked(self, X: Any, y: Data, sample_weight: Data | None, prefix: str) -> tuple[Any, ...]:
         """As it was found for the first network of this dtype and scale, and of this loss and width."""
         net, seen = self.model, self.seen
         key = prefix, net.dtype, net.input_scale
@@ -134,12 +162,13 @@ class _Member(network_fit.NetworkJob):
         arrays = *key, net.loss.name, net.loss.missing, net.units
         if arrays not in seen:
             seen[arrays] = super().checked(seen[key], y, sample_weight, prefix)
-        return seen[arrays]
+        found: tuple[Any, ...] = seen[arrays]
+        return found
 
-    def inputs(self, part):
+    def inputs(self, part: Any) -> Array:
         return super().inputs(part if self.rows is None else self.rows[part])
 
-    def trained(self, history, shuffle, bar):
+    def trained(self, history: History, shuffle: bool, bar: Progress) -> Generator[Any, Any, None]:
         """The whole training, as a generator of calls."""
         epochs = history.params["epochs"]
         self.begin(self.optimizer, shuffle, self.seed)
@@ -153,10 +182,10 @@ class _Member(network_fit.NetworkJob):
         self.give_back()
         self.training_state = None  # and with it the order of its epochs
 
-    def logs(self, row, names, epoch):
+    def logs(self, row: Any, names: Iterable[str], epoch: int) -> Logs:
         return {**self.results(row, names, epoch), **self.more_logs(f"epoch {epoch + 1} of nets[{self.index}]")}
 
-    def resume(self, result=None):
+    def resume(self, result: Any = None) -> bool:
         """Hands on the result of `call` and finds the next one; returns whether there is one."""
         try:
             self.call = self.work.send(result)
@@ -168,9 +197,10 @@ class _Member(network_fit.NetworkJob):
         return True
 
 
-def _side_by_side(members, team):
+def _side_by_side(members: list[_Member], team: int) -> None:
     """Trains all members, a number of them at a time."""
-    coming, ready = iter(members), deque()
+    coming = iter(members)
+    ready: deque[_Member] = deque()
     while True:
         while len(ready) < PER_THREAD * team and (member := next(coming, None)) is not None:
             if member.resume():
@@ -192,7 +222,7 @@ def _side_by_side(members, team):
 # ---- checks --------------------------------------------------------------------------------------------------------
 
 
-def _networks(nets):
+def _networks(nets: Iterable[Sequential]) -> list[Sequential]:
     """A list of networks that may be trained side by side."""
     nets = _listed("nets", nets, "networks")
     if not nets:
@@ -210,7 +240,7 @@ def _networks(nets):
     return nets
 
 
-def _seeds(given, nets, epochs, shuffle):
+def _seeds(given: Iterable[int] | None, nets: list[Sequential], epochs: int, shuffle: bool) -> list[int]:
     """The seed of each network's first epoch: given, or its own, after the epochs that it has had."""
     before = [net.epochs if given is None and shuffle else 0 for net in nets]
     seeds = [net.seed for net in nets] if given is None else _each("seeds", given, nets)
@@ -220,7 +250,7 @@ def _seeds(given, nets, epochs, shuffle):
     ]
 
 
-def _optimizers(given, nets):
+def _optimizers(given: Optimizer | Iterable[Optimizer] | None, nets: list[Sequential]) -> list[Optimizer]:
     """A list of an optimizer for each network."""
     if given is None:
         given = SGD(lr=0.1)
@@ -240,14 +270,14 @@ def _optimizers(given, nets):
     return given
 
 
-def _listed(name, value, what):
+def _listed(name: str, value: Iterable[_T], what: str) -> list[_T]:
     try:
         return list(value)
     except TypeError:
         raise TypeError(f"{name} is {check.shown(value)}, expected a list of {what}; pass one") from None
 
 
-def _each(name, value, nets):
+def _each(name: str, value: Iterable[_T], nets: list[Sequential]) -> list[_T]:
     """A list of as many items as there are networks."""
     items = _listed(name, value, "one item for each network")
     if len(items) != len(nets):
@@ -257,9 +287,9 @@ def _each(name, value, nets):
     return items
 
 
-def _different(name, items, remedy):
+def _different(name: str, items: Iterable[object], remedy: str) -> None:
     """Refuses an object that stands in a list twice."""
-    first = {}
+    first: dict[int, int] = {}
     for i, item in enumerate(items):
         if first.setdefault(id(item), i) != i:
             raise ValueError(

@@ -1,6 +1,8 @@
 """Is the gradient right? Central differences against the compiled gradient, in float64."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -8,6 +10,9 @@ from fastbp import _check as check
 from fastbp._check import formatting
 from fastbp._check.errstate import quiet
 from fastbp.network import Sequential
+
+if TYPE_CHECKING:
+    from fastbp._check.types import ClassWeight, Data
 
 STEP = 6e-6  # the cube root of float64's precision: rounding and truncation of the difference are balanced there
 
@@ -22,12 +27,21 @@ class GradCheck(NamedTuple):
     numeric: float
     checked: int
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return formatting.call("GradCheck", [f"{name}={value!r}" for name, value in self._asdict().items()])
 
 
 @quiet
-def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, seed=0):
+def gradcheck(
+    net: Sequential,
+    X: Data,
+    y: Data,
+    *,
+    sample_weight: Data | None = None,
+    class_weight: ClassWeight | None = None,
+    most: int = 1000,
+    seed: int = 0,
+) -> GradCheck:
     """Compares net's gradient for (X, y) with central differences, in float64 whatever the network's dtype.
 
     X: (n, inputs); y, sample_weight, class_weight: as for fit. At most `most` parameters are checked, drawn by `seed`
@@ -38,7 +52,7 @@ def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, se
     twin = Sequential.from_config({**net.config(), "dtype": "float64"})
     twin.params[:] = net.params
 
-    def loss():
+    def loss() -> float:
         twin._draws = net._draws  # the same dropout masks for every evaluation
         return twin.loss_and_grad(X, y, sample_weight=sample_weight, class_weight=class_weight)
 
@@ -62,7 +76,7 @@ def gradcheck(net, X, y, *, sample_weight=None, class_weight=None, most=1000, se
     return GradCheck(float(error[i]), _name(twin, int(chosen[i])), float(exact[i]), float(numeric[i]), len(chosen))
 
 
-def _name(net, k):
+def _name(net: Sequential, k: int) -> str:
     """Parameter k in words, such as layers[0].W[3, 1]."""
     part = next(part for part in net._parts if k < part.end)
     index = np.unravel_index(k - part.begin, part.shape)

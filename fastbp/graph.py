@@ -14,7 +14,10 @@ whether two names are of one node is asked with `is`. What is trained are the pa
 those behind `freeze`.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import overload as _overload
 
 from fastbp import _check as check
 from fastbp import initializers as _initializers
@@ -30,7 +33,23 @@ from fastbp._ir.elementwise import *  # noqa: F403 -- what it lists in __all__
 from fastbp._ir.elementwise import sqrt, where
 from fastbp._ir.indexing import logsumexp as _logsumexp
 from fastbp._ir.node import Node, described, differentiate, node_of, ordered
+from fastbp._ir.node import constant as _number
 from fastbp._models.expression import Plan
+
+if _TYPE_CHECKING:
+    from collections.abc import Callable as _Callable
+    from collections.abc import Iterable as _Iterable
+    from collections.abc import Mapping as _Mapping
+    from collections.abc import Sequence as _Sequence
+    from typing import Any as _Any
+
+    from graphviz import Digraph as _Digraph
+    from numpy.typing import ArrayLike as _ArrayLike
+
+    from fastbp._check.types import Data as _Data
+    from fastbp._check.types import DType as _DType
+    from fastbp._check.types import Path as _Path
+    from fastbp._ir.node import Operand as _Operand
 
 __all__ = [
     "Node", "Plan", "abs", "compile", "concat", "constant", "dense", "draw", "freeze", "gather", "grad", "input",
@@ -44,7 +63,7 @@ _each = sum  # the builtin, before this module's own takes its name
 # ---- leaves --------------------------------------------------------------------------------------------------------
 
 
-def input(name, width=1, integer=False):
+def input(name: str, width: int = 1, integer: bool = False) -> Node:
     """What the caller gives for each sample: (batch, width). integer: class labels or the rows of a table, width 1."""
     width = check.integer("width", width, minimum=1)
     if check.flag("integer", integer) and width != 1:
@@ -52,12 +71,12 @@ def input(name, width=1, integer=False):
     return leaves.rows(_name(name), width, bool(integer))
 
 
-def inputs(*names):
+def inputs(*names: str) -> tuple[Node, ...]:
     """Several inputs of width 1."""
     return tuple(input(name) for name in names)
 
 
-def parameter(name, shape=(), init=None):
+def parameter(name: str, shape: int | _Sequence[int] = (), init: str | _ArrayLike | None = None) -> Node:
     """What is trained. shape: (), an int or a tuple of at most two; init: a number, an array of that shape or a name of
     fastbp.initializers.NAMES; by default fan_in_uniform for a matrix, whose rows are taken for inputs, and zeros for
     everything else: a vector need not be a bias, so one that shall begin like a layer's has to be given."""
@@ -78,7 +97,7 @@ def parameter(name, shape=(), init=None):
     return node
 
 
-def constant(value):
+def constant(value: _ArrayLike) -> Node:
     """Numbers that stay as they are: a number or an array of at most two axes, copied."""
     node = node_of(value)
     if node is value:
@@ -86,13 +105,13 @@ def constant(value):
     return node
 
 
-def freeze(x):
+def freeze(x: _Operand) -> Node:
     """x, through which no gradient passes: what leads to it is not trained by way of it."""
     x = node_of(x)
     return Node("freeze", (x,), batched=x.batched, shape=x.shape)
 
 
-def _name(name):
+def _name(name: object) -> str:
     if not isinstance(name, str) or not name:
         raise TypeError(f"name is {check.shown(name)}, expected a word; pass a str, such as 'x'")
     return name
@@ -101,7 +120,7 @@ def _name(name):
 # ---- sums and their like -------------------------------------------------------------------------------------------
 
 
-def sum(x, axis=None):
+def sum(x: Node | _Iterable[_Operand], axis: int | None = None) -> Node:
     """The sum of a node's numbers, or of several nodes.
 
     x: a node, or an iterable of nodes, which are added. axis: None for all numbers, samples included: a scalar; -1 for
@@ -123,7 +142,7 @@ def sum(x, axis=None):
     return _e.row_sum(x)
 
 
-def norm(x, axis=None):
+def norm(x: _Operand, axis: int | None = None) -> Node:
     """The Euclidean norm of a node's numbers, sqrt(sum(x * x)); axis as for `sum`. Where it is 0, so is its slope,
     while that of sqrt is infinite there. The dtype must hold the squares."""
     squares = sum(_e.square(x), axis)
@@ -131,19 +150,19 @@ def norm(x, axis=None):
     return where(nothing, 0.0, sqrt(where(nothing, 1.0, squares)))
 
 
-def mean(x, axis=None):
+def mean(x: _Operand, axis: int | None = None) -> Node:
     """The mean of a node's numbers; axis as for `sum`."""
     x = node_of(x)
     axis = _axis(x, axis)
     if axis is None and x.batched:
         return _s.total(x, 1 / x.size, per_batch=1)
     if axis == 0 and x.batched:
-        return _e.multiply(_e.constant(1.0, per_batch=1), _e.batch_sum(x))
+        return _e.multiply(_number(1.0, per_batch=1), _e.batch_sum(x))
     count = x.size if axis is None else x.rows if axis == 0 else x.shape[-1]
     return sum(x, axis) / count
 
 
-def _axis(x, axis):
+def _axis(x: Node, axis: int | None) -> int | None:
     """None, 0 or -1."""
     if axis is None or not x.ndim:
         return None
@@ -154,22 +173,22 @@ def _axis(x, axis):
     raise ValueError(f"axis is {axis!r} of {x!r}, expected None, 0 or -1; reshape it first for another axis")
 
 
-def max(x):
+def max(x: _Operand) -> Node:
     """The largest number of the width, which stays with length 1; equal ones share the gradient."""
     return _s.row_max(_with_width("max", x))
 
 
-def logsumexp(x):
+def logsumexp(x: _Operand) -> Node:
     """log(sum(exp(x))) over the width, which stays with length 1."""
     return _logsumexp(_with_width("logsumexp", x))
 
 
-def softmax(x):
+def softmax(x: _Operand) -> Node:
     """exp(x) / sum(exp(x)) over the width."""
     return _p.activated("softmax", _with_width("softmax", x))
 
 
-def _with_width(what, x):
+def _with_width(what: str, x: _Operand) -> Node:
     x = node_of(x)
     if not x.shape:
         raise ValueError(f"{what} of {x!r}, expected a node with a width; a single number has none")
@@ -179,7 +198,7 @@ def _with_width(what, x):
 # ---- shapes --------------------------------------------------------------------------------------------------------
 
 
-def reshape(x, shape):
+def reshape(x: _Operand, shape: int | _Sequence[int]) -> Node:
     """The same numbers in another shape: an int, or a tuple of at most two, without the batch; one may be -1."""
     x = node_of(x)
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
@@ -198,24 +217,24 @@ def reshape(x, shape):
     return _e.reshape(x, shape)
 
 
-def concat(nodes):
+def concat(nodes: _Iterable[_Operand]) -> Node:
     """Nodes side by side along the last axis; all batched, or all fixed, and alike in the other axes."""
     try:
         nodes = list(nodes)
     except TypeError:
         raise TypeError(f"nodes is {check.shown(nodes)}, expected several nodes; pass a list of them") from None
-    nodes = [node_of(node) for node in nodes]
-    alike = {(node.batched, node.shape[:-1]) for node in nodes if node.shape}
-    if not nodes or len(alike) != 1 or any(not node.shape for node in nodes):
-        shapes = ", ".join(described(node.batched, node.shape) for node in nodes) or "none"
+    parts = [node_of(node) for node in nodes]
+    alike = {(node.batched, node.shape[:-1]) for node in parts if node.shape}
+    if not parts or len(alike) != 1 or any(not node.shape for node in parts):
+        shapes = ", ".join(described(node.batched, node.shape) for node in parts) or "none"
         raise ValueError(
             f"concat: shapes {shapes}, expected nodes with a width, all batched or all fixed, and alike but for it; "
             "reshape or expand them first"
         )
-    return nodes[0] if len(nodes) == 1 else _s.concat(nodes)
+    return parts[0] if len(parts) == 1 else _s.concat(parts)
 
 
-def gather(table, index):
+def gather(table: _Operand, index: Node) -> Node:
     """Row index[i] of a table (n, d) for sample i: an embedding. index: an integer input."""
     table = node_of(table)
     if table.batched or len(table.shape) != 2:
@@ -231,7 +250,7 @@ def gather(table, index):
 # ---- products and activations --------------------------------------------------------------------------------------
 
 
-def dense(x, W, b=None, activation="linear"):
+def dense(x: _Operand, W: _Operand, b: _Operand | None = None, activation: str = "linear") -> Node:
     """activation(x @ W + b): x (batch, inputs), W (inputs, units), b (units,) or None."""
     x, W = node_of(x), node_of(W)
     fits = x.batched and len(x.shape) == 1 and not W.batched and len(W.shape) == 2 and x.shape[0] == W.shape[0]
@@ -247,7 +266,7 @@ def dense(x, W, b=None, activation="linear"):
     return _p.dense(x, W, b, check.choice("activation", activation, _p.activations()))
 
 
-def _matmul(a, b):
+def _matmul(a: _Operand, b: _Operand) -> Node:
     """a @ b: batch by parameter, or parameter by parameter."""
     a, b = node_of(a), node_of(b)
     column = len(b.shape) == 1 and not b.batched
@@ -271,12 +290,12 @@ def _matmul(a, b):
     return _e.reshape(made, shape)
 
 
-Node.__matmul__, Node.__rmatmul__ = _matmul, lambda a, b: _matmul(b, a)
+Node.__matmul__, Node.__rmatmul__ = _matmul, lambda a, b: _matmul(b, a)  # type: ignore[assignment]
 abs = _e.absolute
 
 
-def _activation(name):
-    def function(x):
+def _activation(name: str) -> _Callable[[_Operand], Node]:
+    def function(x: _Operand) -> Node:
         return _p.activated(name, node_of(x))
 
     function.__name__ = function.__qualname__ = name
@@ -291,8 +310,8 @@ _ACTIVATIONS = {name: _activation(name) for name in _p.activations() if name not
 # ---- losses --------------------------------------------------------------------------------------------------------
 
 
-def _loss(cls):
-    def function(y, target, weights=None, **settings):
+def _loss(cls: type[losses.Loss]) -> _Callable[..., Node]:
+    def function(y: _Operand, target: _Operand, weights: _Operand | None = None, **settings: _Any) -> Node:
         made = cls(**settings)
         y, target = node_of(y), node_of(target)
         labels = target.attributes.get("integer", False)
@@ -328,16 +347,23 @@ globals().update(_ACTIVATIONS, **_LOSSES)
 __all__ = sorted({*__all__, *_ACTIVATIONS, *_LOSSES})
 
 if _TYPE_CHECKING:
-    from collections.abc import Callable
 
-    def __getattr__(name: str) -> Callable[..., Node]:
-        """An activation or a loss."""
+    def __getattr__(name: str) -> _Callable[..., Node]:  # an activation or a loss
+        raise AttributeError
 
 
 # ---- what is done with a graph -------------------------------------------------------------------------------------
 
 
-def grad(node, wrt):
+@_overload
+def grad(node: Node, wrt: Node) -> Node: ...
+
+
+@_overload
+def grad(node: Node, wrt: _Sequence[Node]) -> list[Node]: ...
+
+
+def grad(node: Node, wrt: _Any) -> _Any:
     """The derivative of `node` as an expression to build on: a node of the shape of `wrt`, or a list for a list.
 
     Of a node that is not a scalar, it is the derivative of the sum of its numbers: for u (batch, 1) that depends on
@@ -359,7 +385,7 @@ def grad(node, wrt):
     return result if many else result[0]
 
 
-def _with_inputs(derivative, reached):
+def _with_inputs(derivative: Node, reached: set[Node]) -> Node:
     """A derivative that still depends on every input that its expression did, also where that has cancelled, as x has
     in the slope of a line: so the caller may pass what the expression is written with."""
     if not derivative.batched:  # of what is the same for all samples: a sum over them, in which an input has no place
@@ -372,7 +398,15 @@ def _with_inputs(derivative, reached):
     return _e.multiply(derivative, one)
 
 
-def compile(loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
+def compile(
+    loss: Node,
+    outputs: dict[str, Node] | None = None,
+    *,
+    dtype: _DType = "float32",
+    seed: int = 0,
+    debug: bool = False,
+    shared_with: Plan | None = None,
+) -> Plan:
     """The Plan of a graph: its loss, gradients and outputs, compiled where they are used.
 
     loss: a scalar node. outputs: {name: node} of what `plan.forward` gives. dtype: "float32" or "float64". seed: of
@@ -385,7 +419,7 @@ def compile(loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_
     return Plan(loss, outputs, dtype=dtype, seed=seed, debug=debug, shared_with=shared_with)
 
 
-def show(what, /, **inputs):
+def show(what: Plan | Node, /, **inputs: _Data) -> str:
     """The graph as text: a line for each node, in order, with its value and gradient.
 
     what: a Plan, after a step; or a scalar node, with an array for each input - or none, for the structure alone.
@@ -393,7 +427,7 @@ def show(what, /, **inputs):
     return _stepped(what, inputs).show()
 
 
-def draw(what, path=None, /, **inputs):
+def draw(what: Plan | Node, path: _Path | None = None, /, **inputs: _Data) -> _Digraph:
     """The graph as a picture, by graphviz: returns a graphviz.Digraph, and writes `path` (.svg, .png, .pdf) where
     given.
 
@@ -406,7 +440,7 @@ def draw(what, path=None, /, **inputs):
     return graph.draw(_stepped(what, inputs), path)
 
 
-def _stepped(what, inputs):
+def _stepped(what: Plan | Node, inputs: _Mapping[str, _Data]) -> Plan:
     """A Plan as it is; or that of a scalar node, after a step if it has its inputs."""
     if isinstance(what, Plan):
         if inputs:

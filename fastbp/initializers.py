@@ -13,7 +13,10 @@ Each initializer draws with a variance that keeps signals from growing or fading
 bits depend on nothing but the key: `fastbp/_core/portable.pyx`. A layer that was told nothing has `default`.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,20 +24,29 @@ from fastbp import _check as check
 from fastbp._check.errstate import quiet
 from fastbp._core import random
 
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import ArrayLike
+
+    from fastbp._check.types import Doubles, Shape
+
+    Init: TypeAlias = float | str | Doubles  # what `get` or `default` gives
+
 _VARIANCES = {
     "glorot": lambda inputs, units: 2.0 / (inputs + units),
     "he": lambda inputs, units: 2.0 / inputs,
     "lecun": lambda inputs, units: 1.0 / inputs,
     "fan_in": lambda inputs, units: 1.0 / (3.0 * inputs),
 }
-NAMES = (*(f"{kind}_{shape}" for kind in _VARIANCES for shape in ("uniform", "normal")), "zeros")
+NAMES: tuple[str, ...] = (*(f"{kind}_{shape}" for kind in _VARIANCES for shape in ("uniform", "normal")), "zeros")
 _CONSTANTS = {"zeros": 0.0, "ones": 1.0}
 
 _SIGMOIDS = ("sigmoid", "hard_sigmoid")  # whose outputs are positive, and whose slope is 1/4 or 1/6 at most
 _OUTPUTS = ("linear", "softmax", "exponential")  # activations of layers that answer
 
 
-def default(activation, before, depth, inputs, units):
+def default(activation: str, before: str | None, depth: int, inputs: int, units: int) -> tuple[float, float | str]:
     """(a, c): W (inputs, units) of a layer that was told nothing is uniform on [-a, a), its b (units,) on [-c, c); a c
     of "zeros" is a name as in NAMES.
 
@@ -55,12 +67,12 @@ def default(activation, before, depth, inputs, units):
     return math.sqrt(more * _rising(depth) / inputs), math.sqrt(3.0 / inputs)
 
 
-def _rising(depth):
+def _rising(depth: int) -> float:
     """What a squared bound times the layer's inputs is: 1 (fan_in's), then 1.5, 2, 2.5, and 3 (lecun's) for good."""
     return min(1.0 + depth / 2.0, 3.0)
 
 
-def get(name, init, shape):
+def get(name: str, init: str | ArrayLike, shape: Shape) -> str | Doubles:
     """`init` checked and ready to keep: a name of NAMES, or a read-only float64 copy of an array of exactly `shape`.
 
     `name` is the argument's name for messages. Raises TypeError or ValueError.
@@ -73,7 +85,7 @@ def get(name, init, shape):
 
 
 @quiet
-def values(init, shape, fans, key):
+def values(init: Init, shape: Shape, fans: tuple[int, int], key: int) -> Doubles:
     """float64 array of `shape`. init: what `get` or `default` returned - a bound, a name or an array - or "ones", where
     scales begin; fans: (inputs, units) of the layer; key: int, the stream."""
     if isinstance(init, float):

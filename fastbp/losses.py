@@ -6,14 +6,20 @@ the units say so. Three losses hold their link (softmax, sigmoid, exponential) i
 cannot overflow: the network's last layer is then "linear", and `predict` applies the link.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from fastbp import _check as check
 from fastbp._ir.elementwise import exp, maximum, minimum, multiply, row_sum, square
 from fastbp._ir.indexing import logsumexp
 from fastbp._ir.nn import activated
+
+if TYPE_CHECKING:
+    from fastbp._check.types import Config, Missing
+    from fastbp._ir.node import Node
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,54 +38,54 @@ class Loss:
     over_units: ClassVar[bool] = True  # the mean is over samples and units; False: a sum over the units
     takes_labels: ClassVar[bool] = False  # integer labels go to a kernel of their own
     one_hot: ClassVar[bool] = False  # integer labels on several units become one-hot targets
-    target_range: ClassVar[tuple | None] = None  # (low, high) of the targets
+    target_range: ClassVar[tuple[float, float] | None] = None  # (low, high) of the targets
     target_remedy: ClassVar[str] = ""
-    missing: str = field(default="refuse", kw_only=True)
+    missing: Missing = field(default="refuse", kw_only=True)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check.choice("missing", self.missing, ("refuse", "ignore"))
 
     @property
-    def ignores_missing(self):
+    def ignores_missing(self) -> bool:
         """Whether a target may be NaN."""
         return self.missing == "ignore"
 
     @property
-    def param(self):
+    def param(self) -> float:
         """The loss's own number, as the kernel takes it: a float, 0.0 where there is none."""
         return 0.0
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         """The loss of each output, or of each sample, of the nodes y and t, before its scale: what it is differentiated
         by where its kernel has no answer."""
         raise NotImplementedError(f"{type(self).__name__} has no nodes(y, t), expected the loss as nodes; write it")
 
-    def kernel(self, labels=False):
+    def kernel(self, labels: bool = False) -> str:
         """The kernel's row in the compiled table. labels: whether the targets are int32 class labels."""
         return self.row + "_labels" * (labels and self.takes_labels) + "_missing" * self.ignores_missing
 
-    def scale(self, batch, units):
+    def scale(self, batch: int, units: int) -> float:
         """The factor of the sum over `batch` samples and `units` outputs that makes it this loss."""
         return 1.0 / (batch * units) if self.over_units else 1.0 / batch
 
-    def config(self):
+    def config(self) -> Config:
         """JSON-able dict: the name and the settings, but for missing="refuse", which older versions do not know."""
         settings = asdict(self)
         if not self.ignores_missing:
             del settings["missing"]
         return {"name": self.name, **settings}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         known = [item.name for item in fields(self) if item.name != "missing" or self.ignores_missing]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in known)})"
 
     @classmethod
-    def settings(cls):
+    def settings(cls) -> Config:
         """{name: default, or dataclasses.MISSING} of the arguments."""
         found = check.settings_of(cls)
         return {**{key: value for key, value in found.items() if key != "missing"}, "missing": found["missing"]}
 
-    def check_output(self, activation, units):
+    def check_output(self, activation: str, units: int) -> None:
         """Raises ValueError where an output layer of this activation and width makes no sense with this loss."""
         if self.link is not None and activation != "linear":
             raise ValueError(
@@ -100,7 +106,7 @@ class SquaredError(Loss):
     over_units = False
     one_hot = True
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         return square(y - t)
 
 
@@ -111,7 +117,7 @@ class HalfSquaredError(Loss):
     over_units = False
     one_hot = True
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         return 0.5 * square(y - t)
 
 
@@ -122,7 +128,7 @@ class MSE(Loss):
     row = "squared_error"
     one_hot = True
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         return square(y - t)
 
 
@@ -132,7 +138,7 @@ class MAE(Loss):
     name = row = "mae"
     one_hot = True
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         return abs(y - t)
 
 
@@ -147,15 +153,15 @@ class Huber(Loss):
     one_hot = True
     delta: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "delta", check.number("delta", self.delta, above=0.0))
 
     @property
-    def param(self):
+    def param(self) -> float:
         return self.delta
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         distance = abs(y - t)
         near = minimum(self.delta, distance)
         return near * (distance - 0.5 * near)
@@ -179,7 +185,7 @@ class CrossEntropy(Loss):
     target_remedy = "pass integer labels, or probabilities"
     label_smoothing: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.ignores_missing:
             raise ValueError(
@@ -189,14 +195,14 @@ class CrossEntropy(Loss):
         object.__setattr__(self, "label_smoothing", check.fraction("label_smoothing", self.label_smoothing))
 
     @property
-    def param(self):
+    def param(self) -> float:
         return self.label_smoothing
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         t = multiply(1 - self.label_smoothing, t) + self.label_smoothing / y.size
         return multiply(logsumexp(y), row_sum(t)) - row_sum(t * y)
 
-    def check_output(self, activation, units):
+    def check_output(self, activation: str, units: int) -> None:
         super().check_output(activation, units)
         if units == 1:
             raise ValueError(
@@ -218,7 +224,7 @@ class BinaryCrossEntropy(Loss):
     target_range = (0.0, 1.0)
     target_remedy = "make the two classes 0 and 1"
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         return activated("softplus", y) - t * y
 
 
@@ -231,7 +237,7 @@ class Poisson(Loss):
     target_range = (0.0, math.inf)
     target_remedy = "pass counts, or choose a loss that takes negative targets, such as 'mse'"
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         return exp(y) - t * y
 
 
@@ -245,15 +251,15 @@ class Quantile(Loss):
     name = row = "quantile"
     q: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "q", check.number("q", self.q, above=0.0, below=1.0))
 
     @property
-    def param(self):
+    def param(self) -> float:
         return self.q
 
-    def nodes(self, y, t):
+    def nodes(self, y: Node, t: Node) -> Node:
         return maximum(self.q * (t - y), (self.q - 1) * (t - y))
 
 
@@ -263,11 +269,11 @@ LOSSES = {
 }
 
 
-def get(loss):
+def get(loss: str | Loss) -> Loss:
     """A Loss from a name (with default settings) or a Loss."""
     return loss if isinstance(loss, Loss) else LOSSES[check.choice("loss", loss, LOSSES)]()
 
 
-def from_config(config):
+def from_config(config: Config) -> Loss:
     """The Loss that `config()` described; ValueError or TypeError where it did not."""
     return check.build("loss", LOSSES, config)

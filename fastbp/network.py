@@ -1,7 +1,10 @@
 """Networks: layers in a row over one vector of parameters, compiled where they are used."""
 
+from __future__ import annotations
+
 import math
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,6 +23,15 @@ from fastbp._training.trainable import Trainable
 from fastbp.layers import Dense, Dropout
 from fastbp.layers import from_config as layer_from_config
 from fastbp.layers.row import in_a_row, narrower, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fastbp._check.types import Array, ClassWeight, Config, Data, DType, File, Floats
+    from fastbp._compiler.plan_cache import BoundPlan
+    from fastbp._ir.node import Node
+    from fastbp.layers import Layer
+    from fastbp.losses import Loss
 
 PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
 
@@ -43,11 +55,18 @@ class Sequential(Trainable):
     Raises ValueError or TypeError, naming the argument, for layers that do not fit each other or the loss.
     """
 
-    def __init__(self, *layers, loss="squared_error", dtype="float32", seed=0, input_scale=1.0):
+    def __init__(
+        self,
+        *layers: Layer,
+        loss: str | Loss = "squared_error",
+        dtype: DType = "float32",
+        seed: int = 0,
+        input_scale: float = 1.0,
+    ) -> None:
         self._make(layers, loss, dtype, seed, input_scale)
         self._initialise()
 
-    def _make(self, layers, loss, dtype, seed, input_scale):
+    def _make(self, layers: Iterable[Layer], loss: str | Loss, dtype: DType, seed: int, input_scale: float) -> None:
         """The network of these settings, its parameters zero."""
         self.dtype = check.dtype(dtype)
         limits = np.finfo(self.dtype)
@@ -58,16 +77,16 @@ class Sequential(Trainable):
         self.seed = check.seed("seed", seed)
         self.layers = tuple(in_a_row(layers, self.loss))
         wide = [layer for layer in self.layers if layer.units is not None]
-        self.inputs, self.units = wide[0].inputs, wide[-1].units
-        self.data_spec = None
+        self.inputs, self.units = cast("int", wide[0].inputs), cast("int", wide[-1].units)
+        self.data_spec: Config | None = None
         self._allocate()
 
-    def _initialise(self):
+    def _initialise(self) -> None:
         """Draws the initial values: a stream for each layer that has parameters."""
         for stream, (layer, nodes) in enumerate(network_programs.layers_of(self)):
             layer.initialise(layer.values(), random.fold(self.seed, stream), nodes[0].before, nodes[0].depth)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:
             if name in ("params", "grads"):
                 raise AttributeError(
@@ -80,7 +99,7 @@ class Sequential(Trainable):
                 value = check.seed("seed", value)
         object.__setattr__(self, name, value)
 
-    def _allocate(self):
+    def _allocate(self) -> None:
         self._parts = parts(self.layers)
         self._size = size = sum(layer.size for layer in self.layers)
         self.params, self.grads = (
@@ -94,10 +113,10 @@ class Sequential(Trainable):
             "another thread is training this network; wait for it, or give each thread a network of "
             "its own (copy.deepcopy(net))"
         )
-        self._kept = None  # what forward kept for backward
+        self._kept: tuple[Any, ...] | None = None  # what forward kept for backward
         self._fast = FastCalls(self.units, self.dtype)  # calls that can be made again at once
 
-    def __call__(self, x):
+    def __call__(self, x: Node) -> Node:
         """The network applied to a node of an expression (batch, inputs): its raw outputs, before the loss's link.
 
         Called twice, it shares its weights. A plan begins with the network's parameters as they are and trains its own;
@@ -109,7 +128,7 @@ class Sequential(Trainable):
 
     # ---- one pass --------------------------------------------------------------------------------------------------
 
-    def forward(self, X):
+    def forward(self, X: Data) -> Floats:
         """The outputs (n, units) for X (n, inputs), before the loss's link; keeps what `backward` needs.
 
         This is a pass of training: dropout is active. `predict` is for using the network. X itself is kept, not a copy
@@ -117,7 +136,7 @@ class Sequential(Trainable):
         """
         return self._exclusive.call(self._forward, X)
 
-    def _forward(self, X):
+    def _forward(self, X: Data) -> Floats:
         X, dtypes = self._read(X)
         check.apart({"X": X}, {"grads": self.grads})  # which backward writes
         plan = self._plans.get(Use("keep", len(X), dtypes=dtypes))
@@ -128,7 +147,7 @@ class Sequential(Trainable):
         self._kept = (plan, X, Y, dropout, X.dtype)
         return Y.copy()  # backward reads Y; the caller may write into what it gets
 
-    def backward(self, dY):
+    def backward(self, dY: Data) -> Floats:
         """Fills `grads` from dY (n, units), the gradient for the outputs of the last `forward`; returns dX (n, inputs).
 
         dX, of the network's dtype, is the gradient for X as it was passed, before input_scale. Penalties of the layers
@@ -136,7 +155,7 @@ class Sequential(Trainable):
         """
         return self._exclusive.call(self._backward, dY)
 
-    def _backward(self, dY):
+    def _backward(self, dY: Data) -> Floats:
         if self._kept is None:
             raise RuntimeError("backward needs what forward keeps; call forward(X) first")
         plan, X, Y, dropout, kind = self._kept
@@ -154,14 +173,16 @@ class Sequential(Trainable):
         self._last = plan
         return dX
 
-    def loss_and_grad(self, X, y, sample_weight=None, class_weight=None):
+    def loss_and_grad(
+        self, X: Data, y: Data, sample_weight: Data | None = None, class_weight: ClassWeight | None = None
+    ) -> float:
         """The loss (a float) of this batch, penalties included; fills `grads`. X (n, inputs), y as for `fit`.
 
         Raises FloatingPointError, naming the layer, if the loss is not finite.
         """
         return self._exclusive.call(self._loss_and_grad, X, y, sample_weight, class_weight)
 
-    def _loss_and_grad(self, X, y, sample_weight, class_weight):
+    def _loss_and_grad(self, X: Data, y: Data, sample_weight: Data | None, class_weight: ClassWeight | None) -> float:
         ready = self._fast.gradients  # the last call's plan can be used again on arrays that need no cast
         if ready is not None and sample_weight is None and class_weight is None:
             loss = ready.run((X, y), self)
@@ -190,7 +211,7 @@ class Sequential(Trainable):
 
     # ---- use -------------------------------------------------------------------------------------------------------
 
-    def predict(self, X):
+    def predict(self, X: Data) -> Floats:
         """What the network says of X (n, inputs): (n, units), probabilities where the loss is a classification's.
 
         The outputs through the loss's link: softmax for cross_entropy, sigmoid for binary_cross_entropy, exp for
@@ -205,13 +226,15 @@ class Sequential(Trainable):
                 self._fast.note_prediction(self._make_plan(use))
         return self._linked(Y)
 
-    def _linked(self, Y):
+    def _linked(self, Y: Floats) -> Floats:
         """Outputs Y (n, units), which the loss's link is applied to where it has one."""
         if self.loss.link is not None:
             cpu.activate(self.loss.link, Y)
         return Y
 
-    def evaluate(self, X, y, sample_weight=None, class_weight=None):
+    def evaluate(
+        self, X: Data, y: Data, sample_weight: Data | None = None, class_weight: ClassWeight | None = None
+    ) -> dict[str, float]:
         """{"loss": mean over the samples, with penalties} and, for a classification, {"accuracy": share right}, of the
         targets that are there where the loss ignores those that are missing.
 
@@ -225,12 +248,16 @@ class Sequential(Trainable):
         target_type = accuracy.target_type_of(targets, labels, self.loss, self.units)
         return self._evaluated(X, targets, labels, weights, target_type)
 
-    def _evaluated(self, X, targets, labels, weights, target_type):
+    def _evaluated(
+        self, X: Array, targets: Array, labels: bool, weights: Array | None, target_type: str | None
+    ) -> dict[str, float]:
         """evaluate, of checked arrays."""
         return self._judged(X, targets, labels, weights, target_type)[0]
 
     @quiet
-    def _judged(self, X, targets, labels, weights, target_type):
+    def _judged(
+        self, X: Array, targets: Array, labels: bool, weights: Array | None, target_type: str | None
+    ) -> tuple[dict[str, float], Floats]:
         """(evaluate, of checked arrays; the outputs (n, units), before the loss's link)."""
         Y, loss, correct = self._outputs(X, targets, labels, weights, target_type)
         result = {"loss": float(loss + self._penalty())}
@@ -238,20 +265,35 @@ class Sequential(Trainable):
             result["accuracy"] = accuracy.accuracy_of(correct, accuracy.counted(targets, labels, target_type))
         return result, Y
 
-    def _evaluation(self, X, targets=None, labels=False, weights=None, target_type=None):
+    def _evaluation(
+        self,
+        X: Array,
+        targets: Array | None = None,
+        labels: bool = False,
+        weights: Array | None = None,
+        target_type: str | None = None,
+    ) -> tuple[Floats, list[tuple[BoundPlan, dict[str, Array | None], int, int, float]]]:
         """(outputs Y (n, units), [(plan, its arrays, first row, steps, weight of a step in the mean)]) of checked
         arrays: whole chunks, and the rest. The plans are to be given back."""
         n, kind = len(X), "predict" if targets is None else "evaluate"
-        arrays = {"X": X, "Y": np.empty((n, self.units), self.dtype), "targets": targets, "weights": weights}
-        options = {"labels": labels, "weighted": weights is not None, "target_type": target_type}
+        Y: Floats = np.empty((n, self.units), self.dtype)
+        arrays = {"X": X, "Y": Y, "targets": targets, "weights": weights}
+        options: dict[str, Any] = {"labels": labels, "weighted": weights is not None, "target_type": target_type}
         options["dtypes"] = input_arrays.input_dtypes(self.dtype, {"X": X})
-        return arrays["Y"], [
+        return Y, [
             (self._plans.take(Use(kind, batch, **options)), arrays, first, steps, batch / n)
             for batch, first, steps in plan_cache.chunks(n, PREDICT_ROWS)
         ]
 
     @quiet
-    def _outputs(self, X, targets=None, labels=False, weights=None, target_type=None):
+    def _outputs(
+        self,
+        X: Array,
+        targets: Array | None = None,
+        labels: bool = False,
+        weights: Array | None = None,
+        target_type: str | None = None,
+    ) -> tuple[Floats, float, float]:
         """(Y, mean loss, correct answers) of checked arrays."""
         loss = correct = 0.0
         Y, parts = self._evaluation(X, targets, labels, weights, target_type)
@@ -259,20 +301,20 @@ class Sequential(Trainable):
             correct_counts = np.zeros(steps) if target_type else None
             losses = plan.run("outputs", arrays, first=first, steps=steps, correct_counts=correct_counts)
             loss += losses.cumsum()[-1] * weight  # one after another, as a training adds them
-            correct += correct_counts.sum() if target_type else 0
+            correct += correct_counts.sum() if correct_counts is not None else 0
             self._plans.give_back(plan)
         return Y, loss, correct
 
-    def _penalty(self):
+    def _penalty(self) -> float:
         return penalty(self.params, self._penalties())
 
-    def _penalties(self):
+    def _penalties(self) -> list[tuple[int, int, float, float]]:
         """[(begin, count, l1, l2), ...] of those that have one, as parts of the parameters."""
         return [(part.begin, part.end - part.begin, *part.penalty) for part in self._parts if any(part.penalty)]
 
     # ---- gradients of single samples -------------------------------------------------------------------------------
 
-    def per_example_grads(self, X, y, sample_weight=None):
+    def per_example_grads(self, X: Data, y: Data, sample_weight: Data | None = None) -> Floats:
         """The gradient of each sample's own loss, (n, P): row i is what `loss_and_grad` gives for X[i:i+1], y[i:i+1].
 
         Penalties of the layers are included in every row, dropout is off; the mean over axis 0 is the gradient of the
@@ -284,7 +326,7 @@ class Sequential(Trainable):
         places = [(part.begin, part.end) for part in self._parts]
         return per_sample.gradients_of(self, len(arrays["X"]), arrays, places, **options)
 
-    def per_example_grad_norms(self, X, y, sample_weight=None):
+    def per_example_grad_norms(self, X: Data, y: Data, sample_weight: Data | None = None) -> Floats:
         """The Euclidean norm of each row of `per_example_grads`, (n,), without making the rows.
 
         It comes from squares of its parts, |x|^2 |dz|^2 and what penalties add to them: what is below 1e-19 of float32
@@ -293,7 +335,7 @@ class Sequential(Trainable):
         arrays, options = self._samples(X, y, sample_weight)
         return per_sample.norms_of(self, len(arrays["X"]), arrays, **options)
 
-    def _samples(self, X, y, sample_weight):
+    def _samples(self, X: Data, y: Data, sample_weight: Data | None) -> tuple[dict[str, Any], dict[str, Any]]:
         """({name: checked array}, options of the Use of the plan that reads them)."""
         X, dtypes = self._read(X)
         targets, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
@@ -307,7 +349,7 @@ class Sequential(Trainable):
 
     # ---- files -----------------------------------------------------------------------------------------------------
 
-    def save(self, path):
+    def save(self, path: File) -> None:
         """Writes the network to one safetensors file, a path or an open binary file; `fastbp.load(path)` reads it.
 
         A reader of the path sees the old file or the whole new one. Raises ValueError if a parameter is not finite or
@@ -319,7 +361,7 @@ class Sequential(Trainable):
         check.vectors(self, ())
         serialization.write_network(self.config(), self.params, path, self._counts())
 
-    def config(self):
+    def config(self) -> Config:
         """The architecture as a JSON-able dict: everything but the parameters' values."""
         return {
             "dtype": self.dtype.name,
@@ -331,7 +373,7 @@ class Sequential(Trainable):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Sequential:
         """A network of this architecture, its parameters zero."""
         net = cls.__new__(cls)
         net._make(
@@ -344,7 +386,7 @@ class Sequential(Trainable):
         net.data_spec = config.get("data_spec")
         return net
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         check.vectors(self, ())
         return {
             "config": self.config(),
@@ -354,7 +396,7 @@ class Sequential(Trainable):
             "epochs": self.epochs,
         }
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(Sequential.from_config(state["config"]).__dict__)
         self._plans = plan_cache.Cache(self._make_plan)
         self.params[:], self.grads[:] = state["params"], state["grads"]
@@ -363,50 +405,50 @@ class Sequential(Trainable):
     # ---- how it is done --------------------------------------------------------------------------------------------
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         """The number of classes a class_weight may speak of: two for a single output."""
         return max(2, self.units)
 
-    def _read(self, X):
+    def _read(self, X: Data) -> tuple[Array, tuple[tuple[str, str], ...]]:
         """(X as a plan reads it, what its plan must know of its dtype)."""
         X = input_arrays.rows(X, self.inputs, self.dtype, scale=self.input_scale)
         return X, input_arrays.input_dtypes(self.dtype, {"X": X})
 
-    def _make_plan(self, use):
+    def _make_plan(self, use: Use) -> BoundPlan:
         check.vectors(self, ())
         return plan_cache.BoundPlan(self.params, self.grads, network_programs.program(self, use), use.threads)
 
-    def _layer_of(self, vector):
+    def _layer_of(self, vector: Floats) -> str:
         """The name of the first layer whose part of a (P,) vector has an element that is not finite."""
         for part in self._parts:
             if not np.isfinite(vector[part.begin : part.end]).all():
                 return f"layer {part.layer} ({self.layers[part.layer]!r})"
         return "no layer"
 
-    def head(self, i):
+    def head(self, i: int) -> Sequential:
         """A network of the layers up to layer i, one with a width, with a copy of their parameters."""
         layers = self.layers[: i + 1]
         head = Sequential(*layers, loss="mae", dtype=self.dtype, input_scale=self.input_scale)
         head.params[:] = self.params[: head.params.size]
         return head
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [*map(repr, self.layers), f"loss={self.loss!r}", f"dtype={self.dtype.name!r}", f"seed={self.seed}"]
         return formatting.call("Sequential", parts + [f"input_scale={self.input_scale!r}"] * (self.input_scale != 1))
 
 
 def mlp(
-    *widths,
-    activation="relu",
-    output="linear",
-    loss="squared_error",
-    dropout=0.0,
-    l1=0.0,
-    l2=0.0,
-    dtype="float32",
-    seed=0,
-    input_scale=1.0,
-):
+    *widths: int,
+    activation: str = "relu",
+    output: str = "linear",
+    loss: str | Loss = "squared_error",
+    dropout: float = 0.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    dtype: DType = "float32",
+    seed: int = 0,
+    input_scale: float = 1.0,
+) -> Sequential:
     """A dense network of these widths: mlp(784, 16, 16, 10) has 784 inputs, two hidden layers of 16 and 10 outputs.
 
     activation: of the hidden layers; output: of the last one. dropout: rate after each hidden layer; l1, l2: penalties
@@ -415,7 +457,7 @@ def mlp(
     if len(widths) < 2:
         raise ValueError(f"widths is {widths}, expected at least two; pass inputs and outputs, as in mlp(784, 10)")
     rate = check.fraction("dropout", dropout)
-    made = []
+    made: list[Layer] = []
     for i, (inputs, units) in enumerate(pairwise(widths)):
         last = i == len(widths) - 2
         made.append(Dense(inputs, units, output if last else activation, l1=l1, l2=l2))
@@ -424,7 +466,7 @@ def mlp(
     return Sequential(*made, loss=loss, dtype=dtype, seed=seed, input_scale=input_scale)
 
 
-def load(path):
+def load(path: File) -> Sequential:
     """Reads a network written by `save` -> Sequential with the same parameters, dtype, seed, loss and data_spec, which
     training goes on with as it would have with the one that was saved.
 

@@ -4,11 +4,13 @@ count of steps of one network; the arithmetic is compiled (csrc/updates.inc), on
 g is the gradient after clipping, p a parameter, wd the weight decay. All but AdamW couple the decay: g += wd p.
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -19,14 +21,38 @@ from fastbp._check.errstate import quiet
 from fastbp._check.logs import check_monitor
 from fastbp._core import cpu, portable
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from fastbp._check.types import Config, Doubles, Floats, Logs, Shape
+    from fastbp._training.trainable import Trainable
+
+    _Self = TypeVar("_Self", bound="Optimizer")
+
 # which `fastbp` shows and configs name, in the order of messages
 __all__ = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"]  # noqa: RUF022
 
 _BLOCK = 256  # rates computed ahead for a loop written by hand, which takes one step at a time
 
 
+class _State:
+    """What optimizers hold, of which `dataclass` is to make no arguments: the settings that each rule has, with
+    defaults of its own, and what steps change."""
+
+    lr: float | schedules.Schedule
+    weight_decay: float
+    clip_norm: float | None
+    clip_value: float | None
+    steps: int
+    state: Floats | None
+    _params: Floats | None
+    _ahead: tuple[int, list[float]] | None
+    _fixed: Collection[str] = ()  # names that cannot be set any more
+    _constants: Doubles | None = None
+
+
 @dataclass(eq=False)
-class Optimizer:
+class Optimizer(_State):
     """What optimizers have in common.
 
     lr: a number >= 0 or a schedule (fastbp.schedules); it may be changed between steps, the other settings may not.
@@ -39,14 +65,12 @@ class Optimizer:
     """
 
     name: ClassVar[str]
-    _fixed: ClassVar[tuple] = ()
-    _constants: ClassVar[object] = None
 
-    def __new__(cls, *args, **settings):
+    def __new__(cls: type[_Self], *args: Any, **settings: Any) -> _Self:
         check.settings(cls, settings)  # before Python, which would not say which one is meant
         return super().__new__(cls)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check()
         self._number("weight_decay", minimum=0.0)
         for name in ("clip_norm", "clip_value"):
@@ -55,7 +79,7 @@ class Optimizer:
         self.reset()
         self._fixed = frozenset(self.settings()) - {"lr"} | {"name", "slots", "kernel"}
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if name == "lr":
             value = value if isinstance(value, schedules.Schedule) else _rate(value)
             object.__setattr__(self, "_ahead", None)
@@ -72,31 +96,32 @@ class Optimizer:
     # ---- what the compiled steps ask -------------------------------------------------------------------------
 
     @property
-    def kernel(self):
+    def kernel(self) -> str:
         """The update's row in the compiled table."""
         return self.name
 
     @property
-    def slots(self):
+    def slots(self) -> int:
         """How many vectors of state its kernel has."""
         return _slots()[self.kernel]
 
-    def hyper(self):
+    def hyper(self) -> Doubles:
         """float64 (9,) in the order of enum fbp_hyper. The rate is that of the next step; the corrections and the
         scale, which a compiled step fills in, are 1."""
         beta1, beta2, eps = self._betas()
         limit = math.inf if self.clip_value is None else self.clip_value
         return np.array([self.learning_rates(1)[0], self.weight_decay, beta1, beta2, eps, 1.0, 1.0, 1.0, limit])
 
-    def constants(self):
+    def constants(self) -> Doubles:
         """float64 (13,): what `hyper` gave once, as all but the rate never changes; then log(beta1) and log(beta2),
         each as the sum of two numbers. Making it takes longer than a small step."""
-        if self._constants is None:
+        made = self._constants
+        if made is None:
             logs = [part for beta in self._betas()[:2] for part in portable.log(beta)]
-            self._constants = np.array([*self.hyper(), *logs])
-        return self._constants
+            self._constants = made = np.array([*self.hyper(), *logs])
+        return made
 
-    def learning_rates(self, count):
+    def learning_rates(self, count: int) -> Doubles:
         """float64 (count,): the rates of the next `count` steps."""
         if isinstance(self.lr, float):
             rates = np.empty(count)  # np.full takes a microsecond more, which is three steps of a small network
@@ -110,18 +135,19 @@ class Optimizer:
             )
         return rates
 
-    def rate(self):
+    def rate(self) -> float:
         """The rate of the next step, a float; the same bits as learning_rates(1)[0]."""
-        if type(self.lr) is float:
-            return self.lr
-        if self.lr.stateful:
+        lr: Any = self.lr
+        if type(lr) is float:
+            return lr
+        if lr.stateful:
             return float(self.learning_rates(1)[0])
         ahead = self._ahead
         if ahead is None or not 0 <= self.steps - ahead[0] < _BLOCK:
             self._ahead = ahead = (self.steps, self.learning_rates(_BLOCK).tolist())
         return ahead[1][self.steps - ahead[0]]
 
-    def bind(self, params):
+    def bind(self, params: Floats) -> None:
         """Makes this the optimizer of the vector `params` (P,), with state of zeros. A second call with the same vector
         does nothing; with another it raises ValueError, because state and count of steps belong to one network."""
         if params is self._params:
@@ -134,7 +160,7 @@ class Optimizer:
             object.__setattr__(self, "state", self._zeros((self.slots, params.size), params.dtype))
         self._params = params
 
-    def _zeros(self, shape, dtype):
+    def _zeros(self, shape: Shape, dtype: np.dtype[Any]) -> Floats:
         """The memory of a state, or the MemoryError where there is no room for it."""
         return allocation.zeros(
             shape,
@@ -143,7 +169,7 @@ class Optimizer:
             lambda: "choose an optimizer that keeps less, such as SGD, or a smaller model",
         )
 
-    def _own_state(self, value):
+    def _own_state(self, value: Any) -> Floats | None:
         """A copy of `value` as the state, in memory that nobody else has; ValueError where it cannot be the state."""
         params = self._params
         if value is None and (params is None or not self.slots):
@@ -164,7 +190,7 @@ class Optimizer:
         own[...] = value
         return own
 
-    def check_free(self, params):
+    def check_free(self, params: Floats) -> None:
         """Raises the ValueError that `bind` would, and changes nothing."""
         state = self.state
         if self._params is not None:
@@ -181,7 +207,7 @@ class Optimizer:
                 f"{params.size} of {params.dtype}; pass optimizer.fresh()"
             )
 
-    def step(self, net):
+    def step(self, net: Trainable) -> None:
         """One step: reads net.grads, writes net.params."""
         if net.params is not self._params:
             check.vectors(net, ("params",))
@@ -190,13 +216,13 @@ class Optimizer:
 
     # ---- what users and fit ask ------------------------------------------------------------------------------
 
-    def observe(self, logs):
+    def observe(self, logs: Logs) -> None:
         """Tells a schedule that waits for a plateau of an epoch's values, a dict such as {"loss": 0.1}."""
         name = self.monitored(logs)
         if name is not None:
-            self.lr.observe(logs[name])
+            cast("schedules.Schedule", self.lr).observe(logs[name])
 
-    def monitored(self, names, undeclared=False):
+    def monitored(self, names: Collection[str], undeclared: bool = False) -> str | None:
         """Which of the `names` of an epoch's values the schedule waits for; None where it waits for none.
 
         Raises ValueError where there is no such name, so that a training can find out before it begins. undeclared:
@@ -208,28 +234,28 @@ class Optimizer:
         check_monitor("schedule", name, names, undeclared, "a callback")
         return name
 
-    def fresh(self):
+    def fresh(self: _Self) -> _Self:
         """An optimizer with the same settings that has trained nothing."""
         settings = {name: getattr(self, name) for name in self.settings()}
         if not isinstance(self.lr, float):
             settings["lr"] = copy.deepcopy(self.lr)  # which a new optimizer resets
         return type(self)(**settings)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # whom a copy trains is found out at its first step
         return {**self.__dict__, "_params": None}
 
-    def __setstate__(self, settings):
+    def __setstate__(self, settings: dict[str, Any]) -> None:
         self.__dict__.update(settings)
         self.state = self.state  # a copy: two optimizers must not write into one state
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets the network, the state, the steps taken and what the schedule has observed."""
         self._params, self.steps, self.state, self._ahead = None, 0, None, None
         if not isinstance(self.lr, float):
             self.lr.reset()
 
-    def config(self):
+    def config(self) -> Config:
         """JSON-able dict: the name and the settings."""
         values = {name: getattr(self, name) for name in self.settings()}
         if not isinstance(self.lr, float):
@@ -237,17 +263,17 @@ class Optimizer:
         return {"name": self.name, **values}
 
     @classmethod
-    def settings(cls):
+    def settings(cls) -> Config:
         """{name: default, or dataclasses.MISSING} of the arguments."""
         return check.settings_of(cls)
 
-    def _number(self, name, **bounds):
+    def _number(self, name: str, **bounds: float) -> None:
         setattr(self, name, check.number(name, getattr(self, name), **bounds))
 
-    def _check(self):
+    def _check(self) -> None:
         """Checks the settings of one rule."""
 
-    def _betas(self):
+    def _betas(self) -> tuple[float, float, float]:
         """(beta1, beta2, eps) in the places of enum fbp_hyper."""
         return 0.0, 0.0, 0.0
 
@@ -268,17 +294,17 @@ class SGD(Optimizer):
     clip_norm: float | None = None
     clip_value: float | None = None
 
-    def _check(self):
+    def _check(self) -> None:
         self._number("momentum", minimum=0.0, below=1.0)
         self.nesterov = check.flag("nesterov", self.nesterov)
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov is True with momentum 0.0, expected momentum > 0; pass momentum=0.9, say")
 
     @property
-    def kernel(self):
+    def kernel(self) -> str:
         return "nesterov" if self.nesterov else "momentum" if self.momentum else "sgd"
 
-    def _betas(self):
+    def _betas(self) -> tuple[float, float, float]:
         return self.momentum, 0.0, 0.0
 
 
@@ -296,12 +322,12 @@ class Adam(Optimizer):
     clip_norm: float | None = None
     clip_value: float | None = None
 
-    def _check(self):
+    def _check(self) -> None:
         self._number("beta1", minimum=0.0, below=1.0)
         self._number("beta2", minimum=0.0, below=1.0)
         self._number("eps", above=0.0)
 
-    def _betas(self):
+    def _betas(self) -> tuple[float, float, float]:
         return self.beta1, self.beta2, self.eps
 
 
@@ -331,11 +357,11 @@ class RMSprop(Optimizer):
     clip_norm: float | None = None
     clip_value: float | None = None
 
-    def _check(self):
+    def _check(self) -> None:
         self._number("rho", minimum=0.0, below=1.0)
         self._number("eps", above=0.0)
 
-    def _betas(self):
+    def _betas(self) -> tuple[float, float, float]:
         return self.rho, 0.0, self.eps
 
 
@@ -353,39 +379,39 @@ class Adagrad(Optimizer):
     clip_norm: float | None = None
     clip_value: float | None = None
 
-    def _check(self):
+    def _check(self) -> None:
         self._number("eps", above=0.0)
 
-    def _betas(self):
+    def _betas(self) -> tuple[float, float, float]:
         return 0.0, 0.0, self.eps
 
 
-OPTIMIZERS = {cls.name: cls for cls in map(globals().get, __all__)}
+OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in map(globals().__getitem__, __all__)}
 
 
 @cache
-def _slots():
+def _slots() -> dict[str, int]:
     """{kernel: vectors of state}, the same for all ISAs."""
     return cpu.updates()
 
 
-def get(optimizer, **settings):
+def get(optimizer: str | Optimizer, **settings: Any) -> Optimizer:
     """An Optimizer from an Optimizer, or from a name and settings."""
     if isinstance(optimizer, Optimizer):
         return optimizer
     return check.build("optimizer", OPTIMIZERS, {"name": optimizer, **settings})
 
 
-def from_config(config):
+def from_config(config: Config) -> Optimizer:
     """The Optimizer that `config()` described, with nothing trained yet; ValueError or TypeError where it did not."""
     return check.build("optimizer", OPTIMIZERS, config)
 
 
 @quiet
-def _float64(rates):
+def _float64(rates: Any) -> Doubles:
     return np.ascontiguousarray(rates, dtype=np.float64)
 
 
-def _rate(value):
+def _rate(value: Any) -> float | schedules.Schedule:
     """lr as a float, or the schedule that a config describes."""
     return schedules.from_config(value) if isinstance(value, dict) else check.number("lr", value, minimum=0.0)

@@ -6,9 +6,11 @@ subclass Schedule as a dataclass with `name` and `rates(t)`; where its rates com
 last bits may depend on the machine.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
@@ -17,58 +19,76 @@ from fastbp._check.errstate import quiet
 from fastbp._check.logs import rises
 from fastbp._core import portable
 
+if TYPE_CHECKING:
+    from fastbp._check.types import Config, Data, Doubles, Mode
+
+    _Self = TypeVar("_Self", bound="Schedule")
+
+
+class _Facts:
+    """What is known of a schedule beside its settings, of which `dataclass` is to make no arguments."""
+
+    stateful: bool
+    monitor: str | None
+
 
 @dataclass
-class Schedule:
+class Schedule(_Facts):
     """What schedules have in common."""
 
     name: ClassVar[str]
-    stateful: ClassVar[bool] = False  # whether observe changes the rates
+    stateful = False  # whether observe changes the rates
     monitor = None  # (a str) which of an epoch's values observe wants; None: val_loss, or else loss
 
-    def __new__(cls, *args, **settings):
+    def __new__(cls: type[_Self], *args: Any, **settings: Any) -> _Self:
         check.settings(cls, settings)
         return super().__new__(cls)
 
-    def __call__(self, step):
+    @overload
+    def __call__(self, step: int) -> float: ...
+
+    @overload
+    def __call__(self, step: Data) -> Any: ...
+
+    def __call__(self, step: Any) -> Any:
         # Always the array loops of NumPy, also for one step: its scalar arithmetic may round otherwise.
         t = _float64(step)
         rates = self.rates(t)
         return float(rates[0]) if np.ndim(step) == 0 else rates
 
-    def rates(self, t):
+    def rates(self, t: Doubles) -> Doubles:
         """float64 (...) rates of the steps t, float64 (...)."""
         raise NotImplementedError(f"{type(self).__name__} has no rates(t), expected the rates of the steps t; write it")
 
-    def observe(self, value):
+    def observe(self, value: float) -> None:
         """Told once an epoch of the monitored value; most schedules do not care."""
 
-    def memory(self):
+    def memory(self) -> object:
         """What `observe` has changed, to be compared: whether it has been told of an epoch. None: nobody knows."""
         return None
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets what was observed."""
 
-    def config(self):
+    def config(self) -> Config:
         """JSON-able dict: the name and the settings."""
         values = {name: getattr(self, name) for name in self.settings()}
         return {"name": self.name, **{k: v.config() if isinstance(v, Schedule) else v for k, v in values.items()}}
 
     @classmethod
-    def settings(cls):
+    def settings(cls) -> Config:
         """{name: default, or dataclasses.MISSING} of the arguments."""
         return check.settings_of(cls)
 
     @classmethod
-    def _over(cls, lr, steps):
+    def _over(cls, lr: float, steps: int) -> Schedule:
         """The schedule of a training of so many steps that begins at the rate lr, as the command makes it."""
         return cls(lr, steps)
 
-    def _number(self, name, **bounds):
+    def _number(self, name: str, **bounds: float) -> None:
         setattr(self, name, check.number(name, getattr(self, name), **bounds))
 
-    def _steps(self, name, minimum=1):
+    def _steps(self, name: str, minimum: int = 1) -> None:
         setattr(self, name, check.integer(name, getattr(self, name), minimum=minimum))
 
 
@@ -80,13 +100,13 @@ class Constant(Schedule):
     lr: float
 
     @classmethod
-    def _over(cls, lr, steps):
+    def _over(cls, lr: float, steps: int) -> Schedule:
         return cls(lr)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._number("lr", minimum=0.0)
 
-    def rates(self, t):
+    def rates(self, t: Doubles) -> Doubles:
         return np.full_like(t, self.lr)
 
 
@@ -100,16 +120,16 @@ class Step(Schedule):
     factor: float = 0.1
 
     @classmethod
-    def _over(cls, lr, steps):
+    def _over(cls, lr: float, steps: int) -> Schedule:
         return cls(lr, max(steps // 3, 1))
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._number("lr", minimum=0.0)
         self._steps("every")
         self._number("factor", above=0.0, maximum=1.0)
 
     @quiet
-    def rates(self, t):
+    def rates(self, t: Doubles) -> Doubles:
         return self.lr * portable.power(self.factor, np.floor(t / self.every))
 
 
@@ -123,16 +143,16 @@ class Exponential(Schedule):
     every: int = 1
 
     @classmethod
-    def _over(cls, lr, steps):
+    def _over(cls, lr: float, steps: int) -> Schedule:
         return cls(lr, 0.01, steps)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._number("lr", minimum=0.0)
         self._number("decay", above=0.0, maximum=1.0)
         self._steps("every")
 
     @quiet
-    def rates(self, t):
+    def rates(self, t: Doubles) -> Doubles:
         return self.lr * portable.power(self.decay, t / self.every)
 
 
@@ -148,13 +168,13 @@ class Cosine(Schedule):
     steps: int
     final: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._number("lr", minimum=0.0)
         self._steps("steps")
         self._number("final", minimum=0.0)
 
     @quiet
-    def rates(self, t):
+    def rates(self, t: Doubles) -> Doubles:
         return _half_cosine(self.lr, self.final, t / self.steps)
 
 
@@ -167,13 +187,13 @@ class Linear(Schedule):
     steps: int
     final: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._number("lr", minimum=0.0)
         self._steps("steps")
         self._number("final", minimum=0.0)
 
     @quiet
-    def rates(self, t):
+    def rates(self, t: Doubles) -> Doubles:
         done = np.minimum(t / self.steps, 1.0)
         return self.lr * (1.0 - done) + self.final * done
 
@@ -193,7 +213,7 @@ class OneCycle(Schedule):
     start_factor: float = 25.0
     final_factor: float = 1e4
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._number("peak", minimum=0.0)
         self._steps("steps")
         self._number("warm_fraction", above=0.0, below=1.0)
@@ -201,7 +221,7 @@ class OneCycle(Schedule):
         self._number("final_factor", minimum=1.0)
 
     @quiet
-    def rates(self, t):
+    def rates(self, t: Doubles) -> Doubles:
         top, last = self.warm_fraction * self.steps, max(self.steps - 1, 1)
         start = self.peak / self.start_factor
         up = _half_cosine(start, self.peak, t / top)
@@ -218,39 +238,40 @@ class WarmUp(Schedule):
     """
 
     name = "warm_up"
-    schedule: Schedule | float
+    schedule: Any  # a Schedule, made of what was given: one, its config, or a number
     steps: int
 
     @classmethod
-    def _over(cls, lr, steps):
+    def _over(cls, lr: float, steps: int) -> Schedule:
         return cls(lr, max(steps // 10, 1))
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.schedule = get("schedule", self.schedule)
         self._steps("steps")
 
     @property
-    def stateful(self):
-        return self.schedule.stateful
+    def stateful(self) -> bool:  # type: ignore[override]  # as that of the schedule
+        return bool(self.schedule.stateful)
 
     @property
-    def monitor(self):
-        return self.schedule.monitor
+    def monitor(self) -> str | None:  # type: ignore[override]
+        name: str | None = self.schedule.monitor
+        return name
 
-    def observe(self, value):
+    def observe(self, value: float) -> None:
         self.schedule.observe(value)
 
-    def memory(self):
+    def memory(self) -> object:
         return self.schedule.memory()
 
-    def reset(self):
+    def reset(self) -> None:
         self.schedule.reset()
 
-    def rates(self, t):
+    def rates(self, t: Doubles) -> Doubles:
         return self._risen(self.schedule.rates(np.maximum(t - self.steps, 0.0)), t)
 
     @quiet
-    def _risen(self, after, t):
+    def _risen(self, after: Doubles, t: Doubles) -> Doubles:
         """The rates of the steps t, where the schedule alone has `after`."""
         return after * np.minimum((t + 1.0) / (self.steps + 1.0), 1.0)
 
@@ -271,18 +292,18 @@ class ReduceOnPlateau(Schedule):
     factor: float = 0.1
     patience: int = 10
     min_delta: float = 1e-4
-    mode: str = "auto"
+    mode: Mode = "auto"
     cooldown: int = 0
     min_lr: float = 0.0
-    monitor: str | None = None
+    monitor: str | None = None  # type: ignore[assignment]  # here it is a setting
     current: float = field(init=False, repr=False, compare=False)
 
     @classmethod
-    def _over(cls, lr, steps):
+    def _over(cls, lr: float, steps: int) -> Schedule:
         # what is held out must not steer the training: the plateau is that of the training loss
         return cls(lr, factor=0.3, patience=3, monitor="loss")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._number("lr", minimum=0.0)
         self._number("factor", above=0.0, below=1.0)
         self._steps("patience", minimum=0)
@@ -296,14 +317,14 @@ class ReduceOnPlateau(Schedule):
         self._rises()
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         self.current, self._best, self._waited, self._cooling = self.lr, math.inf, 0, 0
 
-    def _rises(self):
+    def _rises(self) -> bool:
         """Whether more of what it waits for is better."""
         return rises(self, "loss" if self.monitor is None else self.monitor, self.mode)
 
-    def observe(self, value):
+    def observe(self, value: float) -> None:
         value = -float(value) if self._rises() else float(value)
         current, best, waited, cooling = self.current, self._best, self._waited, self._cooling
         if value < best - self.min_delta:
@@ -319,19 +340,19 @@ class ReduceOnPlateau(Schedule):
         # all at once, in C: Ctrl-C leaves either what was before or what is after
         self.__dict__.update(current=current, _best=best, _waited=waited, _cooling=cooling)
 
-    def memory(self):
+    def memory(self) -> object:
         return self.current, self._best, self._waited, self._cooling
 
-    def rates(self, t):
+    def rates(self, t: Doubles) -> Doubles:
         return np.full_like(t, self.current)
 
 
 @quiet
-def _float64(step):
+def _float64(step: Any) -> Doubles:
     return np.array(step, dtype=np.float64, ndmin=1, order="C")
 
 
-def _half_cosine(first, last, done):
+def _half_cosine(first: float, last: float, done: Doubles) -> Doubles:
     """From `first` where done <= 0 to `last` where done >= 1, along half a cosine."""
     return last + (first - last) * 0.5 * (1.0 + portable.cos_pi(np.clip(done, 0.0, 1.0)))
 
@@ -341,13 +362,13 @@ SCHEDULES = {
 }
 
 
-def get(name, value):
+def get(name: str, value: float | Schedule | Config) -> Schedule:
     """A Schedule from a Schedule, its config, or a number (Constant); `name` is the argument's name for messages."""
     if isinstance(value, Schedule):
         return value
     return from_config(value) if isinstance(value, dict) else Constant(check.number(name, value, minimum=0.0))
 
 
-def from_config(config):
+def from_config(config: Config) -> Schedule:
     """The Schedule that `config()` described; ValueError or TypeError where it did not."""
     return check.build("schedule", SCHEDULES, config)

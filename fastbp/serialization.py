@@ -8,9 +8,12 @@ The parameters of an expression are a tensor for each, by name, and the entry is
 with "trained" likewise: the graph is the program that wrote it, not part of the file.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -24,10 +27,17 @@ from fastbp._files.tensors import Tensors
 from fastbp._files.writing import path_of, write_atomically
 from fastbp.layers import from_config as layer_from_config
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from fastbp._check.types import Array, Config, Counts, File
+
+    _T = TypeVar("_T")
+
 _SAME = "compile the expression that the file was saved from"  # what to do where a file has other parameters
 
 
-def write_network(config, params, path, counts=None):
+def write_network(config: Config, params: Array, path: File, counts: Counts | None = None) -> None:
     """Write a network - what its `config` gives, its parameters (P,), and the counts of its training if it has any - to
     `path`: a str, bytes or os.PathLike, or an open binary file, such as io.BytesIO.
 
@@ -48,14 +58,14 @@ def write_network(config, params, path, counts=None):
     _write(path, to_bytes({"params": params}, metadata={"fastbp": text}))
 
 
-def _write(path, data):
+def _write(path: Any, data: bytes) -> None:
     if isinstance(path, str):
         write_atomically(path, data)
     else:
         write(path, data)
 
 
-def description(config, counts=None):
+def description(config: Config, counts: Counts | None = None) -> str:
     """What a file says of a network beside its parameters: JSON. Raises the ValueError that `write_network` would, so
     that a program can find out before it trains."""
     trained = {"trained": counts} if counts else {}
@@ -68,7 +78,7 @@ def description(config, counts=None):
     return text
 
 
-def read_network(path, make):
+def read_network(path: File, make: Callable[[Config], _T]) -> tuple[_T, Array, Counts]:
     """Read what `write_network` wrote; returns (the model, its parameters (P,), the counts, {} where there are none).
 
     make: gives the model of a config; what it refuses is told as something wrong with the file.
@@ -89,7 +99,7 @@ def read_network(path, make):
     return model, params, config.get("trained", {})
 
 
-def save_parameters(parameters, path, counts=None):
+def save_parameters(parameters: Mapping[str, Array], path: File, counts: Counts | None = None) -> None:
     """Write {name: array} to `path`, a tensor for each, as atomically as a network, with the counts of their plan if
     any.
 
@@ -108,7 +118,7 @@ def save_parameters(parameters, path, counts=None):
     _write(path, to_bytes(tensors, metadata={"fastbp": json.dumps(description)}))
 
 
-def load_parameters(parameters, path):
+def load_parameters(parameters: Mapping[str, Array], path: File) -> Counts:
     """Read what `save_parameters` wrote into the arrays of {name: array}; returns the counts, {} where there are none.
 
     Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign or
@@ -119,7 +129,7 @@ def load_parameters(parameters, path):
         if isinstance(description, dict) and "layers" in description:
             raise ValueError("it has a network, expected parameters of an expression; read it with fastbp.load")
         check_format(description)
-        counts = description.pop("trained", {})
+        counts: Counts = description.pop("trained", {})
         if description != PARAMETERS:
             raise ValueError(f"its description is another one, expected {PARAMETERS}; {AGAIN}")
         if counts != {}:  # as older files have none
@@ -131,20 +141,20 @@ def load_parameters(parameters, path):
     return counts
 
 
-def _read_tensor(file, name, array):
+def _read_tensor(file: Any, name: str, array: Array) -> Array:
     """The tensor of this name, if it is as the array that it will be written into."""
     tensor = file.get_slice(name)
     shape, dtype = tuple(tensor.get_shape()), DTYPES.get(tensor.get_dtype(), tensor.get_dtype())
     if (shape, dtype) != (array.shape, array.dtype.name):
         raise ValueError(f"{name} is {dtype} of shape {shape}, expected {array.dtype} of shape {array.shape}; "
                          f"{_SAME}")
-    values = file.get_tensor(name)
+    values: Array = file.get_tensor(name)
     _check_finite(values.ravel(), f"{name}: ")
     return values
 
 
 @contextmanager
-def _opened(path, what):
+def _opened(path: Any, what: str) -> Iterator[Any]:
     """The safetensors file at `path`, or at which an open file is, that should be a `what`; anything wrong with it is a
     ValueError that says so."""
     if is_stream(path, "read"):
@@ -168,13 +178,13 @@ def _opened(path, what):
         raise ValueError(f"{path}: not a usable {what}: {error}") from None
 
 
-def _none(path, what, seems):
+def _none(path: str, what: str, seems: str) -> ValueError:
     """The error for what is no safetensors file; seems: what it seems to be."""
     return ValueError(f"{path}: not a safetensors file, or a truncated one{seems and f' (it seems to be {seems})'}, "
                       f"expected a {what}; give another file, or save or fetch this one again")
 
 
-def _check_file(path, what):
+def _check_file(path: str, what: str) -> None:
     """What is no file, or an empty one, is refused."""
     try:
         found = os.stat(path)
@@ -193,13 +203,13 @@ def _check_file(path, what):
         raise ValueError(f"{path}: an empty file, or one truncated to nothing, expected a {what}; save it again")
 
 
-def _check_finite(params, prefix="", remedy=AGAIN):
+def _check_finite(params: Array, prefix: str = "", remedy: str = AGAIN) -> None:
     if not np.isfinite(params).all():
         at = int(np.flatnonzero(~np.isfinite(params))[0])
         raise ValueError(f"{prefix}parameter {at} of {params.size} is {params[at]}, expected finite numbers; {remedy}")
 
 
-def _description(metadata):
+def _description(metadata: Mapping[str, str] | None) -> Any:
     """What the entry "fastbp" of the metadata says."""
     if not metadata or "fastbp" not in metadata:
         raise ValueError("its metadata has no entry 'fastbp', expected one: it is a safetensors file of another "
@@ -212,8 +222,8 @@ def _description(metadata):
         raise ValueError(f"its description is nested too deeply, expected a flat one; {AGAIN}") from None
 
 
-def _read_config(metadata, names):
-    config = _description(metadata)
+def _read_config(metadata: Mapping[str, str] | None, names: list[str]) -> Config:
+    config: Config = _description(metadata)
     if isinstance(config, dict) and config.get("kind") == PARAMETERS["kind"]:
         raise ValueError("it has the parameters of an expression, expected a network; compile the graph, and read it "
                          "with plan.load")
@@ -223,13 +233,13 @@ def _read_config(metadata, names):
     return config
 
 
-def _no_repeats(pairs):
+def _no_repeats(pairs: list[tuple[str, Any]]) -> Config:
     if len(dict(pairs)) != len(pairs):
         raise ValueError(f"its description has a key twice, expected different ones; {AGAIN}")
     return dict(pairs)
 
 
-def _no_constants(text):
+def _no_constants(text: str) -> NoReturn:
     raise ValueError(f"its description holds {text}, expected finite numbers; {AGAIN}")
 
 

@@ -7,6 +7,10 @@ Constructors only store; `fit` checks everything and returns the estimator. Netw
 MLPRegressor from targets, that are about standardised: use StandardScaler and TransformedTargetRegressor.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
 import numpy as np
 
 try:
@@ -23,18 +27,41 @@ from fastbp._check.errstate import quiet
 from fastbp._training.splits import split_rows
 from fastbp.network import mlp
 
+if TYPE_CHECKING:
+    from fastbp.optimizers import Optimizer
+    _Self = TypeVar("_Self", bound="_MLP")
+    from collections.abc import Sequence
+
+    from fastbp._check.types import Array, Data, DType
+    from fastbp.callbacks import EarlyStopping
+    from fastbp.losses import Loss
+
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
 
 @quiet
-def _as(values, dtype):
+def _as(values: Array, dtype: np.dtype[Any]) -> Array:
     return values.astype(dtype, copy=False)
 
 
 class _MLP(BaseEstimator):
-    def __init__(self, hidden=(64,), activation="relu", *, optimizer="adam", lr=None, epochs=100, batch_size=32,
-                 dropout=0.0, l2=0.0, early_stopping=None, validation_split=0.0, dtype="float32", threads=None,
-                 random_state=None):
+    def __init__(
+        self,
+        hidden: int | Sequence[int] = (64,),
+        activation: str = "relu",
+        *,
+        optimizer: str | Optimizer = "adam",
+        lr: float | None = None,
+        epochs: int = 100,
+        batch_size: int = 32,
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        early_stopping: EarlyStopping | None = None,
+        validation_split: float = 0.0,
+        dtype: DType = "float32",
+        threads: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.hidden = hidden
         self.activation = activation
         self.optimizer = optimizer
@@ -50,10 +77,10 @@ class _MLP(BaseEstimator):
         self.random_state = random_state
 
     @quiet
-    def _data(self, X, **rest):
+    def _data(self, X: Data, **rest: Any) -> Any:
         return validate_data(self, X, dtype=[np.float32, np.float64], order="C", **rest)
 
-    def _start(self, units, loss):
+    def _start(self, units: int, loss: str | Loss) -> None:
         """A fresh network and optimizer for the n_features_in_ of the data."""
         widths = [check.integer("hidden", width, minimum=1) for width in np.atleast_1d(self.hidden).tolist()]
         self.optimizer_ = self._optimizer()
@@ -70,7 +97,7 @@ class _MLP(BaseEstimator):
                         dropout=self.dropout, l2=self.l2, dtype=self.dtype, seed=seed)
         self.n_iter_ = 0
 
-    def _optimizer(self):
+    def _optimizer(self) -> Optimizer:
         if isinstance(self.optimizer, str):
             return optimizers.get(self.optimizer, **({} if self.lr is None else {"lr": self.lr}))
         if self.lr is not None:
@@ -83,7 +110,7 @@ class _MLP(BaseEstimator):
             )
         return self.optimizer.fresh()
 
-    def _refuse_what_is_of_fit(self):
+    def _refuse_what_is_of_fit(self) -> None:
         """What partial_fit, which trains for one epoch on what it is given, cannot do."""
         for name, without in (("validation_split", 0.0), ("early_stopping", None)):
             value = getattr(self, name)
@@ -93,7 +120,15 @@ class _MLP(BaseEstimator):
                     f"is given; call fit, or set_params({name}={without})"
                 )
 
-    def _train(self, X, y, sample_weight, epochs, fraction=0.0, early_stopping=None):
+    def _train(
+        self: _Self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        epochs: int,
+        fraction: float = 0.0,
+        early_stopping: EarlyStopping | None = None,
+    ) -> _Self:
         if sample_weight is not None:
             sample_weight = quiet(_check_sample_weight)(sample_weight, X, ensure_non_negative=True)
         if not hasattr(self, "optimizer_"):
@@ -113,7 +148,7 @@ class _MLP(BaseEstimator):
         self.n_iter_ += len(self.history_.epoch)
         return self
 
-    def _outputs(self, X):
+    def _outputs(self, X: Data) -> Array:
         """The network's outputs (n, units), in the dtype of X."""
         check_is_fitted(self)
         X = self._data(X, reset=False)
@@ -132,14 +167,16 @@ class MLPClassifier(ClassifierMixin, _MLP):
     After fit: classes_, n_features_in_, net_ (the Sequential), history_ (its History), n_iter_ (epochs trained).
     """
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self: _Self, X: Data, y: Data, sample_weight: Data | None = None) -> _Self:
         """Train from scratch on X (n, features) and labels y (n,) of any kind; returns self."""
         X, y = self._data(X, y=y)
         self.classes_, y = self._labels(y, None)
         self._start(len(self.classes_), "cross_entropy")
         return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping)
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self: _Self, X: Data, y: Data, classes: Data | None = None, sample_weight: Data | None = None
+    ) -> _Self:
         """One more epoch, on X (n, features) and y (n,); the first call needs all classes that will ever come.
 
         As many calls as fit has epochs have its bits, on the same data. Nothing is held out and nothing stops early:
@@ -155,7 +192,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
 
     @staticmethod
     @quiet
-    def _labels(y, classes):
+    def _labels(y: Any, classes: Any) -> tuple[Array, Array]:
         """The classes, and each label's place among them, int64 (n,)."""
         check_classification_targets(y)
         if classes is None:
@@ -169,14 +206,15 @@ class MLPClassifier(ClassifierMixin, _MLP):
                              "classes in the first call")
         return classes, places.astype(np.int64)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Data) -> Array:
         """Probability of each class for X (n, features): (n, classes), in the order of classes_."""
         return self._outputs(X)
 
-    def predict(self, X):
+    def predict(self, X: Data) -> Array:
         """The most probable class for each row of X (n, features): (n,)."""
         outputs = self._outputs(X)
-        return self.classes_[outputs.argmax(axis=1)]
+        labels: Array = self.classes_[outputs.argmax(axis=1)]
+        return labels
 
 
 class MLPRegressor(RegressorMixin, _MLP):
@@ -186,20 +224,35 @@ class MLPRegressor(RegressorMixin, _MLP):
     MLPClassifier. y may be (n,) or (n, outputs). After fit: n_features_in_, n_outputs_, net_, history_, n_iter_.
     """
 
-    def __init__(self, hidden=(64,), activation="relu", *, loss="mse", optimizer="adam", lr=None, epochs=100,
-                 batch_size=32, dropout=0.0, l2=0.0, early_stopping=None, validation_split=0.0, dtype="float32",
-                 threads=None, random_state=None):
+    def __init__(
+        self,
+        hidden: int | Sequence[int] = (64,),
+        activation: str = "relu",
+        *,
+        loss: str | Loss = "mse",
+        optimizer: str | Optimizer = "adam",
+        lr: float | None = None,
+        epochs: int = 100,
+        batch_size: int = 32,
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        early_stopping: EarlyStopping | None = None,
+        validation_split: float = 0.0,
+        dtype: DType = "float32",
+        threads: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         super().__init__(hidden, activation, optimizer=optimizer, lr=lr, epochs=epochs, batch_size=batch_size,
                          dropout=dropout, l2=l2, early_stopping=early_stopping, validation_split=validation_split,
                          dtype=dtype, threads=threads, random_state=random_state)
         self.loss = loss
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self: _Self, X: Data, y: Data, sample_weight: Data | None = None) -> _Self:
         """Train from scratch on X (n, features) and y (n,) or (n, outputs); returns self."""
         X, y = self._data(X, y=y, multi_output=True, y_numeric=True)
         self._flat = y.ndim == 1
@@ -207,7 +260,7 @@ class MLPRegressor(RegressorMixin, _MLP):
         self._start(self.n_outputs_, self.loss)
         return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping)
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self: _Self, X: Data, y: Data, sample_weight: Data | None = None) -> _Self:
         """One more epoch, on X (n, features) and y as in fit; returns self.
 
         As many calls as fit has epochs have its bits, on the same data. Nothing is held out and nothing stops early:
@@ -221,7 +274,7 @@ class MLPRegressor(RegressorMixin, _MLP):
             self._start(self.n_outputs_, self.loss)
         return self._train(X, y, sample_weight, 1)
 
-    def predict(self, X):
+    def predict(self, X: Data) -> Array:
         """The quantities for X (n, features): (n,), or (n, outputs) if y was so in fit."""
         outputs = self._outputs(X)
         return outputs[:, 0] if self._flat else outputs

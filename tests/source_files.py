@@ -51,7 +51,7 @@ def python_imports(path):
     inside = {id(node) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef | ast.Lambda)
               for node in ast.walk(function)}
     for_editors = {id(node) for block in ast.walk(tree)
-                   if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+                   if isinstance(block, ast.If) and ast.unparse(block.test) in ("TYPE_CHECKING", "_TYPE_CHECKING")
                    for node in ast.walk(block)}
     package = module_name(path).split(".")
     package = package if path.stem == "__init__" else package[:-1]

@@ -13,9 +13,10 @@ from fastbp._check.frames import converted
 from fastbp._check.memory import apart, vectors
 from fastbp._check.missing import complete_rows, nan_to_zero, unmasked, with_missing
 from fastbp._check.names import build, choice, nearest, settings
-from fastbp._check.numbers import dtype, flag, fraction, integer, number, seed, settings_of, shown, threads
+from fastbp._check.numbers import dtype, flag, fraction, integer, number, seed, settings_of, threads
 from fastbp._check.targets import is_labels, one_hot, targets, weights
 from fastbp._check.text import printable
+from fastbp._core.shown import shown
 
 __all__ = [
     "apart",

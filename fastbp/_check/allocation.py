@@ -1,13 +1,23 @@
 """Memory for vectors of parameters, or an error that says how much is asked for and what to do about it."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastbp._core.memory import aligned_zeros
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def zeros(shape, dtype, what, remedy):
+    import numpy as np
+
+    from fastbp._check.types import Array, Shape
+
+
+def zeros(shape: int | Shape, dtype: np.dtype[Any], what: Callable[[], str], remedy: Callable[[], str]) -> Array:
     """np.zeros of this shape (an int or a tuple), from the begin of a cache line on.
 
     Raises MemoryError where there is no room for it, naming `what` it is for and its size. `what` and `remedy` are

@@ -1,19 +1,29 @@
 """Arrays that a user passes: what holds numbers, how it must lie, and the cast where it does not."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastbp._check.errstate import quiet
 from fastbp._check.frames import converted, label_of, refusal, tensor_advice
-from fastbp._check.numbers import shown
 from fastbp._core import cpu
+from fastbp._core.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from fastbp._check.types import Array, Integers, Shape
 
 _INT64 = np.dtype(np.int64)
 _ROWS = 4096  # rows looked at together when searching for a bad value, so that the search needs little memory
 
 
-def data(X, width, dtype, name="X", given=None):
+def data(X: Any, width: int, dtype: np.dtype[Any], name: str = "X", given: object = None) -> Array:
     """X as an aligned C-contiguous (n, width) array of `dtype` (np.dtype float32 or float64), n >= 1.
 
     X itself is returned where it is that already. given: what X was made of, if it was, for messages.
@@ -31,7 +41,7 @@ def data(X, width, dtype, name="X", given=None):
     return cast(array, dtype, name, given=X if given is None else given)
 
 
-def array(name, value, shape, dtype):
+def array(name: str, value: Any, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     """`value` as an aligned C-contiguous array of exactly this shape and dtype, all finite; never broadcast."""
     result = numeric(value, name)
     if result.shape != tuple(shape):
@@ -40,7 +50,7 @@ def array(name, value, shape, dtype):
     return cast(result, dtype, name)
 
 
-def indices(value, limit, name):
+def indices(value: Any, limit: int, name: str) -> NDArray[np.int32]:
     """Integers (n,) or (n, 1) with 0 <= value < limit, as an int32 array (n, 1), a copy: compiled code finds rows by
     them, and what a user writes into theirs afterwards must not matter."""
     values = numeric(value, name)
@@ -55,8 +65,9 @@ def indices(value, limit, name):
     return values.astype(np.int32, copy=False)
 
 
-def rows_of(node, width, what):
+def rows_of(node: Any, width: int | None, what: str) -> Any:
     """A node of an expression with a row of `width` numbers (None: any) for each sample."""
+    shape: Any
     batched, shape = getattr(node, "batched", None), getattr(node, "shape", ())
     if not batched or len(shape) != 1 or (width is not None and shape[0] != width):
         wanted = f"(batch, {'width' if width is None else width})"
@@ -64,7 +75,7 @@ def rows_of(node, width, what):
     return node
 
 
-def rows(name, value, n):
+def rows(name: str, value: Any, n: int) -> Integers:
     """Numbers of rows of n samples as an int64 (m,) copy, m >= 1, each in 0 .. n - 1; any order, repeats allowed."""
     values = numeric(value, name)
     if values.ndim != 1 or not values.size:
@@ -80,7 +91,7 @@ def rows(name, value, n):
     return values.astype(_INT64, copy=False)
 
 
-def numeric(value, name, classes=False):
+def numeric(value: Any, name: str, classes: bool = False) -> Array:
     """np.asarray(value), refused where it does not hold real numbers; with NaN where a table of another library's
     (see fastbp/_check/frames.py) has none."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
@@ -115,7 +126,7 @@ def numeric(value, name, classes=False):
     raise TypeError(f"{name} has dtype {result.dtype}, expected real numbers (float, int or bool); {hint}")
 
 
-def changed(name, array, wanted):
+def changed(name: str, array: Array, wanted: object) -> ValueError:
     """The error for an array that was of a dtype `wanted` when it was checked, and was given another by its owner."""
     return ValueError(
         f"{name} has become an array of dtype {array.dtype}, expected {wanted}, as when it was checked; give it back "
@@ -123,7 +134,7 @@ def changed(name, array, wanted):
     )
 
 
-def not_an_array(value, name, error):
+def not_an_array(value: Any, name: str, error: Exception) -> ValueError:
     """The error for what NumPy makes no array of: ragged lists, tensors on another device, a failing __array__."""
     ragged = _ragged(value)
     why = ragged or str(error)[:100]
@@ -134,7 +145,7 @@ def not_an_array(value, name, error):
     )
 
 
-def _ragged(value):
+def _ragged(value: Any) -> str:
     """In words, which row of a list is not as the first one, or ""."""
     if not isinstance(value, (list, tuple)):
         return ""
@@ -149,7 +160,7 @@ def _ragged(value):
 
 
 @quiet
-def cast(values, dtype, name, remedy=None, given=None):
+def cast(values: Array, dtype: np.dtype[Any], name: str, remedy: str | None = None, given: object = None) -> Array:
     """values as aligned C-contiguous `dtype`, without a copy where it is; refuses NaN, infinity and overflow. remedy,
     given: as for `not_finite`."""
     result = np.require(values, dtype, ["C", "A"])
@@ -161,7 +172,9 @@ def cast(values, dtype, name, remedy=None, given=None):
 
 
 @quiet
-def not_finite(values, dtype, name, scale=1.0, remedy=None, given=None):
+def not_finite(
+    values: Array, dtype: np.dtype[Any], name: str, scale: float = 1.0, remedy: str | None = None, given: object = None
+) -> ValueError:
     """The error for `values`, of which one is NaN or infinite, or becomes so as `dtype` or times `scale`. remedy: what
     to do about NaN and infinity, in words; given: the table that the values are of, if they are of one."""
     for start in range(0, len(values), _ROWS):
@@ -183,21 +196,21 @@ def not_finite(values, dtype, name, scale=1.0, remedy=None, given=None):
     return ValueError(f"{name} changed while it was being checked, expected finite numbers; pass a copy of it")
 
 
-def first_bad(bad, start=0):
+def first_bad(bad: Array, start: int = 0) -> Shape:
     """The position of the first True of `bad`, whose rows begin at row `start`, as a tuple of ints."""
     first, *rest = (int(i) for i in np.unravel_index(bad.argmax(), bad.shape))
     return first + start, *rest
 
 
-def index_text(at):
+def index_text(at: Sequence[int]) -> str:
     return ", ".join(map(str, at))
 
 
-def place_text(at):
+def place_text(at: Sequence[int]) -> str:
     return f"row {at[0]}, column {at[1]}" if len(at) == 2 else f"position {index_text(at)}"
 
 
-def _data_shape(values, width, name):
+def _data_shape(values: Array, width: int, name: str) -> str:
     """The message for an X of the wrong shape."""
     shape = values.shape
     if not values.size:

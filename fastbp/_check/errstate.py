@@ -1,11 +1,18 @@
 """NumPy's floating-point warnings switched off for our own code, whatever the user's np.seterr and filters are."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
-def quiet(function):
+
+def quiet(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """`function`, whose results may underflow, overflow or be NaN without a warning or an error of NumPy's: what is not
     finite is looked for where it matters, and said in our words.
 
@@ -16,7 +23,7 @@ def quiet(function):
     """
 
     @functools.wraps(function)
-    def quietly(*args, **kwargs):
+    def quietly(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         with np.errstate(all="ignore"):
             return function(*args, **kwargs)
 

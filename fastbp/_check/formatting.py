@@ -1,11 +1,17 @@
 """Text that people read: lines that end at a word, and reprs of things with many parts."""
 
+from __future__ import annotations
+
 import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 WIDTH = 79  # characters of a line where nobody knows how wide the screen is
 
 
-def filled(text, width=WIDTH, first="", then=""):
+def filled(text: str, width: int | None = WIDTH, first: str = "", then: str = "") -> str:
     """`text` in lines of at most `width` characters that end at a word; None: in one line, as it is.
 
     first, then: what stands before the first line and before the others. A word that is longer than a line stays whole,
@@ -17,7 +23,7 @@ def filled(text, width=WIDTH, first="", then=""):
                          break_on_hyphens=False)  # fmt: skip
 
 
-def call(name, parts, width=WIDTH):
+def call(name: str, parts: Iterable[str], width: int = WIDTH) -> str:
     """name(part, part ...), as Python writes a call: in one line, or in several that end between two parts."""
     parts = list(parts)
     line = f"{name}({', '.join(parts)})"

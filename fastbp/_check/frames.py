@@ -4,18 +4,26 @@ Nothing of theirs is imported; what a value is, its attributes say. Tables are t
 which NumPy reads in its own way: of dates beside numbers it makes numbers, of integers beside missing ones objects.
 """
 
+from __future__ import annotations
+
 import datetime
 import decimal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp._check.numbers import shown
+from fastbp._core.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastbp._check.types import Array
 
 _REAL = ("f", "i", "u", "b")
 _ENCODE = "encode it as numbers, such as a column of 0 and 1 for each value, or leave it out"
 
 
-def columns(value):
+def columns(value: Any) -> list[tuple[Any, Any]] | None:
     """[(label, column), ...] of a table; None where value is none."""
     if hasattr(value, "iloc") and hasattr(value, "columns") and hasattr(value, "dtypes"):
         return [(label, value.iloc[:, i]) for i, label in enumerate(value.columns)]  # pandas; labels may be repeated
@@ -26,13 +34,13 @@ def columns(value):
     return None
 
 
-def label_of(value, at):
+def label_of(value: Any, at: Sequence[int]) -> str:
     """", column label" of the table that was passed as `value`, for the position (row, column); else ""."""
     found = columns(value) if len(at) == 2 else None
     return "" if found is None or at[1] >= len(found) else f", {found[at[1]][0]!r}"
 
 
-def converted(value, name, classes=False):
+def converted(value: Any, name: str, classes: bool = False) -> Any:
     """An array of what NumPy would make objects, or something else, of: tables whose columns differ in dtype, or have
     one of their library's, and single columns of such a dtype, with NaN where a value is missing; everything else as it
     is. classes: whether a table of one column may be of names of classes.
@@ -54,7 +62,7 @@ def converted(value, name, classes=False):
     return np.column_stack(made) if made else np.empty((len(value), 0))
 
 
-def refusal(value, name, made):
+def refusal(value: Any, name: str, made: Array) -> TypeError | None:
     """The TypeError for a value of which NumPy makes an array, `made`, that is not of real numbers, where it was none,
     or has several dtypes; else None."""
     if hasattr(value, "collect"):
@@ -74,18 +82,20 @@ def refusal(value, name, made):
     return None
 
 
-def _is_nullable(column):
+def _is_nullable(column: Any) -> bool:
     """Whether this is a column of numbers of a dtype of pandas' own, as Int64 and double[pyarrow] are."""
-    dtype = getattr(column, "dtype", None)
+    dtype: Any = getattr(column, "dtype", None)
     return hasattr(dtype, "numpy_dtype") and dtype.kind in _REAL and hasattr(column, "to_numpy")
 
 
-def _column(column, name):
+def _column(column: Any, name: str) -> Array:
     """An array (n,) of a column; TypeError where it is not of numbers."""
     if _is_nullable(column):
         if column.isna().any():
-            return column.to_numpy(dtype="float64", na_value=np.nan)
-        return column.to_numpy(dtype=column.dtype.numpy_dtype)
+            made: Array = column.to_numpy(dtype="float64", na_value=np.nan)
+            return made
+        made = column.to_numpy(dtype=column.dtype.numpy_dtype)
+        return made
     array = np.asarray(column)
     if array.dtype.kind in _REAL:
         return array
@@ -96,7 +106,7 @@ def _column(column, name):
     raise TypeError(f"{name} has dtype {dtype}, expected real numbers (float, int or bool); {hint}")
 
 
-def _hint(dtype, array):
+def _hint(dtype: object, array: Array) -> str:
     """What to do about a column that is not of numbers."""
     first = next((each for each in array.ravel()[:1000].tolist() if each is not None and each == each), None)
     if str(dtype).lower().startswith(("cat", "enum", "dict")) or isinstance(first, (str, bytes)):
@@ -108,7 +118,7 @@ def _hint(dtype, array):
     return "make numbers of it, or leave it out"
 
 
-def tensor_advice(value, name):
+def tensor_advice(value: Any, name: str) -> str:
     """How a tensor that NumPy cannot read is passed, in words, or ""."""
     listed = isinstance(value, (list, tuple)) and len(value) > 0
     one = value[0] if listed else value

@@ -6,16 +6,27 @@ that are contiguous, whatever the distance between them - apart, backwards, wind
 network's dtype, or refuses it.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from fastbp import _check as check
 from fastbp._core import cpu
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastbp._check.types import Array
+
 DTYPES = frozenset(np.dtype(name) for name in cpu.input_dtypes())
 PIECE = 2**17  # numbers that are looked at together: their cast stays in the L2 cache, and no file is read at once
 
 
-def rows(X, width, dtype, name="X", *, scale=1.0, finite=True):
+def rows(
+    X: object, width: int, dtype: np.dtype[Any], name: str = "X", *, scale: float = 1.0, finite: bool = True
+) -> Array:
     """X (n, width), n >= 1, as the rows that a plan of np.dtype `dtype` reads and multiplies by `scale`.
 
     finite=False leaves out the search for NaN and infinity in an array of `dtype`, for a caller who has another way to
@@ -30,7 +41,9 @@ def rows(X, width, dtype, name="X", *, scale=1.0, finite=True):
     return array
 
 
-def input_dtypes(dtype, arrays, *, touching=False):
+def input_dtypes(
+    dtype: np.dtype[Any], arrays: Mapping[str, Array], *, touching: bool = False
+) -> tuple[tuple[str, str], ...]:
     """((name, dtype's character), ...) of the arrays, {name: array}, that their plan must know of: those that are not
     of `dtype`, and those whose rows lie otherwise than a plan of it expects. Products, those of a network, expect rows
     that do not overlap; touching: an expression expects them one after another. Raises ValueError for what is of no
@@ -46,7 +59,7 @@ def input_dtypes(dtype, arrays, *, touching=False):
     return tuple(found)
 
 
-def all_finite(array, dtype, scale=1.0):
+def all_finite(array: Array, dtype: np.dtype[Any], scale: float = 1.0) -> bool:
     """Whether all numbers of such rows are finite, and stay so as np.dtype `dtype` and times `scale`."""
     if array.dtype.kind != "f" and scale <= 1:
         return True
@@ -61,7 +74,7 @@ def all_finite(array, dtype, scale=1.0):
         )
 
 
-def _lies_well(array, width):
+def _lies_well(array: Array, width: int) -> bool:
     """Whether a plan can read the rows of this array where they are."""
     if array.ndim != 2 or array.shape[1] != width or not array.size or array.dtype not in DTYPES:
         return False
@@ -71,12 +84,12 @@ def _lies_well(array, width):
     return (along == item or width == 1) and between % item == 0 and array.flags.aligned
 
 
-def _apart(array):
+def _apart(array: Array) -> bool:
     """Whether each row begins behind the end of the one before it."""
     return array.ndim == 1 or array.strides[0] >= array.shape[1] * array.itemsize
 
 
-def _seen_once(array):
+def _seen_once(array: Array) -> Array:
     """The numbers of these rows, (k, 1) where rows overlap: each is looked at once, not once for each row it is in."""
     (n, width), item, between = array.shape, array.itemsize, array.strides[0]
     if n == 1 or abs(between) >= width * item or (width > 1 and array.strides[1] != item):

@@ -1,12 +1,18 @@
 """The values of an epoch as callbacks and the History see them: which names are fit's own, and what may stand beside
 them."""
 
+from __future__ import annotations
+
 import difflib
 import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastbp import _check as check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 RESERVED = ("loss", "val_loss", "lr", "seconds", "samples_per_second")  # no value of anybody else's is called so
 # All that fit may report. A callback may put the last two into logs where fit does not report them.
@@ -31,7 +37,7 @@ _NEGATED = re.compile(r"(^|[\s_(])(1\s*)?[-/\u2012-\u2015\u2212]")  # -mse, 1 - 
 _ALIKE = 0.85  # how alike two names must be, 1 for equal, for one to be taken for a slip of the finger
 
 
-def more_is_better(name):
+def more_is_better(name: str) -> bool | None:
     """Whether more of a value of this name is better: True, False, or None where the name does not say."""
     words = set(re.findall("[^\\W_]+", name.lower()))
     if words & _TURNS or _NEGATED.search(name):
@@ -39,7 +45,7 @@ def more_is_better(name):
     return False if words & _LESS else True if words & _MORE else None
 
 
-def rises(who, monitor, mode):
+def rises(who: object, monitor: str, mode: str) -> bool:
     """Whether more of the monitored value is better: what mode, "max", "min" or "auto", says, or for "auto" the name.
     Raises ValueError where neither does; who: what monitors it."""
     more = more_is_better(monitor) if mode == "auto" else mode == "max"
@@ -51,7 +57,7 @@ def rises(who, monitor, mode):
     return more
 
 
-def check_monitor(who, monitor, names, undeclared, by):
+def check_monitor(who: str, monitor: str, names: Iterable[str], undeclared: bool, by: str) -> None:
     """Raises ValueError where logs will have no value of the monitored name.
 
     who: what monitors it, in words. names: those known before the training, of fit, metrics and callbacks that declare
@@ -68,7 +74,7 @@ def check_monitor(who, monitor, names, undeclared, by):
     )
 
 
-def _slip(name, other):
+def _slip(name: str, other: str) -> bool:
     """Whether a name may be meant for the other one: they are alike, and not told apart by digits, as f1 and f2."""
     (letters, digits), (others, its) = (
         ["".join(filter(kind, each.lower())) for kind in (str.isalpha, str.isdigit)] for each in (name, other)
@@ -76,7 +82,7 @@ def _slip(name, other):
     return bool(letters) and digits == its and difflib.SequenceMatcher(None, letters, others).ratio() >= _ALIKE
 
 
-def number(value, what, expected="a number"):
+def number(value: Any, what: str, expected: str = "a number") -> float:
     """`value` as a float; NaN and infinity are numbers, and so are True and False. TypeError for all else: `what` it
     is, in words, and what was `expected`."""
     try:
@@ -87,7 +93,7 @@ def number(value, what, expected="a number"):
         raise TypeError(f"{what} is {check.shown(value)}, expected {expected}; give one real number") from None
 
 
-def name(value, what, taken=BUILT_IN):
+def name(value: Any, what: str, taken: Iterable[str] = BUILT_IN) -> str:
     """`value` as the name of an epoch's value that is none of `taken`."""
     if not isinstance(value, str):
         raise TypeError(f"{what} is {check.shown(value)}, expected the name of a value; pass a str, such as 'f1'")
@@ -98,12 +104,12 @@ def name(value, what, taken=BUILT_IN):
     return value
 
 
-def settled(logs, own, who):
+def settled(logs: dict[str, Any], own: Mapping[str, float], who: str) -> Exception | None:
     """After a callback, called `who`, has had the logs: what it put there is made floats, what it may not is undone.
 
     own: {name: value} of what fit measured, which stays as it was. Returns the first error, or None.
     """
-    wrong = None
+    wrong: Exception | None = None
     for key, value in own.items():
         if not _same(logs.get(key), value):
             now = f"made logs[{key!r}] {check.shown(logs[key])}" if key in logs else f"took logs[{key!r}] away"
@@ -123,6 +129,6 @@ def settled(logs, own, who):
     return wrong
 
 
-def _same(now, value):
+def _same(now: object, value: Any) -> bool:
     """Whether a value is still what it was; NaN is."""
     return now is value or (type(now) is type(value) and (now == value or (now != now and value != value)))

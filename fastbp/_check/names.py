@@ -1,14 +1,26 @@
 """Names that a user chooses from, and what Keras, PyTorch and scikit-learn call the same things."""
 
+from __future__ import annotations
+
 import difflib
 import inspect
 from dataclasses import MISSING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from fastbp._check.numbers import settings_of, shown
+from fastbp._check.numbers import settings_of
+from fastbp._core.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from fastbp._check.types import Config
+
+
+_T = TypeVar("_T")
 
 # For each kind of thing: the field's other names, without case, underscores and the endings of classes (Loss, LR),
 # and the name here. A pair (name, why) is the nearest there is to something that is not here.
-_OTHERS = {
+_OTHERS: dict[str, dict[str, str | tuple[str, str]]] = {
     "loss": {
         "categoricalcrossentropy": "cross_entropy", "sparsecategoricalcrossentropy": "cross_entropy",
         "softmaxcrossentropy": "cross_entropy", "xent": "cross_entropy",
@@ -101,7 +113,7 @@ _KINDS = {"output": "activation", "bias_init": "init", "name": "loss"}
 _ENDINGS = ("loss", "lr", "optimizer", "initializer", "schedule", "scheduler", "error")
 
 
-def choice(name, value, choices):
+def choice(name: str, value: object, choices: Iterable[str]) -> str:
     """`value` where it is one of `choices` (strings); otherwise an error that suggests the right name, or the nearest.
 
     The last word of `name` - loss, activation, output, optimizer, init, bias_init, schedule - says which other names
@@ -117,7 +129,7 @@ def choice(name, value, choices):
     return value
 
 
-def build(what, table, config):
+def build(what: str, table: Mapping[str, type[_T]], config: object) -> _T:
     """The object that config() described: {"name": a key of table, then arguments of that class by name}.
 
     Raises TypeError where config is not a dict, ValueError for an unknown name or argument.
@@ -127,7 +139,7 @@ def build(what, table, config):
     if "name" not in config:
         raise ValueError(f"{what} has no 'name', expected one of: {', '.join(table)}; add it")
     cls = table[choice(what, config["name"], table)]
-    known = cls.settings()
+    known: Config = cls.settings()  # type: ignore[attr-defined]  # of the classes that are built
     listed = ", ".join(known) or "none"
     settings = {key: value for key, value in config.items() if key != "name"}
     for key in settings:
@@ -139,7 +151,7 @@ def build(what, table, config):
     return cls(**settings)
 
 
-def settings(cls, given):
+def settings(cls: Any, given: Mapping[str, object]) -> None:
     """Refuses names of arguments that `cls`, a dataclass or a user's subclass with an `__init__` of its own, does not
     take: TypeError, as Python would raise, but with the name that is meant."""
     if given.keys() <= settings_of(cls).keys():
@@ -153,12 +165,12 @@ def settings(cls, given):
             raise TypeError(_no_setting(cls.__name__, key, known))
 
 
-def _no_setting(what, key, known):
+def _no_setting(what: str, key: str, known: Iterable[str]) -> str:
     advice = _hint("setting", key, known) or "leave it out"
     return f"{what} has no setting {key!r}, expected: {', '.join(known) or 'none'}; {advice}"
 
 
-def nearest(value, **tables):
+def nearest(value: str, **tables: Mapping[str, Any]) -> str:
     """What to say of a name that is none here but in one of these tables, {kind: {name: class}}, or "": whose class is
     meant, or is the nearest."""
     for kind, table in tables.items():
@@ -171,32 +183,33 @@ def nearest(value, **tables):
     return ""
 
 
-def _hint(name, value, choices):
+def _hint(name: str, value: str, choices: Iterable[str]) -> str:
     """What a message says of the name that was meant."""
     word = name.rpartition(".")[2].removeprefix("--")
     others = _OTHERS.get(_KINDS.get(word, word), {})
-    plain = {_plain(each): each for each in choices}
+    known = tuple(choices)
+    plain: dict[str, str | tuple[str, str]] = {_plain(each): each for each in known}
     forms = list(dict.fromkeys(form for text in (value, value.rpartition(".")[2]) for form in _forms(text)))
     for form in forms:
         found = plain.get(form) or others.get(form)
-        if isinstance(found, str) and found in choices:
+        if isinstance(found, str) and found in known:
             return f"did you mean {found!r}?"
-        if found and found[0] in choices:
+        if found and found[0] in known:
             return f"there is none of that name, the nearest is {found[0]!r}{', ' * bool(found[1])}{found[1]}"
     # a slip of the finger in a name here or in one of the others' names, or else what is not too far from a name here
     for names, cutoff in ((plain, 0.75), (others, 0.75), (plain, 0.5)):
         near = difflib.get_close_matches(forms[0][:100], names, n=1, cutoff=cutoff)
         if near:
             found = names[near[0]] if isinstance(names[near[0]], str) else names[near[0]][0]
-            return f"did you mean {found!r}?" if found in choices else ""
+            return f"did you mean {found!r}?" if found in known else ""
     return ""
 
 
-def _plain(text):
+def _plain(text: str) -> str:
     return "".join(each for each in text.lower() if each.isalnum())
 
 
-def _forms(text):
+def _forms(text: str) -> Iterator[str]:
     """A name as the table has it: all of it, and without what ends the names of classes."""
     text = _plain(text)
     yield text

@@ -1,18 +1,32 @@
 """Numbers and settings that a user passes."""
 
+from __future__ import annotations
+
 import math
 import operator
 from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastbp._core import cpu
 from fastbp._core.shown import shown
 
+if TYPE_CHECKING:
+    from fastbp._check.types import Config
+
 SEEDS = 2**64  # so many different ones: what is beyond would be taken for one of these
 
 
-def number(name, value, *, minimum=None, above=None, maximum=None, below=None):
+def number(
+    name: str,
+    value: Any,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    below: float | None = None,
+) -> float:
     """`value` as a finite float with minimum <= value, above < value, value <= maximum and value < below.
 
     Raises TypeError for what is not a real number, ValueError for NaN, infinity and values out of range.
@@ -40,12 +54,12 @@ def number(name, value, *, minimum=None, above=None, maximum=None, below=None):
     return result
 
 
-def fraction(name, value):
+def fraction(name: str, value: Any) -> float:
     """`value` as a float with 0 <= value < 1; errors as `number`."""
     return number(name, value, minimum=0.0, below=1.0)
 
 
-def integer(name, value, minimum=None, maximum=None):
+def integer(name: str, value: Any, minimum: int | None = None, maximum: int | None = None) -> int:
     """`value` as an int with minimum <= value <= maximum.
 
     Raises TypeError for what is not a whole number by type (3.0 is not), ValueError out of range.
@@ -63,7 +77,7 @@ def integer(name, value, minimum=None, maximum=None):
     return result
 
 
-def seed(name, value, epochs=1, before=0):
+def seed(name: str, value: Any, epochs: int = 1, before: int = 0) -> int:
     """`value` as an int that the random generator tells from all others: 0 <= value < 2^64.
 
     epochs: of a training that shuffles epoch e by value + e, each of which must be one as well; before: those that came
@@ -79,7 +93,7 @@ def seed(name, value, epochs=1, before=0):
     return result
 
 
-def threads(value):
+def threads(value: Any) -> int:
     """The number of threads of a call: an int, 1 or more, or None for fb.cpu.threads(). Errors as `integer`.
 
     It is an upper limit, so one that the core cannot be told is as good as the largest that it can.
@@ -87,17 +101,17 @@ def threads(value):
     return cpu.threads() if value is None else min(integer("threads", value, minimum=1), cpu.MOST_THREADS)
 
 
-def flag(name, value):
+def flag(name: str, value: Any) -> bool:
     """`value` as a bool; TypeError for anything but True and False."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise TypeError(f"{name} is {shown(value)}, expected True or False; pass one of the two")
 
 
-def dtype(value, name="dtype"):
+def dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
     """np.dtype float32 or float64 from a name, a NumPy type or a dtype."""
     try:
-        result = np.dtype(value) if value is not None else None
+        result: np.dtype[Any] | None = np.dtype(value) if value is not None else None
     except TypeError:
         result = None
     if result is None or result not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -105,6 +119,6 @@ def dtype(value, name="dtype"):
     return np.dtype(result.type)  # the one object that `is` finds again
 
 
-def settings_of(cls):
+def settings_of(cls: Any) -> Config:
     """{name: default, or dataclasses.MISSING} of the arguments of a dataclass: what cls.settings() gives `build`."""
     return {item.name: item.default for item in fields(cls) if item.init}

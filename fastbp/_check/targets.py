@@ -1,21 +1,29 @@
 """Targets and weights: labels, one-hot rows or numbers to be met, and what each sample weighs."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastbp._check.arrays import cast, first_bad, index_text, numeric, place_text
 from fastbp._check.errstate import quiet
 from fastbp._check.missing import nan_to_zero, unmasked, with_missing
-from fastbp._check.numbers import number, shown
+from fastbp._check.numbers import number
 from fastbp._core import cpu
+from fastbp._core.shown import shown
+
+if TYPE_CHECKING:
+    from fastbp._check.types import Array
+    from fastbp.losses import Loss
 
 _INT32 = np.dtype(np.int32)
 _INT64 = np.dtype(np.int64)
 _PIECE = 65536  # numbers looked at together, so that the look needs little memory
 
 
-def targets(y, n, loss, units, dtype, name="y"):
+def targets(y: Any, n: int, loss: Loss, units: int, dtype: np.dtype[Any], name: str = "y") -> tuple[Array, bool]:
     """(array, labels): the targets of n samples as the kernel of `loss` reads them, for a network of `units` outputs.
 
     labels is True for integer class labels given to cross_entropy: the array is then int32 (n,). Otherwise the array
@@ -66,19 +74,19 @@ def targets(y, n, loss, units, dtype, name="y"):
     return result, False
 
 
-def _remedy(loss, name):
+def _remedy(loss: Loss, name: str) -> str:
     """What to do about targets that are missing: in their place zeros, say, would be trained on."""
     if loss.takes_labels:
         return f"leave rows without {name} out"
     return f"leave rows without {name} out, or have the loss leave out what is missing: {_ignoring(loss)}"
 
 
-def _ignoring(loss):
+def _ignoring(loss: Loss) -> str:
     settings = [f"{key}={value!r}" for key, value in loss.config().items() if key != "name"]
     return f"loss=fb.losses.{type(loss).__name__}({', '.join([*settings, 'missing=' + repr('ignore')])})"
 
 
-def one_hot(y, missing=False):
+def one_hot(y: Array, missing: bool = False) -> bool:
     """Whether each row of y (n, units) is a class: all 0, but for a single 1; with `missing`, each of those that are
     not all NaN, and whether there is one. Looked at in pieces: numbers to be met are seen in the first one."""
     rows = max(1, _PIECE // y.shape[1])
@@ -91,12 +99,20 @@ def one_hot(y, missing=False):
     return len(y) > 0
 
 
-def is_labels(y, loss, units):
+def is_labels(y: Array, loss: Loss, units: int) -> bool:
     """Whether y (an array) holds integer class labels (n,), rather than numbers to be met, for this loss and width."""
     return y.ndim == 1 and y.dtype.kind in "iub" and units > 1 and (loss.takes_labels or loss.one_hot)
 
 
-def weights(sample_weight, class_weight, y, n, loss, dtype, classes=None):
+def weights(
+    sample_weight: Any,
+    class_weight: Any,
+    y: Array,
+    n: int,
+    loss: Loss,
+    dtype: np.dtype[Any],
+    classes: int | None = None,
+) -> Array | None:
     """The weights of n samples, (n,) of `dtype`, or None where neither argument is given.
 
     y is what `targets` returned; `classes` the number of classes (the network's units; two for one unit), where known.
@@ -131,11 +147,11 @@ def weights(sample_weight, class_weight, y, n, loss, dtype, classes=None):
 
 
 @quiet
-def _product(a, b):
+def _product(a: Array, b: Array) -> Array:
     return a * b
 
 
-def _turn(values, wanted, name):
+def _turn(values: Array, wanted: tuple[int, ...], name: str) -> str:
     """What to do about a y whose number of rows is wrong."""
     if values.ndim == 2 and values.T.shape == wanted:
         return f"use {name}.T"
@@ -144,7 +160,7 @@ def _turn(values, wanted, name):
     return "pass X and y of the same length"
 
 
-def _target_shape(values, n, loss, units, name):
+def _target_shape(values: Array, n: int, loss: Loss, units: int, name: str) -> ValueError | TypeError:
     """The error for a y of n rows that does not fit the loss and the outputs."""
     head = f"{name} has shape {values.shape} and dtype {values.dtype}"
     labels = loss.takes_labels or loss.one_hot
@@ -165,7 +181,7 @@ def _target_shape(values, n, loss, units, name):
     return ValueError(f"{head}, expected {wanted}; reshape {name} or make the last layer as wide as the targets")
 
 
-def _labels(y, units, name):
+def _labels(y: Array, units: int, name: str) -> Array:
     """Integer labels (n,) as C-contiguous int32, each in 0 .. units - 1; a copy, which is what is looked at: compiled
     code finds classes by them, and what a user, a callback or a thread writes into theirs must not matter."""
     y = given = np.array(y, order="C")
@@ -183,9 +199,10 @@ def _labels(y, units, name):
     return y.astype(_INT32, copy=False)
 
 
-def _in_range(y, loss, name):
+def _in_range(y: Array, loss: Loss, name: str) -> None:
     """Refuses targets outside loss.target_range (low, high); high may be infinite."""
-    low, high = loss.target_range
+    limits: Any = loss.target_range
+    low, high = limits
     at = y.argmin()
     if y.item(at) >= low:
         at = y.argmax()
@@ -199,28 +216,29 @@ def _in_range(y, loss, name):
     )
 
 
-def _non_negative(values, name):
+def _non_negative(values: Array, name: str) -> Array:
     at = int(values.argmin())
     if values[at] < 0:
         raise ValueError(f"{name}[{at}] is {values[at]}, expected weights >= 0; use 0 to leave a sample out")
     return values
 
 
-def _classes_of(y, loss):
+def _classes_of(y: Array, loss: Loss) -> Array:
     """The class of each row of y, or an error where y does not hold classes."""
     if y.ndim == 1 and y.dtype.kind in "iub":
         return y.astype(np.intp)
     if y.ndim == 2 and y.shape[1] == 1 and loss.classification and np.isin(y, (0, 1)).all():
         return y[:, 0].astype(np.intp)
     if y.ndim == 2 and y.shape[1] > 1 and one_hot(y):
-        return y.argmax(axis=1)
+        classes: Array = y.argmax(axis=1)
+        return classes
     raise ValueError(
         f"class_weight is given, but y (shape {y.shape}, dtype {y.dtype}) with {loss.name} does not hold one class for "
         "each row, expected labels or one-hot rows; use sample_weight instead"
     )
 
 
-def _class_table(class_weight, classes, dtype):
+def _class_table(class_weight: Any, classes: int, dtype: np.dtype[Any]) -> Array:
     """class_weight as a (classes,) array of `dtype`."""
     if isinstance(class_weight, dict):
         table = np.ones(classes)

@@ -1,7 +1,9 @@
 """Text from outside as it may be printed."""
 
+from __future__ import annotations
 
-def printable(text):
+
+def printable(text: str) -> str:
     """`text` with every character that is not printable as its escape, such as \\x1b: a terminal obeys none of it.
 
     Control characters, line breaks, marks that change the direction of writing, lone halves of surrogate pairs and

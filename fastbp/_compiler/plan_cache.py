@@ -1,6 +1,9 @@
 """Compiled plans by what they are for: made when first needed, and found again."""
 
+from __future__ import annotations
+
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,10 +14,17 @@ from fastbp._core import cpu
 from fastbp._core.executable import Executable
 from fastbp._core.fast_call import MOST_ARRAYS, Ready
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from fastbp._check.types import Array, Doubles
+    from fastbp._compiler.use import Use
+    from fastbp._core.fast_call import Ready
+
 MOST = 64  # plans kept for a network; a loop over ever new batch sizes does not fill the memory
 
 
-def chunks(n, most):
+def chunks(n: int, most: int) -> Iterator[tuple[int, int, int]]:
     """n rows as (batch, first row, steps): as many whole batches of `most` as there are, then the rest."""
     whole, rest = divmod(n, most)
     if whole:
@@ -39,8 +49,10 @@ class BoundPlan:
 
     __slots__ = ("batch", "data", "executable", "forward", "grads", "invariant", "key", "widths")
 
+    key: tuple[Use, str]  # of one that was taken
+
     @quiet
-    def __init__(self, params, grads, program, team):
+    def __init__(self, params: Array, grads: Array, program: Any, team: int) -> None:
         self.batch, self.forward, self.grads = program.batch, program.forward, grads
         self.executable = Executable(params, grads, program, cpu.capped(min(team, program.most_threads)))
         self.data, self.invariant, self.widths = {}, {}, {}
@@ -51,7 +63,17 @@ class BoundPlan:
             else:
                 self.invariant[name] = self.executable.invariant_array(index, program)
 
-    def run(self, part, arrays, *, dropout=(0, 0), model=None, first=0, steps=1, correct_counts=None):
+    def run(
+        self,
+        part: str,
+        arrays: Mapping[str, Array | None],
+        *,
+        dropout: tuple[int, int] = (0, 0),
+        model: Any = None,
+        first: int = 0,
+        steps: int = 1,
+        correct_counts: Doubles | None = None,
+    ) -> Doubles:
         """Runs a part of the plan on consecutive batches, without an update; returns the losses, float64 (steps,).
 
         part: "forward", "backward", "gradients" (both, and what they are for) or "outputs" (forward, and the loss if
@@ -64,11 +86,13 @@ class BoundPlan:
         losses = np.empty(steps)
         if model is not None:
             dropout = model._dropout_key, model._draws
-        arrays, team = self.arrays(arrays), cpu.threads()
-        core.run(self.executable, arrays, begin, end, learns, first, losses, dropout, team, model, correct_counts)
+        given, team = self.arrays(arrays), cpu.threads()
+        core.run(self.executable, given, begin, end, learns, first, losses, dropout, team, model, correct_counts)
         return losses
 
-    def ready(self, names, part, *, limits=None, scanned=()):
+    def ready(
+        self, names: Sequence[str], part: str, *, limits: Mapping[str, int] | None = None, scanned: Iterable[str] = ()
+    ) -> Ready | None:
         """A Ready of one pass over the arrays of these names, in this order, for who has the plan to himself.
 
         limits: {name: how many integers there are} of the integer arrays; scanned: names that NaN is looked for in.
@@ -99,7 +123,7 @@ def lowered(forward, loss, gradients, dtype, **options):
 
 
 class Cache:
-    """The plans of a network or an expression, by Use and ISA. make: a function of a Use that gives its Plan.
+    """The plans of a network or an expression, by Use and ISA. make: a function of a Use that gives its BoundPlan.
 
     A plan is used by one at a time, as it holds the rows of the call at hand. Those of `get` belong to whoever has the
     model alone (fastbp._core.fast_call.ExclusiveUse); those of `take` to the taker: they lie in lists, whose pop and
@@ -107,12 +131,12 @@ class Cache:
     threads may do at once beside that only loses a plan, which is made again.
     """
 
-    def __init__(self, make):
+    def __init__(self, make: Callable[[Use], BoundPlan]) -> None:
         self.make = make
-        self.plans = {}  # {(use, ISA): plan}
-        self.idle = {}  # {(use, ISA): [plans that nobody has]}
+        self.plans: dict[tuple[Use, str], BoundPlan] = {}  # {(use, ISA): plan}
+        self.idle: dict[tuple[Use, str], list[BoundPlan]] = {}  # {(use, ISA): [plans that nobody has]}
 
-    def get(self, use):
+    def get(self, use: Use) -> BoundPlan:
         """The plan of a Use; the caller is the only one to use it."""
         key = use, cpu.selected()
         plan = self.plans.get(key)
@@ -122,7 +146,7 @@ class Cache:
             plan = self.plans[key] = self.make(use)
         return plan
 
-    def take(self, use):
+    def take(self, use: Use) -> BoundPlan:
         """A plan that no other thread gets until it is given back; who forgets to has it for himself."""
         key = use, cpu.selected()
         try:
@@ -132,14 +156,14 @@ class Cache:
             plan.key = key
         return plan
 
-    def give_back(self, plan):
+    def give_back(self, plan: BoundPlan) -> None:
         """Leaves a plan that was taken to the next who needs one."""
         if len(self.idle) > MOST:
             self.idle.clear()
         self.idle.setdefault(plan.key, []).append(plan)
 
     @contextmanager
-    def borrowed(self, use):
+    def borrowed(self, use: Use) -> Iterator[BoundPlan]:
         """A context of a plan that is taken, and given back."""
         plan = self.take(use)
         try:

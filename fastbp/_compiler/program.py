@@ -103,7 +103,7 @@ class Range(NamedTuple):
     """
 
     begin: int
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of this name
     partial: int | None
     gradients: tuple
     added: int | None

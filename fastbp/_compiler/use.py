@@ -1,6 +1,8 @@
 """What a plan is for: all that a program depends on beside the model itself and the ISA."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 from fastbp._core import cpu
 
@@ -47,17 +49,17 @@ class Use(_Use):
 
     def __new__(
         cls,
-        kind,
-        batch,
+        kind: str,
+        batch: int,
         *,
-        gathered=False,
-        labels=False,
-        weighted=False,
-        dtypes=(),
-        target_type=None,
-        nodes=(),
-        threads=None,
-    ):
+        gathered: bool = False,
+        labels: bool = False,
+        weighted: bool = False,
+        dtypes: tuple[Any, ...] = (),
+        target_type: str | None = None,
+        nodes: tuple[Any, ...] = (),
+        threads: int | None = None,
+    ) -> Use:
         if kind not in KINDS:
             raise ValueError(f"kind is {kind!r}, expected one of: {', '.join(KINDS)}; see fastbp._compiler.use.KINDS")
         threads = threads or cpu.threads()

@@ -1,5 +1,7 @@
 """Floor 1: the compiled core. Cython over typed memoryviews and C pointers, without the GIL, parallel by OpenMP."""
 
+from __future__ import annotations
+
 import sys
 from importlib.util import find_spec
 from itertools import pairwise
@@ -11,7 +13,7 @@ if find_spec(f"{__name__}.cpu") is None:
     )
 
 
-def _is_the_command():
+def _is_the_command() -> bool:
     """Whether Python imports this for the command `fastbp`, by its script or by `python -m fastbp`."""
     program = sys.argv[0] if getattr(sys, "argv", None) else ""
     if program == "-m":  # while Python looks for the module

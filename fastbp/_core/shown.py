@@ -1,11 +1,13 @@
 """How a message shows a value, for the core and for every floor above it."""
 
+from __future__ import annotations
+
 import sys
 
 LONGEST = 60  # characters of a value that a message shows
 
 
-def shown(value):
+def shown(value: object) -> str:
     """A value as a message shows it: short, in one line, with its type where that is no matter of course. Text is in
     quotes, and nothing in it that a terminal obeys."""
     if isinstance(value, str):

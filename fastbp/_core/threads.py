@@ -1,21 +1,27 @@
 """How many threads to use by default: physical cores, affinity, the container's quota, the environment. And what the
 process and its environment say about OpenMP's threads."""
 
+from __future__ import annotations
+
 import operator
 import os
 import re
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import caller
 from .shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CPUS = os.cpu_count() or 1
 MOST_TEAM = max(64, 4 * CPUS)  # threads of a team: more would only wait for each other
 MOST = 2**31 - 1  # a number of threads that the core can be told
 
-_warned = set()
+_warned: set[str] = set()
 
 
 def warn_once(what, message):
@@ -85,7 +91,7 @@ def only_what_openmp_understands(environ=os.environ):
         environ["OMP_NUM_THREADS"] = asked
 
 
-def warn_of_nonsense(environ=os.environ):
+def warn_of_nonsense(environ: Mapping[str, str] = os.environ) -> None:
     """Warns, once, of an OMP_NUM_THREADS that counts and that OpenMP does not understand."""
     asked = environ.get("OMP_NUM_THREADS", "")
     if asked.strip() and openmp_count(asked) is None and not environ.get("FASTBP_NUM_THREADS", "").strip():

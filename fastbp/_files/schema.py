@@ -4,7 +4,10 @@ What a message shows of a wrong value is the choice of who checks: a file that i
 model at all, so of it only names, sizes and kinds are told; of what a user saves, the value.
 """
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +25,7 @@ _MOST = 8       # names that a message lists
 AGAIN = "save the model again, or fetch its file again"
 
 
-def kind(value):
+def kind(value: object) -> str:
     """What a value of a file is, without the value."""
     if value is None:
         return "null"
@@ -35,7 +38,7 @@ def kind(value):
     return f"a list of {len(value)}" if isinstance(value, list) else "an object"
 
 
-def keys(given, expected, where, what="key", show=None, remedy=AGAIN):
+def keys(given: Any, expected: Any, where: str, what: str = "key", show: Any = None, remedy: str = AGAIN) -> None:
     """ValueError unless `given` has exactly the names `expected`. show: how an unknown name is shown, if at all;
     remedy: what to do."""
     there, wanted = set(given), set(expected)
@@ -54,7 +57,7 @@ def keys(given, expected, where, what="key", show=None, remedy=AGAIN):
     raise ValueError(f"{where} has {found}, expected exactly {listed}{more}; {remedy}")
 
 
-def check_format(config):
+def check_format(config: object) -> None:
     """The number of the format comes first: of a newer file, everything else may differ."""
     if not isinstance(config, dict) or "format" not in config:
         raise ValueError(f"its description has no 'format', expected {FORMAT}; {AGAIN}")
@@ -70,31 +73,31 @@ class Values:
 
     show: how a message shows a wrong value; `kind` where it is a file's. remedy: what to do about one, in words."""
 
-    def __init__(self, show=kind, remedy=AGAIN):
+    def __init__(self, show: Any = kind, remedy: str = AGAIN) -> None:
         self.show, self.remedy = show, remedy
         self._show_key = None if show is kind else show
 
-    def wrong(self, where, value, expected):
+    def wrong(self, where: str, value: object, expected: str) -> ValueError:
         """The error for a value."""
         return self.refusal(f"{where} is {self.show(value)}", expected)
 
-    def refusal(self, found, expected):
+    def refusal(self, found: str, expected: str) -> ValueError:
         """The error for what was found, in words."""
         return ValueError(f"{found}, expected {expected}; {self.remedy}")
 
-    def keys(self, given, expected, where):
+    def keys(self, given: Any, expected: Any, where: str) -> None:
         keys(given, expected, where, show=self._show_key, remedy=self.remedy)
 
-    def name(self, value, where, choices):
+    def name(self, value: Any, where: str, choices: Any) -> str:
         if self.text(value, where) not in choices:
             raise self.refusal(f"{where} is {self.show(value)} that is no name of one", f"one of: {', '.join(choices)}")
         return value
 
-    def whole(self, value, where, low, high):
+    def whole(self, value: Any, where: str, low: int, high: int) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise self.wrong(where, value, f"a whole number from {low} to {high}")
 
-    def number(self, value, where):
+    def number(self, value: Any, where: str) -> float:
         try:
             finite = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         except OverflowError:                                         # JSON knows whole numbers beyond any float
@@ -103,12 +106,12 @@ class Values:
             raise self.wrong(where, value, "a finite number")
         return value
 
-    def text(self, value, where):
+    def text(self, value: Any, where: str) -> str:
         if not isinstance(value, str) or not value:
             raise self.wrong(where, value, "text")
         return value
 
-    def listed(self, value, where, length):
+    def listed(self, value: Any, where: str, length: int) -> None:
         if not isinstance(value, list) or len(value) != length:
             found = f"a list of {len(value)}" if isinstance(value, list) else self.show(value)
             raise self.refusal(f"{where} is {found}", f"a list of {length}")
@@ -117,10 +120,10 @@ class Values:
 class Schema(Values):
     """The checks of a description; each raises ValueError at the first thing that is not as `save` writes it."""
 
-    def config(self, config):
+    def config(self, config: Any) -> None:
         """All of a network's description."""
         check_format(config)
-        expected = ("format", "dtype", "seed", "layers", "loss", "data_spec")
+        expected: tuple[str, ...] = ("format", "dtype", "seed", "layers", "loss", "data_spec")
         expected += tuple(key for key in ("input_scale", "trained") if key in config)  # older files do not have them
         self.keys(config, expected, "the description")
         if config["dtype"] not in DTYPES.values():
@@ -136,7 +139,7 @@ class Schema(Values):
         if "trained" in config:
             self.trained(config["trained"])
 
-    def trained(self, counts):
+    def trained(self, counts: Any) -> None:
         """What training goes on from: the epochs, and the steps that have drawn masks of dropout."""
         if not isinstance(counts, dict):
             raise self.wrong("trained", counts, f"an object with {' and '.join(_TRAINED)}")
@@ -185,7 +188,7 @@ class Schema(Values):
             values = ", ".join(f"loss.{key} is {self.show(loss[key])}" for key in loss if key != "name")
             raise self.refusal(values, f"what the loss {name!r} takes") from None
 
-    def data_spec(self, spec, inputs, units):
+    def data_spec(self, spec: Any, inputs: int, units: int) -> None:
         """How `fastbp predict` makes a row of the model's inputs from raw data; None, or a dict of exactly
 
         features: None or the `inputs` columns' names; mean, scale: None or numbers (`inputs` of them, or one for all),

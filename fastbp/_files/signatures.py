@@ -1,7 +1,13 @@
 """What a file that is not the expected one seems to be: told from its first bytes, none of which is ever shown."""
 
+from __future__ import annotations
+
 import os
 import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NPY = "a NumPy array (.npy)"
 _BEGINNINGS = (
@@ -33,12 +39,12 @@ _KINDS = {
 }
 
 
-def special(mode):
+def special(mode: int) -> str:
     """What a path leads to that is no file, by its st_mode: "a folder", "a named pipe" ...; "" for a file."""
     return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "a special file")
 
 
-def special_path(path):
+def special_path(path: str) -> str:
     """What a path leads to that is no file; "" for a file, and "nothing" where nobody can look."""
     try:
         return special(os.stat(path).st_mode)
@@ -46,7 +52,7 @@ def special_path(path):
         return "nothing"
 
 
-def seems(path):
+def seems(path: str) -> str:
     """In words, what the file at `path` seems to be: "a pickle", "an HDF5 file ..."; "" where nothing is known of it.
 
     Nothing in it is run or unpacked. A path that cannot be read is "", and so is a pipe, which would have to be waited
@@ -62,7 +68,7 @@ def seems(path):
     return of_bytes(head, lambda: _archive(path)) if size else "an empty file"
 
 
-def of_bytes(head, archive=lambda: "a zip file"):
+def of_bytes(head: bytes, archive: Callable[[], str] = lambda: "a zip file") -> str:
     """In words, what a file that begins with these bytes seems to be; "" where nothing is known of it. archive: what
     looks into a zip file."""
     if not head:
@@ -85,7 +91,7 @@ def of_bytes(head, archive=lambda: "a zip file"):
     return _text(head)
 
 
-def _archive(path):
+def _archive(path: str) -> str:
     """A zip file by the names in it: many formats are one."""
     import zipfile  # here: it is rarely needed, and slow to import
 
@@ -105,7 +111,7 @@ def _archive(path):
     return "a zip file"
 
 
-def _text(head):
+def _text(head: bytes) -> str:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:

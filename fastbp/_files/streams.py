@@ -4,36 +4,44 @@ gzip files, what a socket's makefile gives - though it can neither seek nor be r
 What is a path stays one: str, bytes and os.PathLike, as for open().
 """
 
+from __future__ import annotations
+
 import gzip
 import io
 import lzma
 import os
 import sys
 import zlib
+from typing import TYPE_CHECKING, Any, cast
 
 from fastbp import _check as check
 from fastbp._files.writing import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
 
 OR_OPEN = "or an open binary file"
 _PIECE = 1 << 24  # bytes read at a time: what a damaged header claims is not allocated before it has come
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 
 
-def is_stream(value, method):
+def is_stream(value: object, method: str) -> bool:
     """Whether a value is no path, and has this method: "read" or "write"."""
     return not isinstance(value, (str, bytes, os.PathLike)) and callable(getattr(value, method, None))
 
 
-def target(path):
+def target(path: Any) -> str | IO[bytes]:
     """Where something is written to: the text of a path, or the open binary file itself; refused where that is no
     use."""
     if not is_stream(path, "write"):
         return path_of(path, instead=OR_OPEN)
     check_open(path, "writable")
-    return path
+    return cast("IO[bytes]", path)
 
 
-def write(file, data, name="path"):
+def write(file: Any, data: bytes, name: str = "path") -> None:
     """Writes all of the bytes to an open binary file, from where it stands, and flushes it; it stays open.
 
     Raises TypeError for a text file, ValueError for one that is closed or not open for writing, OSError, with the
@@ -61,7 +69,7 @@ def write(file, data, name="path"):
         raise OSError(f"{shown} took not all: {text}; what came through is no whole file; make room, or write again")
 
 
-def fill(path, draw):
+def fill(path: Any, draw: Callable[[Any], object]) -> None:
     """Calls draw(where), which writes into what it is given: the text of a path, or io.BytesIO, whose bytes then go
     whole into `path`, an open binary file."""
     path = target(path)
@@ -116,7 +124,7 @@ def read(file, count, shown):
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def all_of(file, name="path"):
+def all_of(file: Any, name: str = "path") -> tuple[str, bytes]:
     """(what messages call it, bytes) of an open binary file from where it stands to its end; ValueError where it stands
     there."""
     shown = check_open(file, "readable", name)
@@ -146,7 +154,7 @@ def _of_text(shown, mode, error=None):
     return TypeError(f"{shown} {what}, expected a binary one; open it with mode {mode!r}, or use io.BytesIO")
 
 
-def failed(error, text, remedy="make it possible, or choose another file"):
+def failed(error: OSError, text: str, remedy: str = "make it possible, or choose another file") -> OSError:
     """The error to raise for an OSError: of the same class where that takes a text, with the same number."""
     text = f"{text} ({error.strerror or error}); {remedy}"
     try:

@@ -1,7 +1,10 @@
 """A safetensors file that is read from an open one, which may be in memory or come through a pipe."""
 
+from __future__ import annotations
+
 import gzip
 import json
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
@@ -21,7 +24,7 @@ class Tensors:
     fastbp._files.streams.
     """
 
-    def __init__(self, file, name="path"):
+    def __init__(self, file: Any, name: str = "path") -> None:
         shown = check_open(file, "readable", name)
         start, header = read(file, 8, shown), b""
         if not start:

@@ -6,6 +6,8 @@ that was killed, and removes them. A lock is seen by all processes and container
 the name; what another one left on a shared folder is removed when it can be locked and has not changed for a day.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
@@ -14,14 +16,18 @@ import re
 import stat
 import time
 import zlib
+from typing import TYPE_CHECKING
 
 try:
     import fcntl
 except ImportError:                     # Windows: remains are told by their age alone
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 from fastbp import _check as check
 from fastbp._files import signatures
+
+if TYPE_CHECKING:
+    from fastbp._check.types import Path
 
 _OURS = re.compile(r"\.fastbp-([0-9a-f]{12})-[0-9a-f]{16}\.part")
 _OLDER = re.compile(r"\.fastbp-[a-z0-9_]{8}")           # of versions that locked nothing
@@ -31,7 +37,7 @@ _FLAGS = os.O_RDWR | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOL
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def path_of(path, what="path", instead=""):
+def path_of(path: Path, what: str = "path", instead: str = "") -> str:
     """A path as text; TypeError or ValueError for what can be none. instead: what else could be passed, in words."""
     try:
         text = os.fsdecode(path)
@@ -44,7 +50,7 @@ def path_of(path, what="path", instead=""):
     return text
 
 
-def write_atomically(path, data):
+def write_atomically(path: str, data: bytes) -> None:
     """Write bytes to `path`: a reader sees the old file or the whole new one, and so does whoever comes after a crash.
 
     A symbolic link goes on pointing to its file, which is replaced. The new file has the old one's permissions, access
@@ -79,7 +85,7 @@ def write_atomically(path, data):
                 os.unlink(aside)
 
 
-def check_place(path):
+def check_place(path: str) -> os.stat_result | None:
     """os.stat of the file that a file written to `path` replaces, None where there is none; what is no file is refused
     as by write_atomically."""
     try:

@@ -5,11 +5,18 @@ value before there are data, Python cannot ask whether it is true (`Node.__bool_
 and a < b < c would keep one side of the question and forget the other.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from fastbp._check.numbers import shown
+from fastbp._core.shown import shown
 from fastbp._ir.elementwise import apply, equal, row
 from fastbp._ir.node import Node, node_of
+
+if TYPE_CHECKING:
+    from fastbp._ir.node import Operand
 
 _COMPARISONS = {"less", "less_equal", "equal", "and", "or"}
 # the inputs that such an operation takes over as they are
@@ -48,27 +55,27 @@ def _condition(sign, value):
     return node_of(value) if node is None else node
 
 
-def both(a, b):
+def both(a: Operand, b: Operand) -> Node:
     """1 where both conditions hold, else 0."""
     return apply("and", _condition("&", a), _condition("&", b))
 
 
-def either(a, b):
+def either(a: Operand, b: Operand) -> Node:
     """1 where one of the conditions holds, or both, else 0."""
     return apply("or", _condition("|", a), _condition("|", b))
 
 
-def one_of(a, b):
+def one_of(a: Operand, b: Operand) -> Node:
     """1 where exactly one of the conditions holds, else 0."""
     return unequal(_condition("^", a), _condition("^", b))
 
 
-def opposite(a):
+def opposite(a: Operand) -> Node:
     """1 where the condition does not hold, else 0."""
     return equal(_condition("~", a), 0.0)
 
 
-def unequal(a, b):
+def unequal(a: Operand, b: Operand) -> Node:
     """0 where a = b, else 1: of NaN, too."""
     return equal(equal(a, b), 0.0)
 

@@ -4,12 +4,21 @@
 where an input was broadcast, the sum that takes it back is added here, once for all operations.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastbp._check.errstate import quiet
 from fastbp._ir.node import OPERATIONS, Node, Operation, broadcast, constant, is_number, node_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fastbp._check.types import Shape
+    from fastbp._ir.node import Operand
 
 # What users call, as a part of fastbp.graph. Its abs is `absolute`.
 __all__ = [
@@ -19,7 +28,7 @@ __all__ = [
 MOST_NEAR = 16  # nodes of a level that are looked at for what an expanded one stands beside
 
 
-def apply(op, *operands, **attributes):
+def apply(op: str, *operands: Operand, **attributes: Any) -> Node:
     """The node of an elementwise operation, or of something simpler that is the same."""
     nodes = [node_of(operand) for operand in operands]
     batched, shape = broadcast(op, nodes)
@@ -102,18 +111,18 @@ def is_all(node, number, other):
     return len(node.inputs) == 1 and alike and is_number(node.inputs[0], number)
 
 
-def add(a, b):
+def add(a: Operand, b: Operand) -> Node:
     a, b = node_of(a), node_of(b)
     if is_all(a, 0, b):
         return b
     return a if is_all(b, 0, a) else apply("add", a, b)
 
 
-def subtract(a, b):
+def subtract(a: Operand, b: Operand) -> Node:
     return node_of(a) if is_number(node_of(b), 0) else apply("subtract", a, b)
 
 
-def multiply(a, b):
+def multiply(a: Operand, b: Operand) -> Node:
     a, b = node_of(a), node_of(b)
     if is_number(a, 1):
         return b
@@ -135,23 +144,23 @@ def multiply(a, b):
 
 
 @quiet
-def divide(a, b):
+def divide(a: Operand, b: Operand) -> Node:
     b = node_of(b)
     if b.op == "constant" and not b.per_batch and np.all(b.value):
         return multiply(constant(1 / b.value), a)
     return apply("divide", a, b)
 
 
-def negate(x):
+def negate(x: Operand) -> Node:
     return multiply(-1.0, x)
 
 
-def square(x):
+def square(x: Operand) -> Node:
     """x * x."""
     return apply("square", x)
 
 
-def total_of(*terms):
+def total_of(*terms: Node) -> Node:
     """The sum of nodes, in their order."""
     result = terms[0]
     for term in terms[1:]:
@@ -180,37 +189,37 @@ row("square", lambda node, dy: (lambda: multiply(multiply(2.0, dy), node.inputs[
 # ---- functions of one number ---------------------------------------------------------------------------------------
 
 
-def exp(x):
+def exp(x: Operand) -> Node:
     """e to the power of x."""
     return apply("exp", x)
 
 
-def log(x):
+def log(x: Operand) -> Node:
     """The natural logarithm of x: NaN for x < 0, -infinity for 0."""
     return apply("log", x)
 
 
-def sqrt(x):
+def sqrt(x: Operand) -> Node:
     """The square root of x: NaN for x < 0; its slope at 0 is infinite."""
     return apply("sqrt", x)
 
 
-def absolute(x):
+def absolute(x: Operand) -> Node:
     """|x|; the gradient at 0 is 0."""
     return apply("abs", x)
 
 
-def sign(x):
+def sign(x: Operand) -> Node:
     """-1, 0 or 1; no gradient passes."""
     return apply("sign", x)
 
 
-def sin(x):
+def sin(x: Operand) -> Node:
     """The sine of x, in radians."""
     return apply("sin", x)
 
 
-def cos(x):
+def cos(x: Operand) -> Node:
     """The cosine of x, in radians."""
     return apply("cos", x)
 
@@ -227,37 +236,37 @@ row("cos", lambda node, dy: (lambda: negate(multiply(dy, sin(node.inputs[0]))),)
 # ---- comparisons and choices ---------------------------------------------------------------------------------------
 
 
-def less(a, b):
+def less(a: Operand, b: Operand) -> Node:
     """1 where a < b, else 0."""
     return apply("less", a, b)
 
 
-def less_equal(a, b):
+def less_equal(a: Operand, b: Operand) -> Node:
     """1 where a <= b, else 0."""
     return apply("less_equal", a, b)
 
 
-def equal(a, b):
+def equal(a: Operand, b: Operand) -> Node:
     """1 where a = b, else 0."""
     return apply("equal", a, b)
 
 
-def where(condition, a, b):
+def where(condition: Operand, a: Operand, b: Operand) -> Node:
     """a where the condition is not 0, else b. Both are computed; the gradient goes to the one that was taken."""
     return apply("select", condition, a, b)
 
 
-def maximum(a, b):
+def maximum(a: Operand, b: Operand) -> Node:
     """The larger of a and b; where they are equal, each gets half of the gradient."""
     return apply("maximum", a, b)
 
 
-def minimum(a, b):
+def minimum(a: Operand, b: Operand) -> Node:
     """The smaller of a and b; where they are equal, each gets half of the gradient."""
     return apply("minimum", a, b)
 
 
-def clip(x, low, high):
+def clip(x: Operand, low: Operand, high: Operand) -> Node:
     """minimum(maximum(x, low), high)."""
     return minimum(maximum(x, low), high)
 
@@ -294,7 +303,7 @@ row("select", _select_derivative, _select)
 # ---- broadcasting, there and back ----------------------------------------------------------------------------------
 
 
-def expand(x, batched, shape, beside=()):
+def expand(x: Operand, batched: bool, shape: Shape, beside: Iterable[Node] = ()) -> Node:
     """x broadcast to a shape; most operations take the broadcast operand as it is, and the node disappears.
 
     beside: what the value is made from, too, although it does not change it, as x in x ** 0: it is an input like any
@@ -310,12 +319,12 @@ def expand(x, batched, shape, beside=()):
     return Node("expand", (x, *dict.fromkeys(beside)), batched=batched, shape=shape)
 
 
-def like(x, other):
+def like(x: Operand, other: Node) -> Node:
     """x broadcast to the shape of another node."""
     return expand(x, other.batched, other.shape)
 
 
-def summed_to(x, child):
+def summed_to(x: Node, child: Node) -> Node:
     """The gradient of what was broadcast from `child`: x, summed over what the broadcast repeated."""
     if x.batched == child.batched and x.shape == child.shape:
         return x
@@ -336,17 +345,17 @@ def summed_to(x, child):
     return reshape(x, child.shape)
 
 
-def reshape(x, shape):
+def reshape(x: Node, shape: Shape) -> Node:
     """The same numbers in another shape."""
     return x if x.shape == tuple(shape) else Node("reshape", (x,), batched=x.batched, shape=shape)
 
 
-def row_sum(x):
+def row_sum(x: Node) -> Node:
     """The sum over the last axis, which stays with length 1."""
     return Node("row_sum", (x,), batched=x.batched, shape=(*x.shape[:-1], 1))
 
 
-def batch_sum(x, shape=None):
+def batch_sum(x: Node, shape: Shape | None = None) -> Node:
     """The sum over the batch, batch-invariant; `shape` is another shape of as many numbers."""
     return Node("batch_sum", (x,), batched=False, shape=x.shape if shape is None else shape)
 

@@ -1,36 +1,45 @@
 """Operations that take values apart and put them together, and reductions: each with its derivative beneath it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from fastbp._check.numbers import shown
+from fastbp._core.shown import shown
 from fastbp._ir.elementwise import divide, equal, exp, like, multiply, reshape, row_sum, subtract, summed_to
 from fastbp._ir.node import OPERATIONS, Node, Operation, constant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastbp._check.types import Shape
 
 # ---- reductions ----------------------------------------------------------------------------------------------------
 
 
-def total(x, scale=1.0, per_batch=0):
+def total(x: Node, scale: float = 1.0, per_batch: int = 0) -> Node:
     """scale / B^per_batch times the sum of all numbers of x, samples included: a batch-invariant number, added up in
     double."""
     return Node("total", (x,), batched=False, shape=(), scale=scale, per_batch=per_batch)
 
 
-def invariant_sum(x):
+def invariant_sum(x: Node) -> Node:
     """The sum of all numbers of a batch-invariant node."""
     return summed_to(x, constant(0.0))
 
 
-def column_sum(x):
+def column_sum(x: Node) -> Node:
     """The sum over the first axis of a batch-invariant matrix."""
     return Node("column_sum", (x,), batched=False, shape=(x.width,))
 
 
-def row_max(x):
+def row_max(x: Node) -> Node:
     """The largest of the last axis, which stays with length 1; equals share the gradient."""
     return Node("row_max", (x,), batched=x.batched, shape=(*x.shape[:-1], 1))
 
 
-def logsumexp(x):
+def logsumexp(x: Node) -> Node:
     """log(sum(exp(x))) over the last axis, which stays with length 1; it cannot overflow."""
     return Node("row_logsumexp", (x,), batched=x.batched, shape=(*x.shape[:-1], 1))
 
@@ -59,13 +68,13 @@ OPERATIONS["row_logsumexp"] = Operation("row_reduce", "row_logsumexp", _logsumex
 # ---- parts ---------------------------------------------------------------------------------------------------------
 
 
-def part(x, begins, shape, *, result=None):
+def part(x: Node, begins: Sequence[int], shape: Sequence[int], *, result: Shape | None = None) -> Node:
     """The block of x that begins at `begins` and has this shape; `result` is its shape where an axis is dropped."""
     node = Node("slice", (x,), batched=x.batched, shape=shape, begins=tuple(begins))
     return node if result is None or result == node.shape else reshape(node, result)
 
 
-def concat(nodes):
+def concat(nodes: Sequence[Node]) -> Node:
     """Nodes side by side along the last axis."""
     shape = (*nodes[0].shape[:-1], sum(node.shape[-1] for node in nodes))
     return Node("concat", nodes, batched=nodes[0].batched, shape=shape)
@@ -96,7 +105,7 @@ OPERATIONS["pad"] = Operation("pad", None, _pad_derivative)
 OPERATIONS["concat"] = Operation("concat", None, _concat_derivative)
 
 
-def item(x, key):
+def item(x: Node, key: Any) -> Node:
     """x[key]: of a batch-invariant node its axes, of a batched one x[:, ...], for the batch stays whole. Integers and
     slices of step 1."""
     keys = key if isinstance(key, tuple) else (key,)
@@ -111,7 +120,7 @@ def item(x, key):
         raise IndexError(
             f"index [{_written(keys)}] has {len(keys)} axes, expected {len(x.shape)} for {x!r}; leave some out"
         )
-    begins, shape, result = [], [], []
+    begins, shape, kept = [], [], []
     for axis, (one, length) in enumerate(zip(keys, x.shape, strict=True)):
         if isinstance(one, slice):
             begin, end, step = one.indices(length)
@@ -122,7 +131,7 @@ def item(x, key):
                 )
             begins.append(begin)
             shape.append(end - begin)
-            result.append(end - begin)
+            kept.append(end - begin)
             continue
         if isinstance(one, (bool, np.bool_)) or not isinstance(one, (int, np.integer)):
             raise IndexError(
@@ -133,7 +142,7 @@ def item(x, key):
                              "choose one of these")
         begins.append(int(one) % length)
         shape.append(1)
-    result = tuple(result)
+    result = tuple(kept)
     if x.batched and not result:
         result = (1,)  # a column stays a column: (B, 1)
     return part(x, begins, shape, result=result)
@@ -155,7 +164,7 @@ Node.__iter__ = Node.__contains__ = None  # x[0], x[1] ... until an IndexError w
 # ---- rows of a table -----------------------------------------------------------------------------------------------
 
 
-def gather(table, index):
+def gather(table: Node, index: Node) -> Node:
     """Row index[i] of a batch-invariant table (n, d) for sample i: an embedding. index is an integer input of width
     1."""
     return Node("gather", (table, index), batched=True, shape=(table.shape[1],))

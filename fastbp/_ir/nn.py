@@ -1,8 +1,11 @@
 """Operations of networks: products, activations, losses, dropout and penalties, each with its derivative beneath it."""
 
+from __future__ import annotations
+
 import math
 from functools import cache
 from itertools import count
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +15,13 @@ from fastbp._ir.elementwise import exp, like, minimum, multiply, row_sum, square
 from fastbp._ir.indexing import gather, total
 from fastbp._ir.node import OPERATIONS, Node, Operation, constant, differentiate
 
+if TYPE_CHECKING:
+    from fastbp.losses import Loss
+
 # ---- products ------------------------------------------------------------------------------------------------------
 
 
-def dense(x, W, b=None, activation="linear"):
+def dense(x: Node, W: Node, b: Node | None = None, activation: str = "linear") -> Node:
     """activation(x W + b). x (B, I), W (I, O), b (O,), batch-invariant; the compiled operation is one, whatever its
     parts."""
     z = Node("dense", (x, W) if b is None else (x, W, b), batched=True, shape=(W.shape[1],))
@@ -40,7 +46,7 @@ def outer(pairs, besides=()):
     return Node("outer", (*inputs, *besides), batched=True, shape=shape, pairs=len(pairs))
 
 
-def matmul(A, B):
+def matmul(A: Node, B: Node) -> Node:
     """A (m, k) B (k, n), both batch-invariant."""
     return Node("matmul", (A, B), batched=False, shape=(A.shape[0], B.shape[1]))
 
@@ -88,17 +94,17 @@ OPERATIONS["transpose"] = Operation("transpose", None, lambda node, d: (lambda: 
 
 
 @cache
-def activations():
+def activations() -> dict[str, str]:
     """{name: "OUTPUT" or "INPUT"}, what the derivative of each activation is computed from; "" for linear."""
     return cpu.activations()
 
 
-def activated(name, z):
+def activated(name: str, z: Node) -> Node:
     """An activation by its name in csrc/kernels.def."""
     return z if name == "linear" else Node("activation", (z,), batched=z.batched, shape=z.shape, activation=name)
 
 
-def layer_before(x):
+def layer_before(x: Node) -> tuple[str | None, int]:
     """(activation, depth) of the dense layer that x comes from, as it is or through dropout: depth counts it and the
     layers before it. (None, 0) if it comes from none."""
     while x.op == "dropout":
@@ -184,11 +190,11 @@ SLOPES = {
 class Mask:
     """Which stream of random masks a dropout draws from: the one of this number, or another where that is taken."""
 
-    def __init__(self, number):
+    def __init__(self, number: int) -> None:
         self.number = number
 
 
-def dropout(x, rate, mask):
+def dropout(x: Node, rate: float, mask: Mask) -> Node:
     """x with each element zeroed with probability `rate`, the others divided by 1 - rate."""
     return Node("dropout", (x,), batched=True, shape=x.shape, rate=rate, mask=mask)
 
@@ -223,7 +229,7 @@ OPERATIONS["penalty_gradient"] = Operation("penalty_gradient")
 # ---- losses --------------------------------------------------------------------------------------------------------
 
 
-def loss(y, target, function, weights=None, samples=None):
+def loss(y: Node, target: Node, function: Loss, weights: Node | None = None, samples: int | None = None) -> Node:
     """The scalar loss of outputs y (B, O) for targets; function is a fastbp.losses.Loss, weights (B, 1) or None.
     samples: how many its mean is over; None for the batch's."""
     inputs = (y, target) if weights is None else (y, target, weights)

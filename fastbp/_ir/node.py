@@ -8,14 +8,29 @@ is a number (), a vector (d,) or a matrix (a, b).
 An operation is a row in OPERATIONS; the core knows none of them.
 """
 
+from __future__ import annotations
+
 import math
 import operator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from fastbp._check.errstate import quiet
-from fastbp._check.numbers import shown
+from fastbp._core.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from types import EllipsisType
+    from typing import TypeAlias
+
+    from numpy.typing import ArrayLike
+
+    from fastbp._check.types import Shape
+
+    # what functions of nodes take: a node, a number, or an array of numbers; and what is between x's [ and ]
+    Operand: TypeAlias = "Node | ArrayLike"
+    Key: TypeAlias = int | np.integer[Any] | slice | EllipsisType
 
 
 class Operation(NamedTuple):
@@ -25,8 +40,8 @@ class Operation(NamedTuple):
 
     kind: str
     kernel: str | None = None
-    derivative: object = None
-    fold: object = None
+    derivative: Callable[..., Any] | None = None
+    fold: Callable[..., Any] | None = None
 
 
 OPERATIONS = {name: Operation(name) for name in ("data", "parameter", "constant")}
@@ -39,9 +54,16 @@ class Node:
     """op: a name in OPERATIONS; inputs: nodes; batched, shape: see above; attributes: whatever the operation needs."""
 
     __slots__ = ("attributes", "batched", "inputs", "op", "shape")
+    op: str
+    inputs: tuple[Node, ...]
+    batched: bool
+    shape: Shape
+    attributes: dict[str, Any]
     __hash__ = object.__hash__  # a == b is a node: dicts and sets know nodes by identity
 
-    def __init__(self, op, inputs=(), *, batched, shape, **attributes):
+    def __init__(
+        self, op: str, inputs: Iterable[Node] = (), *, batched: bool, shape: Iterable[int], **attributes: Any
+    ) -> None:
         set_ = object.__setattr__
         set_(self, "op", op)
         set_(self, "inputs", tuple(inputs))
@@ -58,20 +80,20 @@ class Node:
     def __setattr__(self, name, value):
         raise AttributeError(f"{name} of {self!r} cannot change: plans are compiled from it; make a new node")
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         try:
             return object.__getattribute__(self, "attributes")[name]
         except KeyError:
             raise AttributeError(f"a {self.op!r} node has no {name!r}") from None
 
-    def __bool__(self):
+    def __bool__(self) -> NoReturn:
         raise TypeError(
             f"{self!r} is neither true nor false before there are data, expected one of the two by Python's and, or, "
             "not, if, in, max, min, sorted and a < b < c; write graph.where(condition, a, b), (a < b) & (b < c), "
             "(a < b) | (b < c), ~(a < b), graph.maximum, graph.minimum, or `is` for the same node"
         )
 
-    def __float__(self):
+    def __float__(self) -> NoReturn:
         raise TypeError(
             f"{self!r} is no number before there are data, expected one; use the functions of fastbp.graph, such as "
             "graph.sin for math.sin, or look at plan.value(node) after a step"
@@ -96,34 +118,54 @@ class Node:
             "of fastbp.graph, such as graph.exp for np.exp"
         )
 
-    def __copy__(self):
+    def __copy__(self) -> Node:
         return self
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: object) -> Node:
         return self
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Numbers in the value, of one sample where it is batched."""
         return math.prod(self.shape)
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Columns of the value as a matrix: all of a sample's numbers, or the last axis of what is batch-invariant."""
         return self.size if self.batched else self.shape[-1] if self.shape else 1
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         """Rows of a batch-invariant value as a matrix."""
         return self.shape[0] if len(self.shape) == 2 else 1
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return self.batched + len(self.shape)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         name = self.attributes.get("name")
         return f"<{self.op}{f' {name!r}' if name else ''} {described(self.batched, self.shape)}>"
+
+    if TYPE_CHECKING:  # the operators, which elementwise, powers, indexing, conditions and fastbp.graph set
+
+        def _binary(self, other: Operand) -> Node: ...
+
+        def _unary(self) -> Node: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _binary
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __lt__ = __le__ = __gt__ = __ge__ = _binary
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _binary
+        __neg__ = __pos__ = __abs__ = __invert__ = _unary
+
+        def __eq__(self, other: object) -> Node: ...  # type: ignore[override]
+
+        def __ne__(self, other: object) -> Node: ...  # type: ignore[override]
+
+        def __getitem__(self, key: Key | tuple[Key, ...]) -> Node: ...
+
+        __iter__: None
+        __contains__: None
 
 
 # NumPy's functions that operators of arrays stand for
@@ -135,7 +177,7 @@ _OPERATORS = {
 }  # fmt: skip
 
 
-def described(batched, shape):
+def described(batched: bool, shape: Iterable[int]) -> str:
     """A shape in words: (batch, 3)."""
     parts = ["batch"] * batched + [str(n) for n in shape]
     return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
@@ -145,13 +187,13 @@ def described(batched, shape):
 
 
 @quiet
-def constant(value, per_batch=0):
+def constant(value: ArrayLike, per_batch: int = 0) -> Node:
     """A batch-invariant node of numbers; with per_batch = k they are divided by B^k, for a batch of B rows."""
     array = np.array(value, np.float64)  # a copy: what the caller does to it later changes nothing
     return Node("constant", batched=False, shape=array.shape, value=array, per_batch=per_batch)
 
 
-def node_of(value):
+def node_of(value: Operand) -> Node:
     """A Node from a Node, a number or an array of at most two dimensions."""
     if isinstance(value, Node):
         return value
@@ -167,7 +209,7 @@ def node_of(value):
     return constant(array)
 
 
-def is_number(node, number):
+def is_number(node: Node, number: float) -> bool:
     """Whether a node is this number, whatever the batch."""
     return node.op == "constant" and not node.per_batch and node.shape == () and node.value == number
 
@@ -175,7 +217,7 @@ def is_number(node, number):
 # ---- shapes --------------------------------------------------------------------------------------------------------
 
 
-def broadcast(what, nodes):
+def broadcast(what: str, nodes: Sequence[Node]) -> tuple[bool, Shape]:
     """(batched, shape) of elementwise operations on these nodes, as NumPy does it; ValueError where they do not fit."""
     first = nodes[0]
     if all(node.shape == first.shape and node.batched == first.batched for node in nodes):
@@ -228,10 +270,12 @@ def layout(batched, shape, operands):
 # ---- order ---------------------------------------------------------------------------------------------------------
 
 
-def ordered(roots):
+def ordered(roots: Sequence[Node]) -> list[Node]:
     """All nodes that `roots` need, each after its inputs: depth first, without recursion. ValueError for a cycle."""
-    order, path, done = [], [], {}  # done: {id: False while a node waits for its inputs, then True}
-    stack = list(reversed(roots))
+    order: list[Node] = []
+    path: list[Node] = []
+    done: dict[int, bool] = {}  # {id: False while a node waits for its inputs, then True}
+    stack: list[Node | None] = list(reversed(roots))
     while stack:
         node = stack.pop()
         if node is None:  # the inputs of the last node of the path are in order
@@ -256,7 +300,9 @@ def ordered(roots):
 # ---- differentiation -----------------------------------------------------------------------------------------------
 
 
-def differentiate(root, seed, wanted, *, add, held=()):
+def differentiate(
+    root: Node, seed: Node, wanted: Collection[Node], *, add: Callable[..., Node], held: Iterable[Node] = ()
+) -> dict[Node, Node]:
     """{wanted node: the node of d root / d it}; `seed` is the gradient of the root itself.
 
     Only what leads to a wanted node is made: the gradient of the first layer's input is not, unless it is asked for.
@@ -264,9 +310,9 @@ def differentiate(root, seed, wanted, *, add, held=()):
     derivatives.
     """
     order = ordered([root])
-    leads, held = {id(node) for node in wanted}, {id(node) for node in held}
+    leads, apart = {id(node) for node in wanted}, {id(node) for node in held}
     for node in order:
-        if id(node) not in held and any(id(child) in leads for child in node.inputs):
+        if id(node) not in apart and any(id(child) in leads for child in node.inputs):
             leads.add(id(node))
     terms = {id(root): [seed]}
     for node in reversed(order):
@@ -274,7 +320,7 @@ def differentiate(root, seed, wanted, *, add, held=()):
         if (
             derivative is None
             or id(node) not in terms
-            or id(node) in held
+            or id(node) in apart
             or not any(id(child) in leads for child in node.inputs)
         ):
             continue

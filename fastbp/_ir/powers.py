@@ -1,12 +1,19 @@
 """Powers, with their derivatives beneath them: of a number, of a node, and what they are at a base of 0."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fastbp._ir.elementwise import add, apply, exp, expand, log, multiply, row, sqrt, square, subtract
 from fastbp._ir.node import Node, constant, node_of
 
+if TYPE_CHECKING:
+    from fastbp._ir.node import Operand
 
-def power(x, exponent):
+
+def power(x: Operand, exponent: Operand) -> Node:
     """x ** exponent. A number as the exponent: products where it is whole, exp(exponent * log(x)) where not. A node, or
     several numbers: exp(exponent * log(x)), and of a negative x the powers of whole exponents."""
     x, exponent = node_of(x), node_of(exponent)

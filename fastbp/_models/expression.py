@@ -1,7 +1,10 @@
 """A compiled expression: its parameters and everything that is done with them."""
 
+from __future__ import annotations
+
 import copy
 import math
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -22,6 +25,15 @@ from fastbp._models.parameters import Vectors, Views, named, shared
 from fastbp._training import finite, loop
 from fastbp._training.expression_fit import ExpressionJob
 from fastbp._training.trainable import Trainable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastbp._check.types import Callbacks, Data, DType, File, Floats
+    from fastbp.callbacks import EarlyStopping, History
+    from fastbp.layers import Layer
+    from fastbp.network import Sequential
+    from fastbp.optimizers import Optimizer
 
 
 def _refused(name):
@@ -46,7 +58,16 @@ class Plan(Looks, Trainable):
     those that `fit` has trained it for, as a network's.
     """
 
-    def __init__(self, loss, outputs=None, *, dtype="float32", seed=0, debug=False, shared_with=None):
+    def __init__(
+        self,
+        loss: Node,
+        outputs: dict[str, Node] | None = None,
+        *,
+        dtype: DType = "float32",
+        seed: int = 0,
+        debug: bool = False,
+        shared_with: Plan | None = None,
+    ) -> None:
         self.dtype = check.dtype(dtype)
         self.seed = check.seed("seed", seed)
         self.debug = check.flag("debug", debug)
@@ -82,7 +103,7 @@ class Plan(Looks, Trainable):
         self._may_miss = analysis.targets_that_may_miss(self._order)
         return nodes
 
-    def _hold(self, vectors):
+    def _hold(self, vectors: Vectors) -> None:
         """The parameters are these."""
         self._vectors, self._names, self._offsets = vectors, vectors.names, vectors.offsets
         self._params, self._grads, self._size = vectors.params, vectors.grads, vectors.params.size
@@ -103,7 +124,7 @@ class Plan(Looks, Trainable):
         if lost:
             caller.warn(f"the loss does not reach {', '.join(lost)}: not trained; leave them out, or freeze them")
 
-    def _views(self, vector):
+    def _views(self, vector: Floats) -> dict[str, Floats]:
         return self._vectors.views(vector)
 
     # ---- copies ----------------------------------------------------------------------------------------------------
@@ -132,7 +153,7 @@ class Plan(Looks, Trainable):
         if state["batch"] is not None:  # an update goes by the ranges of the batch that the gradients are of
             self._last = self._plans.get(Use("train", state["batch"]))
 
-    def __copy__(self):
+    def __copy__(self) -> Plan:
         return copy.deepcopy(self)
 
     # ---- programs --------------------------------------------------------------------------------------------------
@@ -194,7 +215,7 @@ class Plan(Looks, Trainable):
 
     # ---- use -------------------------------------------------------------------------------------------------------
 
-    def loss_and_grad(self, /, **inputs):
+    def loss_and_grad(self, /, **inputs: Data) -> tuple[float, dict[str, Floats]]:
         """(the loss, a float; {name: gradient}, views of `grads`) of these data; penalties of layers are included.
 
         Raises FloatingPointError, naming the first node whose value is not finite, where the loss is not; with debug,
@@ -229,13 +250,13 @@ class Plan(Looks, Trainable):
             where, remedy, _ = found or ("", finite.SLOWER, False)
             raise FloatingPointError(f"the loss is {value} {where}; {remedy}")
 
-    def loss(self, /, **inputs):
+    def loss(self, /, **inputs: Data) -> float:
         """The loss of these data, a float, without the penalties of layers. Dropout is off."""
         arrays, n = self._checked(inputs, self._of_loss)
         with self._plans.borrowed(Use("loss", n, dtypes=self._input_dtypes(arrays))) as plan:
             return float(plan.run("outputs", arrays)[0])
 
-    def forward(self, /, **inputs):
+    def forward(self, /, **inputs: Data) -> dict[str, Floats]:
         """{name: array} of the outputs: (n, width) for a batched node, the node's shape for a fixed one. Dropout is
         off."""
         if not self.outputs:
@@ -265,7 +286,13 @@ class Plan(Looks, Trainable):
                 for i, node in enumerate(nodes)
             }
 
-    def hvp(self, v, /, **inputs):
+    @overload
+    def hvp(self, v: dict[str, Floats], /, **inputs: Data) -> dict[str, Floats]: ...
+
+    @overload
+    def hvp(self, v: Data, /, **inputs: Data) -> Floats: ...
+
+    def hvp(self, v: Data | dict[str, Floats], /, **inputs: Data) -> Floats | dict[str, Floats]:
         """The Hessian of the loss times v, at the parameters as they are: what a small step along v changes in the
         gradient.
 
@@ -285,7 +312,7 @@ class Plan(Looks, Trainable):
         plan.run("gradients", arrays, model=self)
         return plan.grads.copy()
 
-    def per_example_grads(self, /, **inputs):
+    def per_example_grads(self, /, **inputs: Data) -> Floats:
         """The gradient of each sample's own loss, (n, P), laid out as `grads`: row i is what `loss_and_grad` gives for
         row i of the inputs alone. Penalties of layers are included, dropout is off, what is not trained is 0.
 
@@ -296,7 +323,7 @@ class Plan(Looks, Trainable):
         parts = [(self._offsets[node], self._offsets[node] + node.size) for node in self._trained]
         return per_sample.gradients_of(self, n, arrays, parts, dtypes=self._input_dtypes(arrays))
 
-    def per_example_grad_norms(self, /, **inputs):
+    def per_example_grad_norms(self, /, **inputs: Data) -> Floats:
         """The Euclidean norm of each row of `per_example_grads`, (n,); rows of dense products are not made for it."""
         arrays, n = self._checked(inputs, self._of_loss)
         return per_sample.norms_of(self, n, arrays, dtypes=self._input_dtypes(arrays))
@@ -313,20 +340,20 @@ class Plan(Looks, Trainable):
 
     def fit(
         self,
-        data,
+        data: Mapping[str, Data],
         *,
-        epochs=1,
-        batch_size=32,
-        optimizer=None,
-        validation_data=None,
-        validation_split=0.0,
-        shuffle=True,
-        seed=None,
-        callbacks=(),
-        early_stopping=None,
-        progress=None,
-        threads=None,
-    ):
+        epochs: int = 1,
+        batch_size: int = 32,
+        optimizer: Optimizer | None = None,
+        validation_data: Mapping[str, Data] | None = None,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        seed: int | None = None,
+        callbacks: Callbacks = (),
+        early_stopping: EarlyStopping | None = None,
+        progress: bool | None = None,
+        threads: int | None = None,
+    ) -> History:
         """Trains; returns a History. data: {input: array}; everything else is as for a network's fit, whose loop it is.
 
         Raises ValueError and TypeError before anything is changed; FloatingPointError, with epoch, step and node, when
@@ -335,7 +362,7 @@ class Plan(Looks, Trainable):
         job = ExpressionJob(self, data, batch_size, validation_data, validation_split, threads)
         return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
 
-    def _apply(self, optimizer):
+    def _apply(self, optimizer: Optimizer) -> None:
         """One update by the gradients in `grads`: what Optimizer.step calls."""
         try:
             super()._apply(optimizer)
@@ -351,7 +378,7 @@ class Plan(Looks, Trainable):
 
     # ---- files and sharing -----------------------------------------------------------------------------------------
 
-    def save(self, path):
+    def save(self, path: File) -> None:
         """Writes the parameters to a safetensors file, a path or an open binary one, a tensor for each; `load` of a
         plan of the same graph reads it, and goes on with the epochs and masks of dropout where this one is, at the
         beginning if it is not trained."""
@@ -360,7 +387,7 @@ class Plan(Looks, Trainable):
         check.vectors(self, ())
         serialization.save_parameters(self.parameters, path, self._counts())
 
-    def load(self, path):
+    def load(self, path: File) -> Plan:
         """Reads what `save` wrote, by name; refuses a file with other names or shapes. Returns the plan, which has
         the counts of epochs and masks of the file: 0 where it has none, as those of older versions."""
         from fastbp import serialization
@@ -370,9 +397,9 @@ class Plan(Looks, Trainable):
         return self
 
     @quiet
-    def write_to(self, model):
+    def write_to(self, model: Sequential | Layer) -> None:
         """Copies the parameters of a network or layer that the expression was made with back into it."""
-        targets = model.layers if hasattr(model, "layers") else [model]
+        targets: Any = model.layers if hasattr(model, "layers") else [model]
         pairs = [(layer, node) for layer in targets for node in getattr(layer, "_nodes", None) or ()]
         if not pairs or any(node not in self._offsets for _, node in pairs):
             raise ValueError(
@@ -399,7 +426,7 @@ class Plan(Looks, Trainable):
 
     _layer_of = _parameter_of
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Plan({self.params.size} parameters, inputs {', '.join(self.inputs)}, dtype={self.dtype.name!r})"
 
 

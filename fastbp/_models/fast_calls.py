@@ -18,10 +18,21 @@ weights of samples                                            `may_repeat`, once
 targets that the loss has a range for, or that may miss       `may_repeat`, once: there are none, or they are labels
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from fastbp._check.types import Floats
+    from fastbp._compiler.plan_cache import BoundPlan
+    from fastbp._compiler.use import Use
+    from fastbp._core.fast_call import Ready
+    from fastbp.losses import Loss
 
-def may_repeat(use, scale=1.0, loss=None):
+
+def may_repeat(use: Use, scale: float = 1.0, loss: Loss | None = None) -> bool:
     """Whether a call of this fastbp._compiler.use.Use may be made again the short way. scale: what its inputs are
     multiplied by; loss: the fastbp.losses object of a network whose targets are among its arrays."""
     if use.dtypes or use.weighted or scale > 1:
@@ -38,13 +49,15 @@ class FastCalls:
 
     __slots__ = ("dtype", "gradients", "predictions", "units")
 
-    def __init__(self, units=0, dtype=None):
+    gradients: Ready | None
+
+    def __init__(self, units: int = 0, dtype: np.dtype[Any] | None = None) -> None:
         self.units, self.dtype, self.gradients = units, dtype, None
         # Ready ones of predict, which threads may call at once. Each is in one thread's hands: a list's pop and append
         # are atomic with the interpreter's lock and, by the list's own, without it.
-        self.predictions = []
+        self.predictions: list[Ready] = []
 
-    def predicted(self, X):
+    def predicted(self, X: object) -> Floats | None:
         """A network's outputs for X, where an earlier call's plan can be used on an array that needs no cast; else
         None."""
         try:
@@ -57,6 +70,6 @@ class FastCalls:
         self.predictions.append(ready)
         return Y
 
-    def note_prediction(self, plan):
+    def note_prediction(self, plan: BoundPlan) -> None:
         """Keeps a plan of "predict", which nobody else has, for a next call of as many rows."""
-        self.predictions.append(plan.ready(("X", "Y"), "outputs", scanned=("X",)))
+        self.predictions.append(cast("Ready", plan.ready(("X", "Y"), "outputs", scanned=("X",))))

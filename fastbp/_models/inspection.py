@@ -1,11 +1,21 @@
 """Looking inside a compiled expression: the value and the gradient of any node, and the whole graph as text."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from fastbp._check.errstate import quiet
 from fastbp._check.formatting import WIDTH, filled
 from fastbp._ir.elementwise import total_of
 from fastbp._ir.node import OPERATIONS, constant, differentiate, ordered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastbp._check.types import Floats
+    from fastbp._ir.node import Node
 
 LONGEST = 6  # numbers of a value that are written out
 DEEP = " " * 6  # before what belongs to the line above
@@ -14,21 +24,28 @@ DEEP = " " * 6  # before what belongs to the line above
 class Looks:
     """The part of a fastbp._models.expression.Plan that learners use."""
 
+    if TYPE_CHECKING:  # what it reads of the plan
+        loss_node: Node
+        _names: dict[str, Node]
+        _given: Mapping[str, Any] | None
+
+        def _total_written(self) -> Node: ...
+
     # ---- looking inside --------------------------------------------------------------------------------------------
 
-    def value(self, node):
+    def value(self, node: Node) -> Floats:
         """The value of any node of the loss for the data of the last step, at the parameters as they are."""
         return self.values([node])[0]
 
-    def grad(self, node):
+    def grad(self, node: Node) -> Floats:
         """The derivative of the loss for any of its nodes, likewise; zeros where the loss does not depend on it."""
         return self.grads_of([node])[0]
 
-    def values(self, nodes):
+    def values(self, nodes: Sequence[Node]) -> list[Floats]:
         """The values of several nodes at once."""
         return self._look(nodes, nodes)
 
-    def grads_of(self, nodes):
+    def grads_of(self, nodes: Sequence[Node]) -> list[Floats]:
         """The gradients of several nodes at once."""
         made = differentiate(self._total_written(), constant(1.0), list(nodes), add=total_of)
         return self._look(nodes, [made.get(node) for node in nodes])
@@ -57,11 +74,11 @@ class Looks:
             for node, shape in zip(made, shapes, strict=True)
         ]
 
-    def nodes(self):
+    def nodes(self) -> list[Node]:
         """All nodes of the loss, each after those it is made from."""
         return ordered([self.loss_node])
 
-    def seen(self):
+    def seen(self) -> list[tuple[Node, str, Floats | None, Floats | None]]:
         """[(node, label, value, gradient)] of all nodes, in order; value and gradient are None before a step, and of
         integers."""
         values, grads = {}, {}
@@ -72,7 +89,7 @@ class Looks:
         names = {node: name for name, node in self._names.items()}
         return [(node, label(node, names.get(node)), values.get(node), grads.get(node)) for node in self.nodes()]
 
-    def paths(self):
+    def paths(self) -> dict[tuple[Node, int], Floats]:
         """{(node, i): what comes back from node to its input i}: the gradient of an input is the sum over its paths."""
         real = self._real_nodes()
         made = differentiate(self._total_written(), constant(1.0), real, add=total_of)
@@ -89,21 +106,22 @@ class Looks:
         """Those that have a gradient: all but integers."""
         return [node for node in self.nodes() if not node.attributes.get("integer")]
 
-    def has_values(self):
+    def has_values(self) -> bool:
         """Whether there was a step whose values can be looked at."""
         return self._given is not None
 
-    def show(self):
+    def show(self) -> str:
         """The graph as text, with value and gradient at every node after the last step."""
         return text(self)
 
 
-def text(plan):
+def text(plan: Looks) -> str:
     """The graph of a plan as text, a line for each node: number, operation, what it is made from, value, gradient.
 
     Where a line would be longer than a screen is wide, value and gradient have lines of their own beneath it.
     """
-    lines, number = [], {}
+    lines: list[str] = []
+    number: dict[Node, int] = {}
     for i, (node, name, value, grad) in enumerate(plan.seen()):
         made = f" {', '.join(f'%{number[child]}' for child in node.inputs)}" if node.inputs else ""
         number[node] = i
@@ -117,7 +135,7 @@ def text(plan):
     return "\n".join(lines)
 
 
-def label(node, name=None):
+def label(node: Node, name: str | None = None) -> str:
     """A node in a few words: its operation, and its name, number or exponent. name: of a parameter in its plan."""
     if node.op == "constant":
         return f"{numbers(node.value)}{f' / batch^{node.per_batch}' * bool(node.per_batch)}"
@@ -136,7 +154,7 @@ def label(node, name=None):
 
 
 @quiet
-def numbers(array):
+def numbers(array: Any) -> str:
     """An array in a few characters: its numbers where they are few, else its shape, mean and extremes."""
     array = np.asarray(array, np.float64) + 0.0  # a zero without a sign
     if array.size == 1:

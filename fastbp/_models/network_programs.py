@@ -1,6 +1,9 @@
 """A network as a graph, and the programs of its uses."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastbp._compiler import plan_cache
 from fastbp._compiler.program import Data
@@ -10,6 +13,14 @@ from fastbp._ir.leaves import rows
 from fastbp._ir.nn import correct, loss, penalty
 from fastbp._ir.node import constant, differentiate
 from fastbp._models import per_sample
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fastbp._compiler.use import Use
+    from fastbp._ir.node import Node
+    from fastbp.layers import Layer
+    from fastbp.network import Sequential
 
 
 def output(layers, x, training=True):
@@ -23,7 +34,7 @@ def output(layers, x, training=True):
     return node, parameters
 
 
-def layers_of(net):
+def layers_of(net: Sequential) -> list[tuple[Layer, tuple[Node, ...]]]:
     """[(layer, its parameters' nodes), ...] of a network's layers that have parameters, where they stand in it."""
     return output(net.layers, rows("X", net.inputs))[1]
 
@@ -37,14 +48,15 @@ def offsets(parameters):
     return found, begin
 
 
-def program(net, use):
+def program(net: Sequential, use: Use) -> Any:
     """The Program of a fastbp._compiler.use.Use of a network."""
     kind, gathered, labels, weighted, target_type = use.kind, use.gathered, use.labels, use.weighted, use.target_type
     itemsize = net.dtype.itemsize
     x = rows("X", net.inputs)
     y, layers = output(net.layers, x, training=kind in ("train", "keep"))
     data = {"X": Data.of_reals(net.inputs, net.dtype, gathered, dict(use.dtypes).get("X"), net.input_scale)}
-    gradients, end, count, results = {}, None, None, {}
+    end: Any = None
+    gradients, count, results = {}, None, {}
     if kind not in ("keep", "predict"):
         width, size = (1, 4) if labels else (net.units, itemsize)
         data["targets"] = Data(width, size, gathered)

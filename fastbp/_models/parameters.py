@@ -1,27 +1,37 @@
 """The parameters and gradients of expressions: two vectors that plans may share, as their copies do, too."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
 import numpy as np
 
 from fastbp import initializers
 from fastbp._check import allocation
 from fastbp._check.errstate import quiet
-from fastbp._check.numbers import shown
 from fastbp._core import random
+from fastbp._core.shown import shown
 from fastbp._models import network_programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fastbp._check.types import Floats
+    from fastbp._ir.node import Node
 
 
 class Views(dict):
     """{name: view of a vector}, whose views stay: another array in their place would be nobody's. A copy is a dict."""
 
-    def __setitem__(self, name, value):
+    def __setitem__(self, name: str, value: object) -> NoReturn:
         raise TypeError(f"the array of {name!r} cannot be replaced, expected to stay a view; write into it: "
                         f"[{name!r}][...] = ...")
 
-    def update(self, *others, **arrays):
+    def update(self, *others: Any, **arrays: Any) -> None:
         for name in dict(*others, **arrays):
             self[name] = None
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)
 
 
@@ -29,16 +39,16 @@ class Vectors:
     """params, grads: (P,), aligned, of np.dtype `dtype`. names: {name: parameter's node}; offsets: {node: where its
     part of them begins}."""
 
-    def __init__(self, names, dtype):
+    def __init__(self, names: dict[str, Node], dtype: np.dtype[Any]) -> None:
         self.names, self.dtype = names, np.dtype(dtype)
         self.offsets, self.size = network_programs.offsets(names.values())
         self.params, self.grads = self.zeros("the plan"), self.zeros("the plan")
 
-    def zeros(self, what):
+    def zeros(self, what: str) -> Floats:
         """A vector (P,) of zeros; MemoryError, naming `what` it is for, where there is no room for it."""
         return allocation.zeros(self.size, self.dtype, lambda: what, lambda: _smaller(self.names))
 
-    def views(self, vector):
+    def views(self, vector: Floats) -> dict[str, Floats]:
         """{name: its part of a vector (P,), in the parameter's shape}."""
         return {
             name: vector[self.offsets[node] : self.offsets[node] + node.size].reshape(node.shape)
@@ -46,10 +56,11 @@ class Vectors:
         }
 
     @quiet
-    def initialise(self, seed):
+    def initialise(self, seed: int) -> None:
         """Writes initial values: as each parameter says; those of a network's layers as they are there; those of other
         layers as the layer says, from a stream for each."""
-        views, drawn = self.views(self.params), set()
+        drawn: set[str] = set()
+        views = self.views(self.params)
         for name, node in self.names.items():
             layer = node.attributes.get("layer")
             if layer is None:
@@ -75,9 +86,10 @@ class Vectors:
         self.params[:], self.grads[:] = state["params"], state["grads"]
 
 
-def named(order):
+def named(order: Iterable[Node]) -> dict[str, Node]:
     """{name: node} of the parameters among these nodes, in their order; those of layers are called layer0.W ..."""
-    found, count = {}, {}
+    found: dict[str, Node] = {}
+    count: dict[int, int] = {}
     for node in order:
         if node.op != "parameter":
             continue
@@ -90,7 +102,7 @@ def named(order):
     return found
 
 
-def shared(nodes, dtype, plan):
+def shared(nodes: dict[str, Node], dtype: np.dtype[Any], plan: Any) -> Vectors:
     """The Vectors of another plan, which must have all these parameters, {name: node}, in this dtype."""
     vectors = getattr(plan, "_vectors", None)
     if not isinstance(vectors, Vectors):

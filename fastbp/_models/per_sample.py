@@ -6,7 +6,10 @@ gradient: |x^T dz|^2 = |x|^2 |dz|^2 (Goodfellow, "Efficient per-example gradient
 depend on the sample, a penalty's gradient R, meets it as <x^T dz, R> = <x R, dz>.
 """
 
+from __future__ import annotations
+
 from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +20,11 @@ from fastbp._ir.elementwise import apply, expand, maximum, multiply, reshape, ro
 from fastbp._ir.indexing import column_sum, invariant_sum, part
 from fastbp._ir.nn import dense, loss, loss_gradient, outer, written
 from fastbp._ir.node import OPERATIONS, Node, constant, ordered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastbp._check.types import Array, Floats
 
 KINDS = ("gradients of samples", "norms of samples")
 GRADIENTS, NORMS = KINDS
@@ -187,7 +195,9 @@ def _product(a, b):
 # ---- calls ---------------------------------------------------------------------------------------------------------
 
 
-def gradients_of(model, n, arrays, parts, **options):
+def gradients_of(
+    model: Any, n: int, arrays: Mapping[str, Array | None], parts: Sequence[tuple[int, int]], **options: Any
+) -> Floats:
     """(n, P), a row for each sample, laid out as the model's gradient vector; what is not trained is 0.
 
     model: what has _plans, params and dtype; arrays: {name: checked array}; parts: (begin, end) of each parameter, in
@@ -199,7 +209,7 @@ def gradients_of(model, n, arrays, parts, **options):
     return _run(model, GRADIENTS, n, {**arrays, **views}, rows, options)
 
 
-def norms_of(model, n, arrays, **options):
+def norms_of(model: Any, n: int, arrays: Mapping[str, Array | None], **options: Any) -> Floats:
     """(n,), the lengths of the rows of `gradients_of`, which are not made."""
     norms = np.empty((n, 1), model.dtype)
     return _run(model, NORMS, n, {**arrays, _OF_NORMS: norms}, norms, options)[:, 0]

@@ -1,14 +1,19 @@
 """Where a number of an expression or of a network first is not finite, on the way forward or back, and what can be done
 about it."""
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastbp import _check as check
 from fastbp._ir.elementwise import total_of
 from fastbp._ir.node import OPERATIONS, constant, differentiate, ordered
+
+if TYPE_CHECKING:
+    from fastbp._check.types import Array
 
 SLOWER = "use a smaller lr or clip_norm, or scale the data"
 # Operations whose value or slope is infinite, or none, for some finite operands.
@@ -102,7 +107,7 @@ def _remedy(node, what="value"):
 # ---- of a network --------------------------------------------------------------------------------------------------
 
 
-def in_network(net, X, targets, labels=False, weights=None):
+def in_network(net: Any, X: Array, targets: Array, labels: bool = False, weights: Array | None = None) -> str:
     """In words, what is the first that is not finite for checked data - a layer's output, the loss, the penalties - and
     the sizes of the numbers that it was computed from. Dropout is off."""
     layer, sizes, size = _first_output(net, X)

@@ -2,8 +2,11 @@
 stay alive. A call takes some steps of a long epoch, or as many short epochs as fit, with all that follows each of them;
 where something of the user's is to be called in between, one epoch."""
 
+from __future__ import annotations
+
 import contextlib
 import time
+from typing import TYPE_CHECKING, Any
 
 from fastbp import _check as check
 from fastbp import optimizers
@@ -12,8 +15,26 @@ from fastbp._core.epochs import NAMES
 from fastbp._training.progress import Progress
 from fastbp.callbacks import Callbacks
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress):
+    from fastbp._check.types import Callbacks as Given
+    from fastbp._check.types import Doubles
+    from fastbp._training.job import Job
+    from fastbp.callbacks import EarlyStopping, History
+    from fastbp.optimizers import Optimizer
+
+
+def run(
+    job: Job,
+    epochs: int,
+    optimizer: Optimizer | None,
+    shuffle: bool,
+    seed: int | None,
+    callbacks: Given,
+    early_stopping: EarlyStopping | None,
+    progress: bool | None,
+) -> History:
     """Trains for a number of epochs; returns a History. The arguments are those of
     `fastbp._training.network_fit.fit`."""
     model = job.model
@@ -128,14 +149,15 @@ def _told(error, calls):
     return error
 
 
-def check_memory(jobs, optimizers):
+def check_memory(jobs: Iterable[Job], optimizers: Iterable[Optimizer | None]) -> None:
     """Refuses vectors that are not what they were made as, and data of these jobs, which may share them, that lie in
     what training writes."""
     arrays = {id(array): (name, array) for job in jobs for name, array in job.arrays.items()}
     for job, optimizer in zip(jobs, optimizers, strict=True):
         model = job.model
         check.vectors(model, ("params", "grads"))
-        written = {"params": model.params, "grads": model.grads, "the optimizer's state": optimizer and optimizer.state}
+        state: Any = optimizer and optimizer.state
+        written = {"params": model.params, "grads": model.grads, "the optimizer's state": state}
         for name, array in arrays.values():
             check.apart({job.called(name): array}, written)
 
@@ -151,7 +173,7 @@ def _made(job, work):
             job.step_seconds = (time.perf_counter() - begun) / max(1, training_state.done)
 
 
-def run_steps(job, optimizer, steps, seed=0):
+def run_steps(job: Job, optimizer: Optimizer | None, steps: int, seed: int = 0) -> Doubles:
     """Exactly `steps` training steps over shuffled whole batches, in one compiled call.
 
     For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.

@@ -1,7 +1,15 @@
 """Metrics of the user's own: what is computed of the validation data after each epoch."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from fastbp import _check as check
 from fastbp._check import logs
+
+if TYPE_CHECKING:
+    from fastbp._check.types import Array
+    from fastbp._check.types import Metrics as MetricFunctions
 
 
 class Metrics:
@@ -12,8 +20,9 @@ class Metrics:
     dict and where nothing is validated.
     """
 
-    def __init__(self, given, y):
-        self.functions = {}
+    def __init__(self, given: MetricFunctions | None, y: Array | None) -> None:
+        self.functions: MetricFunctions = {}
+        self.y: Any
         if given is None:
             return
         if not isinstance(given, dict):
@@ -37,10 +46,10 @@ class Metrics:
         self.y = None if y is None else _locked(y.copy()) if y.dtype.kind in "iub" else _view(y)
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         return list(self.functions)
 
-    def of(self, p, when):
+    def of(self, p: Array, when: str) -> dict[str, float]:
         """{name: float} for the predictions p (n, units), which nobody else has. when: the epoch, in words."""
         # beside targets (n,) one output is (n,) too: y - p of (n,) and (n, 1) would be all differences, (n, n)
         p, found = _locked(p[:, 0] if self.y.ndim == 1 and p.shape[1] == 1 else p), {}

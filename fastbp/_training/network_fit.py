@@ -1,6 +1,9 @@
 """Training a network: what `fit` checks and knows of it. The loop itself is in fastbp/_training/loop.py."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +15,19 @@ from fastbp._training import accuracy, finite, hints, loop
 from fastbp._training.job import Job, epoch_order, held_out, logged, validation_fraction
 from fastbp._training.metrics import Metrics
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def batches(X, y, batch_size, *, seed=0, shuffle=True, sample_weight=None):
+    from fastbp._check.types import Array, Callbacks, ClassWeight, Data, Doubles, Logs, ValidationData
+    from fastbp._check.types import Metrics as MetricFunctions
+    from fastbp.callbacks import EarlyStopping, History
+    from fastbp.network import Sequential
+    from fastbp.optimizers import Optimizer
+
+
+def batches(
+    X: Data, y: Data, batch_size: int, *, seed: int = 0, shuffle: bool = True, sample_weight: Data | None = None
+) -> Iterator[tuple[Array, ...]]:
     """An iterator over (xb, yb), or (xb, yb, wb) where sample_weight is given: the mini-batches of one epoch.
 
     X (n, ...), y (n, ...), sample_weight (n,). The order is that of `fit` with the same seed; the last batch holds the
@@ -45,25 +59,25 @@ def _array(value, name):
 
 
 def fit(
-    net,
-    X,
-    y,
+    net: Sequential,
+    X: Data,
+    y: Data,
     *,
-    epochs=1,
-    batch_size=32,
-    optimizer=None,
-    sample_weight=None,
-    class_weight=None,
-    validation_data=None,
-    validation_split=0.0,
-    shuffle=True,
-    seed=None,
-    metrics=None,
-    callbacks=(),
-    early_stopping=None,
-    progress=None,
-    threads=None,
-):
+    epochs: int = 1,
+    batch_size: int = 32,
+    optimizer: Optimizer | None = None,
+    sample_weight: Data | None = None,
+    class_weight: ClassWeight | None = None,
+    validation_data: ValidationData | None = None,
+    validation_split: float = 0.0,
+    shuffle: bool = True,
+    seed: int | None = None,
+    metrics: MetricFunctions | None = None,
+    callbacks: Callbacks = (),
+    early_stopping: EarlyStopping | None = None,
+    progress: bool | None = None,
+    threads: int | None = None,
+) -> History:
     """Trains a network; returns a History.
 
     X: (n, inputs); y: (n, units), or (n,) for one output or for integer classes; with NaN where a target is missing, if
@@ -122,7 +136,17 @@ def fit(
     return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
 
 
-def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
+def run_steps(
+    net: Sequential,
+    X: Data,
+    y: Data,
+    optimizer: Optimizer | None,
+    batch_size: int,
+    steps: int,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Doubles:
     """Exactly `steps` training steps over shuffled whole batches, in one compiled call.
 
     For measuring: no validation, history or checks of the result. optimizer None means value and gradient only.
@@ -134,19 +158,21 @@ def run_steps(net, X, y, optimizer, batch_size, steps, *, seed=0, threads=None):
 class NetworkJob(Job):
     """The checked data of one fit of a network, and its plans."""
 
+    model: Sequential
+
     def __init__(
         self,
-        net,
-        X,
-        y,
-        sample_weight,
-        class_weight,
-        batch_size,
-        validation_data,
-        validation_split,
-        threads,
-        metrics=None,
-    ):
+        net: Sequential,
+        X: Any,
+        y: Any,
+        sample_weight: Data | None,
+        class_weight: ClassWeight | None,
+        batch_size: int,
+        validation_data: Any,
+        validation_split: float,
+        threads: int | None,
+        metrics: MetricFunctions | None = None,
+    ) -> None:
         self.model, validated = net, None  # validated: the targets of the validation data as they were given
         X, targets, self.labels, weights, self.target_type = self.checked(X, y, sample_weight, "")
         self.validation = self.val_target_type = None  # val_target_type: what an accuracy of the validation data counts
@@ -158,9 +184,8 @@ class NetworkJob(Job):
                     f"validation_data is {type(validation_data).__name__}, expected (X, y) or "
                     "(X, y, sample_weight); pass a tuple"
                 )
-            *self.validation, self.val_target_type = self.checked(
-                *validation_data[:2], (*validation_data, None)[2], "validation "
-            )
+            X_held, y_held, weights_held = (*validation_data, None)[:3]
+            *self.validation, self.val_target_type = self.checked(X_held, y_held, weights_held, "validation ")
             validated = validation_data[1]
             if self.val_target_type != self.target_type and net.loss.classification:
                 self.val_target_type = self.target_type = "multilabel"  # one-hot rows of one, and not of the other
@@ -176,7 +201,7 @@ class NetworkJob(Job):
         arrays = {"X": X, "targets": targets} | ({} if by_class is None else {"weights": by_class})
         super().__init__(net, arrays, batch_size, threads)
 
-    def checked(self, X, y, sample_weight, prefix):
+    def checked(self, X: Any, y: Data, sample_weight: Data | None, prefix: str) -> tuple[Any, ...]:
         """(X, targets, labels, weights) as the compiled core reads them, and what an accuracy of them counts."""
         net = self.model
         X = input_arrays.rows(X, net.inputs, net.dtype, f"{prefix}X", scale=net.input_scale)
@@ -197,21 +222,22 @@ class NetworkJob(Job):
         net = self.model
         return check.weights(sample_weight, class_weight, targets, len(targets), net.loss, net.dtype, net.classes)
 
-    def names(self):
+    def names(self) -> list[str]:
         return self.measured() + self.metrics.names
 
     def called(self, name):
         return {"targets": "y", "weights": "sample_weight"}.get(name, name)
 
-    def begin(self, optimizer, shuffle, seed, rest=True):
+    def begin(self, optimizer: Optimizer | None, shuffle: bool, seed: int, rest: bool = True) -> None:
         targets = self.arrays["targets"]
         self.counted = self.count(targets if self.rows is None else targets[self.rows], self.labels, self.target_type)
         if self.validation is not None:
-            self.val_counted = self.count(*self.validation[1:3], self.val_target_type)
+            _, targets, labels, _ = self.validation
+            self.val_counted = self.count(targets, labels, self.val_target_type)
         self.penalties = self.model._penalties()
         super().begin(optimizer, shuffle, seed, rest)
 
-    def count(self, targets, labels, target_type):
+    def count(self, targets: Array, labels: bool, target_type: str | None) -> int:
         """How many answers an accuracy of these targets is of; 0 where nothing is counted."""
         return accuracy.counted(targets, labels, target_type) if target_type else 0
 
@@ -241,10 +267,10 @@ class NetworkJob(Job):
         validated = [] if self.validation is None else ["loss", "accuracy"] if self.val_target_type else ["loss"]
         return logged(["loss", "accuracy"] if self.target_type else ["loss"], validated)
 
-    def runs_without_python(self):
+    def runs_without_python(self) -> bool:
         return super().runs_without_python() and not self.metrics.names
 
-    def more_logs(self, when):
+    def more_logs(self, when: str) -> Logs:
         return self.metrics.of(self.model._linked(self.Y.copy()), when) if self.metrics.names else {}
 
     def warn_of_data(self):
@@ -266,7 +292,7 @@ class NetworkJob(Job):
             return targets.argmax(axis=1)
         return (targets[:, 0] > 0.5).astype(np.intp) if targets.shape[1] == 1 else None
 
-    def hint(self, history, known):
+    def hint(self, history: History, known: int) -> str:
         look = hints.stands_still(history, known)
         if not look:
             return ""
@@ -276,7 +302,7 @@ class NetworkJob(Job):
             return dead + f"; {large}" * bool(large)
         return hints.from_the_start(history, self.optimizer, look, large)
 
-    def inputs(self, part):
+    def inputs(self, part: Any) -> Array:
         """X of a slice of the samples trained on."""
         return self.arrays["X"][part]
 

@@ -1,8 +1,11 @@
 """The bar over a training: where it is shown, what is on it, and a stream for it that never fails."""
 
+from __future__ import annotations
+
 import sys
 import warnings
 from contextlib import contextmanager
+from typing import Any
 
 from fastbp import _check as check
 from fastbp._check.logs import TIMES
@@ -21,7 +24,7 @@ def _unbroken():
             raise
 
 
-def is_terminal(stream):
+def is_terminal(stream: Any) -> bool:
     """Whether a stream is a terminal. None, closed ones and objects that do not know are not."""
     with _unbroken():
         return bool(stream.isatty())
@@ -36,7 +39,7 @@ def _can_be_written_to(stream):
     return False
 
 
-def in_notebook():
+def in_notebook() -> bool:
     """Whether this is a notebook: code that IPython runs for a kernel, whose application is called IPKernelApp."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return "IPKernelApp" in (getattr(shell, "config", None) or ())
@@ -137,7 +140,7 @@ class Progress:
     a `with` statement, which closes it.
     """
 
-    def __init__(self, epochs, batches, show=None, first=0):
+    def __init__(self, epochs: int, batches: int, show: bool | None = None, first: int = 0) -> None:
         if show is not None:
             show = check.flag("progress", show)
         self._epochs, self._bar = first + epochs, None
@@ -156,17 +159,17 @@ class Progress:
             return
         self._bar = tqdm(total=epochs * batches, unit="batch", dynamic_ncols=True, file=_Stream(sys.stderr))
 
-    def begin(self, epoch):
+    def begin(self, epoch: int) -> None:
         """Shows that an epoch, counted from 0, begins."""
         if self._bar is not None:
             self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
 
-    def advance(self, batches):
+    def advance(self, batches: int) -> None:
         """Moves on by a number of batches."""
         if self._bar is not None:
             self._bar.update(batches)
 
-    def end(self, logs):
+    def end(self, logs: dict[str, float]) -> None:
         """Shows the values of a finished epoch, losses and all the others but for rates and times."""
         if self._bar is not None:
             shown = {k: f"{v:.4g}" for k, v in logs.items() if k not in TIMES}
@@ -177,7 +180,7 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_):

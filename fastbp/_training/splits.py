@@ -5,15 +5,22 @@ exactly that number. `Sequential.fit` and the fits of expressions hold out the l
 ones.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from fastbp import _check as check
 from fastbp._core import caller
 
+if TYPE_CHECKING:
+    from fastbp._check.types import Array
+
 _MOST = 5       # names that a warning lists
 
 
-def held_out(fraction, n, name, rows="rows", remedy="give more rows"):
+def held_out(fraction: float, n: int, name: str, rows: str = "rows", remedy: str = "give more rows") -> int:
     """How many of n rows a fraction holds out: round(n fraction), at least 1 and at most n - 1.
 
     `name` is the argument's name for messages, `rows` what they call rows, `remedy` what they say to do. Raises
@@ -28,7 +35,15 @@ def held_out(fraction, n, name, rows="rows", remedy="give more rows"):
     return count
 
 
-def split_rows(y, test_size, seed, stratify=True, name="test_size", classes=None, rows="rows"):
+def split_rows(
+    y: Array,
+    test_size: float,
+    seed: int,
+    stratify: bool = True,
+    name: str = "test_size",
+    classes: Any = None,
+    rows: str = "rows",
+) -> tuple[Array, Array]:
     """Places of the rows to train on and of the `test_size` held out, both ascending; the same for the same seed on
     every machine.
 

@@ -1,11 +1,22 @@
 """What a training needs of a model: the base of networks and of compiled expressions."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from fastbp import _check as check
 from fastbp._compiler.plan_cache import Cache
 from fastbp._compiler.use import Use
 from fastbp._core import calls as core
 from fastbp._core import cpu, random
 from fastbp._core.fast_call import ExclusiveUse
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fastbp._check.types import Counts, Floats
+    from fastbp._compiler.plan_cache import BoundPlan
+    from fastbp.optimizers import Optimizer
 
 
 class Trainable:
@@ -28,7 +39,19 @@ class Trainable:
     * `_last`: the plan whose gradients stand in grads, or None; an update goes by that one's ranges.
     """
 
-    def _begin(self, refusal):
+    if TYPE_CHECKING:  # of its own
+        params: Floats
+        grads: Floats
+        dtype: np.dtype[Any]
+        seed: int
+        _size: int
+        _last: BoundPlan | None
+
+        def _make_plan(self, use: Use) -> BoundPlan: ...
+
+        def _layer_of(self, vector: Floats) -> str: ...
+
+    def _begin(self, refusal: str) -> None:
         """Nothing has been trained, compiled or drawn. refusal: what a second thread is told."""
         self._epochs = self._draws = 0
         self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
@@ -39,36 +62,36 @@ class Trainable:
     # ---- what is counted -------------------------------------------------------------------------------------------
 
     @property
-    def epochs(self):
+    def epochs(self) -> int:
         """The epochs that `fit` has trained it for."""
         return self._epochs
 
     @epochs.setter
-    def epochs(self, value):
+    def epochs(self, value: int) -> None:
         value = check.integer("epochs", value, minimum=0, maximum=2**62)
         if not value:
             self._draws = 0  # the masks begin anew, as the orders do
         self._epochs = value
 
-    def _counts(self):
+    def _counts(self) -> Counts:
         """What a file says of the training that goes on from it: epochs and draws; {} where there was none."""
         return {"epochs": self.epochs, "draws": self._draws} if self.epochs or self._draws else {}
 
-    def _go_on(self, counts):
+    def _go_on(self, counts: Counts) -> None:
         """Sets the counts to those of a file; where it has none, nothing was trained, or an older version wrote it."""
         self.epochs = counts.get("epochs", 0)
         self._draws = counts.get("draws", 0)  # after the epochs, as 0 of them rewind it
 
     # ---- one update ------------------------------------------------------------------------------------------------
 
-    def _apply(self, optimizer):
+    def _apply(self, optimizer: Optimizer) -> None:
         """One update by the gradients in `grads`: what Optimizer.step calls.
 
         Raises FloatingPointError, naming the layer or parameter: with nothing changed where a gradient is not finite.
         """
         self._exclusive.call(self._update, optimizer)
 
-    def _update(self, optimizer):
+    def _update(self, optimizer: Optimizer) -> None:
         plan, step = self._last or self._plans.get(Use("train", 1)), optimizer.steps
         failed = core.apply_update(plan.executable, optimizer, optimizer.rate(), cpu.threads())
         if failed:

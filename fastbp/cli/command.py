@@ -3,6 +3,8 @@
 Errors of the user are one line on stderr and exit code 2; an interruption is exit code 130. `main` returns the code.
 """
 
+from __future__ import annotations
+
 import argparse
 import functools
 import os
@@ -10,6 +12,7 @@ import platform
 import re
 import sys
 import warnings
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
@@ -21,6 +24,10 @@ from fastbp._training.progress import is_terminal
 from fastbp.cli import csv_options, curve
 from fastbp.cli.common import OPTIMIZERS, Help, columns, command, one_of, real, row, whole, widths
 from fastbp.losses import LOSSES
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
 
 _TRAIN = """\
 Train a network, print a line per epoch, and save the model and pictures of it.
@@ -86,12 +93,12 @@ _PLACES = ("model", "file", "command", "run")  # what options hold that is no op
 class _Parser(argparse.ArgumentParser):
     """argparse prints its usage before an error; one line that says what is wrong is easier to read."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         message = re.sub(r"^argument (\S+): is ", r"\1 is ", message)  # the words of an option's type follow its name
         self.exit(2, _told(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (sys.argv[1:] by default) and return the exit code: 0, 2 for an error, 130 for
     an interruption."""
     if hasattr(sys.stdout, "reconfigure"):          # a name that the terminal's encoding lacks is printed as an escape
@@ -99,12 +106,13 @@ def main(argv=None):
     try:
         options = _parser().parse_args(argv)
     except SystemExit as ended:                                  # --help and errors of argparse, already printed
-        return ended.code or 0
+        return cast("int", ended.code or 0)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = functools.partial(_warn, options.command)
-            return options.run(options)
+            code: int = options.run(options)
+            return code
     except KeyboardInterrupt:
         print("fastbp: interrupted", file=sys.stderr)
         return 130
@@ -118,25 +126,25 @@ def main(argv=None):
         return 2
 
 
-def _of_options(message, options):
+def _of_options(message: str, options: argparse.Namespace) -> str:
     """A message that begins with an argument of the Python API, by the name of the option that it came from."""
     name = message.partition(" ")[0]
     known = name in vars(options) and name not in _PLACES
     return f"--{name.replace('_', '-')}{message[len(name):]}" if known else message
 
 
-def _warn(command, message, *_):
+def _warn(command: str, message: object, *_: object) -> None:
     """A warning as it is printed, without the place in the source that it comes from."""
     print(_told(f"fastbp {command}: warning: {message}"), file=sys.stderr)
 
 
-def _told(message):
+def _told(message: str) -> str:
     """An error or a warning as it is printed: one line, which a terminal is given in lines that end at a word."""
     width = columns(sys.stderr) if is_terminal(sys.stderr) else None
     return formatting.filled(check.printable(" ".join(message.split())), width, then="  ")
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="fastbp", description="Neural networks trained by backpropagation at compiled speed.",
                      epilog="Start with: fastbp train", allow_abbrev=False, formatter_class=Help)
     parser.add_argument("--version", action="version", version=f"fastbp {__version__}")
@@ -161,7 +169,7 @@ def _parser():
     return parser
 
 
-def _for_models(parser):
+def _for_models(parser: Any) -> None:
     """What predict and evaluate share."""
     parser.add_argument("--unknown", type=one_of("unknown", ("refuse", "zeros")), metavar="WHAT",
                         help="words that the model was not trained on: refuse (the default), or zeros for none of its "
@@ -170,7 +178,7 @@ def _for_models(parser):
     csv_options.add_format(parser)
 
 
-def _train_parser(commands):
+def _train_parser(commands: Any) -> None:
     parser = command(commands, "train", "train a network on digits, MNIST or a CSV file", _TRAIN, _TRAIN_EXAMPLES,
                       _run_train)
     data = parser.add_argument_group("data")
@@ -225,22 +233,22 @@ def _train_parser(commands):
     out.add_argument("--quiet", action="store_true", help="no progress bar and no line per epoch; the summary only")
 
 
-def _run_train(options):
+def _run_train(options: Namespace) -> int:
     from fastbp.cli import train
     return train.run(options)
 
 
-def _run_predict(options):
+def _run_predict(options: Namespace) -> int:
     from fastbp.cli import predict
     return predict.run(options)
 
 
-def _run_evaluate(options):
+def _run_evaluate(options: Namespace) -> int:
     from fastbp.cli import evaluate
     return evaluate.run(options)
 
 
-def _run_info(options):
+def _run_info(options: Namespace) -> int:
     build = cpu.build()
     rows = [
         ("fastbp", __version__),

@@ -4,11 +4,14 @@ On a terminal, or where COLUMNS says how wide the screen is, lines end at a word
 is one line, for programs to find.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import os
 import sys
 import tempfile
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,12 +20,22 @@ from fastbp._check import formatting
 from fastbp._training.progress import is_terminal
 from fastbp.optimizers import OPTIMIZERS as _CLASSES
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
 NARROWEST = 30
 OF_SGD = ("momentum", "nesterov")  # names that only commands have: SGD with these settings
 OPTIMIZERS = tuple(dict.fromkeys(("sgd", *OF_SGD, *_CLASSES)))
 
 
-def command(commands, name, summary, description, epilog, run):
+def command(
+    commands: Any,
+    name: str,
+    summary: str,
+    description: str,
+    epilog: str | None,
+    run: Callable[[argparse.Namespace], int],
+) -> Any:
     parser = commands.add_parser(name, help=summary, description=description, epilog=epilog, allow_abbrev=False,
                                  formatter_class=Help)
     parser.set_defaults(run=run)
@@ -33,11 +46,11 @@ class Help(argparse.HelpFormatter):
     """Help as wide as the screen: paragraphs are filled, and examples, the lines that begin with two spaces, stay
     commands that can be copied."""
 
-    def _fill_text(self, text_, width, indent):
+    def _fill_text(self, text_: str, width: int, indent: str) -> str:
         return "\n\n".join(_paragraph(part, width) for part in text_.strip().split("\n\n"))
 
 
-def _paragraph(lines, width):
+def _paragraph(lines: str, width: int) -> str:
     """A paragraph of a help text in lines of at most `width` characters."""
     made, prose = [], []
     for line in lines.replace("\\\n", " ").splitlines():
@@ -53,7 +66,7 @@ def _paragraph(lines, width):
     return "\n".join(made)
 
 
-def columns(stream):
+def columns(stream: Any) -> int | None:
     """How long a line on `stream` may be: COLUMNS less one, or the terminal's width; None in a file or a pipe."""
     try:
         wide = int(os.environ.get("COLUMNS", ""))
@@ -65,7 +78,7 @@ def columns(stream):
     return max(wide - 1, NARROWEST) if wide > 0 else None
 
 
-def say(line, then="", file=None):
+def say(line: str, then: str = "", file: Any = None) -> None:
     """Print `line`, broken at words where the screen is narrower; `then` stands before the second line and others.
 
     What comes from a file or a path in it moves no cursor and changes no colour.
@@ -73,23 +86,23 @@ def say(line, then="", file=None):
     _print(line, sys.stdout if file is None else file, then=then)
 
 
-def digits(value, count):
+def digits(value: float, count: int) -> str:
     """A number of a column, with as many digits as its neighbours: 0.0403 has a zero at its end for four."""
     return f"{value:#.{count}g}".removesuffix(".")
 
 
-def row(name, text_):
+def row(name: str, text_: str) -> None:
     """Print a row of the summary, likewise."""
     _print(text_, sys.stdout, first=f"{name:<13}  ", then=" " * 15)
 
 
-def _print(line, file, **before):
+def _print(line: str, file: Any, **before: str) -> None:
     """What is not printable is escaped first, so that no line ends there, and each is as wide as it looks."""
     print(formatting.filled(check.printable(line), columns(file), **before), file=file, flush=True)
 
 
 @contextlib.contextmanager
-def output_folder(path):
+def output_folder(path: str) -> Iterator[None]:
     """Make the folder and try to write there, before minutes are spent; if nothing comes of it, it is gone again."""
     made = not os.path.isdir(path)
     try:
@@ -113,8 +126,8 @@ def output_folder(path):
 
 # ---- types of options: each takes the text and returns the value, or says what it is and what was expected -----------
 
-def whole(low, high=None):
-    def parse(text):
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    def parse(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
@@ -126,8 +139,8 @@ def whole(low, high=None):
     return parse
 
 
-def real(low, below=None):
-    def parse(text):
+def real(low: float, below: float | None = None) -> Callable[[str], float]:
+    def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
@@ -139,8 +152,8 @@ def real(low, below=None):
     return parse
 
 
-def one_of(what, choices):
-    def parse(text):
+def one_of(what: str, choices: Iterable[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
         try:
             return check.choice(what, text, choices)
         except ValueError as error:
@@ -148,7 +161,7 @@ def one_of(what, choices):
     return parse
 
 
-def widths(text):
+def widths(text: str) -> list[int]:
     try:
         values = [int(part) for part in text.split(",")]
     except ValueError:

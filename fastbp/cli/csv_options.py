@@ -1,15 +1,23 @@
 """Options that say how a CSV file is to be read: what it does not tell by itself, and what its columns are."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from fastbp import _check as check
 from fastbp.cli.common import one_of
 from fastbp.datasets import csv_file
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
 
 _FORMAT = ("encoding", "separator", "decimal", "thousands", "header")
 _COLUMNS = ("ignore", "words", "dates", "units")
 _TABLE = (*_COLUMNS, "date_order", "categorical")
 
 
-def add_format(parser):
+def add_format(parser: Any) -> None:
     """Options of every command that reads a CSV file."""
     group = parser.add_argument_group("what a CSV file does not tell by itself")
     group.add_argument("--encoding", metavar="NAME", help="of a file that is no UTF-8, UTF-16 or UTF-32: cp1252, "
@@ -27,7 +35,7 @@ def add_format(parser):
                         help="the first row is one of data; the columns are called 1, 2, 3 ...")
 
 
-def add_columns(parser):
+def add_columns(parser: Any) -> None:
     """Options of the training file's columns; the model remembers them."""
     group = parser.add_argument_group("columns of --csv")
     group.add_argument("--ignore", action="append", metavar="COLUMN", help="leave this column out (again for others)")
@@ -44,7 +52,7 @@ def add_columns(parser):
                             "100, and at most half as many as rows)")
 
 
-def _categorical(text):
+def _categorical(text: str) -> str | int:
     from argparse import ArgumentTypeError
     if text == "auto":
         return text
@@ -54,19 +62,19 @@ def _categorical(text):
     return int(text)
 
 
-def format_of(options):
+def format_of(options: Namespace) -> csv_file.Format:
     """The csv_file.Format that the options say."""
     return csv_file.Format(**{name: getattr(options, name) for name in _FORMAT})
 
 
-def columns_of(options):
+def columns_of(options: Namespace) -> dict[str, Any]:
     """What the options say of the columns, as arguments of tables.load_csv."""
     found = {name: tuple(getattr(options, name) or ()) for name in _COLUMNS}
     return {**found, "date_order": options.date_order, "categorical": "auto" if options.categorical is None
             else options.categorical}
 
 
-def said(options, more=()):
+def said(options: Namespace, more: Sequence[str] = ()) -> str | None:
     """The first of these options that was given, as it is written; None for none."""
     for name in (*more, *_FORMAT, *_TABLE):
         value = getattr(options, name, None)

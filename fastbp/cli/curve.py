@@ -1,11 +1,14 @@
 """`fastbp curve`: Curve Fitter 6000 on two columns of numbers: what its screens say, and how far each method comes."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import importlib.util
 import math
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +18,12 @@ from fastbp._core import cpu
 from fastbp.cli.common import columns, command, digits, one_of, output_folder, real, row, say, whole
 from fastbp.cli.csv_options import add_format, format_of, said
 from fastbp.datasets import tables
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from fastbp._check.types import Doubles
 
 # y = 12 + 4 sin(0.6 x - 0.6) at forty random x in [0, 10], with normal noise of deviation 0.6
 _EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "curve.csv")
@@ -41,7 +50,7 @@ knobs over their loss, while the others stand at their best. With --method pertu
 """
 
 
-def add(commands):
+def add(commands: Any) -> None:
     """Declare the command."""
     parser = command(commands, "curve", "fit a polynomial, and watch gradients do it", _CURVE, _EXAMPLES, run)
     parser.add_argument("file", metavar="FILE", nargs="?", help="a CSV file of two columns, with a header or without")
@@ -75,7 +84,7 @@ def add(commands):
     out.add_argument("--knobs", type=_pair, metavar="I,J", help="the two knobs of --animate (default: 0,1)")
 
 
-def run(options):
+def run(options: Namespace) -> int:
     """Fit as `options` say; returns the exit code."""
     if options.file is None and (option := said(options)) is not None:
         raise ValueError(f"{option} is given without FILE, expected both; give FILE, or leave it out")
@@ -98,7 +107,7 @@ def run(options):
     return 0
 
 
-def _knobs(options):
+def _knobs(options: Namespace) -> tuple[int, int] | None:
     """The two knobs to animate, or None."""
     if options.animate is None:
         if options.knobs is not None:
@@ -119,7 +128,7 @@ def _knobs(options):
     return pair
 
 
-def _can_draw(options):
+def _can_draw(options: Namespace) -> bool:
     """Whether pictures are wanted and can be drawn; an animation that cannot be is an error, before any work."""
     if options.no_plots and options.animate is None:
         return False
@@ -132,11 +141,11 @@ def _can_draw(options):
     return False
 
 
-def _settings(options):
+def _settings(options: Namespace) -> dict[str, Any]:
     return {"steps": options.steps, "nudge": options.nudge, "seed": options.seed}
 
 
-def _runs(options, fitter):
+def _runs(options: Namespace, fitter: curve.CurveFitter) -> list[curve.Run]:
     """The run asked for, and what it is to be compared with: a descent with all points, and random nudges."""
     asked = fitter.run(options.method, lr=options.lr, batch_size=options.batch_size, **_settings(options))
     others = [fitter.run(method, **_settings(options)) for method in ("gradient", "perturb") if method != asked.label]
@@ -145,7 +154,7 @@ def _runs(options, fitter):
 
 # ---- what is printed -------------------------------------------------------------------------------------------------
 
-def _announce(options, fitter, names):
+def _announce(options: Namespace, fitter: curve.CurveFitter, names: Sequence[str]) -> None:
     name = os.path.basename(options.file) if options.file else "the bundled example"
     row("data", f"{name}: {len(fitter.x):,} points, {names[0]} from {fitter.x.min():g} to {fitter.x.max():g}, "
                 f"{names[1]} from {fitter.y.min():g} to {fitter.y.max():g}")
@@ -165,16 +174,16 @@ def _announce(options, fitter, names):
                     f"passes through the points, noise and all")
 
 
-def _scaled(name, scale):
+def _scaled(name: str, scale: curve.Scale) -> str:
     return f"({name} {'+' if scale.middle < 0 else '-'} {abs(scale.middle):g}) / {scale.half:g}"
 
 
-def _formula(degree):
+def _formula(degree: int) -> str:
     terms = ["k0", "k1 t", *(f"k{i} t^{i}" for i in range(2, degree + 1))][:degree + 1]
     return "curve = " + " + ".join(terms if degree < 4 else [*terms[:2], "...", terms[-1]])
 
 
-def _report(fitter, runs, names):
+def _report(fitter: curve.CurveFitter, runs: Sequence[curve.Run], names: Sequence[str]) -> None:
     asked, least = runs[0], fitter.loss(fitter.exact)
     _screens(f"the screens at the start: loss {asked.start.loss:.6g}", asked.start)
     _progress(runs, least)
@@ -193,7 +202,7 @@ def _report(fitter, runs, names):
     row("counted", "a gradient step as one evaluation; its backward pass takes about as long again as the forward pass")
 
 
-def _screens(title, screens, exact=None):
+def _screens(title: str, screens: curve.Screens, exact: Doubles | None = None) -> None:
     """A line for each knob: its value, its gradient, and the next nudge in numbers and as an arrow."""
     narrow = (columns(sys.stdout) or _WIDE) < _WIDE
     most, line = (5, "{:<3} {:>12} {:>10} {:>10}  {:<5} {:>13}") if narrow else (
@@ -209,7 +218,7 @@ def _screens(title, screens, exact=None):
         print(line.format(f"k{i}", f"{value:.6g}", f"{gradient:+.4g}", f"{nudge:+.4g}", arrow, best).rstrip())
 
 
-def _progress(runs, least):
+def _progress(runs: Sequence[curve.Run], least: float) -> None:
     """The losses after 0, 1, 10, 100 ... evaluations."""
     budget = int(runs[0].evaluations[-1])
     heads = [run.label.replace(", ", ",\n").split("\n") for run in runs]     # "gradient," over "mini-batches of 4"
@@ -224,12 +233,12 @@ def _progress(runs, least):
     print(f"least squares {least:.6g}")
 
 
-def _columns(first, cells, widths):
+def _columns(first: str, cells: Sequence[str], widths: Sequence[int]) -> None:
     line = " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
     print(f"{first:>11} {line}".rstrip())
 
 
-def _coefficients(fitter, asked, names):
+def _coefficients(fitter: curve.CurveFitter, asked: curve.Run, names: Sequence[str]) -> None:
     print()
     say(f"the polynomial in the units of the file, {names[1]} over {names[0]}", "  ")
     print(f"{'power':<5} {'fitted':>17} {'least squares':>17}")
@@ -240,21 +249,27 @@ def _coefficients(fitter, asked, names):
 
 # ---- what is drawn ---------------------------------------------------------------------------------------------------
 
-def _pictures(options, fitter, runs, pair, names):
+def _pictures(
+    options: Namespace,
+    fitter: curve.CurveFitter,
+    runs: Sequence[curve.Run],
+    pair: tuple[int, int] | None,
+    names: Sequence[str],
+) -> None:
     from fastbp.plot import curve as curve_plot
     if not options.no_plots:
         fit, loss = (os.path.join(options.out, name) for name in ("fit.png", "loss.png"))
         curve_plot.fit(fitter, runs, fit, names)
         curve_plot.loss(fitter, runs, loss)
         row("pictures", f"{fit}, {loss}")
-    if options.animate is not None:
+    if options.animate is not None and pair is not None:
         ways = _contenders(options, fitter)
         fits, walks = ([fitter.run(**how, **_settings(options), turn=turn) for how in ways] for turn in (None, pair))
         curve_plot.animate(fitter, fits, walks, pair, options.animate, names)
         row("animation", options.animate + (f": both ways with lr {ways[0]['lr']:.3g}" if "lr" in ways[0] else ""))
 
 
-def _contenders(options, fitter):
+def _contenders(options: Namespace, fitter: curve.CurveFitter) -> list[dict[str, Any]]:
     """The two that are drawn side by side: with all points and with mini-batches, or random nudges and a descent."""
     if options.method == "perturb":
         return [{"method": "perturb"}, {"method": "gradient"}]
@@ -265,13 +280,13 @@ def _contenders(options, fitter):
 
 # ---- types of options ------------------------------------------------------------------------------------------------
 
-def _gif(text):
+def _gif(text: str) -> str:
     if not text.lower().endswith(".gif"):
         raise argparse.ArgumentTypeError(f"is {check.shown(text)}, expected the name of a GIF file, such as fit.gif")
     return text
 
 
-def _pair(text):
+def _pair(text: str) -> tuple[int, ...]:
     try:
         pair = tuple(int(part) for part in text.split(","))
     except ValueError:

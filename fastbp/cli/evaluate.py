@@ -1,5 +1,9 @@
 """`fastbp evaluate`: how good a saved model is on a file whose answers are known."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
 import numpy as np
 
 from fastbp import _check as check
@@ -11,10 +15,17 @@ from fastbp.cli.csv_options import format_of, said
 from fastbp.datasets import model_tables
 from fastbp.network import load
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from fastbp._check.types import Array, Config, Integers
+    from fastbp.network import Sequential
+
 _FEW = 20       # classes that a table is printed of
 
 
-def run(options):
+def run(options: Namespace) -> int:
     """Evaluate as `options` say; returns the exit code."""
     net = load(options.model)
     if options.threads is not None:
@@ -28,7 +39,7 @@ def run(options):
     return 0
 
 
-def _read(options, net, spec):
+def _read(options: Namespace, net: Sequential, spec: Config) -> tuple[Array, Array]:
     """Inputs and targets: of a table both are in one file, of images the labels in another."""
     if predict.is_table(options.file, spec):
         if options.labels is not None:
@@ -50,7 +61,7 @@ def _read(options, net, spec):
     return X, y
 
 
-def _read_table(options, net, spec):
+def _read_table(options: Namespace, net: Sequential, spec: Config) -> tuple[Array, Array]:
     name = spec.get("target")
     if name is None or spec.get("features") is None:
         raise ValueError(f"{options.model}: the model was not trained on a table, expected one that knows which column "
@@ -61,10 +72,10 @@ def _read_table(options, net, spec):
     predict.tell(found.told)
     if found.dropped:
         say(f"{options.file}: {found.dropped} row{'s' * (found.dropped != 1)} with missing values left out", then="  ")
-    return predict.scaled(options.file, found.X, False, spec), found.y
+    return predict.scaled(options.file, found.X, False, spec), cast("Array", found.y)
 
 
-def _labels(path, count, classes):
+def _labels(path: str, count: int, classes: Sequence[Any]) -> Integers:
     """(count,) places in `classes` of the labels in a .npy or IDX file."""
     labels = predict.read_npy(path) if path.lower().endswith(".npy") else datasets.read_idx(path)
     if labels.shape != (count,):
@@ -81,7 +92,7 @@ def _labels(path, count, classes):
     return np.array([places[label] for label in labels.tolist()], dtype=np.int64)
 
 
-def _quantity(net, X, y):
+def _quantity(net: Sequential, X: Array, y: Array) -> None:
     """Rows, loss, R squared and errors."""
     row("rows", f"{len(y):,}")
     row("loss", f"{net.evaluate(X, y)['loss']:.6g} ({net.loss.name}, in the units of the target)")
@@ -91,7 +102,7 @@ def _quantity(net, X, y):
         row("R squared", f"{found.r2:.4f} (1 is perfect, 0 is always the mean)")
 
 
-def _classes(net, X, y, spec):
+def _classes(net: Sequential, X: Array, y: Array, spec: Config) -> None:
     """Rows, loss, accuracy, and a table of the classes where they are few."""
     outputs = net.predict(X)
     given = scores.classes(outputs)
@@ -116,5 +127,5 @@ def _classes(net, X, y, spec):
         "class to that are of it", then="  ")
 
 
-def _share(part, whole):
+def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:>6.2f} %" if whole else f"{'-':>8}"

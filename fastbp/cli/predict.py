@@ -1,8 +1,11 @@
 """`fastbp predict`: a saved model and a file of raw data -> a line for each row, as CSV on standard output."""
 
+from __future__ import annotations
+
 import csv
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,16 +19,23 @@ from fastbp.cli.csv_options import format_of, said
 from fastbp.datasets import model_tables
 from fastbp.network import load
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable
+
+    from fastbp._check.types import Array, Config
+    from fastbp.network import Sequential
+
 _TABLES = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
 
 
-def is_table(path, spec):
+def is_table(path: str, spec: Config) -> bool:
     """Whether a file is read as a table: by its ending, and for a model of a table whatever is no .npy file."""
     ending = os.path.splitext(path)[1].lower()
     return ending in _TABLES or ("table" in spec and ending not in (".npy", ".npz"))
 
 
-def run(options):
+def run(options: Namespace) -> int:
     """Predict as `options` say; returns the exit code."""
     net = load(options.model)
     if options.threads is not None:
@@ -48,17 +58,17 @@ def run(options):
     return 0
 
 
-def tell(lines):
+def tell(lines: Iterable[str]) -> None:
     """What is to be said of the reading, beside the predictions."""
     for line in lines:
         say(line, then="  ", file=sys.stderr)
 
 
-def _says_classes(net, spec):
+def _says_classes(net: Sequential, spec: Config) -> bool:
     return spec.get("classes") is not None or net.loss.classification
 
 
-def write(net, outputs, spec, stream, proba=False):
+def write(net: Sequential, outputs: Array, spec: Config, stream: Any, proba: bool = False) -> None:
     """Write net's outputs (n, units) to a text stream: the class and its probability, or with proba that of each class;
     or the values.
 
@@ -87,7 +97,7 @@ def write(net, outputs, spec, stream, proba=False):
     table.writerows([i, classes[k], f"{p:.4f}"] for i, (k, p) in enumerate(zip(given, sure, strict=True), 1))
 
 
-def read_raw(path, inputs, spec):
+def read_raw(path: str, inputs: int, spec: Config) -> tuple[Array, bool]:
     """Raw values (n, inputs) of an array or IDX file, and whether they are whole numbers."""
     ending = os.path.splitext(path)[1].lower()
     if ending == ".npy":
@@ -114,12 +124,12 @@ def read_raw(path, inputs, spec):
     return raw.reshape(len(raw), inputs), _whole(raw)
 
 
-def _whole(X):
+def _whole(X: Array) -> bool:
     """Whether numbers are pixels as files hold them, whole, rather than fractions of white."""
     return X.dtype.kind in "iub" or bool(X.max() > 1 and (np.floor(X) == X).all())
 
 
-def read_npy(path):
+def read_npy(path: str) -> Array:
     try:
         raw = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -138,7 +148,7 @@ def read_npy(path):
     return raw
 
 
-def scaled(path, raw, whole, spec):
+def scaled(path: str, raw: Array, whole: bool, spec: Config) -> Array:
     """The rows as the model was trained on them."""
     if raw.dtype.kind == "f" and not np.isfinite(raw).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(raw))[0])
@@ -155,4 +165,5 @@ def scaled(path, raw, whole, spec):
                              f"fractions from 0 to 1, as the model was trained on; scale them")
         if not whole:
             return raw
-    return (raw - mean) / scale
+    X: Array = (raw - mean) / scale
+    return X

@@ -1,8 +1,13 @@
 """How good predictions are, in numbers that people know."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from fastbp._check.types import Array, Integers
 
 
 class RegressionMetrics(NamedTuple):
@@ -13,7 +18,7 @@ class RegressionMetrics(NamedTuple):
     r2: float | None
 
 
-def quantity(predicted, y):
+def quantity(predicted: Array, y: Array) -> RegressionMetrics:
     """The RegressionMetrics of predicted (n,) and true y (n,) values."""
     y = np.asarray(y, dtype=np.float64)
     errors = predicted - y
@@ -22,12 +27,12 @@ def quantity(predicted, y):
     return RegressionMetrics(float(np.sqrt((errors ** 2).mean())), float(np.abs(errors).mean()), r2)
 
 
-def classes(outputs):
+def classes(outputs: Array) -> Integers:
     """(n,) the class of each row of outputs (n, units): that of the largest or, of one output, whether it is above a
     half."""
     return outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.intp)
 
 
-def confusion(given, y, count):
+def confusion(given: Array, y: Array, count: int) -> Integers:
     """(count, count) how many rows of each class (row) were given each class (column)."""
     return np.bincount(np.asarray(y) * count + given, minlength=count * count).reshape(count, count)

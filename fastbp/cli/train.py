@@ -1,8 +1,11 @@
 """`fastbp train`: data, a network that fits it, training with a line per epoch, and what is left at the end."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,6 +20,16 @@ from fastbp.cli import scores
 from fastbp.cli.common import OF_SGD, digits, output_folder, row, say
 from fastbp.cli.csv_options import columns_of, format_of, said
 from fastbp.datasets import column_types, tables
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Mapping
+
+    from fastbp._check.types import Config, Logs
+    from fastbp.callbacks import EarlyStopping, History
+    from fastbp.datasets import Dataset
+    from fastbp.network import Sequential
+    from fastbp.optimizers import Optimizer
 
 # What is trained where nothing is said. The digit networks are the classic ones: sigmoid, squared error, SGD.
 _CLASSIC = {"activation": "sigmoid", "loss": "squared_error", "optimizer": "sgd"}
@@ -34,14 +47,14 @@ _ROOM = 1e-6  # the part of a dtype's range that targets may take: the last laye
 _LARGEST = 1e150  # and of any dtype: its square is a number as well
 
 
-def _rate(name):
+def _rate(name: str) -> Any:
     """The rate that an optimizer begins with: its class's own, but SGD's is for a network with a momentum."""
     if name == "sgd":
         return 0.1
     return optimizers.OPTIMIZERS["sgd" if name in OF_SGD else name].settings()["lr"]
 
 
-def run(options):
+def run(options: Namespace) -> int:
     """Train as `options` say; returns the exit code."""
     _check(options)
     data, task, recipe = _load(options)
@@ -69,7 +82,7 @@ def run(options):
     return 130 if history.interrupted else 0
 
 
-def _check(options):
+def _check(options: Namespace) -> None:
     """ValueError for options that make no sense together."""
     names = ("target", "task", "missing")
     if options.csv is None and (option := said(options, names)) is not None:
@@ -87,7 +100,7 @@ def _check(options):
                                  "hidden layers, of which it is; give a width between the two, or leave it out")
 
 
-def _load(options):
+def _load(options: Namespace) -> tuple[Dataset, str, Mapping[str, Any]]:
     """Dataset, task, and the recipe of defaults."""
     if options.csv is None:
         name = options.data or "digits"
@@ -110,14 +123,14 @@ def _load(options):
     data = table.split()
     if told := tables.describe(table.kinds):
         say(f"{len(table.features)} inputs: {told}", then="  ")
-    if told := tables.describe_notation(table.file_format):
+    if told := tables.describe_notation(cast("Config", table.file_format)):
         say(told, then="  ")
     if told := column_types.describe_imputed(np.isnan(table.X), table.kinds):
         say(told, then="  ")
     return data, table.task, _RECIPES[table.task]
 
 
-def _watched(options, data):
+def _watched(options: Namespace, data: Dataset) -> Dataset:
     """The data as the training sees them: its test part is what the training is watched by. That is the test part
     itself where it steers nothing, and else one of the training rows."""
     share = options.validation_split or (_VALIDATION if options.patience else None)
@@ -130,7 +143,7 @@ def _watched(options, data):
                          y_test=data.y_train[held])
 
 
-def _choose(options, recipe):
+def _choose(options: Namespace, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe with what was asked for in place of it."""
     plan = {key: getattr(options, key, None) for key in recipe}
     asked = [key for key in ("activation", "loss", "optimizer") if plan[key] not in (None, recipe[key])]
@@ -141,7 +154,7 @@ def _choose(options, recipe):
     return plan
 
 
-def _network(options, plan, data, task):
+def _network(options: Namespace, plan: dict[str, Any], data: Dataset, task: str) -> Sequential:
     loss = losses.get(plan["loss"])
     inputs = data.X_train.shape[1]
     if task == "classification" and not (loss.classification or loss.one_hot):
@@ -150,7 +163,7 @@ def _network(options, plan, data, task):
     if task == "regression" and loss.classification:
         raise ValueError(f"--loss is {loss.name}, which is for classes, expected one for the quantity of {data.name}; "
                          f"choose mse or huber")
-    classes = len(data.classes) if task == "classification" else 1
+    classes = 1 if data.classes is None else len(data.classes)
     outputs = {classes}
     if classes == 2 and loss.link == "sigmoid":
         outputs = {1, 2}
@@ -167,9 +180,9 @@ def _network(options, plan, data, task):
                   l1=options.l1, l2=options.l2, dtype=options.dtype, seed=options.seed)
 
 
-def _optimizer(options, plan, total):
+def _optimizer(options: Namespace, plan: dict[str, Any], total: int) -> Optimizer:
     """The optimizer, its rate on a schedule that ends after `total` steps."""
-    settings = {"lr": schedules.SCHEDULES[options.schedule]._over(plan["lr"], total)}
+    settings: dict[str, Any] = {"lr": schedules.SCHEDULES[options.schedule]._over(plan["lr"], total)}
     if options.weight_decay is not None:
         settings["weight_decay"] = options.weight_decay
     name = plan["optimizer"]
@@ -179,7 +192,9 @@ def _optimizer(options, plan, total):
     return optimizers.get(name, **settings)
 
 
-def _announce(data, watched, net, plan, steps, options):
+def _announce(
+    data: Dataset, watched: Dataset, net: Sequential, plan: dict[str, Any], steps: int, options: Namespace
+) -> None:
     what = f"images of {'x'.join(map(str, data.image_shape))}" if data.image_shape else f"rows of {net.inputs} inputs"
     threads = f"{options.threads} threads (--threads)" if options.threads else f"{cpu.threads()} threads " \
                                                                                f"({cpu.thread_reason()})"
@@ -193,11 +208,11 @@ def _announce(data, watched, net, plan, steps, options):
     row("machine", f"{cpu.selected()}, {threads}")
 
 
-def _widths(net):
+def _widths(net: Sequential) -> str:
     return "-".join(str(width) for width in [net.inputs, *(layer.units for layer in net.layers if layer.size)])
 
 
-def _target_scale(net, data):
+def _target_scale(net: Sequential, data: Dataset) -> tuple[float, float]:
     """The (mean, scale) by which the targets are standardised; (0, 1) for those that are trained on as they are.
 
     A quantity in the hundred thousands would need rates of its own: the network is trained on the standardised target,
@@ -219,24 +234,32 @@ def _target_scale(net, data):
     return mean, deviation if deviation > 0 else 1.0
 
 
-def _check_features(data, dtype):
+def _check_features(data: Dataset, dtype: np.dtype[Any]) -> None:
     """ValueError where a standardised column of the file holds a number that is none in the network's dtype."""
     largest = np.maximum(np.abs(data.X_train).max(axis=0), np.abs(data.X_test).max(axis=0))
     i = int(largest.argmax())
     if largest[i] > np.finfo(dtype).max:
+        spec = cast("Config", data.data_spec)
         raise ValueError(
-            f"{data.name}: column {data.data_spec['features'][i]!r} holds a number that is {largest[i]:.3g} deviations "
+            f"{data.name}: column {spec['features'][i]!r} holds a number that is {largest[i]:.3g} deviations "
             f"from the mean of the training rows, expected at most {np.finfo(dtype).max:.3g} for {dtype.name}; correct "
             "the number, or take its row out"
         )
 
 
-def _called(data):
+def _called(data: Dataset) -> str:
     """The name of the column to predict, where there is one, as a message has it."""
     return f" {data.data_spec['target']!r}" if data.data_spec and data.data_spec["target"] else ""
 
 
-def _fit(options, plan, net, data, optimizer, scale):
+def _fit(
+    options: Namespace,
+    plan: dict[str, Any],
+    net: Sequential,
+    data: Dataset,
+    optimizer: Optimizer,
+    scale: tuple[float, float],
+) -> tuple[History, float, EarlyStopping | None]:
     """History, seconds and the EarlyStopping or None; scale: the targets' (mean, scale)."""
     y_train, y_test = data.y_train, data.y_test
     if scale != (0.0, 1.0):
@@ -258,16 +281,16 @@ def _fit(options, plan, net, data, optimizer, scale):
 class _Lines(callbacks.Callback):
     """A line for each epoch, written around the progress bar where there is one."""
 
-    def __init__(self, epochs, classes, watched="test"):
+    def __init__(self, epochs: int, classes: bool, watched: str = "test") -> None:
         """watched: what the rows are called that are held out."""
         self.epochs, self.classes, self.watched = epochs, classes, watched
         self.wide = max(9, len(f"{epochs}/{epochs}"))
 
-    def on_train_begin(self, net):
+    def on_train_begin(self, net: Any) -> None:
         columns = f"train acc  {f'{self.watched} acc':>8}" if self.classes else f"{f'{self.watched} loss':>9}"
         self._write(f"\n{'epoch':>{self.wide}}  {'loss':>9}  {columns}  {'samples/s':>11}")
 
-    def on_epoch_end(self, net, epoch, logs):
+    def on_epoch_end(self, net: Any, epoch: int, logs: Logs) -> None:
         if self.classes:
             columns = f"{100 * logs['accuracy']:>7.2f} %  {100 * logs['val_accuracy']:>6.2f} %"
         else:
@@ -275,7 +298,7 @@ class _Lines(callbacks.Callback):
         self._write(f"{f'{epoch + 1}/{self.epochs}':>{self.wide}}  {digits(logs['loss'], 4):>9}  {columns}  "
                     f"{logs['samples_per_second']:>11,.0f}")
 
-    def _write(self, line):
+    def _write(self, line: str) -> None:
         if is_terminal(sys.stderr):
             from tqdm import tqdm
             tqdm.write(line, file=sys.stdout)
@@ -283,7 +306,16 @@ class _Lines(callbacks.Callback):
             print(line, flush=True)
 
 
-def _summary(net, data, history, seconds, steps, scale, model, stopping):
+def _summary(
+    net: Sequential,
+    data: Dataset,
+    history: History,
+    seconds: float,
+    steps: int,
+    scale: tuple[float, float],
+    model: str,
+    stopping: EarlyStopping | None,
+) -> None:
     epochs = len(history.epoch)
     print()
     if history.interrupted:
@@ -311,7 +343,7 @@ def _summary(net, data, history, seconds, steps, scale, model, stopping):
     row("model", model)
 
 
-def _pictures(net, data, history, folder, watched):
+def _pictures(net: Sequential, data: Dataset, history: History, folder: str, watched: str) -> None:
     try:
         from matplotlib import __version__ as _  # noqa: F401  (fails here, before half of the pictures are drawn)
 
@@ -320,7 +352,9 @@ def _pictures(net, data, history, folder, watched):
         say('no pictures: they need matplotlib; pip install "fastbp[plot]"', file=sys.stderr)
         return
     title = check.printable(f"{data.name}: {_widths(net)}, {net.loss.name}")
-    wanted = [("curves", lambda path: plot.history(history, path, title, validation=watched))]
+    wanted: list[tuple[str, Callable[[str], object]]] = [
+        ("curves", lambda path: plot.history(history, path, title, validation=watched)),
+    ]
     if data.image_shape is not None:
         wanted += [("weights", lambda path: plot.weights(net, path)),
                    ("mistakes", lambda path: plot.mistakes(net, data.X_test, data.y_test, path))]

@@ -5,14 +5,23 @@ columns in which nearly every row has a word of its own are refused until somebo
 the option.
 """
 
+from __future__ import annotations
+
 from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from fastbp import _check as check
 from fastbp.datasets import cells, dates, number_format, units
 from fastbp.datasets.column_types import PAIRS, Date, Flag, Number, Words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from fastbp.datasets.column_types import Kind
+    from fastbp.datasets.csv_file import Cells
+    from fastbp.datasets.number_format import Notation
 
 MOST_WORDS = 100        # different words of a column that are encoded unasked
 
@@ -21,16 +30,16 @@ class ColumnOptions(NamedTuple):
     """What was said of the columns: names of those to leave out, of words, of dates, of numbers with units; the order
     of dates ("dmy", "mdy"; None for seeing it); how many different words a column may have ("auto" or a number)."""
 
-    ignore: tuple = ()
-    words: tuple = ()
-    dates: tuple = ()
-    units: tuple = ()
+    ignore: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     date_order: str | None = None
     categorical: str | int = "auto"
 
-    def check(self, names, target, nearest):
+    def check(self, names: Sequence[str], target: str, nearest: Callable[[str], str]) -> None:
         """ValueError where names are not among `names`, or contradict each other; nearest(name): what to do."""
-        seen = {}
+        seen: dict[str, str] = {}
         for option in ("ignore", "words", "dates", "units"):
             given = getattr(self, option)
             for name in given:
@@ -52,7 +61,7 @@ class ColumnOptions(NamedTuple):
             check.integer("categorical", self.categorical, minimum=0)
 
 
-def column_names(option, given):
+def column_names(option: str, given: Any) -> tuple[str, ...]:
     """The names in a list that was given for an option; TypeError for what is no list, a name alone above all."""
     if isinstance(given, str):
         raise TypeError(f"{option} is {check.shown(given)}, expected a list of columns; pass [{check.shown(given)}]")
@@ -71,7 +80,7 @@ class Profile:
     notation.
     """
 
-    def __init__(self, column, asked=False):
+    def __init__(self, column: Cells, asked: bool = False) -> None:
         self.column, self.plain, self.odd = column, False, []
         self.missing = self.numbers = self.words = 0
         values = None if asked else column.values if column.values is not None else column.commas
@@ -95,26 +104,28 @@ class Profile:
                 self.words += count
 
     @property
-    def numeric(self):
+    def numeric(self) -> bool:
         return self.numbers > self.words
 
-    def share(self, holds):
+    def share(self, holds: Callable[[str], bool]) -> float:
         """Which share of the cells that are not missing `holds` is true of."""
         there = [(holds(text), count) for text, count in self.counts.items() if not cells.missing(text)]
         return sum(count for held, count in there if held) / max(sum(count for _, count in there), 1)
 
 
-def _comma(column):
+def _comma(column: Cells) -> list[str]:
     """One cell of a column of decimal commas that shows that it is one; where none does, the first with a comma."""
-    first = None
+    first = ""
     for text in (text.strip() for part in column.parts() for text in part if "," in text):
         first = first or text
-        if number_format.signs(text)[0] == ",":
+        if (shows := number_format.signs(text)) is not None and shows[0] == ",":
             return [text]
     return [first]
 
 
-def evidence(profiles, united=(), usual=number_format.PLAIN):
+def evidence(
+    profiles: Sequence[Profile], united: Iterable[Profile] = (), usual: Notation = number_format.PLAIN
+) -> number_format.Evidence:
     """What the cells of some columns of numbers show of their notation. united: those that have units.
 
     Where no cell is written otherwise than Python does, the others are not looked at, unless `usual` says that Python's
@@ -134,7 +145,7 @@ def evidence(profiles, united=(), usual=number_format.PLAIN):
     return found
 
 
-def choose(profile, options):
+def choose(profile: Profile, options: ColumnOptions) -> Kind:
     """The kind of a column of features, or the ValueError that names what to say of it."""
     column, name = profile.column, profile.column.name
     if name in options.words:
@@ -160,7 +171,7 @@ def choose(profile, options):
     return _words(profile, options)
 
 
-def _check_index(column):
+def _check_index(column: Cells) -> None:
     """ValueError for a column without a name: pandas' index, or one that has lost its name."""
     if column.place not in column.sheet.unnamed:
         return
@@ -175,12 +186,12 @@ def _check_index(column):
 
 # ---- words -----------------------------------------------------------------------------------------------------------
 
-def _words(profile, options):
+def _words(profile: Profile, options: ColumnOptions) -> Kind:
     column = profile.column
     _check_index(column)
     words = sorted(text for text in profile.counts if not cells.missing(text, words=True))
     rows = sum(profile.counts.values())
-    most = max(min(MOST_WORDS, rows // 2), 2) if options.categorical == "auto" else options.categorical
+    most: Any = max(min(MOST_WORDS, rows // 2), 2) if options.categorical == "auto" else options.categorical
     if len(words) > most:
         known, texts = set(words), column.texts()
         row = next(i for i, text in enumerate(texts) if text in known)
@@ -199,7 +210,7 @@ def _words(profile, options):
 
 # ---- dates -----------------------------------------------------------------------------------------------------------
 
-def check_dates(profile, remedy, what=""):
+def check_dates(profile: Profile, remedy: str, what: str = "") -> None:
     """ValueError where most cells of a column that nobody called one of dates are dates. remedy: what to do then; what:
     the cell in words, in front of it."""
     if profile.share(dates.like_a_date) > 0.5:
@@ -209,9 +220,9 @@ def check_dates(profile, remedy, what=""):
                          f"of the column, expected numbers or words; {remedy}")
 
 
-def _order(profile, asked):
+def _order(profile: Profile, asked: str | None) -> str | None:
     """The order of the dates of a column whose year stands last."""
-    found = {}
+    found: dict[str, str] = {}
     for text in profile.counts:
         if (shows := dates.order(text)) is not None:
             found.setdefault(shows, text)
@@ -235,26 +246,27 @@ def _order(profile, asked):
 
 # ---- units -----------------------------------------------------------------------------------------------------------
 
-def unit_like(text):
+def unit_like(text: str) -> bool:
     """Whether a cell is a number with a percent sign, a currency or a usual measure."""
     found = units.split(text)
     return found is not None and found[0].usual and number_format.signs(found[1]) is not None
 
 
-def check_units(profile):
+def check_units(profile: Profile) -> None:
     """ValueError where most cells of a column are numbers with units, which nobody said."""
     if profile.share(unit_like) > 0.5:
         column, name = profile.column, cells.quoted(profile.column.name)
         row = next(i for i, text in enumerate(column.texts()) if unit_like(text))
         text = column.texts()[row]
-        raise ValueError(f"{column.at(row)}: {check.shown(text)} has {str(units.split(text)[0])!r} beside the number, "
+        unit, _ = cast("tuple[units.Unit, str]", units.split(text))
+        raise ValueError(f"{column.at(row)}: {check.shown(text)} has {str(unit)!r} beside the number, "
                          f"and so have most cells of the column, expected numbers alone; read them without it with "
                          f"--units {name}")
 
 
-def unit_of(profile):
+def unit_of(profile: Profile) -> units.Unit | None:
     """The unit that most numbers of a column have, or None where none has any."""
-    found = Counter()
+    found: Counter[units.Unit] = Counter()
     for text, count in profile.counts.items():
         if (parts := units.split(text)) is not None and number_format.signs(parts[1]) is not None:
             found[parts[0]] += count

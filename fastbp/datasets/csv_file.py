@@ -4,17 +4,25 @@ Only the standard library's csv module. What is no row - blank lines, comments, 
 what cells mean is in fastbp/datasets/column_types.py.
 """
 
+from __future__ import annotations
+
 import csv
 import itertools
 import re
 from array import array
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastbp import _check as check
 from fastbp.datasets import cells, csv_text, number_format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from fastbp._check.types import Doubles, File
 
 SEPARATORS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ",", "space": " "}
 _LINES = 50              # that are looked at to find the separator
@@ -38,7 +46,7 @@ class Format:
     thousands: str | None = None
     header: bool | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.encoding is not None:
             object.__setattr__(self, "encoding", csv_text.check_encoding(self.encoding))
         if self.separator is not None:
@@ -61,13 +69,13 @@ class Format:
             object.__setattr__(self, "header", check.flag("header", self.header))
 
     @property
-    def mark(self):
+    def mark(self) -> str | None:
         """What separates thousands of the two marks that need saying; "" for none of them, None where nothing was
         said."""
         return self.thousands if self.thousands in (None, ",", ".") else ""
 
 
-def form_of(format):
+def form_of(format: Format | None) -> Format:
     """A Format that was given, or for None one that says nothing; TypeError for anything else."""
     if format is None:
         return Format()
@@ -82,20 +90,21 @@ class Rows:
     comment: the last line before the rows that begins with #, without it. Errors name the file, and the line where
     there is one. path: a str, bytes or os.PathLike, or an open binary file."""
 
-    def __init__(self, path, form=None):
+    def __init__(self, path: File, form: Format | None = None) -> None:
+        self.comment: str | None
         self.path, self.comment, self._line = csv_text.Source(path), None, 0
         self._rows = self._read(form_of(form))
         self.separator = next(self._rows)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         return self._rows
 
-    def _numbered(self, lines):
+    def _numbered(self, lines: Iterable[str]) -> Iterator[str]:
         for text in lines:
             self._line += 1
             yield text
 
-    def _read(self, form):
+    def _read(self, form: Format) -> Iterator[Any]:
         lines = csv_text.lines(self.path, form.encoding)
         said, first = None, None
         for first in lines:
@@ -111,7 +120,7 @@ class Rows:
         head = [] if first is None else [first, *itertools.islice(lines, _LINES - 1)]
         separator = form.separator or said or _separator(head)
         yield separator
-        dialect = {"delimiter": separator, "strict": True, "skipinitialspace": separator != " "}
+        dialect: dict[str, Any] = {"delimiter": separator, "strict": True, "skipinitialspace": separator != " "}
         every = itertools.chain(head, lines)
         reader = csv.reader(self._numbered(csv_text.single_spaces(every) if separator == " " else every), **dialect)
         width, blank = None, []
@@ -138,7 +147,7 @@ class Rows:
             yield begun, row
 
 
-def _separator(lines):
+def _separator(lines: Sequence[str]) -> str:
     """The first of tab, semicolon, pipe and comma that cuts the first line and nearly all others into as many cells,
     two or more: a line may be wrong, and in a file of semicolons commas may cut all lines alike, being decimal ones.
     Where none does, the one that cuts most lines alike; the comma where there is none."""
@@ -164,7 +173,7 @@ def _separator(lines):
 _GAPS = frozenset(form for mark in cells.MISSING for form in (mark, mark.upper(), mark.capitalize())) | {"NaN"}
 
 
-def _floats(texts):
+def _floats(texts: Sequence[str]) -> Doubles | None:
     """The numbers in some cells as Python writes them, NaN for missing ones; None where one is no finite number. This
     is what columns are fast by: they are looked at cell by cell only where it fails."""
     try:
@@ -184,13 +193,14 @@ class Cells:
     commas: the same where none has a point, and commas are read as decimal ones.
     """
 
-    def __init__(self, sheet, place):
+    def __init__(self, sheet: Sheet, place: int) -> None:
         self.sheet, self.place, self.name = sheet, place, sheet.names[place]
-        self._parts, self._values = [], []
+        self._parts: list[str | list[str]] = []
+        self._values: list[Doubles] | None = []
         self._seen = False                     # whether it was tried to read decimal commas
-        self._commas = None
+        self._commas: Doubles | None = None
 
-    def add(self, texts):
+    def add(self, texts: Sequence[str]) -> None:
         part = _UNIT.join(texts)
         self._parts.append(part if part.count(_UNIT) == len(texts) - 1 else list(texts))
         if self._values is not None:
@@ -201,53 +211,54 @@ class Cells:
                 self._values.append(values)
 
     @property
-    def values(self):
+    def values(self) -> Doubles | None:
         if self._values is not None and len(self._values) > 1:
             self._values = [np.concatenate(self._values)]
-        return self._values and self._values[0]
+        return self._values[0] if self._values else None
 
     @property
-    def commas(self):
+    def commas(self) -> Doubles | None:
         if not self._seen:
             self._seen = True
             if self.values is None and self.has(",") and not self.has(".") and not self.has("_"):
                 found = []
                 for part in self.parts():
-                    found.append(_floats([text.replace(",", ".") for text in part]))
-                    if found[-1] is None:
+                    values = _floats([text.replace(",", ".") for text in part])
+                    if values is None:
                         break
+                    found.append(values)
                 else:
                     self._commas = np.concatenate(found)
         return self._commas
 
-    def parts(self):
+    def parts(self) -> Iterator[Sequence[str]]:
         """The texts, some thousands at a time."""
         for part in self._parts:
             yield part.split(_UNIT) if isinstance(part, str) else part
 
-    def first(self):
+    def first(self) -> str:
         """The text of the first cell."""
         return next(self.parts())[0].strip()
 
-    def texts(self):
+    def texts(self) -> list[str]:
         """The texts of all cells, without spaces around them."""
         return [text.strip() for part in self.parts() for text in part]
 
-    def has(self, mark):
+    def has(self, mark: str) -> bool:
         """Whether a character is in any cell."""
         return any(mark in part if isinstance(part, str) else any(mark in text for text in part)
                    for part in self._parts)
 
-    def empty(self):
+    def empty(self) -> bool:
         """Whether nothing is in any cell."""
         return all(not (part.replace(_UNIT, "") if isinstance(part, str) else "".join(part)).strip()
                    for part in self._parts)
 
-    def find(self, text):
+    def find(self, text: str) -> int:
         """The first row whose cell holds this text."""
         return self.texts().index(text)
 
-    def at(self, row, path=True):
+    def at(self, row: int, path: bool = True) -> str:
         """Where a row's cell is, as messages begin."""
         where = f"line {self.sheet.lines[row]}, column {check.shown(self.name)}"
         return f"{self.sheet.path}, {where}" if path else where
@@ -261,7 +272,13 @@ class Sheet:
     lines: each row's line number, once they are read.
     """
 
-    def __init__(self, path, form=None, header=None, expected="a header row and rows of numbers"):
+    def __init__(
+        self,
+        path: File,
+        form: Format | None = None,
+        header: bool | Callable[[list[str]], bool] | None = None,
+        expected: str = "a header row and rows of numbers",
+    ) -> None:
         """header: whether there is one where `form` does not say; a function of the first row that tells, or None for
         finding out, which refuses what seems to have none. expected: what an empty file is said to lack."""
         self.form = form_of(form)
@@ -274,7 +291,8 @@ class Sheet:
                 "one is a row)"
             raise ValueError(f"{self.path}: {what}, expected {expected}; give a file that has them")
         first = [name.strip() for name in self._ahead[0][1]]
-        self.line, self.width, self.lines = self._ahead[0][0], len(first), None
+        self.line, self.width = self._ahead[0][0], len(first)
+        self.lines: Any = None                      # array of ints, once rows are read
         self.header = header if self.form.header is None else self.form.header
         if callable(self.header):
             self.header = self.header(first)
@@ -289,7 +307,7 @@ class Sheet:
         self.unnamed = {i for i, name in enumerate(self.names) if name == f"Unnamed: {i}"}
         self.header = self.header is not False
 
-    def _check_header(self, names):
+    def _check_header(self, names: list[str]) -> None:
         """ValueError where the first row seems to be one of data: a number stands above every column of numbers."""
         below = [row for _, row in self._ahead[1:] if len(row) == len(names)]
         columns = [i for i, column in enumerate(zip(*below, strict=True)) if _numbers(column)]
@@ -302,7 +320,7 @@ class Sheet:
                          "header row that names the columns; say --no-header if it is a row of data (the columns are "
                          "then called 1, 2, 3 ...), or --header if these are names")
 
-    def hint(self):
+    def hint(self) -> str:
         """What to say where the first row names no columns, but another line may; else ""."""
         if self.width == 1 and (wider := next((line for line, row in self._ahead if len(row) > 1), None)) is not None:
             return f" (line {wider} has more cells: if the first one is a title, remove it or let it begin with #)"
@@ -310,9 +328,9 @@ class Sheet:
             return ""
         return " (the line above it begins with #: take the # away if it names the columns)"
 
-    def check_names(self, places):
+    def check_names(self, places: Iterable[int]) -> None:
         """ValueError where two of these columns have one name."""
-        seen = {}
+        seen: dict[str, int] = {}
         for i in places:
             name = self.names[i]
             if name in seen:
@@ -321,7 +339,7 @@ class Sheet:
                                  f"both out with --ignore {cells.quoted(name)}")
             seen[name] = i
 
-    def read(self, places):
+    def read(self, places: Sequence[int]) -> list[Cells]:
         """The Cells of the columns at these places; of those without a name only the ones that hold something."""
         columns = [Cells(self, i) for i in places]
         self.lines, chunk = array("q"), []
@@ -339,14 +357,14 @@ class Sheet:
         return [column for column in columns if column.place not in self.unnamed or not column.empty()]
 
     @staticmethod
-    def _add(columns, chunk):
+    def _add(columns: list[Cells], chunk: list[list[str]]) -> None:
         if chunk:
             cut = list(zip(*chunk, strict=True))
             for column in columns:
                 column.add(cut[column.place])
             chunk.clear()
 
-    def _fitted(self, line, row):
+    def _fitted(self, line: int, row: list[str]) -> list[str]:
         """A row of another length than the first one, if it is so by separators at the end of the lines alone."""
         if len(row) > self.width and not "".join(row[self.width:]).strip():
             return row[:self.width]
@@ -358,17 +376,17 @@ class Sheet:
                          "--separator says another)")
 
 
-def _numbers(texts):
+def _numbers(texts: Iterable[str]) -> bool:
     """Whether these cells are numbers, some of which may be missing."""
     there = [text for text in map(str.strip, texts) if not cells.missing(text)]
     return bool(there) and all(map(number_format.is_number, there))
 
 
-def _counts(numbers):
+def _counts(numbers: list[float | None]) -> bool:
     """Whether these are names: numbers of columns counted from 0 or 1, or years."""
     return numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1))) or all(
         value in range(1800, 2201) for value in numbers)
 
 
-def _named(separator):
+def _named(separator: str) -> str:
     return next((f"{name}s" for name, mark in SEPARATORS.items() if mark == separator), check.shown(separator))

@@ -4,15 +4,23 @@ A mark at the beginning tells UTF-8, UTF-16 and UTF-32; a file without one is re
 Nothing else is guessed: a wrong guess would be other letters without a word.
 """
 
+from __future__ import annotations
+
 import codecs
 import io
 import os
 import re
+from typing import TYPE_CHECKING, cast
 
 from fastbp import _check as check
 from fastbp._files import signatures
 from fastbp._files.streams import OR_OPEN, all_of, is_stream
 from fastbp._files.writing import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from fastbp._check.types import File, Path
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -22,7 +30,7 @@ _PIECE = re.compile(rf' +|"{_QUOTED.pattern}|[^ ]+')                # spaces, a 
 _ELSE = ("cp1252", "latin-1")
 
 
-def check_encoding(name):
+def check_encoding(name: str) -> str:
     """The name of a text encoding as Python has it, or ValueError."""
     try:
         found = codecs.lookup(name)
@@ -41,31 +49,31 @@ class Source:
     Raises TypeError for what is neither, or a file of text, ValueError for an open one that is closed or at its end.
     """
 
-    def __init__(self, given):
+    def __init__(self, given: File) -> None:
         self._data, self.name = None, ""
         if is_stream(given, "read"):
             self._text, self._data = all_of(given)
         else:
-            self._text = path_of(given, instead=OR_OPEN)
+            self._text = path_of(cast("Path", given), instead=OR_OPEN)
             self.name = os.path.splitext(os.path.basename(self._text))[0]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self._text
 
-    def open(self):
+    def open(self) -> io.BufferedReader:
         """An io.BufferedReader of the bytes, from the first one."""
         return open(self._text, "rb") if self._data is None else io.BufferedReader(io.BytesIO(self._data))
 
-    def seems(self):
+    def seems(self) -> str:
         """What it seems to be, as fastbp._files.signatures says."""
         return signatures.seems(self._text) if self._data is None else signatures.of_bytes(self._data[:_HEAD])
 
-    def again(self):
+    def again(self) -> bool:
         """Whether it can be read once more: a pipe cannot."""
         return self._data is not None or not signatures.special_path(self._text)
 
 
-def lines(path, encoding=None):
+def lines(path: Source, encoding: str | None = None) -> Iterator[str]:
     """The lines of a Source with their ends; a carriage return alone ends one too. Errors name the file."""
     used = encoding
     try:
@@ -86,7 +94,7 @@ def lines(path, encoding=None):
         raise ValueError(_not_text(path, used, error, encoding is not None)) from None
 
 
-def single_spaces(lines):
+def single_spaces(lines: Iterable[str]) -> Iterator[str]:
     """The lines with one space for several between cells, and none in front; what is in quotes stays, line breaks
     too."""
     quoted = False                          # whether a line begins in quotes
@@ -96,7 +104,7 @@ def single_spaces(lines):
             continue
         kept, at = "", 0
         if quoted:
-            rest = _QUOTED.match(text)
+            rest = cast("re.Match[str]", _QUOTED.match(text))  # it may be of no characters
             kept, at, quoted = rest[0], rest.end(), not rest[1]
         else:
             text = text.strip(" ")
@@ -106,7 +114,7 @@ def single_spaces(lines):
         yield kept
 
 
-def _told(path, head):
+def _told(path: Source, head: bytes) -> str:
     """The encoding that the first bytes tell."""
     for mark, name in _MARKS:
         if head.startswith(mark):
@@ -124,15 +132,15 @@ def _told(path, head):
     return "utf-8"
 
 
-def _not_text(path, used, error, asked):
+def _not_text(path: Source, used: str | None, error: UnicodeError, asked: bool) -> str:
     """What is wrong with a file whose bytes are no text in the encoding `used`."""
     if asked:
         return f"{path}: not a text file in {used} ({error.reason if hasattr(error, 'reason') else error}), expected " \
                f"one, as --encoding says; choose another one"
     byte, where, hint = getattr(error, "start", 0), "", ""
     if used != "utf-8":
-        return (f"{path}: text in {used.upper()} by its first bytes, and damaged or cut off: not all of it can be read "
-                f"({getattr(error, 'reason', error)}), expected a whole CSV file; save it again")
+        return (f"{path}: text in {str(used).upper()} by its first bytes, and damaged or cut off: not all of it can be "
+                f"read ({getattr(error, 'reason', error)}), expected a whole CSV file; save it again")
     seems = path.seems()
     if (found := _first_wrong(path)) is not None:
         byte, line, piece = found
@@ -144,7 +152,7 @@ def _not_text(path, used, error, asked):
             f"{hint or 'save it as CSV in UTF-8'}")
 
 
-def _first_wrong(path):
+def _first_wrong(path: Source) -> tuple[int, int, bytes] | None:
     """(number of the first byte that is no UTF-8, its line, the bytes around it); None where nobody can look again."""
     if not path.again():
         return None
@@ -159,7 +167,7 @@ def _first_wrong(path):
     return None
 
 
-def _as_another(piece):
+def _as_another(piece: bytes) -> str:
     """The advice to say another encoding, with what the text would be in it."""
     for name in _ELSE:
         try:

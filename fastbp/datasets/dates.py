@@ -1,7 +1,10 @@
 """Dates as numbers: days since 1970-01-01, with the time of day as a fraction."""
 
+from __future__ import annotations
+
 import re
 from datetime import date
+from typing import Any
 
 ORDERS = ("ymd", "dmy", "mdy")
 _LONGEST = 64           # characters of a date with its time
@@ -20,19 +23,19 @@ _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "augu
            "december")
 
 
-def _match(text):
+def _match(text: str) -> re.Match[str] | None:
     if len(text) > _LONGEST:
         return None
     return next((found for form in _FORMS if (found := form.fullmatch(text))), None)
 
 
-def like_a_date(text):
+def like_a_date(text: str) -> bool:
     """Whether a cell that is no number was meant as a date."""
     found = _match(text)
     return found is not None and ("name" not in found.groupdict() or _month(found) is not None)
 
 
-def order(text):
+def order(text: str) -> str | None:
     """Which order a date shows beyond doubt: "dmy" or "mdy"; "either" for 1/2/2024; None where the year is first or the
     month is a word."""
     found = _match(text)
@@ -43,21 +46,23 @@ def order(text):
     return "mdy" if int(found["second"]) > 12 else "either"
 
 
-def short_year(text):
+def short_year(text: str) -> bool:
     """Whether a date's year has two digits, so that nobody knows the century."""
     found = _match(text)
     return found is not None and len(found["y"]) == 2
 
 
-def days(text, order=None):
+def days(text: str, order: str | None = None) -> float | None:
     """Days since 1970-01-01 of a date, or None where it is none. order: "dmy" or "mdy" for dates such as 1/2/2024."""
     found = _match(text) or _COMPACT.fullmatch(text)
     if found is None or len(found["y"]) == 2:
         return None
-    parts = found.groupdict()
+    parts: dict[str, Any] = found.groupdict()
     if "first" in parts:
         if order not in ("dmy", "mdy"):
             return None
+        day: Any
+        month: Any
         day, month = (parts["first"], parts["second"]) if order == "dmy" else (parts["second"], parts["first"])
     else:
         day, month = parts["d"], _month(found) if "name" in parts else parts["m"]
@@ -67,13 +72,13 @@ def days(text, order=None):
         return None
 
 
-def _month(found):
+def _month(found: re.Match[str]) -> int | None:
     name = found["name"].lower()
     name = "sep" if name == "sept" else name
     return next((i for i, month in enumerate(_MONTHS, 1) if name in (month, month[:3])), None)
 
 
-def _time(parts):
+def _time(parts: dict[str, Any]) -> float:
     """The time of day, as a share of it, less the zone's."""
     if parts.get("h") is None:
         return 0

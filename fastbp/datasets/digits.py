@@ -4,6 +4,8 @@ Loaders return a Dataset of float32 pixels in 0..1 (or MNIST's bytes), one image
 Source of MNIST: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
 """
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import io
@@ -11,6 +13,7 @@ import math
 import os
 import sys
 import zlib
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,6 +25,11 @@ from fastbp._files.writing import path_of
 from fastbp._training.splits import split_rows
 from fastbp.datasets.csv_file import Format
 from fastbp.datasets.tables import Dataset, Table, load_csv, load_features
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastbp._check.types import Array, File, Path, Shape
 
 __all__ = ["Dataset", "Format", "Table", "load_csv", "load_digits", "load_features", "load_mnist", "read_idx"]
 
@@ -44,7 +52,7 @@ _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0
 
 
 @quiet
-def load_digits(test_size=0.2, seed=0):
+def load_digits(test_size: float = 0.2, seed: int = 0) -> Dataset:
     """scikit-learn's bundled digits: 1,797 images of 8x8, pixels scaled from 0..16 to 0..1 -> Dataset.
 
     round(1797 test_size) images are held out, `test_size` of each digit, the same ones for the same seed. X is float32
@@ -63,7 +71,7 @@ def load_digits(test_size=0.2, seed=0):
     return _images(X[train], y[train], X[test], y[test], (8, 8), 16, "digits")
 
 
-def load_mnist(data_dir=None, dtype="float32"):
+def load_mnist(data_dir: Path | None = None, dtype: Literal["float32", "uint8"] = "float32") -> Dataset:
     """MNIST: 60,000 training and 10,000 test images of 28x28 -> Dataset; X float32 (n, 784) in 0..1, y int64 (n,).
 
     dtype="uint8" leaves X as the bytes 0..255 of the files, a quarter of the memory, for a network with
@@ -86,7 +94,9 @@ def load_mnist(data_dir=None, dtype="float32"):
     return _images(X_train, y_train, X_test, y_test, shape, None if raw else 255, "mnist")
 
 
-def _images(X_train, y_train, X_test, y_test, shape, white, name):
+def _images(
+    X_train: Array, y_train: Array, X_test: Array, y_test: Array, shape: Shape, white: float | None, name: str
+) -> Dataset:
     """Dataset of digits; its data_spec divides raw pixels by `white`, the brightest one, or None for as they are."""
     classes = tuple(range(10))
     shape = tuple(int(side) for side in shape)
@@ -97,12 +107,12 @@ def _images(X_train, y_train, X_test, y_test, shape, white, name):
 
 
 @quiet
-def _pixels(images):
+def _pixels(images: Array) -> Array:
     """(n, h, w) bytes -> (n, h*w) float32 in 0..1."""
     return np.divide(images.reshape(len(images), -1), np.float32(255), dtype=np.float32)
 
 
-def _read_pair(image_path, label_path):
+def _read_pair(image_path: str, label_path: str) -> tuple[Array, Array]:
     images, labels = read_idx(image_path), read_idx(label_path)
     if images.ndim != 3 or images.dtype != np.uint8:
         raise ValueError(f"{image_path}: an IDX file of {images.ndim} dimensions, {images.dtype}, expected images: "
@@ -122,7 +132,7 @@ def _read_pair(image_path, label_path):
     return images, labels.astype(np.int64)
 
 
-def read_idx(path):
+def read_idx(path: File) -> Array:
     """Read an IDX file, gzipped or not -> array of the file's shape and type in the machine's byte order.
 
     path: a str, bytes or os.PathLike, or an open binary file, which is read to its end.
@@ -146,7 +156,7 @@ def read_idx(path):
                          "again") from None
 
 
-def _opened(path):
+def _opened(path: Any) -> tuple[str, Callable[[], Any]]:
     """(what messages call it, what opens it) of a path or an open binary file."""
     if not is_stream(path, "read"):
         path = path_of(path, instead=OR_OPEN)
@@ -155,7 +165,7 @@ def _opened(path):
     return shown, lambda: io.BufferedReader(io.BytesIO(data))
 
 
-def _read_idx(path, file):
+def _read_idx(path: str, file: Any) -> Array:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_TYPES or not 1 <= magic[3] <= 32:
         seems = signatures.seems(path)
@@ -185,11 +195,11 @@ def _read_idx(path, file):
                          f"its header is damaged; fetch the file again") from None
 
 
-def _by(shape):
+def _by(shape: Sequence[int]) -> str:
     return "x".join(str(int(n)) for n in shape)
 
 
-def _cache():
+def _cache() -> str:
     """The user's cache of fastbp: where pooch would put it, also without pooch."""
     try:
         import pooch
@@ -199,7 +209,7 @@ def _cache():
         return os.path.join(root, "fastbp", "mnist")
 
 
-def _find_mnist(data_dir):
+def _find_mnist(data_dir: Path | None) -> list[str] | None:
     """Paths of the four files in the first folder that has them all; None if they must be downloaded."""
     if data_dir is not None:
         data_dir = path_of(data_dir, "data_dir")
@@ -208,8 +218,8 @@ def _find_mnist(data_dir):
         root = os.environ.get("FASTBP_DATA")
         places = ([os.path.join(root, "mnist")] if root else []) + [_cache()]
     for place in places:
-        paths = [_find_file(place, name) for name, _, _ in _MNIST]
-        if all(paths):
+        paths = [path for name, _, _ in _MNIST if (path := _find_file(place, name))]
+        if len(paths) == len(_MNIST):
             return paths
     if data_dir is None:
         return None
@@ -222,7 +232,7 @@ def _find_mnist(data_dir):
                             "cache or download them")
 
 
-def _find_file(folder, name):
+def _find_file(folder: str, name: str) -> str | None:
     for form in (name, name.replace("-idx", ".idx")):
         for ending in ("", ".gz"):
             path = os.path.join(folder, form + ending)
@@ -231,7 +241,7 @@ def _find_file(folder, name):
     return None
 
 
-def _download_mnist():
+def _download_mnist() -> list[str]:
     """Fetch the four archives into the cache and return their paths; each is checked before it is kept."""
     try:
         import pooch
@@ -241,13 +251,13 @@ def _download_mnist():
     return [_download(pooch, *row) for row in _MNIST]
 
 
-def _download(pooch, name, md5, sha256):
+def _download(pooch: Any, name: str, md5: str, sha256: str) -> str:
     fetch = pooch.HTTPDownloader(timeout=30, progressbar=sys.stderr is not None and sys.stderr.isatty())
     failed = []
     for mirror in MIRRORS:
         try:
-            path = pooch.retrieve(mirror + name + ".gz", known_hash="md5:" + md5, fname=name + ".gz", path=_cache(),
-                                  downloader=fetch)
+            path: str = pooch.retrieve(mirror + name + ".gz", known_hash="md5:" + md5, fname=name + ".gz",
+                                       path=_cache(), downloader=fetch)
         except (OSError, ValueError) as error:               # requests' errors are OSErrors; a wrong sum a ValueError
             failed.append(f"{mirror}: {_short(error)}")
             continue
@@ -266,7 +276,7 @@ def _download(pooch, name, md5, sha256):
                           f"(--data-dir), or into $FASTBP_DATA/mnist")
 
 
-def _short(error):
+def _short(error: Exception) -> str:
     """An error's name and the beginning of its first line: requests' messages run over many."""
     text = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {text[:120]}"

@@ -4,7 +4,9 @@ A model made in Python, or by an early version, says no more than the names of i
 are numbers.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +15,14 @@ from fastbp.datasets import column_types, csv_file, tables
 from fastbp.datasets.column_inference import Profile, evidence
 from fastbp.datasets.number_format import Notation
 from fastbp.datasets.target_column import Target
+from fastbp.datasets.units import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastbp._check.types import Array, Config, Doubles, File
+    from fastbp.datasets.column_types import Kind
+    from fastbp.datasets.csv_file import Cells, Format, Sheet
 
 
 class Read(NamedTuple):
@@ -20,13 +30,21 @@ class Read(NamedTuple):
     where the model does; y (n,) int64 places in its classes or float64, None where no target was asked for; told: what
     to say of the reading, in lines; dropped: how many rows were left out."""
 
-    X: np.ndarray
-    y: np.ndarray | None
-    told: list
+    X: Doubles
+    y: Array | None
+    told: list[str]
     dropped: int = 0
 
 
-def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False, drop=False):
+def read(
+    path: File,
+    spec: Config,
+    inputs: int,
+    format: Format | None = None,
+    handle_unknown: str = "refuse",
+    target: bool = False,
+    drop: bool = False,
+) -> Read:
     """Read the rows of a CSV file for a model of `inputs` inputs with this data_spec (a dict, empty for none).
 
     format: a csv_file.Format. handle_unknown: what becomes of words that the model does not know, "refuse" or "zeros",
@@ -44,7 +62,7 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     kinds = [column_types.from_spec(column) for column in table["columns"]]
     sheet = csv_file.Sheet(path, format, header=table["header"])
     path = sheet.path
-    answer = spec.get("target")
+    answer: Any = spec.get("target")
     if not sheet.header:
         _name(sheet, table, kinds, answer)
     names = [kind.name for kind in kinds]
@@ -72,7 +90,7 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     if filled := column_types.describe_imputed(missing & ~refused, kinds):
         told.append(f"{path}: {filled}")
     column_types.impute(X, kinds)
-    if not target:
+    if found is None:
         return Read(X, None, told)
     found.settle(style)
     if not drop:
@@ -85,13 +103,13 @@ def read(path, spec, inputs, format=None, handle_unknown="refuse", target=False,
     return Read(X[kept], y[kept], told, int((~kept).sum()))
 
 
-def _plain(spec):
+def _plain(spec: Config) -> Config:
     """The table of a model that knows the names of its inputs only."""
     return {"header": True, "width": 0, "decimal": ".", "thousands": "", "target_unit": None,
             "columns": [column_types.Number(name).spec() for name in spec["features"]]}
 
 
-def _name(sheet, table, kinds, answer):
+def _name(sheet: Sheet, table: Config, kinds: Sequence[Kind], answer: str | None) -> None:
     """Give the columns of a file without a header row the model's names, by place."""
     if table["header"]:
         if sheet.width != len(kinds):
@@ -109,7 +127,7 @@ def _name(sheet, table, kinds, answer):
     sheet.names = names if sheet.width == len(names) else without
 
 
-def _check_first_row(columns, kinds):
+def _check_first_row(columns: Sequence[Cells], kinds: Sequence[Kind]) -> None:
     """ValueError where no cell of the first row is known, of a file that is taken to have no header row."""
     first = [(kind, column.first()) for kind, column in zip(kinds, columns, strict=True)]
     if not all(kind.kind == "words" and (kind.no_word(text) or not text) for kind, text in first):
@@ -121,16 +139,18 @@ def _check_first_row(columns, kinds):
                          f"that the model was trained on; remove the row, or say --no-header if it is a row of data")
 
 
-def _target(column, spec, table):
+def _target(column: Cells, spec: Config, table: Config) -> Target:
     """The Target of a file to evaluate on."""
     task = "regression" if spec.get("classes") is None else "classification"
     found = Target(Profile(column, True), task, table["target_unit"] is not None)
     if found.unit is not None:
-        found.unit = tuple(table["target_unit"])
+        found.unit = Unit(*table["target_unit"])
     return found
 
 
-def _notation(columns, kinds, target, table, format):
+def _notation(
+    columns: Sequence[Cells], kinds: Sequence[Kind], target: Target | None, table: Config, format: Format
+) -> Notation:
     """How the file writes its numbers; where it does not show it, as the training file did."""
     pairs = zip(columns, kinds, strict=True)
     numbers = [(Profile(column, kind.unit is not None), kind.unit) for column, kind in pairs if kind.kind == "number"]

@@ -6,12 +6,22 @@ refused until somebody says it (--decimal, --thousands). 1.234 alone is a decima
 computing.
 """
 
+from __future__ import annotations
+
 import math
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastbp import _check as check
 from fastbp.datasets.cells import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    from fastbp.datasets.csv_file import Cells
+
+    Example: TypeAlias = tuple[Cells, str, str]  # a column, a cell of it, its number
 
 MARKS = {".": "point", ",": "comma"}
 ALWAYS = frozenset(" \u00a0\u202f\u2009'\u2019")       # these separate thousands and can be nothing else
@@ -23,7 +33,7 @@ _LONGEST = 400           # characters of a number; a cell may be of any length
 _MINUS = "\u2212"       # as typesetters write it
 
 
-def python(text):
+def python(text: str) -> float | None:
     """The number as Python writes it, or None; Python's own underscores (1_000) are none."""
     try:
         return None if "_" in text else float(text)
@@ -31,7 +41,7 @@ def python(text):
         return None
 
 
-def signs(text):
+def signs(text: str) -> tuple[str | None, str | None, str | None] | None:
     """(decimal, thousands, either): the marks of which a number in any notation shows what they are, and the one of
     which it does not; None where the text is no number."""
     if len(text) > _LONGEST:
@@ -47,18 +57,18 @@ def signs(text):
     return None if python(text) is None else (None, None, None)
 
 
-def is_number(text):
+def is_number(text: str) -> bool:
     """Whether a text is a number in any notation."""
     return signs(text) is not None
 
 
-def like_an_address(text):
+def like_an_address(text: str) -> bool:
     """Whether a number with points between thousands may be the address of a computer as well: 192.168.100.100."""
     found = _ADDRESS.fullmatch(text)
     return found is not None and all(int(group) <= 255 for group in found.groups())
 
 
-def other(mark):
+def other(mark: str) -> str:
     """The comma for the point, the point for the comma."""
     return "." if mark == "," else ","
 
@@ -70,12 +80,12 @@ class Notation(NamedTuple):
     decimal: str = "."
     thousands: str = ""
 
-    def number(self, text):
+    def number(self, text: str) -> float | None:
         """The finite number that a text is in this notation, or None."""
         value = self._number(text.replace(_MINUS, "-"))
         return value if value is not None and math.isfinite(value) else None
 
-    def _number(self, text):
+    def _number(self, text: str) -> float | None:
         if self.decimal == "." and (value := python(text)) is not None:
             return value
         if (found := _GROUPED.fullmatch(text)) and found[2] in (None, self.decimal) and found[1] != self.decimal:
@@ -92,14 +102,16 @@ PLAIN = Notation()
 class Evidence:
     """What the number cells of a file show of its notation: the first cell that shows each thing."""
 
-    def __init__(self):
-        self.decimal, self.thousands, self.either = {}, {}, {}      # mark -> (csv_file.Cells, cell, its number)
-        self.address = None                                         # the same of a number that may be an address
+    def __init__(self) -> None:
+        self.decimal: dict[str, Example] = {}       # mark -> (csv_file.Cells, cell, its number)
+        self.thousands: dict[str, Example] = {}
+        self.either: dict[str, Example] = {}
+        self.address: Example | None = None         # the same of a number that may be an address
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.decimal or self.thousands or self.either)
 
-    def add(self, column, numbers):
+    def add(self, column: Cells, numbers: Iterable[tuple[str, str]]) -> None:
         """Look at the different cells of a column of numbers: (cell, the number in it) each."""
         address, plainly = None, False
         for cell, text in numbers:
@@ -113,14 +125,16 @@ class Evidence:
                         kept[mark] = column, cell, text
         self.address = self.address or (None if plainly else address)
 
-    def notation(self, decimal=None, thousands=None, usual=None):
+    def notation(
+        self, decimal: str | None = None, thousands: str | None = None, usual: Notation | None = None
+    ) -> Notation:
         """The Notation that the cells show, or ValueError.
 
         decimal, thousands: what was said, "" for none. usual: the Notation of the file that a model was trained on,
         which decides where the cells show nothing.
         """
         if self.address and thousands != "." and (usual is None or usual.thousands != "."):
-            raise ValueError(self._address())
+            raise ValueError(self._address(self.address))
         if decimal is not None or thousands is not None:
             return self._said(decimal, thousands)
         for mark in MARKS:
@@ -143,7 +157,7 @@ class Evidence:
             raise ValueError(self._ambiguous(mark))
         return usual
 
-    def _said(self, decimal, thousands):
+    def _said(self, decimal: str | None, thousands: str | None) -> Notation:
         if decimal is None and thousands:
             decimal = other(thousands)
         if decimal is None:
@@ -153,28 +167,28 @@ class Evidence:
             decimal = next(iter(marks), ".")
         return Notation(decimal, other(decimal) if thousands is None else thousands)
 
-    def _address(self):
-        column, _, text = self.address
+    def _address(self, example: Example) -> str:
+        column, _, text = example
         name = quoted(column.name)
-        return (f"{_cell(self.address)} may be an address, or the number {text.replace('.', '')} with points between "
+        return (f"{_cell(example)} may be an address, or the number {text.replace('.', '')} with points between "
                 "thousands, and so may all such cells of the column, expected one that shows it; say --thousands . if "
                 f"it is a number; if it is none, take it as a word with --words {name} or leave it out with --ignore "
                 f"{name} in training (of a target say --task classification)")
 
     @staticmethod
-    def _contradiction(one, mark, another, its):
+    def _contradiction(one: Example, mark: str, another: Example, its: str) -> str:
         return (f"{_cell(one)} has a {MARKS[mark]}, and {_cell(another, path=False)} a {MARKS[its]}, which cannot "
                 f"both be read (is it the decimal mark, or does it separate thousands?), expected one notation; write "
                 f"all numbers of the file alike, with a decimal point")
 
-    def _unclear(self, decimal):
+    def _unclear(self, decimal: str) -> str:
         mark = other(decimal)
         shows = self.decimal.get(decimal) or self.thousands[mark]
         return (f"{_cell(self.either[mark])} has a {MARKS[mark]}, and {_cell(shows, path=False)} a {MARKS[decimal]}, "
                 f"expected numbers that show which of them is the decimal one; say --decimal {decimal} if the "
                 f"{MARKS[mark]} separates thousands, or write all numbers alike")
 
-    def _ambiguous(self, mark):
+    def _ambiguous(self, mark: str) -> str:
         text = self.either[mark][2]
         fraction, whole = Notation(mark).number(text), Notation(other(mark), mark).number(text)
         return (f"{_cell(self.either[mark])} may have a decimal {MARKS[mark]} or a separator of thousands, and so may "
@@ -182,6 +196,6 @@ class Evidence:
                 f"is {fraction:g}, or --thousands {mark} if it is {whole:.0f}")
 
 
-def _cell(example, path=True):
+def _cell(example: Example, path: bool = True) -> str:
     column, cell, _ = example
     return f"{column.at(column.find(cell), path)}: {check.shown(cell)}"

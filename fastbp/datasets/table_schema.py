@@ -1,5 +1,9 @@
 """The closed schema of what a model's file says of the table that it was trained on: how columns become inputs."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from fastbp._files.schema import Values
 from fastbp.datasets import column_types
 
@@ -10,7 +14,7 @@ _TABLE = ("version", "header", "width", "decimal", "thousands", "target_unit", "
 class TableSchema(Values):
     """The checks; each raises ValueError at the first thing that is not as `fastbp train` writes it."""
 
-    def table(self, table, inputs, features):
+    def table(self, table: Any, inputs: int, features: Any) -> None:
         """How columns of a table become the inputs: a dict of exactly
 
         version: 1. header: whether the first row named the columns; else they are called "1", "2" ... width: how many
@@ -54,7 +58,7 @@ class TableSchema(Values):
         if features != column_types.names(kinds):
             raise self.refusal("data_spec.features are other names", f"those of the inputs that {where}.columns make")
 
-    def _column(self, column, where):
+    def _column(self, column: Any, where: str) -> None:
         sort = column.get("kind") if isinstance(column, dict) else None
         if not isinstance(sort, str) or sort not in column_types.KINDS:
             raise self.wrong(where, column, f"an object of kind {', '.join(map(repr, column_types.KINDS))}")
@@ -78,7 +82,7 @@ class TableSchema(Values):
         elif column["order"] is not None:
             self.name(column["order"], f"{where}.order", ("dmy", "mdy"))
 
-    def _unit(self, unit, where):
+    def _unit(self, unit: Any, where: str) -> None:
         if unit is None:
             return
         self.listed(unit, where, 2)

@@ -6,9 +6,11 @@ and fastbp/datasets/target_column.py knows what is to be predicted. How a table 
 fastbp/datasets/model_tables.py reads others by it.
 """
 
+from __future__ import annotations
+
 import copy
 import difflib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,14 @@ from fastbp.datasets.column_inference import ColumnOptions, Profile, choose, col
 from fastbp.datasets.table_schema import TABLE_VERSION
 from fastbp.datasets.target_column import Target
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastbp._check.types import Array, Config, Doubles, File
+    from fastbp.datasets.column_types import Kind
+    from fastbp.datasets.csv_file import Format, Sheet
+    from fastbp.datasets.number_format import Notation
+
 _REMEDY = ("fill it in, remove the row, leave out all such rows with missing='drop' (--missing drop), or fill in the "
            "medians of the training rows with missing='median'")
 
@@ -27,34 +37,34 @@ _REMEDY = ("fill it in, remove the row, leave out all such rows with missing='dr
 class Dataset(NamedTuple):
     """Data ready to train and test on. n training rows, m test rows, d numbers a row."""
 
-    X_train: np.ndarray              # (n, d)
-    y_train: np.ndarray              # (n,) int64 places in `classes`, or float64 values
-    X_test: np.ndarray               # (m, d)
-    y_test: np.ndarray               # (m,)
-    classes: tuple | None            # names of the classes; None for regression
-    image_shape: tuple | None        # (height, width) when a row is an image, row by row
+    X_train: Array                   # (n, d)
+    y_train: Array                   # (n,) int64 places in `classes`, or float64 values
+    X_test: Array                    # (m, d)
+    y_test: Array                    # (m,)
+    classes: tuple[Any, ...] | None  # names of the classes; None for regression
+    image_shape: tuple[int, ...] | None  # (height, width) when a row is an image, row by row
     name: str
-    data_spec: dict | None = None    # what a model must remember to read such data again (network.data_spec)
+    data_spec: Config | None = None  # what a model must remember to read such data again (network.data_spec)
 
 
 class Table(NamedTuple):
     """A CSV file as arrays. `X` is in the file's units; `split` standardises it."""
 
-    X: np.ndarray                    # (n, len(features)) float64; NaN where a value is missing that `split` fills in
-    y: np.ndarray                    # (n,) int64 places in `classes`, or float64 values
-    features: tuple                  # the inputs' names; a column of words is several
+    X: Array                         # (n, len(features)) float64; NaN where a value is missing that `split` fills in
+    y: Array                         # (n,) int64 places in `classes`, or float64 values
+    features: tuple[str, ...]        # the inputs' names; a column of words is several
     target: str
     task: str                        # "classification" or "regression"
     reason: str                      # why that task, in words
-    classes: tuple | None            # the distinct targets in order (str or int); None for regression
+    classes: tuple[Any, ...] | None  # the distinct targets in order (str or int); None for regression
     name: str = "table"
     dropped: int = 0                 # rows of the file that were left out for a missing value
-    kinds: tuple = ()                # the columns, as column_kinds has them
-    file_format: dict | None = None  # how the file is written, for the model's file; see model_tables
+    kinds: tuple[Kind, ...] = ()     # the columns, as column_kinds has them
+    file_format: Config | None = None  # how the file is written, for the model's file; see model_tables
     missing: str = "refuse"          # "median" where `split` fills in medians
 
     @quiet
-    def split(self, test_size=0.2, seed=0):
+    def split(self, test_size: float = 0.2, seed: int = 0) -> Dataset:
         """Dataset of a training and a test part, features standardised by the training part's mean and deviation.
 
         Of n rows, round(n test_size) are the test part; of classes, each gives its share as evenly as can be, and a
@@ -80,7 +90,7 @@ class Table(NamedTuple):
             spec["table"] = {"version": TABLE_VERSION, **self.file_format, "columns": [kind.spec() for kind in kinds]}
         return Dataset(X[train], self.y[train], X[test], self.y[test], self.classes, None, self.name, spec)
 
-    def _with_medians(self, train):
+    def _with_medians(self, train: Array) -> list[Kind]:
         """The kinds with the values that they impute, from the rows `train`."""
         kinds = [copy.copy(kind) for kind in self.kinds]
         if self.missing != "median":
@@ -98,7 +108,7 @@ class Table(NamedTuple):
 
 
 @quiet
-def standard_scale(X):
+def standard_scale(X: Doubles) -> tuple[Doubles, Doubles]:
     """Mean and standard deviation of each column of X (n, features): two (features,) arrays; 1 where it is constant."""
     mean = X.mean(axis=0)
     scale = X.std(axis=0)
@@ -107,8 +117,20 @@ def standard_scale(X):
     return mean, scale
 
 
-def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(), words=(), dates=(), units=(),
-             date_order=None, categorical="auto"):
+def load_csv(
+    path: File,
+    target: str,
+    task: Literal["classification", "regression"] | None = None,
+    missing: Literal["refuse", "drop", "median"] = "refuse",
+    *,
+    format: Format | None = None,
+    ignore: Sequence[str] = (),
+    words: Sequence[str] = (),
+    dates: Sequence[str] = (),
+    units: Sequence[str] = (),
+    date_order: Literal["dmy", "mdy"] | None = None,
+    categorical: Literal["auto"] | int = "auto",
+) -> Table:
     """Read a CSV file whose column `target` is to be predicted from all the others.
 
     path: a str, bytes or os.PathLike, or an open binary file, which is read to its end and stays open.
@@ -138,8 +160,9 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
         raise ValueError(f"task is {check.shown(task)}, expected 'classification', 'regression' or None; pass None to "
                          "tell from the column")
     check.choice("missing", missing, ("refuse", "drop", "median"))
-    options = ColumnOptions(*map(column_names, ("ignore", "words", "dates", "units"), (ignore, words, dates, units)),
-                            date_order, categorical)
+    given = {"ignore": ignore, "words": words, "dates": dates, "units": units}
+    lists: dict[str, Any] = {name: column_names(name, value) for name, value in given.items()}
+    options = ColumnOptions(**lists, date_order=date_order, categorical=categorical)
     format = csv_file.form_of(format)
     sheet = csv_file.Sheet(path, format)
     path = sheet.path
@@ -180,7 +203,7 @@ def load_csv(path, target, task=None, missing="refuse", *, format=None, ignore=(
                  len(whole) - len(kept), tuple(kinds), file_format, missing)
 
 
-def _check_target(sheet, target):
+def _check_target(sheet: Sheet, target: str) -> None:
     """ValueError where there is no such column."""
     if target in sheet.names:
         return
@@ -194,7 +217,7 @@ def _check_target(sheet, target):
                      f"{listing(sheet.names)}; {nearest(target, sheet.names) or 'name one of them'}")
 
 
-def _notation(profiles, kinds, target, format):
+def _notation(profiles: Sequence[Profile], kinds: Sequence[Kind], target: Target, format: Format) -> Notation:
     """How the file writes its numbers, as its columns of numbers show or as it was said."""
     numbers = [(profile, kind.unit) for profile, kind in zip(profiles, kinds, strict=True) if kind.kind == "number"]
     if target.numeric and not target.whole_text:
@@ -203,7 +226,7 @@ def _notation(profiles, kinds, target, format):
     return evidence([profile for profile, _ in numbers], united).notation(format.decimal, format.mark)
 
 
-def describe(kinds):
+def describe(kinds: Sequence[Kind]) -> str:
     """In words, what was made of columns that are not plain numbers; "" where all are."""
     told = {"flag": lambda kind: f"{kind.words[1]} is 1, {kind.words[0]} 0",
             "words": lambda kind: f"{kind.width} words, an input each" if kind.width > 1 else "1 word, an input",
@@ -213,7 +236,7 @@ def describe(kinds):
     return listing([f"{cells.plain(name)} ({text})" for name, text in parts if text])
 
 
-def describe_notation(file_format):
+def describe_notation(file_format: Config) -> str:
     """In words, how numbers are written, where that is not as Python does."""
     if (file_format["decimal"], file_format["thousands"]) == number_format.PLAIN:
         return ""
@@ -221,7 +244,9 @@ def describe_notation(file_format):
     return f"numbers have decimal {decimal}s" + (f", and {thousands}s that separate thousands" if thousands else "")
 
 
-def load_features(path, features=None, count=None, format=None):
+def load_features(
+    path: File, features: Sequence[str] | None = None, count: int | None = None, format: Format | None = None
+) -> Doubles:
     """Read the columns `features` of numbers of a CSV file by name, in that order -> X (n, len(features)) float64.
 
     Other columns are ignored. Without names the file must have exactly `count` columns, all numbers.
@@ -243,9 +268,9 @@ def load_features(path, features=None, count=None, format=None):
     return _read_numbers(sheet, places, "leave the column out")
 
 
-def find(sheet, features):
+def find(sheet: Sheet, features: Sequence[str]) -> list[int]:
     """The places of these columns in a sheet, or ValueError."""
-    places = {}
+    places: dict[str, int] = {}
     for i, name in enumerate(sheet.names):
         places.setdefault(name, i)
     absent = [name for name in features if name not in places]
@@ -261,7 +286,7 @@ def find(sheet, features):
     return [places[name] for name in features]
 
 
-def _read_numbers(sheet, places, advice):
+def _read_numbers(sheet: Sheet, places: Sequence[int], advice: str) -> Doubles:
     """(n, len(places)) of columns of plain numbers, none missing."""
     sheet.unnamed = set()
     columns = sheet.read(places)
@@ -274,7 +299,7 @@ def _read_numbers(sheet, places, advice):
     return X
 
 
-def load_points(path, format=None):
+def load_points(path: File, format: Format | None = None) -> tuple[Doubles, Doubles, tuple[str, ...]]:
     """Read a CSV file of two columns of numbers, with or without a header row -> x (n,), y (n,) float64, names.
 
     names: the header's two, or ("x", "y"). format: a csv_file.Format. Raises ValueError naming the file, line and
@@ -292,14 +317,14 @@ def load_points(path, format=None):
     return X[:, 0].copy(), X[:, 1].copy(), names
 
 
-def nearest(name, names):
+def nearest(name: str, names: Sequence[str]) -> str:
     """A hint at the name that was meant; "" for none."""
     # comparing takes about 10 us a name: of a hundred thousand columns the first few thousand must do
     close = difflib.get_close_matches(str(name), list(names[:5000]), n=1, cutoff=0.5)
     return f"did you mean {check.shown(close[0])}?" if close else ""
 
 
-def listing(names, most=8):
+def listing(names: Sequence[str], most: int = 8) -> str:
     """Some names in words, the first of them where there are many."""
     return ", ".join(cells.plain(name) for name in names[:most]) + (
         f", ... ({len(names)} in all)" if len(names) > most else "")

@@ -1,6 +1,9 @@
 """The column of a table that is to be predicted: a quantity or classes, and which of its cells are missing."""
 
+from __future__ import annotations
+
 from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,6 +11,13 @@ from fastbp import _check as check
 from fastbp.datasets import cells, column_inference, units
 from fastbp.datasets.column_types import PAIRS
 from fastbp.datasets.number_format import like_an_address, python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fastbp._check.types import Array, Doubles, Integers
+    from fastbp.datasets.column_inference import Profile
+    from fastbp.datasets.number_format import Notation
 
 _FEW = 20                # a column of whole numbers with more distinct values than this is a quantity, not a class
 
@@ -21,7 +31,7 @@ class Target:
     numbers have units.
     """
 
-    def __init__(self, profile, task, unit=False):
+    def __init__(self, profile: Profile, task: str | None, unit: bool = False) -> None:
         self.profile, self.column, self.task = profile, profile.column, task
         self.texts, self.name = self.column.texts(), check.shown(self.column.name)
         self.unit = column_inference.unit_of(profile) if unit else None
@@ -37,20 +47,20 @@ class Target:
         missing = {text: cells.missing(text, words) for text in profile.counts}
         self.missing = np.array([missing[text] for text in self.texts])
 
-    def settle(self, notation):
+    def settle(self, notation: Notation) -> None:
         """Read the numbers, once it is known how the file writes them."""
         found = {text: notation.number(self._number(text)) for text in self.profile.counts}
         self.values = [found[text] for text in self.texts]
         self.count = sum(value is not None for value in self.values)
 
-    def _number(self, text):
+    def _number(self, text: str) -> str:
         """The text of a cell's number."""
         if self.unit is None:
             return text
         found = units.split(text)
         return found[1] if found is not None and found[0] == self.unit else ""
 
-    def check_missing(self, remedy):
+    def check_missing(self, remedy: str) -> None:
         """Raise the ValueError of the first missing target."""
         if not self.missing.any():
             return
@@ -60,7 +70,7 @@ class Target:
         raise ValueError(f"{self.column.at(first)}: the target is missing ({check.shown(self.texts[first])}), "
                          f"{cells.first_of(count)} in {len(self.texts)} rows, expected none; {remedy}{words}")
 
-    def read(self, rows):
+    def read(self, rows: Array) -> tuple[Array, str, str, tuple[Any, ...] | None]:
         """(y, task, reason, classes) of these rows, which have a target: as tables.Table has them."""
         texts, values = [self.texts[i] for i in rows], [self.values[i] for i in rows]
         if self.numeric and not self.whole_text:
@@ -97,7 +107,7 @@ class Target:
         names = classes if whole or not numbers else map(_fraction, classes)
         return np.array([places[label] for label in labels], dtype=np.int64), task, reason, tuple(names)
 
-    def labels(self, classes):
+    def labels(self, classes: Sequence[Any]) -> Integers:
         """(n,) places of the cells in a model's classes; ValueError for one that is none of them.
 
         Of two classes such as True and False the case of letters is no matter: other programs write TRUE and FALSE.
@@ -128,12 +138,12 @@ class Target:
             made[row] = -1 if place is None else place
         return made
 
-    def quantities(self):
+    def quantities(self) -> Doubles:
         """(n,) float64, NaN where the target is missing; ValueError where a cell is no number."""
         self._check_numbers(np.flatnonzero(~self.missing))
         return np.array([np.nan if value is None else value for value in self.values])
 
-    def _check_numbers(self, rows):
+    def _check_numbers(self, rows: Array) -> None:
         """Raise the ValueError of the first cell that is no number in a column of numbers."""
         wrong = [i for i in rows if self.values[i] is None]
         if wrong:
@@ -153,7 +163,7 @@ class Target:
                              f"{cells.others(len(wrong) - 1)}, expected {wanted}; {mend}")
 
     @staticmethod
-    def _marks(texts):
+    def _marks(texts: Iterable[str]) -> str:
         """In words, which classes of a column of words mark missing values elsewhere."""
         found = Counter(text for text in texts if cells.missing(text))
         if not found:
@@ -162,11 +172,11 @@ class Target:
         return f" ({marks} taken as a class; make such cells empty if they are missing values)"
 
 
-def _fraction(value):
+def _fraction(value: float) -> str:
     """The name of a class that is a number among fractions: as Python writes it, however the file does."""
     return repr(value + 0.0)                                    # -0.0 is 0.0
 
 
-def _integer(text, value):
+def _integer(text: str, value: float) -> int:
     """The whole number of a cell: beyond 2**53 the text knows it better than the double `value`."""
     return int(value) if abs(value) < 2**53 or not text.lstrip("+-").isdecimal() else int(text)

@@ -4,6 +4,8 @@ What may be the sign of the number, or say that it is none, is no unit: (5) and 
 65+ are no numbers at all.
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from typing import NamedTuple
@@ -32,11 +34,11 @@ class Unit(NamedTuple):
     before: str
     after: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.before or self.after
 
     @property
-    def usual(self):
+    def usual(self) -> bool:
         """Whether this is a currency, or behind a number a percent sign or a measure that everybody knows."""
         if self.before and self.after:
             return False
@@ -45,7 +47,7 @@ class Unit(NamedTuple):
                 or (text in _MEASURES and not self.before))
 
 
-def _parts(text):
+def _parts(text: str) -> tuple[Unit, str] | None:
     found = _PARTS.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None or (found[1] and found[3][:1] in "+-\u2212"):
         return None
@@ -53,20 +55,20 @@ def _parts(text):
     return (unit, found[1] + found[3].strip()) if str(unit) else None
 
 
-def split(text):
+def split(text: str) -> tuple[Unit, str] | None:
     """(Unit, the text of the number) of a cell, or None where nothing or too much stands around a number, or what is no
     unit (`doubt`)."""
     found = _parts(text)
     return None if found is None or _doubt(*found[0]) else found
 
 
-def doubt(text):
+def doubt(text: str) -> tuple[str, str] | None:
     """In words, what beside a cell's number is no unit and changes its value, and what to do; None for nothing."""
     found = _parts(text)
     return None if found is None else _doubt(*found[0])
 
 
-def _doubt(before, after):
+def _doubt(before: str, after: str) -> tuple[str, str] | None:
     for each in before + after:
         if unicodedata.category(each) == "Sm" and each not in _SIGNS and each != _TIMES:        # <, ~ and the like
             return f"{each!r} beside the number, which is then no exact one", "write a number, or leave the cell empty"

@@ -11,10 +11,12 @@ Arguments of its constructor are attributes of the same name. Everything else is
 views `layer.W` and `layer.dW` of a parameter called W; initial values; the layer in an expression.
 """
 
+from __future__ import annotations
+
 import copy
 import inspect
 import math
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,7 +25,16 @@ from fastbp import initializers
 from fastbp._core import random
 from fastbp._ir import leaves, nn
 
-KINDS = {}  # {kind: class}, in the order in which the classes were made
+if TYPE_CHECKING:
+    from fastbp._check.types import Shape
+    from fastbp.layers.settings import Name, Number, Width
+    _Self = TypeVar("_Self", bound="Layer")
+    from collections.abc import Collection, Sequence
+
+    from fastbp._check.types import Array, Config
+    from fastbp._ir.node import Node
+
+KINDS: dict[str, type[Layer]] = {}  # {kind: class}, in the order in which the classes were made
 
 
 class Parameter(NamedTuple):
@@ -32,14 +43,14 @@ class Parameter(NamedTuple):
     it. penalised: whether the layer's l1 and l2 are of it."""
 
     name: str
-    shape: tuple
-    init: object
-    fans: tuple = (1, 1)
+    shape: Shape
+    init: Any
+    fans: tuple[int, int] = (1, 1)
     given: str = "init"
     penalised: bool = False
 
     @property
-    def size(self):
+    def size(self) -> int:
         return math.prod(self.shape)
 
 
@@ -51,96 +62,106 @@ class Layer:
     outputs. l1, l2: factors of what the loss grows by, l1 sum |W| + l2 sum W^2 over the parameters that are penalised.
     """
 
-    kind = None
-    settings: ClassVar = {}
-    widths = None
+    kind: ClassVar[str | None] = None
+    settings: ClassVar[dict[str, Width | Name | Number]] = {}
+    widths: ClassVar[tuple[str, str] | None] = None
     activation = "linear"
     l1 = l2 = 0.0
-    _fixed = ()  # names that cannot be set any more, once a network has bound the layer
-    _nodes = None  # of the parameters, once the layer was called on a node
+    _arguments: ClassVar[list[inspect.Parameter]]  # of the constructor
+    _fixed: Collection[str] = ()  # names that cannot be set any more, once a network has bound the layer
+    _nodes: tuple[Node, ...] | None = None  # of the parameters, once the layer was called on a node
 
     # ---- what a layer states ---------------------------------------------------------------------------------------
 
-    def parameters(self, before=None, depth=0):
+    def parameters(self, before: str | None = None, depth: int = 0) -> tuple[Parameter, ...]:
         """The Parameters, in order. Their initial values may depend on where the layer stands, as
         `fastbp._ir.nn.layer_before` says: before: the activation of the dense layer whose outputs it takes, None where
         they are data; depth: how many dense layers lie between the data and it."""
         return ()
 
-    def graph(self, x, *parameters, training=True, number=0):
+    # Of a layer: graph(self, x, W, b, training=True, number=0), its parameters by their names.
+    def graph(self, x: Node, *parameters: Any, **options: Any) -> Node:
         """The node of the outputs (batch, units) for a node x (batch, inputs) and a node for each Parameter. training:
         False where the network is used; number: the layer's place in a network, which tells random masks apart."""
         raise NotImplementedError(f"{type(self).__name__} has no graph; a layer says what nodes it makes")
 
     # ---- what follows ----------------------------------------------------------------------------------------------
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "kind" in cls.__dict__:
-            other = KINDS.get(cls.kind, cls)
+            kind: Any = cls.kind
+            other = KINDS.get(kind, cls)
             if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):  # a cell that runs again
                 raise ValueError(
                     f"kind of the layer {cls.__qualname__} is {cls.kind!r}, which is {other.__qualname__}'s, expected "
                     "a word of its own, as files know layers by it; choose another one"
                 )
-            KINDS[cls.kind] = cls
+            KINDS[kind] = cls
             _, *arguments = inspect.signature(cls.__init__).parameters.values()
             variable = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
             cls._arguments = [argument for argument in arguments if argument.kind not in variable]
 
-    def take(self, **values):
+    def take(self, **values: Any) -> None:
         """Stores these settings, checked. Raises TypeError and ValueError for what they may not be."""
         for name, value in values.items():
             setattr(self, name, self.settings[name].taken(name, value))
 
-    inputs = property(lambda self: getattr(self, self.widths[0]) if self.widths else None)
-    units = property(lambda self: getattr(self, self.widths[1]) if self.widths else None)
+    if TYPE_CHECKING:
+        inputs: int | None
+        units: int | None
+
+        def __getattr__(self, name: str) -> Any:
+            """The array of a parameter or of its gradient, of any kind of layer: `net.layers[0].W`."""
+    else:
+        inputs = property(lambda self: getattr(self, self.widths[0]) if self.widths else None)
+        units = property(lambda self: getattr(self, self.widths[1]) if self.widths else None)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """The number of parameters."""
         return sum(each.size for each in self.parameters())
 
     @property
-    def output_only(self):
+    def output_only(self) -> bool:
         """Whether this layer may only be the last one: softmax ties the outputs of a sample together."""
         return self.activation == "softmax"
 
-    def penalty_of(self, parameter):
+    def penalty_of(self, parameter: Parameter) -> tuple[float, float]:
         """(l1, l2) of one of its Parameters."""
         return (self.l1, self.l2) if parameter.penalised else (0.0, 0.0)
 
     # ---- settings --------------------------------------------------------------------------------------------------
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if name in self._fixed:
             remedy = f"write into it: layer.{name}[:] = ..." if name in self._view_names() else "make a new network"
             raise AttributeError(f"{name} of a network's layer cannot be replaced (by {value!r}); {remedy}")
         object.__setattr__(self, name, value)
 
-    def _given(self):
+    def _given(self) -> dict[str, Any]:
         """{argument: value} to make another one like it."""
         return {argument.name: getattr(self, argument.name) for argument in self._arguments}
 
-    def copy(self):
+    def copy(self: _Self) -> _Self:
         """A layer with the same settings, bound to nothing."""
         return type(self)(**self._given())
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self: _Self, memo: dict[int, Any]) -> _Self:
         """A layer with the same settings and values, which are its own: a view of no network's vectors, a part of no
         expression. A copy of a network has layers that are views of its vectors."""
         twin = memo[id(self)] = object.__new__(type(self))
         twin.__dict__.update(copy.deepcopy({**self.__dict__, "_nodes": None}, memo))
         return twin
 
-    def __copy__(self):
+    def __copy__(self: _Self) -> _Self:
         return copy.deepcopy(self)
 
-    def config(self):
+    def config(self) -> Config:
         """JSON-able dict of what a file keeps: the kind and the settings, without initial values."""
         return {"kind": self.kind, **{name: getattr(self, name) for name in self.settings}}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = []
         for argument in self._arguments:
             value = getattr(self, argument.name)
@@ -154,15 +175,15 @@ class Layer:
 
     # ---- as a part of a network ------------------------------------------------------------------------------------
 
-    def _view_names(self):
+    def _view_names(self) -> list[str]:
         """Of the parameters and of their gradients."""
         return [name for each in self.parameters() for name in (each.name, f"d{each.name}")]
 
-    def unbind(self):
+    def unbind(self) -> None:
         """The parameters and gradients are None until a network binds them: the end of a constructor."""
         self.__dict__.update(dict.fromkeys(self._view_names()))
 
-    def bind(self, params, grads):
+    def bind(self, params: Array, grads: Array) -> None:
         """Makes this the layer of a network: its parameters and their gradients become views of its part, (size,), of
         the network's two vectors, one after another. Plans are compiled for the settings, so they are fixed from now
         on."""
@@ -174,11 +195,11 @@ class Layer:
             begin = end
         self._fixed = frozenset([*self.settings, *self._view_names()])
 
-    def values(self):
+    def values(self) -> list[Any]:
         """[the array of each Parameter, a view]; None for those of a layer that no network has bound."""
         return [getattr(self, each.name, None) for each in self.parameters()]
 
-    def initialise(self, arrays, key, before=None, depth=0):
+    def initialise(self, arrays: Sequence[Array | None], key: int, before: str | None = None, depth: int = 0) -> None:
         """Writes initial values into arrays, one for each Parameter, in its shape - or None, for one that is not wanted
         -, drawn from the streams of `key`, an int. before, depth: as for `parameters`.
 
@@ -193,7 +214,7 @@ class Layer:
 
     # ---- as a part of a graph --------------------------------------------------------------------------------------
 
-    def make_nodes(self, x):
+    def make_nodes(self, x: Node) -> tuple[Node, ...]:
         """A node for each Parameter of this layer, for where x is what the layer takes."""
         before, depth = nn.layer_before(x)
         return tuple(
@@ -201,29 +222,29 @@ class Layer:
             for each in self.parameters()
         )
 
-    def applied(self, x, number=0):
+    def applied(self, x: Node, number: int = 0) -> Node:
         """The layer applied to a node of an expression; called twice, it shares its parameters."""
         x = check.rows_of(x, self.inputs, f"layer {self!r}")
         if self._nodes is None:
             self._nodes = self.make_nodes(x)
         return self.graph(x, *self._nodes, number=number)
 
-    def __call__(self, x):
+    def __call__(self, x: Node) -> Node:
         """The layer applied to a node of an expression (batch, inputs); called twice, it shares its parameters."""
         return self.applied(x)
 
-    def name_of(self, node):
+    def name_of(self, node: Node) -> str:
         """The name of the Parameter that this node of an expression is."""
-        return next(each.name for each, one in zip(self.parameters(), self._nodes, strict=True) if one is node)
+        return next(each.name for each, one in zip(self.parameters(), self._nodes or (), strict=True) if one is node)
 
 
-def listed(words):
+def listed(words: Sequence[str]) -> str:
     """a, b or c."""
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def from_config(config):
+def from_config(config: Config) -> Layer:
     """The layer that `config()` described. Raises ValueError or TypeError where the dict is not such a one."""
     if not isinstance(config, dict) or "kind" not in config:
         raise TypeError(f"layer is {check.shown(config)}, expected a dict with a 'kind'; pass what Layer.config() "

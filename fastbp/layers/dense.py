@@ -1,12 +1,21 @@
 """The fully connected layer."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 from fastbp import initializers
 from fastbp._core import cpu
 from fastbp._ir import nn
 from fastbp.layers.base import Layer, Parameter
 from fastbp.layers.settings import Name, Number, Width
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from fastbp._check.types import Floats, MaybeNone
+    from fastbp._ir.node import Node
+    from fastbp.initializers import Init
 
 
 class Dense(Layer):
@@ -30,17 +39,34 @@ class Dense(Layer):
         "l2": Number(0.0),
     }
     widths = ("inputs", "units")
-    inputs = units = None  # attributes of their own
+    inputs: int = None  # type: ignore[assignment]  # attributes of their own
+    units: int = None  # type: ignore[assignment]
+    W: Floats | MaybeNone
+    b: Floats | MaybeNone
+    dW: Floats | MaybeNone
+    db: Floats | MaybeNone
 
-    def __init__(self, inputs, units, activation="linear", *, init=None, bias_init=None, l1=0.0, l2=0.0):
+    def __init__(
+        self,
+        inputs: int,
+        units: int,
+        activation: str = "linear",
+        *,
+        init: str | ArrayLike | None = None,
+        bias_init: str | ArrayLike | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+    ) -> None:
         self.take(inputs=inputs, units=units, activation=activation, l1=l1, l2=l2)
         self.init = None if init is None else initializers.get("init", init, (self.inputs, self.units))
         self.bias_init = None if bias_init is None else initializers.get("bias_init", bias_init, (self.units,))
         self.unbind()
 
-    def parameters(self, before=None, depth=0):
+    def parameters(self, before: str | None = None, depth: int = 0) -> tuple[Parameter, ...]:
         """W, then b."""
         fans = self.inputs, self.units
+        of_W: Init
+        of_b: Init
         of_W, of_b = initializers.default(self.activation, before, depth, *fans)
         of_W, of_b = of_W if self.init is None else self.init, of_b if self.bias_init is None else self.bias_init
         return (
@@ -48,10 +74,10 @@ class Dense(Layer):
             Parameter("b", (self.units,), of_b, fans, "bias_init"),
         )
 
-    def graph(self, x, W, b, training=True, number=0):
+    def graph(self, x: Node, W: Node, b: Node, training: bool = True, number: int = 0) -> Node:
         return nn.dense(x, W, b, self.activation)
 
-    def scale_outputs(self, scale, shift):
+    def scale_outputs(self, scale: float, shift: float) -> None:
         """Makes the outputs of a linear layer of a network what they were times `scale` plus `shift`, two floats."""
         self.W[:] *= scale
         self.b[:] = self.b * scale + shift

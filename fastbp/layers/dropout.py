@@ -1,10 +1,15 @@
 """Dropout."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 from fastbp._ir import nn
 from fastbp.layers.base import Layer
 from fastbp.layers.settings import Number
+
+if TYPE_CHECKING:
+    from fastbp._ir.node import Node
 
 
 class Dropout(Layer):
@@ -15,14 +20,15 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
+    rate: float
     settings: ClassVar = {"rate": Number(0.0, below=1.0)}
 
-    def __init__(self, rate):
+    def __init__(self, rate: float) -> None:
         self.take(rate=rate)
 
-    def graph(self, x, training=True, number=0):
+    def graph(self, x: Node, training: bool = True, number: int = 0) -> Node:
         return nn.dropout(x, self.rate, nn.Mask(number)) if training and self.rate > 0 else x
 
-    def __call__(self, x, number=0):
+    def __call__(self, x: Node, number: int = 0) -> Node:
         """Dropout of a node of an expression; each call has masks of its own, those of `number` if they are free."""
         return self.applied(x, number)

@@ -1,10 +1,16 @@
 """Layer normalisation."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 from fastbp._ir.elementwise import divide, multiply, row_sum, sqrt, square
 from fastbp.layers.base import Layer, Parameter
 from fastbp.layers.settings import Number, Width
+
+if TYPE_CHECKING:
+    from fastbp._check.types import Floats, MaybeNone
+    from fastbp._ir.node import Node
 
 
 class LayerNorm(Layer):
@@ -25,16 +31,22 @@ class LayerNorm(Layer):
     kind = "layer_norm"
     settings: ClassVar = {"width": Width(), "eps": Number(1e-30, 1e30)}  # both have a root and a square in float32
     widths = ("width", "width")
+    width: int
+    eps: float
+    gamma: Floats | MaybeNone
+    beta: Floats | MaybeNone
+    dgamma: Floats | MaybeNone
+    dbeta: Floats | MaybeNone
 
-    def __init__(self, width, *, eps=1e-5):
+    def __init__(self, width: int, *, eps: float = 1e-5) -> None:
         self.take(width=width, eps=eps)
         self.unbind()
 
-    def parameters(self, before=None, depth=0):
+    def parameters(self, before: str | None = None, depth: int = 0) -> tuple[Parameter, ...]:
         """gamma, then beta."""
         return Parameter("gamma", (self.width,), "ones"), Parameter("beta", (self.width,), "zeros")
 
-    def graph(self, x, gamma, beta, training=True, number=0):
+    def graph(self, x: Node, gamma: Node, beta: Node, training: bool = True, number: int = 0) -> Node:
         centred = x - multiply(1 / self.width, row_sum(x))
         variance = multiply(1 / self.width, row_sum(square(centred)))
         return multiply(multiply(centred, divide(1.0, sqrt(variance + self.eps))), gamma) + beta

@@ -1,9 +1,17 @@
 """Layers in a row: which make a network, and where their parameters lie in its vector."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastbp import _check as check
 from fastbp.layers.base import KINDS, Layer, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fastbp._check.types import Shape
+    from fastbp.losses import Loss
 
 
 class Part(NamedTuple):
@@ -12,13 +20,13 @@ class Part(NamedTuple):
 
     layer: int
     name: str
-    shape: tuple
+    shape: Shape
     begin: int
     end: int
-    penalty: tuple
+    penalty: tuple[float, float]
 
 
-def parts(layers):
+def parts(layers: Iterable[Layer]) -> list[Part]:
     """The Part of each parameter of the layers: layer by layer, and in the order of `Layer.parameters`."""
     found, begin = [], 0
     for i, layer in enumerate(layers):
@@ -29,7 +37,7 @@ def parts(layers):
     return found
 
 
-def in_a_row(given, loss):
+def in_a_row(given: Iterable[Layer], loss: Loss) -> list[Layer]:
     """Copies of the layers, if they make a network whose outputs this loss takes."""
     made = []
     width = None
@@ -60,13 +68,14 @@ def in_a_row(given, loss):
     return made
 
 
-def _as_wide(layer, width):
+def _as_wide(layer: Layer, width: int) -> str:
     """A layer like this one that takes inputs of this width, in words: Dense(3, 4)."""
-    numbers = {name: getattr(layer, name) for name in layer.widths}
-    return f"{type(layer).__name__}({', '.join(map(str, {**numbers, layer.widths[0]: width}.values()))})"
+    widths = layer.widths or ("", "")  # of one that has an own width
+    numbers = {name: getattr(layer, name) for name in widths}
+    return f"{type(layer).__name__}({', '.join(map(str, {**numbers, widths[0]: width}.values()))})"
 
 
-def narrower(made):
+def narrower(made: Sequence[Layer]) -> str:
     """What to do about a network that has no room: its largest layer."""
     largest = max(range(len(made)), key=lambda i: made[i].size)
     return f"make its largest layer narrower, layers[{largest}], {made[largest]!r}"

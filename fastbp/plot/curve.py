@@ -5,6 +5,10 @@ Runs (curve.Run) are told apart by line and marker as well as by colour, and loo
 writes a GIF. ImportError names the extra to install.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from fastbp._check.errstate import quiet
@@ -12,11 +16,22 @@ from fastbp._files.streams import fill
 from fastbp.plot import colours
 from fastbp.plot.training import finish, legend_below, open_figure, plain_numbers, wrapped
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from fastbp._check.types import Array, Doubles, File
+    from fastbp.curve import CurveFitter, Run
+
 _FRAMES, _MILLISECONDS, _HOLD = 70, 90, 2000       # the last frame is held
 
 
 @quiet
-def fit(fitter, runs, path=None, names=("x", "y")):
+def fit(
+    fitter: CurveFitter, runs: Sequence[Run], path: File | None = None, names: Sequence[str] = ("x", "y")
+) -> Figure:
     """The points, the curve each run ended with, and beneath them the exact one of least squares."""
     figure = open_figure(path, (7.2, 5.2))
     axes = figure.subplots()
@@ -35,7 +50,7 @@ def fit(fitter, runs, path=None, names=("x", "y")):
 
 
 @quiet
-def loss(fitter, runs, path=None):
+def loss(fitter: CurveFitter, runs: Sequence[Run], path: File | None = None) -> Figure:
     """The loss of each run over the evaluations it spent, both axes logarithmic, and the least there is."""
     figure = open_figure(path, (7.2, 5.2))
     axes = figure.subplots()
@@ -67,7 +82,14 @@ def loss(fitter, runs, path=None):
 
 
 @quiet
-def animate(fitter, fits, walks, pair, path, names=("x", "y")):
+def animate(
+    fitter: CurveFitter,
+    fits: Sequence[Run],
+    walks: Sequence[Run],
+    pair: Sequence[int],
+    path: File,
+    names: Sequence[str] = ("x", "y"),
+) -> None:
     """Write a GIF: left the fits of runs of all knobs, right the paths of runs of two knobs over their loss.
 
     fits: one or two Runs. walks: as many of the knobs `pair` alone (run(turn=pair)), so that their paths lie on the
@@ -90,7 +112,7 @@ def animate(fitter, fits, walks, pair, path, names=("x", "y")):
     legend_below(figure, 10.4, [*left.lines[:2], *keys, minimum])
     title = figure.suptitle("after", fontsize=12)
 
-    def draw(spent):
+    def draw(spent: float) -> None:
         title.set_text(f"after {_count(spent)} evaluation{'s' * (spent != 1)} of the loss")
         for run, curve in zip(fits, curves, strict=True):
             curve.set_ydata(fitter.predict(x, run.knobs[run.at(spent)]))
@@ -103,7 +125,7 @@ def animate(fitter, fits, walks, pair, path, names=("x", "y")):
     _write(figure, [title, *curves, *paths, *heads, minimum], draw, moments, path)
 
 
-def _draw_surface(figure, axes, fitter, walks, pair):
+def _draw_surface(figure: Figure, axes: Axes, fitter: CurveFitter, walks: Sequence[Run], pair: Sequence[int]) -> None:
     """Contours of the loss over two knobs around the walks and the minimum, the other knobs at their exact values."""
     i, j = pair
     seen = np.concatenate([run.knobs[:, [i, j]] for run in walks] + [fitter.exact[None, [i, j]]])
@@ -125,13 +147,15 @@ def _draw_surface(figure, axes, fitter, walks, pair):
     bar.ax.tick_params(labelsize=8)
 
 
-def _write(figure, moving, draw, moments, path):
+def _write(
+    figure: Figure, moving: Sequence[Any], draw: Callable[[float], None], moments: Sequence[float], path: File
+) -> None:
     """Write the frames draw(moment) as a GIF. What does not move is drawn once: that is ten times as fast."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     figure.set_dpi(90)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     for artist in moving:
         artist.set_animated(True)
     canvas.draw()
@@ -146,11 +170,11 @@ def _write(figure, moving, draw, moments, path):
     palette = frames[-1].quantize(256)
     first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [_MILLISECONDS] * len(others) + [_HOLD]
-    options = {"save_all": True, "append_images": others, "duration": durations, "loop": 0}
+    options: dict[str, Any] = {"save_all": True, "append_images": others, "duration": durations, "loop": 0}
     fill(path, lambda to: first.save(to, "GIF", **options))
 
 
-def _points(axes, fitter, names):
+def _points(axes: Axes, fitter: CurveFitter, names: Sequence[str]) -> None:
     axes.plot(fitter.x, fitter.y, label="points", **colours.POINTS)
     reach = np.ptp(fitter.y) or 1.0
     axes.set_ylim(fitter.y.min() - 0.25 * reach, fitter.y.max() + 0.25 * reach)
@@ -159,25 +183,26 @@ def _points(axes, fitter, names):
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _grid(fitter):
+def _grid(fitter: CurveFitter) -> Doubles:
     return np.linspace(fitter.x.min(), fitter.x.max(), 400)
 
 
-def _frames(moments):
+def _frames(moments: Doubles) -> list[float]:
     """At most _FRAMES of the ascending moments, dense at the beginning, the last one among them."""
     wanted = np.concatenate([[0], np.geomspace(moments[1], moments[-1], _FRAMES - 1)])
-    return np.unique(moments[np.searchsorted(moments, wanted).clip(max=len(moments) - 1)]).tolist()
+    found: list[float] = np.unique(moments[np.searchsorted(moments, wanted).clip(max=len(moments) - 1)]).tolist()
+    return found
 
 
-def _count(spent):
+def _count(spent: float) -> str:
     return f"{spent:,.0f}" if spent == int(spent) else f"{spent:,.1f}"
 
 
-def _decades(evaluations):
+def _decades(evaluations: Array) -> list[int]:
     """Places where the evaluations pass 1, 2, 5, 10, 20, 50 ...: markers evenly spaced on a logarithmic axis."""
     marks = [m * 10.0**e for e in range(12) for m in (1, 2, 5)]
     return sorted({0, *(int(np.searchsorted(evaluations, mark)) for mark in marks if mark <= evaluations[-1])})
 
 
-def _bare(style):
+def _bare(style: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in style.items() if key != "marker"}

@@ -4,13 +4,25 @@ The Python package `graphviz` writes the description, the program `dot` draws it
 call, the program is needed only where a file is wanted. ImportError and RuntimeError say what to install.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fastbp._files.writing import path_of
 from fastbp._ir.node import described
 from fastbp._models.inspection import numbers
 from fastbp.plot import colours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from graphviz import Digraph
+
+    from fastbp._check.types import Path as Given
+    from fastbp._ir.node import Node
+    from fastbp._models.expression import Plan
 
 __all__ = ["draw"]
 
@@ -18,7 +30,7 @@ SUFFIXES = (".svg", ".png", ".pdf")
 FONT = {"fontname": "Helvetica", "fontsize": "11"}
 
 
-def draw(plan, path=None):
+def draw(plan: Plan, path: Given | None = None) -> Digraph:
     """The graph of a plan as a graphviz.Digraph, with values and gradients if there was a step; written to `path`, if
     given, in the format of its ending: .svg, .png or .pdf.
 
@@ -43,8 +55,8 @@ def draw(plan, path=None):
     seen, back = plan.seen(), plan.paths() if plan.has_values() else {}
     number = {node: f"n{i}" for i, (node, *_) in enumerate(seen)}
     uses = Counter(child for node, *_ in seen for child in node.inputs)
-    for node, *texts in seen:
-        lines = "\\n".join(map(graphviz.escape, _lines(node, *texts)))
+    for node, label, value, grad in seen:
+        lines = "\\n".join(map(graphviz.escape, _lines(node, label, value, grad)))
         picture.node(number[node], lines, tooltip=graphviz.escape(repr(node)), **colours.NODES[_kind(node, plan)])
         for i, child in enumerate(node.inputs):
             branches = uses[child] > 1 and (node, i) in back
@@ -54,13 +66,13 @@ def draw(plan, path=None):
     return picture
 
 
-def _kind(node, plan):
+def _kind(node: Node, plan: Plan) -> str:
     if node is plan.loss_node:
         return "loss"
     return node.op if node.op in ("data", "parameter", "constant") else "operation"
 
 
-def _lines(node, label, value, grad):
+def _lines(node: Node, label: str, value: Any, grad: Any) -> Iterator[str]:
     """What stands in a box: the operation, the shape unless it is a single number, value and gradient."""
     yield label
     if node.batched or node.shape:
@@ -71,7 +83,7 @@ def _lines(node, label, value, grad):
         yield f"grad {numbers(grad)}"
 
 
-def _write(picture, path, missing):
+def _write(picture: Digraph, path: Path, missing: type[Exception]) -> None:
     try:
         drawn = picture.pipe(format=path.suffix[1:].lower())
     except missing:

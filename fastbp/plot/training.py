@@ -5,8 +5,11 @@ into an open binary file) and no window or backend is touched. Without `path` th
 or a notebook. matplotlib is imported at the first call; ImportError names the extra to install if it is missing.
 """
 
+from __future__ import annotations
+
 import math
 import textwrap
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,20 +19,36 @@ from fastbp._check.logs import BUILT_IN
 from fastbp._files.streams import fill, target
 from fastbp.plot.colours import FRAME, GREY, SIGNED, TRAINING, VALIDATION
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from fastbp._check.types import Data, File
+    from fastbp.callbacks import History
+    from fastbp.network import Sequential
+
 __all__ = ["history", "mistakes", "weights"]
 
 _MARKED = 60     # epochs of which each has a marker; more would be a rope
 
 
 @quiet
-def history(history, path=None, title="Training", validation="validation"):
+def history(
+    history: History | dict[str, list[float]],
+    path: File | None = None,
+    title: str = "Training",
+    validation: str = "validation",
+) -> Figure:
     """Curves over the epochs: the loss, and the accuracy where there is one; with `validation`'s beside the training's.
     Then those of metrics and callbacks, each by itself, or beside the one that is called "val_" and its name.
 
     history: a History, or its dict of lists "loss", "val_loss", "accuracy", "val_accuracy" and others; NaN is left out.
     Raises ValueError if empty.
     """
-    curves = getattr(history, "history", history)
+    given: Any = history
+    curves: dict[str, list[float]] = getattr(given, "history", given)
     if not curves.get("loss"):
         raise ValueError("history has no loss of an epoch, expected at least one; train for one")
     first = 1 + (getattr(history, "epoch", None) or [0])[0]  # of a network that was trained before, a later one
@@ -50,7 +69,7 @@ def history(history, path=None, title="Training", validation="validation"):
     return finish(figure, path)
 
 
-def _curve(axes, key, label, style, first, values):
+def _curve(axes: Axes, key: str, label: str, style: dict[str, Any], first: int, values: Sequence[float]) -> None:
     """The curve of one key of the History, from epoch number `first` on; what is not finite is left out."""
     values = (100 if key in ("accuracy", "val_accuracy") else 1) * np.array(values, dtype=float)
     there = np.flatnonzero(np.isfinite(values))
@@ -60,7 +79,7 @@ def _curve(axes, key, label, style, first, values):
               **{**style, "marker": style["marker"] if len(there) <= _MARKED else ""})
 
 
-def _style_curves(axes, name, first, epochs):
+def _style_curves(axes: Axes, name: str, first: int, epochs: int) -> None:
     from matplotlib.ticker import MaxNLocator
     axes.set_xlabel("epoch")
     axes.set_ylabel("accuracy (%)" if name == "accuracy" else wrapped(name, 3.2, 10))
@@ -84,7 +103,13 @@ def _style_curves(axes, name, first, epochs):
 
 
 @quiet
-def weights(net, path=None, image_shape=None, title=None, most=64):
+def weights(
+    net: Sequential,
+    path: File | None = None,
+    image_shape: Sequence[int] | None = None,
+    title: str | None = None,
+    most: int = 64,
+) -> Figure:
     """The first layer's matrix of weights, one picture for each unit: red pushes the unit up, blue down.
 
     image_shape (h, w): of the inputs; by default net.data_spec's, or the square of as many pixels. At most `most` units
@@ -122,7 +147,16 @@ def weights(net, path=None, image_shape=None, title=None, most=64):
 
 
 @quiet
-def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, most=24):
+def mistakes(
+    net: Sequential,
+    X: Data,
+    y: Data,
+    path: File | None = None,
+    image_shape: Sequence[int] | None = None,
+    classes: Sequence[Any] | None = None,
+    title: str | None = None,
+    most: int = 24,
+) -> Figure:
     """The images of X (n, h*w) whose wrong class got the largest output, surest first, with true and given class.
 
     y (n,) integer labels; classes: their names, by default net.data_spec's or the numbers. Without a mistake the figure
@@ -163,7 +197,7 @@ def mistakes(net, X, y, path=None, image_shape=None, classes=None, title=None, m
     return finish(figure, path)
 
 
-def _confusion(true, given):
+def _confusion(true: object, given: object) -> str:
     """"3 read as 5" above an image 1.3 inches wide: in two lines where the names are long, and shortened if need be."""
     line = f"{true} read as {given}"
     if _wide(line, 9) > 1.25:
@@ -171,7 +205,7 @@ def _confusion(true, given):
     return plain(line)
 
 
-def _short(text):
+def _short(text: object) -> str:
     """The beginning of a text, as much of it as stands above an image."""
     text, most = " ".join(str(text).split()), 60
     while _wide(shown := text if len(text) <= most else f"{text[:most]}\N{HORIZONTAL ELLIPSIS}", 9) > 1.25:
@@ -179,24 +213,24 @@ def _short(text):
     return shown
 
 
-def _grid(count, most=8):
+def _grid(count: int, most: int = 8) -> tuple[int, int]:
     """Rows and columns of `count` pictures, rows of nearly equal length, at most `most` in each."""
     rows = math.ceil(count / most)
     return rows, math.ceil(count / rows)
 
 
-def _part(shown, total):
+def _part(shown: int, total: int) -> str:
     return f"all {total:,}" if shown == total else f"{shown:,} of {total:,}"
 
 
-def _bare(axes):
+def _bare(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_color(FRAME)
 
 
-def open_figure(path, size):
+def open_figure(path: File | None, size: tuple[float, float]) -> Any:
     """A Figure of `size` (width, height) in inches: pyplot's without a path, one of its own with one, which is looked
     at."""
     if path is not None:
@@ -212,12 +246,12 @@ def open_figure(path, size):
         raise ImportError('pictures need matplotlib, which is not installed; pip install "fastbp[plot]"') from None
 
 
-def plain(text):
+def plain(text: object) -> str:
     """Text as it is drawn: a dollar, as in the name of a file or a column, is a dollar and begins no formula."""
     return str(text).replace("$", r"\$")
 
 
-def wrapped(text, inches, size):
+def wrapped(text: object, inches: float, size: float) -> str:
     """Text as it is drawn, in lines that are at most so many inches wide in a font of `size` points."""
     text = " ".join(str(text).split())
     most = len(text)
@@ -228,14 +262,15 @@ def wrapped(text, inches, size):
     return plain(textwrap.fill(text, most) if text else text)
 
 
-def _wide(text, size):
+def _wide(text: str, size: float) -> float:
     """The width of a line of text in inches, in matplotlib's font of so many points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
-    return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / 72
+    width: float = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]
+    return width / 72
 
 
-def legend_below(figure, inches, handles=None):
+def legend_below(figure: Any, inches: float, handles: Sequence[Any] | None = None) -> None:
     """A legend beneath the axes of a figure or subfigure of so many inches: it covers no data."""
     handles = figure.axes[-1].lines if handles is None else handles
     labels = [wrapped(line.get_label(), inches - 0.8, 9) for line in handles]
@@ -246,7 +281,7 @@ def legend_below(figure, inches, handles=None):
                   ncols=math.ceil(len(labels) / rows))
 
 
-def plain_numbers(axis):
+def plain_numbers(axis: Any) -> None:
     """Ticks at 1, 2 and 5 times the powers of ten of a logarithmic axis that spans a few, as numbers: 0.02, not a
     power; at the powers where it spans more."""
     from matplotlib.ticker import LogLocator, NullFormatter
@@ -258,7 +293,7 @@ def plain_numbers(axis):
         axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
-def finish(figure, path):
+def finish(figure: Figure, path: File | None) -> Figure:
     """The figure, written to `path` where there is one: PNG into an open file."""
     if path is not None:
         # into an open file PNG, whatever format the settings of matplotlib name

@@ -116,7 +116,7 @@ def test_what_was_read_for_the_last_time_makes_room():
 
 
 @pytest.mark.parametrize("field", ["width", "itemsize", "padded"])
-def test_only_values_that_are_alike_share(field):
+def test_only_values_that_are_alike_split(field):
     program = chain("map", "map")
     setattr(program.values[2], field, {"width": 5, "itemsize": 8, "padded": False}[field])
     buffers.assign_buffers(program, set())

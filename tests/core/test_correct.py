@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from fastbp._core.epochs import Epochs
 from kernel_calls import PADDED, Kernel
 from programs import NETWORKS, names, of_network
 
 import fastbp as fb
 from fastbp._compiler.use import Use
+from fastbp._core.epochs import Epochs
 from fastbp._ir.nn import correct
 from fastbp._ir.node import Node
 from fastbp.reference import kernels as reference

@@ -36,7 +36,7 @@ def test_fold_is_the_reference(key, counter):
     assert random.fold(key, counter) == int(np.ravel(words[1])[0]) << 32 | int(np.ravel(words[0])[0])
 
 
-def test_keys_are_64_bits_and_neighbours_share_nothing():
+def test_keys_are_64_bits_and_neighbours_split_nothing():
     assert random.fold(2**64 + 3, 1) == random.fold(3, 1)
     assert random.fold(-1, 1) == random.fold(2**64 - 1, 1)
     found = {random.fold(key, counter) for key in range(100) for counter in range(100)}

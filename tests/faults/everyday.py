@@ -171,7 +171,7 @@ FAULTS = [
     Fault(
         what="integers beside missing ones are objects",
         file="fastbp/_check/frames.py",
-        old='        return column.to_numpy(dtype="float64", na_value=np.nan)\n',
+        old='        made: Array = column.to_numpy(dtype="float64", na_value=np.nan)\n',
         new="        return np.asarray(column)\n",
         red=(f"{FRAMES}::test_columns_of_a_tables_own_dtypes_are_joined",),
     ),

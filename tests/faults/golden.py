@@ -27,8 +27,8 @@ FAULTS = [
     Fault(
         what="the rows that a table's model is asked for are not scaled",
         file="fastbp/cli/predict.py",
-        old="return (raw - mean) / scale",
-        new="return raw - mean",
+        old="X: Array = (raw - mean) / scale",
+        new="X: Array = raw - mean",
         red=("tests/golden/test_golden.py::test_the_model_of_a_table_says_what_it_said",),
     ),
 ]

@@ -27,8 +27,8 @@ FAULTS = [
     Fault(
         what="an input called as an argument of the methods is taken for it",
         file="fastbp/_models/expression.py",
-        old="def loss_and_grad(self, /, **inputs)",
-        new="def loss_and_grad(self, **inputs)",
+        old="def loss_and_grad(self, /, **inputs: Data)",
+        new="def loss_and_grad(self, **inputs: Data)",
         red=("tests/models/test_input_names.py::test_an_input_may_be_called_anything",),
     ),
     Fault(
@@ -55,8 +55,8 @@ FAULTS = [
     Fault(
         what="a node is true",
         file="fastbp/_ir/node.py",
-        old="    def __bool__(self):",
-        new="    def truth(self):",
+        old="    def __bool__(self) -> NoReturn:",
+        new="    def truth(self) -> NoReturn:",
         red=("tests/ir/test_conditions.py::test_a_node_has_no_truth",),
     ),
     Fault(

@@ -67,8 +67,8 @@ FAULTS = [
     Fault(
         what="the minimum is hidden by the ways that have come there",
         file="fastbp/plot/colours.py",
-        old='"markeredgewidth": 1.8, "zorder": 7}',
-        new='"markeredgewidth": 1.8, "zorder": 5}',
+        old='"markeredgewidth": 1.8,\n                  "zorder": 7}',
+        new='"markeredgewidth": 1.8,\n                  "zorder": 5}',
         red=("tests/plot/test_curve.py::test_animation_ends_with_the_whole_way",),
     ),
     Fault(

@@ -221,8 +221,8 @@ FAULTS = [
     Fault(
         what="a warm-up calls the user's schedule in our error state",
         file="fastbp/schedules.py",
-        old="    def rates(self, t):\n        return self._risen",
-        new="    @quiet\n    def rates(self, t):\n        return self._risen",
+        old="    def rates(self, t: Doubles) -> Doubles:\n        return self._risen",
+        new="    @quiet\n    def rates(self, t: Doubles) -> Doubles:\n        return self._risen",
         red=("tests/check/test_errstate.py::test_functions_of_the_user_see_their_own_error_state",),
     ),
     Fault(

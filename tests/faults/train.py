@@ -26,8 +26,8 @@ FAULTS = [
     Fault(
         what="a History's lists grow one by one",
         file="fastbp/callbacks.py",
-        old="        deque(map(list.append, [self.epoch, *self.history.values()], [epoch, *values]), maxlen=0)\n",
-        new="        for each, value in zip([self.epoch, *self.history.values()], [epoch, *values], strict=True):\n"
+        old="        deque(map(list.append, lists, [epoch, *values]), maxlen=0)\n",
+        new="        for each, value in zip(lists, [epoch, *values], strict=True):\n"
         "            each.append(value)\n",
         red=(f"{INTERRUPTED}::test_fit_is_interrupted_between_two_steps_wherever_it_is",),
     ),

@@ -4,11 +4,11 @@ import keyword
 
 import numpy as np
 import pytest
-from fastbp._core.epochs import Epochs
-from fastbp._core.fast_call import Ready
 
 import fastbp as fb
 from fastbp import graph as g
+from fastbp._core.epochs import Epochs
+from fastbp._core.fast_call import Ready
 
 # arguments that methods, or what they call, have had; names of other arrays; no identifiers at all
 NAMES = [

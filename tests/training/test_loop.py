@@ -5,11 +5,11 @@ import threading
 
 import numpy as np
 import pytest
-from fastbp._core.fast_call import ExclusiveUse
 from small_network import INPUTS, UNITS, N, made
 
 import fastbp as fb
 from fastbp import graph as g
+from fastbp._core.fast_call import ExclusiveUse
 from fastbp._training import job
 
 
