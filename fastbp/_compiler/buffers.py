@@ -11,9 +11,10 @@ from fastbp._compiler.program import Slot
 IN_PLACE = {"map", "activate", "activation_gradient", "dropout"}
 
 
-def assign_buffers(program, pinned, keep=False, exclusive=frozenset()):
+def assign_buffers(program, pinned, keep=False, exclusive=frozenset(), until=None):
     """Gives the local and shared values of a program their slots. pinned: values that outlive the row operations; keep:
-    backward is a call of its own, which may be made again; exclusive: values whose slot is reused by no other."""
+    backward is a call of its own, which may be made again; exclusive: values whose slot is reused by no other; until: {value: the first
+    operation that may write where it was}."""
     values = program.values
     last, sweep_of = {}, {}
     sweeps = [0 for first, last in program.splits for _ in range(first, last)]
@@ -29,6 +30,9 @@ def assign_buffers(program, pinned, keep=False, exclusive=frozenset()):
         if sweeps[i] != sweep_of[value] or value in pinned:
             values[value].mode = "shared"
             last[value] = len(program.operations)
+    for value, first in (until or {}).items():
+        if value in last:
+            last[value] = max(last[value], first)
     for value in exclusive:
         last[value] = len(program.operations)
     free = {}

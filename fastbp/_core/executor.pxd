@@ -28,7 +28,8 @@ cdef struct Call:
     uint64_t seed, draws        # of dropout: the key, and how many steps drew from it before this call
     # where the call is; written between two phases, when no task is under way
     Phase phase
-    int sweep                   # of the phase ROWS
+    int stage                   # of the phase ROWS
+    int lanes                   # of the queue that hands its tasks out
     Py_ssize_t stop             # the step that it runs to for now
     Py_ssize_t done             # steps that were completed
     double loss                 # of the step at hand
