@@ -351,19 +351,19 @@ cdef void run(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
 
 
 cdef void run_at_pace(Program *p, Call *call, Pace *pace, int team) noexcept nogil:
-    """The whole call, on one thread or on a team, whatever is faster at the moment."""
+    """The whole call, on as many threads, up to `team`, as are the fastest at the moment."""
     cdef double before = teams.seconds(), now
     cdef Py_ssize_t done, stop
-    cdef bint together
+    cdef int threads
     while True:
-        together = paces.choose(pace, team, before)
+        threads = paces.choose(pace, team, before)
         done = call.done
-        stop = done + paces.stretch(pace, together, call.steps - done)
-        run(p, call, team if together else 1, stop)
+        stop = done + paces.stretch(pace, threads, call.steps - done)
+        run(p, call, threads, stop)
         if call.done < stop:        # something went wrong
             return
         now = teams.seconds()
-        paces.note(pace, together, stop - done, now - before, now)
+        paces.note(pace, threads, stop - done, now - before, now)
         if stop == call.steps:
             return
         before = now

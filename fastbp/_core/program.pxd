@@ -135,19 +135,22 @@ cdef struct Stage:
     Py_ssize_t units            # columns of a task, 0: all
     int blocks                  # of units
 
-# How fast one thread and a team are at calls of a kind; see pace.pyx.
+cdef enum:
+    MOST_SIZES = 12     # of a team: 1, 2, 4 ... 1024, and all threads
+
+# How fast teams of each size are at calls of a kind; see pace.pyx.
 cdef struct Pace:
-    double step[2]              # seconds that a step took of late, of one thread and of a team; 0: not known
-    double least[2]             # that it ever took
-    double tried[2]             # the moment when it was last measured
+    double step[MOST_SIZES]     # seconds that a step took of late; 0: not known
+    double least[MOST_SIZES]    # that it ever took
+    double tried[MOST_SIZES]    # the moment when it was last measured
     double since                # the moment when the one in use was chosen
     double wait                 # seconds from the last trial to the next
     double measured, fastest    # seconds that have been measured and not been counted, and of the fastest step among them
     Py_ssize_t steps            # in how many steps
     int trials                  # that have been made
     int state                   # of the trial at hand
-    bint trial                  # whether it is one of the team
-    int team                    # threads of the team that all this is about
+    int trial                   # the size that is tried
+    int team                    # threads, at most
 
 cdef struct Program:
     Py_ssize_t batch, slice_rows, block_rows
