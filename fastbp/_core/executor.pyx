@@ -292,7 +292,7 @@ cdef double loss_of(const Program *p) noexcept nogil:
 # ---- who does it -----------------------------------------------------------------------------------------------------
 
 
-cdef inline void enter(WorkerState *worker, const Call *call, int member) noexcept nogil:
+cdef void enter(WorkerState *worker, const Call *call, int member) noexcept nogil:
     """Where a thread is when it begins: nowhere yet, with nothing to prefetch and no copies of weights."""
     memset(worker, 0, sizeof(WorkerState))
     worker.at.prefetch, worker.at.thread, worker.at.order, worker.at.stage = &worker.prefetch, member, call.order, -1
