@@ -27,6 +27,8 @@ def stages(program, scheme, itemsize, nr):
         invariant = sweep.invariant
         for first, last in zip(edges, edges[1:] or edges, strict=False):
             units = cuts[first][1] if first in cuts else 0
+            if first == last and invariant == sweep.invariant_end:
+                continue  # nothing to do
             found.append(Stage(invariant, sweep.invariant_end, first, last, units, _blocks(program, first, units)))
             invariant = sweep.invariant_end
     return found

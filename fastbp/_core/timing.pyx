@@ -1,7 +1,9 @@
-"""Where the time of a step goes: each of its tasks on one thread, and what a meeting of a team costs. What a model of many
-threads is fed with (fastbp/_models/scaling.py); nothing here is part of a training."""
+"""Where the time of a step goes: each of its tasks on one thread, what a meeting of a team costs, and how fast a core reads
+what another one has written. What a model of many threads is fed with (fastbp/_models/scaling.py); nothing here is part of a
+training."""
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport teams
 from fastbp._core.calls cimport prepare
@@ -30,9 +32,9 @@ def task_times(Executable plan, list arrays, optimizer, int64_t[::1] order, Py_s
     """What each task of a step takes on one thread: ([(phase, stage, tasks), ...] of the step's phases in order, seconds
     (steps, tasks of all phases), seconds (steps, phases) of what one thread does after each phase).
 
-    `steps` steps on the first batch of arrays [(value, array), ...], with an update by `optimizer` (or without, None) at a
-    learning rate of 0. order: int64 (batch,), of a plan that gathers rows; or None. The first step, which packs, is not among
-    those that are returned.
+    `steps` steps with an update by `optimizer` (or without, None) at a learning rate of 0, on arrays [(value, array), ...]:
+    on their first batch, or on one batch after another of `order`, int64 (a multiple of the batch,), of a plan that gathers
+    rows. The first step, which packs, is not among those that are returned.
     """
     cdef Call call
     cdef Program *p = &plan.program
@@ -49,7 +51,7 @@ def task_times(Executable plan, list arrays, optimizer, int64_t[::1] order, Py_s
         call.epoch, call.lanes = 1, 1
         call.losses, call.lr = <double *>cnp.PyArray_DATA(losses), <double *>cnp.PyArray_DATA(rates)
         if order is not None:
-            call.order = &order[0]
+            call.order, call.epoch = &order[0], order.shape[0] // p.batch
         if optimizer is not None:
             call.constants, call.taken = plan.constants, optimizer.steps
         with nogil:
@@ -86,7 +88,7 @@ cdef Py_ssize_t run_timed(Program *p, Call *call, WorkerState *worker, int32_t *
             now = teams.seconds()
             spent[count] = now - before
             count += 1
-            if where[4 * (count - 1) + 3] < 0:
+            if where[4 * count - 1] < 0:
                 break
     if p.leave is not NULL:
         p.leave()
@@ -148,3 +150,57 @@ def meeting(int team, Py_ssize_t phases):
         teams.work_in_team(&meetings.base, team, team)
         begun = teams.seconds() - begun
     return max(0.0, begun / phases - BUSY)
+
+
+# ---- from core to core -----------------------------------------------------------------------------------------------
+
+# A job of two threads: by turns each writes its half of the memory, and reads the other one's.
+cdef struct Exchange:
+    Job base
+    char *memory            # (2, size) bytes
+    Py_ssize_t size
+    Py_ssize_t left         # phases, of which every other one reads
+    double spent[2]         # seconds of the last phase's tasks
+    double *read            # (phases / 2,) seconds of the slower one of the two that read
+    Py_ssize_t count
+    int64_t sum             # of what was read, so that it is
+
+
+cdef void write_or_read(const Job *job, WorkerState *worker, int task) noexcept nogil:
+    cdef Exchange *exchange = <Exchange *>job
+    cdef const int64_t *other = <const int64_t *>(exchange.memory + (1 - task) * exchange.size)
+    cdef double begun = teams.seconds()
+    cdef int64_t sum = 0
+    cdef Py_ssize_t i
+    if exchange.left % 2 == 0:
+        memset(exchange.memory + task * exchange.size, task + 1, exchange.size)
+    else:
+        for i in range(exchange.size // <Py_ssize_t>sizeof(int64_t)):
+            sum += other[i]
+        exchange.sum += sum
+    exchange.spent[task] = teams.seconds() - begun
+
+
+cdef int next_exchange(const Job *job) noexcept nogil:
+    cdef Exchange *exchange = <Exchange *>job
+    if exchange.left % 2:
+        exchange.read[exchange.count] = max(exchange.spent[0], exchange.spent[1])
+        exchange.count += 1
+    exchange.left -= 1
+    return 2 if exchange.left > 0 else 0
+
+
+def crossing(Py_ssize_t size, Py_ssize_t times):
+    """Bytes a second that a core reads of what another has just written, `size` bytes (a multiple of 8), the median of so many
+    times; None where there are no two threads."""
+    cdef Exchange exchange
+    cdef cnp.ndarray memory = np.zeros(2 * size, np.uint8), seconds = np.zeros(times)
+    if teams.team_of(2) < 2:
+        return None
+    memset(&exchange, 0, sizeof(exchange))
+    exchange.base.enter, exchange.base.run, exchange.base.advance = enter_meetings, write_or_read, next_exchange
+    exchange.memory, exchange.read = <char *>cnp.PyArray_DATA(memory), <double *>cnp.PyArray_DATA(seconds)
+    exchange.size, exchange.left = size, 2 * times
+    with nogil:
+        teams.work_in_team(&exchange.base, 2, 2)
+    return size / float(np.median(seconds))

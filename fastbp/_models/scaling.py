@@ -1,9 +1,10 @@
 """A model of many cores: what a training step would take on 1, 2, 4 ... 64 threads, from what its tasks take on one.
 
-A step is a row of phases; a phase is over when its last task is. So its time on T threads is that of the longest lane,
-when idle threads take tasks of others (simulated here, task by task), what crosses from core to core - bytes that
-follow from the program (traffic.py) - at the speed of a core's memory, and a meeting. The tasks' times are measured on
-one thread. `Machine` holds the rest; another machine's constants tell how the cut would do there.
+A step is a row of phases; a phase is over when its last task is. So on T threads it takes as long as the busiest of
+them, idle ones taking tasks of others (simulated here, task by task), what crosses from core to core (bytes that
+follow from the program, traffic.py, at the speed at which a core reads what another has written), what one thread does
+between two phases, and a meeting. The tasks' times are measured on one thread. `Machine` holds the rest: of this
+machine it is measured, and other constants say how the work would be shared out elsewhere.
 """
 
 import heapq
@@ -11,28 +12,38 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbp._compiler.plan_cache import BoundPlan
+from fastbp._compiler.use import Use
+from fastbp._core import timing
+from fastbp._models import network_programs
 from fastbp._models.traffic import Traffic, lanes_of
+
+MOST_THREADS = 64
 
 
 class Machine(NamedTuple):
-    """What a model must know. meeting: seconds; bandwidth, all_bandwidth: bytes a second that one core, and all, read
-    from other cores or from memory. peak, all_peak: multiply-adds' FLOP a second of one core, and of all threads;
-    measured_peak: of the core that the tasks were timed on. All three equal, or None: each thread is a core like that
-    one. cache: bytes of a core's own L2 cache."""
+    """What the model must know of a machine. meeting: seconds; bandwidth: bytes a second that a core reads of others'
+    or of memory; all_bandwidth: that all read together, None for as many times that as there are threads. threads: how
+    many it has. peak, all_peak: FLOP a second of one thread and of all; measured_peak: of the thread that the tasks
+    were timed on; None for threads like that one. cache: bytes of a core's own cache, where weights stay from step to
+    step; None: not looked at."""
 
     meeting: float
     bandwidth: float
     all_bandwidth: float | None = None
+    threads: int = MOST_THREADS
     peak: float | None = None
     all_peak: float | None = None
     measured_peak: float | None = None
-    cache: float = 1 << 20
+    cache: float | None = None
 
     def slowdown(self, threads):
         """What a task takes on one of so many threads, in units of what was measured."""
-        if self.peak is None:
-            return 1.0
-        return self.measured_peak / min(self.peak, self.all_peak / threads)
+        return 1.0 if self.peak is None else self.measured_peak / min(self.peak, self.all_peak / threads)
+
+    def seconds_of(self, bytes_, all_bytes):
+        """To read so many bytes, the most of any thread and of all together."""
+        return max(bytes_ / self.bandwidth, all_bytes / self.all_bandwidth if self.all_bandwidth else 0.0)
 
 
 class Phase(NamedTuple):
@@ -45,6 +56,20 @@ class Phase(NamedTuple):
     after: float
 
 
+class Times(NamedTuple):
+    """Seconds of a step on some threads: of its rows (splits among them), its parameters, its meetings, and of weights
+    that are read anew from memory in each step."""
+
+    rows: float
+    parameters: float
+    meetings: float
+    memory: float
+
+    @property
+    def total(self):
+        return sum(self)
+
+
 class Step:
     """A training step as it was measured. program: its Program; phases: [Phase, ...] in order; itemsize: bytes of a
     real; slots: vectors of the optimizer's state."""
@@ -54,79 +79,107 @@ class Step:
 
     @property
     def seconds(self):
-        """Of all tasks, one after another."""
+        """Of one thread."""
         return sum(float(phase.seconds.sum()) + phase.after for phase in self.phases)
 
     @property
+    def state_bytes(self):
+        """Bytes of the parameters and of the optimizer's state."""
+        return self.itemsize * self.program.size * (1 + self.slots)
+
+    @property
     def weight_bytes(self):
-        """Bytes of weights, state and packed copies that a step reads and writes on one thread: each update reads and
-        writes parameters and state once, and writes the copies; products read them, once for each time that a slice of
-        rows passes by and not block by block of units."""
-        program, item = self.program, self.itemsize
-        update = 2 * program.size * (1 + self.slots)
-        passes = -(-program.batch // program.slice_rows)
-        read = 0
+        """Bytes of weights and state that one thread reads and writes in a step: an update reads and writes both once
+        and writes the packed copies; a product reads its weights once for each slice of the batch that passes by, or
+        once altogether where it is cut by units."""
+        program, read = self.program, 0
+        slices = -(-program.batch // program.slice_rows)
         for stage in program.stages:
-            for operation in program.operations[stage.row:stage.row_end]:
+            for operation in program.operations[stage.row : stage.row_end]:
                 if operation.W is not None:
-                    read += operation.n_in * operation.n_out * (1 if stage.units else passes)
-        packed = sum(program.operations[packing.operation].n_out * packing.rows for packing in program.packings)
-        return item * (update + read + packed)
+                    read += operation.n_in * operation.n_out * (1 if stage.units else slices)
+        packed = 0
+        for packing in program.packings:
+            packed += program.operations[packing.operation].n_out * packing.rows
+        return 2 * self.state_bytes + self.itemsize * (read + packed)
 
-    def predicted(self, machine, threads):
-        """[(Phase, seconds), ...] of a step on so many threads."""
+    def times(self, machine, threads):
+        """The Times of a step on so many threads of a Machine."""
         traffic = Traffic(self.program, self.itemsize, threads) if threads > 1 else None
-        footprint = self.itemsize * self.program.size * (1 + self.slots) / threads
-        slow, found = machine.slowdown(threads), []
-        far = self.weight_bytes / threads if machine.peak is not None and footprint > machine.cache else 0
+        rows = parameters = 0.0
         for phase in self.phases:
+            slow = machine.slowdown(min(threads, len(phase.seconds)))
             crossing = traffic.of(phase.kind, phase.stage) if traffic else {}
-            delays = {lane: bytes_ / machine.bandwidth for lane, bytes_ in crossing.items()}
-            end = longest(phase, threads, slow, delays)
-            if machine.all_bandwidth is not None:
-                end = max(end, sum(crossing.values()) / machine.all_bandwidth)
-            found.append((phase, end + phase.after * slow + (machine.meeting if threads > 1 else 0.0)))
-        if far:  # weights and state do not stay in the cache from step to step
-            seconds = max(far / machine.bandwidth, far * threads / machine.all_bandwidth)
-            found.append((Phase("memory", 0, np.zeros(0), 0.0), seconds))
-        return found
-
-    def total(self, machine, threads):
-        """Seconds of a step on so many threads."""
-        return sum(seconds for _, seconds in self.predicted(machine, threads))
+            waits = {lane: bytes_ / machine.bandwidth for lane, bytes_ in crossing.items()}
+            end = longest(phase, threads, slow, waits)
+            end = max(end, machine.seconds_of(0, sum(crossing.values()))) + phase.after * machine.slowdown(1)
+            if phase.kind == "parameters":
+                parameters += end
+            else:
+                rows += end
+        memory = 0.0
+        if machine.cache is not None and self.state_bytes / threads > machine.cache:
+            memory = machine.seconds_of(self.weight_bytes / threads, self.weight_bytes)
+        return Times(rows, parameters, len(self.phases) * machine.meeting if threads > 1 else 0.0, memory)
 
 
-def longest(phase, threads, slow, delays):
+def longest(phase, threads, slow, waits):
     """Seconds until the last task of a phase is done. Threads take the tasks of their own lane, then those of the next
-    ones; delays: {lane: seconds that its tasks wait for data, in all}."""
-    lanes = lanes_of(phase.kind, len(phase.seconds), threads)
-    queues, count = {}, {}
-    for task, lane in enumerate(lanes):
+    ones. waits: {lane: seconds that its tasks wait for data, in all}."""
+    queues = {}
+    for task, lane in enumerate(lanes_of(phase.kind, len(phase.seconds), threads)):
         queues.setdefault(lane, []).append(task)
-    for lane, tasks in queues.items():
-        count[lane] = len(tasks)
-        tasks.reverse()
-    number = max(queues) + 1
-    free, end = [(0.0, member) for member in range(threads)], 0.0
+    wait = {lane: waits.get(lane, 0.0) / len(tasks) for lane, tasks in queues.items()}
+    lanes, free, end = max(queues) + 1, [(0.0, member) for member in range(threads)], 0.0
     while queues:
         now, member = heapq.heappop(free)
-        lane = next(lane for i in range(number) if (lane := (member + i) % number) in queues)
-        task = queues[lane].pop()
+        lane = next(lane for i in range(lanes) if (lane := (member + i) % lanes) in queues)
+        done = now + phase.seconds[queues[lane].pop(0)] * slow + wait[lane]
         if not queues[lane]:
             del queues[lane]
-        done = now + phase.seconds[task] * slow + delays.get(lane, 0.0) / count[lane]
         heapq.heappush(free, (done, member))
         end = max(end, done)
     return end
 
 
-def measured(program, executable, arrays, optimizer, order, steps):
-    """The Step of a plan's executable, whose program is this one; see fastbp._core.timing.task_times."""
-    from fastbp._core import timing
+def sizes(most):
+    """1, 2, 4 ... up to `most`, and that."""
+    return sorted({1 << i for i in range(most.bit_length()) if 1 << i <= most} | {most})
 
-    phases, tasks, after = timing.task_times(executable, arrays, optimizer, order, steps)
-    tasks, after, begin, found = np.median(tasks, axis=0), np.median(after, axis=0), 0, []
-    for (kind, stage, count), between in zip(phases, after, strict=True):
-        found.append(Phase(kind, stage, tasks[begin:begin + count], float(between)))
+
+def this_machine():
+    """The Machine at hand, measured in some 30 ms; None where it has no two threads. Its threads are taken for cores,
+    of which there are as many as one likes."""
+    bandwidth = timing.crossing(1 << 16, 300)
+    if bandwidth is None:
+        return None
+    return Machine(float(np.median([timing.meeting(2, 500) for _ in range(11)])), bandwidth)
+
+
+def measured(net, X, y, batch, optimizer, seconds=0.2):
+    """The Step of a network's training in batches, each task of it timed on one thread, for about so many seconds.
+
+    net: a Sequential, whose parameters do not change; X (n, inputs), y: checked, of the network's dtype, class numbers
+    as int32; optimizer: one that nothing else is trained by.
+    """
+    gathered, labels = len(X) > batch, y.dtype == np.int32
+    use = Use("train", batch, gathered=gathered, labels=labels, threads=1)
+    program = network_programs.program(net, use)
+    plan = BoundPlan(net.params, net.grads, program, 1)
+    optimizer.bind(net.params)
+    arrays = plan.arrays({"X": X, "targets": y})
+    rng, steps, taken = np.random.default_rng(0), 2, 0.0
+    while taken < seconds / 2:  # a first look says how many steps there is time for
+        steps = min(1000, max(steps, int(steps * seconds / taken))) if taken else steps
+        order = None
+        if gathered:
+            order = rng.permutation(np.resize(np.arange(len(X)), (steps + 1) * batch))
+        kinds, tasks, after = timing.task_times(plan.executable, arrays, optimizer, order, steps)
+        if steps == 1000:
+            break
+        taken = float(tasks.sum() + after.sum())
+    tasks, after, begin, phases = np.median(tasks, axis=0), np.median(after, axis=0), 0, []
+    for (kind, stage, count), between in zip(kinds, after, strict=True):
+        phases.append(Phase(kind, stage, tasks[begin : begin + count], float(between)))
         begin += count
-    return Step(program, found, program.itemsize if hasattr(program, "itemsize") else 4, optimizer.slots)
+    return Step(program, phases, net.dtype.itemsize, optimizer.slots)

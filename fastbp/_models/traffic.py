@@ -26,8 +26,7 @@ class Traffic:
     def __init__(self, program, itemsize, threads):
         self.program, self.itemsize, self.threads = program, itemsize, threads
         self.slices = -(-program.batch // program.slice_rows)
-        self.written = defaultdict(dict)  # {value's root or "sums": {(rows, columns): lane}}, rows and columns as (a, b)
-        self.widths = {}
+        self.written = defaultdict(dict)  # {value's root or "sums": {(rows, columns): lane}}, each of both as (a, b)
         for _ in range(2):  # in the steady state the weights are those of the step before
             self.phases = [self._phase(kind, stage, tasks) for kind, stage, tasks in self._kinds()]
 
@@ -38,7 +37,9 @@ class Traffic:
     def _kinds(self):
         stages = self.program.stages
         found = [("splits", 0, len(self.program.splits))] if self.program.splits else []
-        found += [("rows", i, self.slices * stage.blocks) for i, stage in enumerate(stages) if stage.row < stage.row_end]
+        for i, stage in enumerate(stages):
+            if stage.row < stage.row_end:
+                found.append(("rows", i, self.slices * stage.blocks))
         return [*found, ("parameters", 0, len(self.program.groups))]
 
     def _phase(self, kind, stage, tasks):
@@ -59,15 +60,15 @@ class Traffic:
         return {lane: self.itemsize * sum(pieces.values()) for lane, pieces in read.items()}
 
     def _foreign(self, value, rows, columns, lane):
-        """Numbers of a piece that other lanes have written. What nobody writes, the caller's rows, is read by one thread
-        as well, and belongs to the times of its tasks."""
+        """Numbers of a piece that other lanes have written. What nobody writes, the caller's rows, one thread reads as
+        well: it belongs to the times of its tasks."""
         return sum(
             _overlap(rows, of_rows) * _overlap(columns, of_columns)
             for (of_rows, of_columns), writer in self.written.get(value, {}).items()
             if writer != lane
         )
 
-    # ---- the pieces of a task: (whether it is read, value, (first row, last), (first column, last)) --------------------
+    # ---- the pieces of a task: (whether it is read, value, (first row, last), (first column, last)) ------------------
 
     def _rows(self, number, task):
         stage, program = self.program.stages[number], self.program
@@ -89,7 +90,8 @@ class Traffic:
         for value in (operation.x, operation.y, operation.w):
             if value is not None:
                 width = self.program.values[value].width
-                yield True, *self._piece(value, rows, (0, width) if units is None or is_product else _within(units, width))
+                columns = (0, width) if units is None or is_product else _within(units, width)
+                yield True, *self._piece(value, rows, columns)
         for operand in (operation.a, operation.b, operation.c):
             if operand is not None and operand.moves:
                 yield True, *self._piece(operand.value, rows, (0, self.program.values[operand.value].width))
