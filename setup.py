@@ -24,7 +24,7 @@ from setuptools.errors import CompileError, LinkError
 MODULES = [
     "portable", "cpu", "teams", "memory", "random",
     "executable", "gemm", "rows", "maps", "updates", "pace", "executor",
-    "calls", "stopping", "epochs", "fast_call", "side_by_side",
+    "calls", "stopping", "epochs", "fast_call", "side_by_side", "timing",
 ]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]

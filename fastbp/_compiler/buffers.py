@@ -5,15 +5,18 @@ A row operation reads and writes whole blocks of rows, so the memory of a plan i
 computed altogether, and it stays in the L1 cache.
 """
 
+from types import MappingProxyType
+
 from fastbp._compiler.program import Slot
 
 # Drivers whose output may be where an operand of the same layout was, which is needed no more.
 IN_PLACE = {"map", "activate", "activation_gradient", "dropout"}
 
 
-def assign_buffers(program, pinned, keep=False, exclusive=frozenset()):
+def assign_buffers(program, pinned, keep=False, exclusive=frozenset(), until=MappingProxyType({})):
     """Gives the local and shared values of a program their slots. pinned: values that outlive the row operations; keep:
-    backward is a call of its own, which may be made again; exclusive: values whose slot is reused by no other."""
+    backward is a call of its own, which may be made again; exclusive: values whose slot is reused by no other; until:
+    {value: the first operation that may write where it was}, beside its last reader."""
     values = program.values
     last, sweep_of = {}, {}
     sweeps = [0 for first, last in program.splits for _ in range(first, last)]
@@ -31,9 +34,13 @@ def assign_buffers(program, pinned, keep=False, exclusive=frozenset()):
             last[value] = len(program.operations)
     for value in exclusive:
         last[value] = len(program.operations)
-    free = {}
+    free, waiting = {}, {}
     for i, (written, read) in enumerate(touched):
+        _release(values, waiting.pop(i, ()), free)
         dying = [value for value in dict.fromkeys((*read, *written)) if last[value] == i]
+        for value in [value for value in dying if until.get(value, 0) > i]:
+            dying.remove(value)
+            waiting.setdefault(until[value], []).append(value)
         early = program.operations[i].name in IN_PLACE
         if early:
             reusable = [value for value in dying if value not in written and _whole(program, i, value)]

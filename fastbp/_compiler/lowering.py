@@ -15,6 +15,7 @@ from fastbp._compiler import (
     select_elementwise,
     select_nn,
     select_sums,
+    stages,
 )
 from fastbp._compiler.context import Context, Request
 from fastbp._compiler.program import Program, Sweep
@@ -115,7 +116,7 @@ def _make_ranges(c):
 
 
 def _put_in_order(c):
-    """The lists of operations, one after another: those of the splits, then those of each sweep."""
+    """The lists of operations, one after another: those of the splits, then those of each sweep; and the stages."""
     program = c.program
     for operations in c.split_lists:
         begin = len(program.operations)
@@ -127,6 +128,7 @@ def _put_in_order(c):
         program.invariant += invariant
         program.operations += rows
         program.sweeps.append(Sweep(before[0], len(program.invariant), before[1], len(program.operations)))
+    program.stages = stages.stages(program, c.partition.scheme, c.request.itemsize, c.request.nr)
 
 
 def _share_memory(c, keep):
@@ -142,7 +144,7 @@ def _share_memory(c, keep):
     # a split is multiplied for the next step while others still make their gradients of this one
     made = (operation.out for operations in c.split_lists for operation in operations)
     pinned.update(program.root_of(out) for out in made if out is not None)
-    buffers.assign_buffers(program, pinned, keep, c.own_slots)
+    buffers.assign_buffers(program, pinned, keep, c.own_slots, stages.whole_rows(program))
     # blocks, and with them the bits of a loss, are those of rows that need no copy
     copies = {program.values[value].slot for value in c.own_slots}
     local = (slot for i, slot in enumerate(program.slots) if slot.mode == "local" and i not in copies)

@@ -33,7 +33,11 @@ SPLIT_WORK = 2e5  # multiply-adds of its product and its gradient worth a split 
 SPLIT_COLUMNS = 128  # at least: each split's product is one more term of a sum
 SPLIT_BYTES = 512 * 1024  # of a batch's inputs, at most: they are read twice, from the L2 cache
 SPLIT_SLICE_WORK = 1e5  # multiply-adds worth a slice of the layers after it: the two meetings are had anyway
-TASK_ROWS = 128  # rows of a weight matrix in one task of the tile-parallel scheme
+# ---- tasks of the tile-parallel scheme
+MOST_TASKS = 64  # that a stage is cut into so that as many threads have work
+TASK_WORK = 2.5e5  # multiply-adds worth a task of its own: 2-4 us of one core
+UNITS_BYTES = 512 * 1024  # of the weights of a block of units: they stay in the L2 cache until all rows have passed
+RANGE_ROWS, LEAST_ROWS = 128, 32  # rows of a weight matrix in one task of the parameter phase, at most and at least
 
 
 class Scheme(NamedTuple):
@@ -82,6 +86,22 @@ def _column_splits(batch, inputs, units, weights, itemsize):
 def _power_of_two(most):
     """The largest one up to `most`, at least 1: teams of 2 and 4 have equal parts."""
     return 1 << max(0, most.bit_length() - 1)
+
+
+def task_units(batch, n, k, slice_rows, itemsize, nr):
+    """Units in a task of a product (batch, k) x (k, n), whose rows are cut into slices: a multiple of nr; 0 where it is
+    not cut by units."""
+    slices = -(-batch // slice_rows)
+    blocks = max(int(min(MOST_TASKS, batch * n * k / TASK_WORK)) // slices, -(-n * k * itemsize // UNITS_BYTES))
+    units = -(-n // max(1, blocks) // nr) * nr
+    return units if units < n else 0
+
+
+def range_rows(rows, nr):
+    """Rows of a weight matrix in one task of the parameter phase, of `rows` in all matrices: a multiple of nr, as those
+    of a tile are packed together."""
+    least = max(nr, LEAST_ROWS)
+    return max(least, min(RANGE_ROWS, -(-rows // (2 * MOST_TASKS) // least) * least))
 
 
 def packs_a(rows, columns):

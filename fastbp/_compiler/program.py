@@ -143,6 +143,19 @@ class Sweep(NamedTuple):
     row_end: int
 
 
+class Stage(NamedTuple):
+    """A part of a sweep between two meetings of the threads: the invariant operations [invariant, invariant_end), which
+    one thread runs, then the row operations [row, row_end) as tasks. A task is a slice of the batch x `units` of the
+    columns that are written; 0: all columns. blocks: how many such parts the columns have."""
+
+    invariant: int
+    invariant_end: int
+    row: int
+    row_end: int
+    units: int = 0
+    blocks: int = 1
+
+
 class Data(NamedTuple):
     """One array of the caller's: columns, bytes of an element; whether its rows are taken in an order of their own.
 
@@ -184,6 +197,7 @@ class Program:
     invariant: list = field(default_factory=list)
     operations: list = field(default_factory=list)
     sweeps: list = field(default_factory=list)
+    stages: list = field(default_factory=list)
     gradients: list = field(default_factory=list)
     ranges: list = field(default_factory=list)
     groups: list = field(default_factory=list)
@@ -199,8 +213,9 @@ class Program:
 
     @property
     def most_threads(self):
-        """More threads than there are slices, or splits, would only wait."""
-        return max(-(-self.batch // self.slice_rows), len(self.splits))
+        """More threads than the rows have tasks would only wait."""
+        slices = -(-self.batch // self.slice_rows)
+        return max(slices * max((stage.blocks for stage in self.stages), default=1), len(self.splits))
 
     def root_of(self, value):
         """The value whose memory a value is a part of."""

@@ -111,17 +111,17 @@ def cut(found, offsets, gradients_by_range, nr, shared=None, splits=()):
     if not gradients_by_range:
         ranges = _slice_ranges(found, offsets)
     elif not splits:
-        ranges = _tile_ranges(found, offsets)
+        ranges = _tile_ranges(found, offsets, nr)
     else:
         return _split_ranges(found, offsets, nr, shared, splits)
     return ranges, [Group(i, i + 1) for i in range(len(ranges))]
 
 
-def _tile_ranges(found, offsets):
+def _tile_ranges(found, offsets, nr):
     """Rows of each matrix, and whole vectors."""
-    ranges = []
+    ranges, rows = [], partitioning.range_rows(sum(_grid(node)[0] for node in found if len(node.shape) == 2), nr)
     for node, terms in found.items():
-        ranges += _rows_of(node, terms, offsets[node], 0, _grid(node)[0], partitioning.TASK_ROWS)
+        ranges += _rows_of(node, terms, offsets[node], 0, _grid(node)[0], rows)
     # the large ones first, so that no thread is left alone with one at the end
     return sorted(ranges, key=lambda item: -item.count)
 
@@ -142,10 +142,10 @@ def _split_ranges(found, offsets, nr, shared, splits):
     others = {node: terms for node, terms in found.items() if node is not shared}
     matrices = {node: terms for node, terms in others.items() if len(node.shape) == 2}
     begin = len(ranges)
-    ranges += _tile_ranges(matrices, offsets)
+    ranges += _tile_ranges(matrices, offsets, nr)
     groups += [Group(i, i + 1) for i in range(begin, len(ranges))]
     begin = len(ranges)
-    ranges += _tile_ranges({node: terms for node, terms in others.items() if node not in matrices}, offsets)
+    ranges += _tile_ranges({node: terms for node, terms in others.items() if node not in matrices}, offsets, nr)
     if begin < len(ranges):
         groups.append(Group(begin, len(ranges)))
     return ranges, groups

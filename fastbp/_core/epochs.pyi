@@ -8,7 +8,7 @@ from fastbp._core.executable import Executable
 
 NAMES: tuple[str, ...]
 
-# [(value, array), ...] of a plan; and the steps of validation data: (plan, arrays, first row, steps, split)
+# [(value, array), ...] of a plan; and the steps of validation data: (plan, arrays, first row, steps, weight)
 _Arrays: TypeAlias = list[tuple[int, NDArray[Any]]]
 _Evaluated: TypeAlias = tuple[Executable, _Arrays, int, int, float]
 # where a number stopped being finite: loss, parameters or None, epochs finished since `remember`, step

@@ -8,7 +8,7 @@ from fastbp._core.kernels cimport (fbp_any, fbp_reduce_partials, fbp_gemm, fbp_m
                                    fbp_reduce, fbp_table, itemsize_of)
 from fastbp._core.memory cimport is_as_made, meets
 from fastbp._core.program cimport (APART, DIRECT, INVARIANT, LINE, LOCAL, ORDERED, SHARED, Driver, Group, Op, Operand,
-                                   Packing, RangeDriver, RangeGradient, ColumnSplit, Sweep, Range, Value)
+                                   Packing, RangeDriver, RangeGradient, ColumnSplit, Stage, Range, Value)
 
 import numpy as np
 
@@ -139,7 +139,7 @@ cdef class Executable:
         free(self.values)
         free(self.program.ops)
         free(self.program.invariant)
-        free(self.program.sweeps)
+        free(self.program.stages)
         free(self.program.ranges)
         free(self.program.groups)
         free(self.program.splits)
@@ -151,7 +151,7 @@ cdef class Executable:
         cdef Program *p = &self.program
         self.n_values = <int>len(program.values)
         p.n_ops = <int>len(program.operations)
-        p.n_sweeps = <int>len(program.sweeps)
+        p.n_stages = <int>len(program.stages)
         p.n_ranges = <int>len(program.ranges)
         p.n_groups = <int>len(program.groups)
         p.n_splits = <int>len(program.splits)
@@ -159,7 +159,7 @@ cdef class Executable:
         self.values = <Value *>calloc(max(1, self.n_values), sizeof(Value))
         p.ops = <Op *>calloc(max(1, p.n_ops + len(program.gradients)), sizeof(Op))
         p.invariant = <Op *>calloc(max(1, len(program.invariant)), sizeof(Op))
-        p.sweeps = <Sweep *>calloc(max(1, p.n_sweeps), sizeof(Sweep))
+        p.stages = <Stage *>calloc(max(1, p.n_stages), sizeof(Stage))
         p.ranges = <Range *>calloc(max(1, p.n_ranges), sizeof(Range))
         p.groups = <Group *>calloc(max(1, p.n_groups), sizeof(Group))
         p.splits = <ColumnSplit *>calloc(max(1, p.n_splits), sizeof(ColumnSplit))
@@ -167,7 +167,7 @@ cdef class Executable:
                                                  sizeof(RangeGradient))
         p.packings = <Packing *>calloc(max(1, p.n_packings), sizeof(Packing))
         p.penalties = <double *>calloc(max(1, 2 * p.n_ranges + p.slices * program.sums), sizeof(double))
-        if (self.values is NULL or p.ops is NULL or p.invariant is NULL or p.sweeps is NULL or p.ranges is NULL or
+        if (self.values is NULL or p.ops is NULL or p.invariant is NULL or p.stages is NULL or p.ranges is NULL or
                 p.groups is NULL or p.splits is NULL or self.gradients is NULL or p.packings is NULL or p.penalties is
                 NULL):
             raise MemoryError("no memory for a plan")
@@ -308,8 +308,8 @@ cdef class Executable:
                     p.ops[i].packed_b_bytes = self._packed_b_bytes(operation)
         for i, operation in enumerate(program.invariant):
             self._make_operation(&p.invariant[i], operation, table)
-        for i, sweep in enumerate(program.sweeps):
-            p.sweeps[i] = Sweep(sweep.invariant, sweep.invariant_end, sweep.row, sweep.row_end)
+        for i, stage in enumerate(program.stages):
+            p.stages[i] = Stage(stage.invariant, stage.invariant_end, stage.row, stage.row_end, stage.units, stage.blocks)
         for i, (first, last) in enumerate(program.splits):
             p.splits[i].first, p.splits[i].last = first, last
         sums, root = program.root

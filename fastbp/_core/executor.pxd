@@ -1,7 +1,8 @@
 # The executor: what one call runs, and the function that runs it.
 from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.kernels cimport H_COUNT
-from fastbp._core.program cimport Pace, Program
+from fastbp._core.program cimport Pace, Place, Program
+from fastbp._core.teams cimport WorkerState
 
 # What a call is at. The table at the head of executor.pyx says what each phase does and which comes after it.
 cdef enum Phase:
@@ -28,12 +29,17 @@ cdef struct Call:
     uint64_t seed, draws        # of dropout: the key, and how many steps drew from it before this call
     # where the call is; written between two phases, when no task is under way
     Phase phase
-    int sweep                   # of the phase ROWS
+    int stage                   # of the phase ROWS
+    int lanes                   # of the queue that hands its tasks out
     Py_ssize_t stop             # the step that it runs to for now
     Py_ssize_t done             # steps that were completed
     double loss                 # of the step at hand
     uint64_t key                # of its dropout masks
     double hyper[H_COUNT]       # of its update
 
+cdef void enter(WorkerState *worker, const Call *call, int member) noexcept nogil
+cdef int begin(Program *p, Call *call) noexcept nogil
+cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept nogil
+cdef int advance(Program *p, Call *call) noexcept nogil
 cdef int start(Program *p, Call *call, Pace *pace, int team) except -1
 cdef void run_call(Program *p, Call *call, Pace *pace, int team) noexcept nogil

@@ -8,9 +8,9 @@ phase       tasks (tasks_of)                   each of them (run_task)          
 ----------  ---------------------------------  ----------------------------------  ---------------------------  ----------
 PACK        packings, when a call begins       packs weights                       nothing                      SPLITS
 SPLITS      splits of the inputs' columns      multiplies them by their weights    nothing                      ROWS
-ROWS        slices of the batch, after the     runs the sweep's row operations     the loss, after the last     ROWS, for the next sweep; PARAMETERS,
-            sweep's invariant operations           on its rows, block by block         sweep                        or
-            end of step where nothing is learnt
+ROWS        slices of the batch x blocks of    runs the stage's row operations     the loss, after the last     ROWS, for the next stage;
+            units, after the stage's              on its rows, block by block         stage                        PARAMETERS, or end of step
+            invariant operations                                                                                   where nothing is learnt
 PARAMETERS  groups of ranges                   makes gradients; updates at once    penalties; the clipped norm  UPDATES, if the norm is
             of the parameters                  unless the norm is clipped                                       clipped; end of step
 CHECKS      groups of ranges                   looks for what is not finite        the clipped norm             UPDATES
@@ -25,10 +25,10 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from fastbp._core cimport cpu, pace as paces, teams, updates
 from fastbp._core.gemm cimport pack_rows
-from fastbp._core.kernels cimport (H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_LR,
+from fastbp._core.kernels cimport (FBP_LANES, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_LR,
                                    H_SCALE, fbp_prefetch, get_real)
 from fastbp._core.portable cimport power_of_log
-from fastbp._core.program cimport Group, Pace, Place, Program, Sweep
+from fastbp._core.program cimport Group, Pace, Place, Program, Stage
 from fastbp._core.teams cimport WorkerState, Job
 
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
@@ -49,22 +49,36 @@ cdef double clip_scale(const Program *p) noexcept nogil:
 # ---- tasks -----------------------------------------------------------------------------------------------------------
 
 
-cdef void run_slice(Program *p, const Call *call, Place *at, int index) noexcept nogil:
-    """Slice `index` of the batch, each block of its rows through the sweep's operations while it is warm."""
-    cdef Py_ssize_t end = min((index + 1) * p.slice_rows, p.batch)
-    cdef Py_ssize_t sweep = call.done * p.n_sweeps + call.sweep
-    cdef int first = max(call.first_op, p.sweeps[call.sweep].row), last = min(call.last_op, p.sweeps[call.sweep].row_end)
+cdef inline int in_lane(int task, int tasks, int lanes) noexcept nogil:
+    """The task-th of the tasks that a queue hands out, which deals them out to its lanes like cards: so that those of a
+    lane are neighbours, 0, 1, 2 ... of the first one."""
+    cdef int lane = task % lanes
+    return lane * (tasks // lanes) + min(lane, tasks % lanes) + task // lanes
+
+
+cdef void run_slice(Program *p, const Call *call, Place *at, int task) noexcept nogil:
+    """A task of a stage: a slice of the batch, and a block of units, each block of its rows through the stage's
+    operations while it is warm. A thread's tasks are neighbours, block of units by block of units: its weights are in
+    its cache for all rows."""
+    cdef const Stage *stage = &p.stages[call.stage]
+    cdef int index = in_lane(task, p.slices * stage.blocks, call.lanes)
+    cdef Py_ssize_t number = call.done * p.n_stages + call.stage
+    cdef int first = max(call.first_op, stage.row), last = min(call.last_op, stage.row_end)
+    cdef Py_ssize_t end
     cdef int i
-    at.slice_, at.opens_slice = index, True
-    at.opens_step = at.sweep != sweep
-    at.sweep, at.key = sweep, call.key
-    at.row = index * p.slice_rows
+    at.slice_, at.opens_slice = index % p.slices, True
+    at.unit, at.units = index // p.slices * stage.units, stage.units
+    at.opens_step = at.stage != number
+    at.stage, at.key = number, call.key
+    at.row = at.slice_ * p.slice_rows
+    end = min(at.row + p.slice_rows, p.batch)
     while at.row < end:
         at.rows = min(p.block_rows, end - at.row)
         for i in range(first, last):
             p.ops[i].drive(&p.ops[i], at)
         at.row += at.rows
         at.opens_slice = at.opens_step = False
+    at.unit = at.units = 0
 
 
 cdef void run_split(Program *p, Place *at, int index) noexcept nogil:
@@ -169,9 +183,9 @@ cdef int open_phase(Program *p, Call *call, Phase phase) noexcept nogil:
 
 
 cdef int tasks_of(Program *p, Call *call) noexcept nogil:
-    """How many tasks the phase has; of a sweep, after its invariant operations, which the thread at hand runs."""
+    """How many tasks the phase has; of a stage, after its invariant operations, which the thread at hand runs."""
     if call.phase == ROWS:
-        return begin_sweep(p, &p.sweeps[call.sweep])
+        return begin_stage(p, call, &p.stages[call.stage])
     if call.phase == PACK:
         return p.n_packings if call.done == 0 else 0
     if call.phase == SPLITS:
@@ -179,28 +193,28 @@ cdef int tasks_of(Program *p, Call *call) noexcept nogil:
     return p.n_groups       # PARAMETERS, CHECKS, UPDATES
 
 
-cdef int begin_sweep(Program *p, const Sweep *sweep) noexcept nogil:
-    """The invariant operations of a sweep; returns the tasks of its rows, 0 where it has none."""
+cdef int begin_stage(Program *p, const Call *call, const Stage *stage) noexcept nogil:
+    """The invariant operations of a stage; returns the tasks of its rows, 0 where the call runs none of them."""
     cdef Place at
     cdef int i
-    if sweep.invariant < sweep.invariant_end:
+    if stage.invariant < stage.invariant_end:
         memset(&at, 0, sizeof(at))
-    for i in range(sweep.invariant, sweep.invariant_end):
+    for i in range(stage.invariant, stage.invariant_end):
         p.invariant[i].drive(&p.invariant[i], &at)
-    return p.slices if sweep.row < sweep.row_end else 0
+    return p.slices * stage.blocks if max(call.first_op, stage.row) < min(call.last_op, stage.row_end) else 0
 
 
 cdef Phase after(Program *p, Call *call) noexcept nogil:
     """What runs between the phase that has just been finished and the next one, which is returned."""
     if call.phase == ROWS:
-        call.sweep += 1
-        return ROWS if call.sweep < p.n_sweeps else after_rows(p, call)
+        call.stage += 1
+        return ROWS if call.stage < p.n_stages else after_rows(p, call)
     if call.phase == PARAMETERS:
         return after_parameters(p, call)
     if call.phase == PACK:
         return SPLITS
     if call.phase == SPLITS:
-        call.sweep = 0
+        call.stage = 0
         return ROWS
     if call.phase == CHECKS:
         return after_checks(p, call)
@@ -256,7 +270,7 @@ cdef Phase end_step(Program *p, Call *call) noexcept nogil:
     if call.done == call.stop:
         return OVER
     call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
-    call.sweep = 0
+    call.stage = 0
     return ROWS if splits_made or p.n_splits == 0 else SPLITS
 
 
@@ -278,10 +292,10 @@ cdef double loss_of(const Program *p) noexcept nogil:
 # ---- who does it -----------------------------------------------------------------------------------------------------
 
 
-cdef inline void enter(WorkerState *worker, const Call *call, int member) noexcept nogil:
+cdef void enter(WorkerState *worker, const Call *call, int member) noexcept nogil:
     """Where a thread is when it begins: nowhere yet, with nothing to prefetch and no copies of weights."""
     memset(worker, 0, sizeof(WorkerState))
-    worker.at.prefetch, worker.at.thread, worker.at.order, worker.at.sweep = &worker.prefetch, member, call.order, -1
+    worker.at.prefetch, worker.at.thread, worker.at.order, worker.at.stage = &worker.prefetch, member, call.order, -1
 
 
 cdef void run_serially(Program *p, Call *call, int tasks) noexcept nogil:
@@ -322,7 +336,7 @@ cdef void run(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
     """The call's steps up to `stop`."""
     cdef CallJob job
     cdef int tasks
-    call.stop = stop
+    call.stop, call.lanes = stop, min(team, FBP_LANES)
     if p.enter is not NULL:
         p.enter()
     tasks = begin(p, call)
@@ -337,19 +351,19 @@ cdef void run(Program *p, Call *call, int team, Py_ssize_t stop) noexcept nogil:
 
 
 cdef void run_at_pace(Program *p, Call *call, Pace *pace, int team) noexcept nogil:
-    """The whole call, on one thread or on a team, whatever is faster at the moment."""
+    """The whole call, on as many threads, up to `team`, as are the fastest at the moment."""
     cdef double before = teams.seconds(), now
     cdef Py_ssize_t done, stop
-    cdef bint together
+    cdef int threads
     while True:
-        together = paces.choose(pace, team, before)
+        threads = paces.choose(pace, team, before)
         done = call.done
-        stop = done + paces.stretch(pace, together, call.steps - done)
-        run(p, call, team if together else 1, stop)
+        stop = done + paces.stretch(pace, threads, call.steps - done)
+        run(p, call, threads, stop)
         if call.done < stop:        # something went wrong
             return
         now = teams.seconds()
-        paces.note(pace, together, stop - done, now - before, now)
+        paces.note(pace, threads, stop - done, now - before, now)
         if stop == call.steps:
             return
         before = now

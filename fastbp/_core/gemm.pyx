@@ -12,7 +12,7 @@ every NR columns of B.
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 from fastbp._core.kernels cimport fbp_prefetch, fbp_forward, fbp_scatter, fbp_sum_product
-from fastbp._core.program cimport LINE, Op, Packing, Place, RangeGradient, index_of, rows_of
+from fastbp._core.program cimport LINE, Op, Packing, Place, RangeGradient, index_of, rows_of, units_of
 
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
@@ -103,14 +103,17 @@ cdef void packed_product(const Op *op, const Place *at, char *C, Py_ssize_t ldc,
 cdef void dense(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = activation(x (rows, n_in) W + b); kept = what the activation was applied to, if wanted. Without
     activation and bias where there is no kernel."""
-    cdef char *Y = rows_of(op.out, at)
+    cdef Py_ssize_t offset = at.unit * op.item, n = units_of(at, op.n_out)
+    cdef char *Y = rows_of(op.out, at) + offset
     cdef const char *X = rows_of(op.x, at)
     cdef bint packed = op.packed_b is not NULL
-    product(op, at, Y, op.out.ld, X, op.x.ld, 1, index_of(op.x, at), op.packed_b if packed else op.W, op.n_out, packed,
-            at.rows, op.n_out, op.n_in, False)
+    product(op, at, Y, op.out.ld, X, op.x.ld, 1, index_of(op.x, at),
+            op.packed_b + at.unit // op.nr * op.b_tile if packed else op.W + offset, op.n_out, packed, at.rows, n, op.n_in,
+            False)
     if op.kernel is not NULL:
-        (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
-                                   op.kept.ld if op.kept is not NULL else 0, op.bias, at.rows, op.n_out)
+        (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) + offset if op.kept is not NULL else NULL,
+                                   op.kept.ld if op.kept is not NULL else 0,
+                                   op.bias + offset if op.bias is not NULL else NULL, at.rows, n)
 
 
 cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
@@ -118,8 +121,8 @@ cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
     cdef char *packed_b = op.packed_b + at.thread * op.packed_b_bytes
     if op.packed_b_bytes > 0 and at.opens_step:
         op.pack_b(packed_b, op.W, op.n_out, op.n_out, op.n_in)
-    product(op, at, rows_of(op.out, at), op.out.ld, rows_of(op.y, at), op.y.ld, 1, NULL, packed_b, 0,
-            True, at.rows, op.n_in, op.n_out, False)
+    product(op, at, rows_of(op.out, at) + at.unit * op.item, op.out.ld, rows_of(op.y, at), op.y.ld, 1, NULL,
+            packed_b + at.unit // op.nr * op.b_tile, 0, True, at.rows, units_of(at, op.n_in), op.n_out, False)
 
 
 cdef void partial_weight_gradient(const Op *op, const Place *at) noexcept nogil:

@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef extern from "fastbp.h" nogil:
+    enum: FBP_LANES
     ctypedef struct fbp_prefetch:
         const char *base
         Py_ssize_t stride

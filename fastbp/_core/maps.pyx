@@ -8,7 +8,7 @@ from libc.string cimport memset
 from fastbp._core.kernels cimport (fbp_reduce_partials, fbp_embedding_lookup, fbp_forward, fbp_map, fbp_row_reduce,
                                    fbp_scatter,
                                    fbp_sum_product, fbp_total, put_real)
-from fastbp._core.program cimport INVARIANT, Op, Operand, Place, Value, rows_of
+from fastbp._core.program cimport INVARIANT, Op, Operand, Place, Value, rows_of, units_of
 
 
 cdef inline Py_ssize_t count_rows(const Op *op, const Place *at) noexcept nogil:
@@ -45,12 +45,14 @@ cdef void row_reduce(const Op *op, const Place *at) noexcept nogil:
 cdef void activate(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = activation(x + b), in place or not, b being there or not; kept = x + b, if wanted."""
     cdef Py_ssize_t m = count_rows(op, at), ld = distance(op, op.out)
-    cdef char *Y = rows_of(op.out, at)
-    cdef const char *X = rows_of(op.x, at)
+    cdef Py_ssize_t offset = at.unit * op.item, n = units_of(at, op.n_out)
+    cdef char *Y = rows_of(op.out, at) + offset
+    cdef const char *X = rows_of(op.x, at) + offset
     if X != Y:
-        op.copy(Y, ld, X, distance(op, op.x), 1, NULL, 0, 0, NULL, 0, 0, m, op.n_out, 0)
-    (<fbp_forward *>op.kernel)(Y, ld, rows_of(op.kept, at) if op.kept is not NULL else NULL,
-                               distance(op, op.kept) if op.kept is not NULL else 0, op.bias, m, op.n_out)
+        op.copy(Y, ld, X, distance(op, op.x), 1, NULL, 0, 0, NULL, 0, 0, m, n, 0)
+    (<fbp_forward *>op.kernel)(Y, ld, rows_of(op.kept, at) + offset if op.kept is not NULL else NULL,
+                               distance(op, op.kept) if op.kept is not NULL else 0,
+                               op.bias + offset if op.bias is not NULL else NULL, m, n)
 
 
 # ---- sums over the batch ---------------------------------------------------------------------------------------------

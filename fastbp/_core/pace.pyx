@@ -1,11 +1,12 @@
-"""When a team pays: whether a call runs on one thread or on a team, by what both took of late.
+"""How many threads pay: the size of the team that runs a call, by what steps took of late.
 
-What two threads say to each other costs 0.2 us or 2 us, by the minute, on a machine that others use as well, and a thread that
-the system puts aside amid a task costs milliseconds. Who computes changes no bit, so the time may decide. What is in use is
-measured all the time; the other one is tried for a third of a millisecond (a step, where that takes longer) where it may be
-faster: where the fastest that it ever was is faster than what is in use. A wrong choice is so corrected within 50 ms, or
-within 50 steps where these are long: then a trial costs as much as a step, and trials are that much rarer. A team that is
-found faster and drops behind again soon, as beside a busy neighbour, is tried more seldom, up to three times a second.
+The sizes are 1, 2, 4 ... and all threads. What two threads say to each other costs 0.2 us or 2 us, by the minute, on a machine
+that others use as well, and a thread that the system puts aside amid a task costs milliseconds; more threads have more to
+say, and hyper-threads of one core share its arithmetic. Who computes changes no bit, so the time may decide. What is in use is
+measured all the time. At first each size is tried, all threads before the others. Later a neighbour of the size in use, or any
+that ever was faster than it, is tried now and then for a third of a millisecond (a step, where that takes longer). A wrong choice is so corrected within 50 ms, or within 50 steps where these are
+long: then a trial costs as much as a step, and trials are that much rarer. A team that is found faster and drops behind again
+soon, as beside a busy neighbour, is tried more seldom, up to three times a second.
 
 Of a team every moment counts. Of one thread the usual step does: when the system puts the caller aside, that would have held
 up a team as well.
@@ -13,7 +14,7 @@ up a team as well.
 Nothing here asks for the time: whoever calls says it.
 """
 from libc.string cimport memset
-from fastbp._core.program cimport Pace
+from fastbp._core.program cimport MOST_SIZES, Pace
 
 cdef enum:
     FIRST = 8       # trials that are made whatever the first ones gave
@@ -30,84 +31,131 @@ cdef double TRIAL = 3e-4        # of a trial that count
 cdef double LONG = 5e-4         # a step that takes longer needs no warming
 cdef double STRETCH = 4e-3      # from one look at the clock to the next
 cdef double TEAMS = 5e-4        # of a team, which may have become a hundred times slower meanwhile
-cdef double AGAIN = 4e-2        # from one trial to the next, where the other one may be faster
+cdef double AGAIN = 4e-2        # from one trial to the next, of a size that may be faster
 cdef double SELDOM = 0.32       # the same where a team has disappointed
 cdef double SOON = 0.1          # a team that is dropped sooner has
-cdef double LEAST = 1.0         # where the other one never was faster
+cdef double LEAST = 1.0         # of a neighbour that never was faster
 cdef double PRICE = 25          # times that what a trial of long steps has cost, before the next one
-cdef double GAIN = 1.03         # that a team must bring: it takes a core from others
+cdef double GAIN = 1.03         # that a larger team must bring: it takes cores from others
 
 
-cdef bint best(const Pace *pace) noexcept nogil:
-    """Whether the team is the faster one, as far as is known."""
-    return pace.step[0] == 0 or (pace.step[1] > 0 and pace.step[1] * GAIN < pace.step[0])
+cdef int sizes(int team) noexcept nogil:
+    """How many sizes there are for a team of at most so many threads: 1, 2, 4 ... and `team`."""
+    cdef int count = 1
+    while 1 << (count - 1) < team and count < MOST_SIZES:
+        count += 1
+    return count
 
 
-cdef bint may_be_faster(const Pace *pace, bint other) noexcept nogil:
-    """Whether the one that is not in use was ever faster than the one that is; the first trials may all have been in bad
-    moments, and say nothing."""
-    return pace.trials < FIRST or pace.least[other] < pace.step[not other]
+cdef int threads_of(int size, int team) noexcept nogil:
+    """The threads of the size-th size."""
+    return team if size == sizes(team) - 1 else 1 << size
 
 
-cdef bint choose(Pace *pace, int team, double now) noexcept nogil:
-    """Whether the next steps are the team's, of so many threads."""
-    cdef bint other, due
+cdef int size_of(int threads, int team) noexcept nogil:
+    """Which of the sizes that is."""
+    return sizes(team) - 1 if threads == team else sizes(threads) - 1
+
+
+cdef int best(const Pace *pace) noexcept nogil:
+    """The fastest size, as far as is known: a larger one must be faster by more than a little. All threads, at first."""
+    cdef int size, found = -1
+    for size in range(sizes(pace.team)):
+        if pace.step[size] > 0 and (found < 0 or pace.step[size] * GAIN < pace.step[found]):
+            found = size
+    return found if found >= 0 else sizes(pace.team) - 1
+
+
+cdef double wait_of(const Pace *pace, int size, int fastest) noexcept nogil:
+    """Seconds from one trial of a size to its next, or -1 for never. The first trials may all have been in bad moments, and say
+    nothing; after them only what ever was faster than the size in use may be faster again."""
+    cdef bint is_neighbour = size == fastest - 1 or size == fastest + 1
+    if pace.least[size] > 0 and pace.least[size] < pace.step[fastest] or pace.trials < FIRST and is_neighbour:
+        return pace.wait
+    return LEAST if is_neighbour else -1
+
+
+cdef int to_try(const Pace *pace, double now) noexcept nogil:
+    """A size that is to be tried now, or -1."""
+    cdef int last = sizes(pace.team) - 1, fastest = best(pace), size, found = -1
+    cdef double wait
+    for size in range(last, -1, -1):
+        if pace.step[size] == 0:
+            return size
+    for size in range(last + 1):
+        wait = wait_of(pace, size, fastest) if size != fastest else -1
+        if wait >= 0 and now - pace.tried[size] > wait and (found < 0 or pace.tried[size] < pace.tried[found]):
+            found = size
+    return found
+
+
+cdef int choose(Pace *pace, int team, double now) noexcept nogil:
+    """The threads of the next steps, at most `team`."""
+    cdef int size
     if pace.team != team:
         memset(pace, 0, sizeof(Pace))
         pace.team = team
     if pace.state != SETTLED:
-        return pace.trial
-    other = not best(pace)
-    if pace.step[1] == 0:
-        other, due = True, True
-    elif pace.step[other] == 0:
-        due = True
-    else:
-        due = now - pace.tried[other] > (pace.wait if may_be_faster(pace, other) else LEAST)
-    if due:
-        pace.state, pace.trial, pace.measured, pace.steps = WARMS, other, 0, 0
-        return other
-    return not other
+        return threads_of(pace.trial, team)
+    size = to_try(pace, now)
+    if size >= 0:
+        pace.state, pace.trial, pace.measured, pace.steps = WARMS, size, 0, 0
+        return threads_of(size, team)
+    return threads_of(best(pace), team)
 
 
-cdef Py_ssize_t stretch(const Pace *pace, bint together, Py_ssize_t left) noexcept nogil:
+cdef Py_ssize_t stretch(const Pace *pace, int threads, Py_ssize_t left) noexcept nogil:
     """How many of the steps that are left to take before the next look."""
-    cdef double seconds = WARM if pace.state == WARMS else TRIAL if pace.state == MEASURES else TEAMS if together else STRETCH
-    cdef double step = pace.fastest if pace.state == MEASURES and pace.steps > 0 else pace.step[together]
+    cdef double usual = TEAMS if threads > 1 else STRETCH
+    cdef double seconds = WARM if pace.state == WARMS else TRIAL if pace.state == MEASURES else usual
+    cdef double step = pace.step[size_of(threads, pace.team)]
     cdef Py_ssize_t least = STEPS if pace.state == SETTLED else 1
+    if pace.state == MEASURES and pace.steps > 0:
+        step = pace.fastest
     if step == 0:
         return 1
     return min(left, max(least, <Py_ssize_t>min(seconds / step, 1e9)))
 
 
-cdef void note(Pace *pace, bint together, Py_ssize_t steps, double seconds, double now) noexcept nogil:
+cdef void note(Pace *pace, int threads, Py_ssize_t steps, double seconds, double now) noexcept nogil:
     """So many steps took so long."""
-    cdef bint was_best = best(pace)
+    cdef int size = size_of(threads, pace.team), was_best = best(pace), fastest
     if pace.state != SETTLED:
-        note_trial(pace, together, steps, seconds)
+        note_trial(pace, size, steps, seconds)
         if pace.state != SETTLED:
             return
-    elif together:
+    elif size > 0:
         pace.measured += seconds
         pace.steps += steps
         if pace.measured >= STRETCH:
-            pace.step[1] = pace.measured / pace.steps
+            pace.step[size] = pace.measured / pace.steps
             pace.measured, pace.steps = 0, 0
     else:
         note_usual(pace, steps, seconds)
-    pace.tried[together] = now
-    if pace.least[together] == 0 or pace.step[together] < pace.least[together]:
-        pace.least[together] = pace.step[together]
-    if best(pace) != was_best:
+    pace.tried[size] = now
+    if pace.least[size] == 0 or pace.step[size] < pace.least[size]:
+        pace.least[size] = pace.step[size]
+    fastest = best(pace)
+    if fastest != was_best:
         pace.measured, pace.steps = 0, 0
-        if was_best:
+        if fastest < was_best:
             pace.wait = min(2 * pace.wait, SELDOM) if now - pace.since < SOON else AGAIN
         pace.since = now
 
 
-cdef void note_trial(Pace *pace, bint together, Py_ssize_t steps, double seconds) noexcept nogil:
-    cdef double step = seconds / steps, fair
-    if pace.state == WARMS and (step < LONG or pace.step[together] == 0):
+cdef double fastest_other(const Pace *pace, int size) noexcept nogil:
+    """Seconds of a step of the fastest of all other sizes, or 0."""
+    cdef double found = 0
+    cdef int other
+    for other in range(sizes(pace.team)):
+        if other != size and pace.step[other] > 0 and (found == 0 or pace.step[other] < found):
+            found = pace.step[other]
+    return found
+
+
+cdef void note_trial(Pace *pace, int size, Py_ssize_t steps, double seconds) noexcept nogil:
+    cdef double step = seconds / steps, other = fastest_other(pace, size), fair
+    if pace.state == WARMS and (step < LONG or pace.step[size] == 0):
         pace.measured += seconds
         if pace.measured >= WARM:
             pace.state, pace.measured, pace.steps = MEASURES, 0, 0
@@ -120,11 +168,11 @@ cdef void note_trial(Pace *pace, bint together, Py_ssize_t steps, double seconds
         return
     pace.state = SETTLED
     pace.trials += 1
-    pace.step[together] = pace.measured / pace.steps if together else pace.fastest
+    pace.step[size] = pace.measured / pace.steps if size > 0 else pace.fastest
     if pace.wait < AGAIN or step > LONG:
         pace.wait = AGAIN
-    if step > LONG and pace.step[not together] > 0:
-        fair = pace.steps * pace.step[not together]
+    if step > LONG and other > 0:
+        fair = pace.steps * other
         pace.wait += PRICE * min(max(0, pace.measured - fair), 2 * fair)    # a pause of hours is no price
     pace.measured, pace.steps = 0, 0
 
@@ -144,10 +192,10 @@ cdef class Chooser:
         memset(&self.pace, 0, sizeof(Pace))
 
     def choose(self, int team, double now):
-        return bool(choose(&self.pace, team, now))
+        return choose(&self.pace, team, now)
 
-    def stretch(self, bint together, Py_ssize_t left):
-        return stretch(&self.pace, together, left)
+    def stretch(self, int threads, Py_ssize_t left):
+        return stretch(&self.pace, threads, left)
 
-    def note(self, bint together, Py_ssize_t steps, double seconds, double now):
-        note(&self.pace, together, steps, seconds, now)
+    def note(self, int threads, Py_ssize_t steps, double seconds, double now):
+        note(&self.pace, threads, steps, seconds, now)

@@ -37,11 +37,12 @@ cdef struct Place:
     Py_ssize_t first            # the batch's first row in the caller's data (or in `order`)
     Py_ssize_t row              # the block's first row in the batch
     Py_ssize_t rows
+    Py_ssize_t unit, units      # the block of columns that is written, of a stage that is cut by units; else 0, 0
     int slice_
     int thread
     bint opens_slice            # the block is the first of its slice: sums start here
-    bint opens_step             # the block is this thread's first of the sweep: copies of the weights are stale
-    Py_ssize_t sweep            # the sweep, counted over all steps, whose weights this thread has copies of, or -1
+    bint opens_step             # the block is this thread's first of the stage: copies of the weights are stale
+    Py_ssize_t stage            # the stage, counted over all steps, whose weights this thread has copies of, or -1
     uint64_t key                # of the step's dropout masks
     fbp_prefetch *prefetch      # what the thread prefetches while it computes
     Py_ssize_t next             # as `first`, of the step that follows, or -1
@@ -127,24 +128,29 @@ cdef struct ColumnSplit:
     fbp_prefetch prefetch
     char apart[APART]           # from the next one, which another thread writes: digits16 2 % sooner
 
-# A pass over all rows, which begins with what is batch-invariant.
-cdef struct Sweep:
+# A part of a pass over all rows: what is batch-invariant, then tasks of a slice x a block of units each.
+cdef struct Stage:
     int invariant, invariant_end  # operations of Program.invariant
     int row, row_end            # operations of Program.ops
+    Py_ssize_t units            # columns of a task, 0: all
+    int blocks                  # of units
 
-# How fast one thread and a team are at calls of a kind; see pace.pyx.
+cdef enum:
+    MOST_SIZES = 12     # of a team: 1, 2, 4 ... 1024, and all threads
+
+# How fast teams of each size are at calls of a kind; see pace.pyx.
 cdef struct Pace:
-    double step[2]              # seconds that a step took of late, of one thread and of a team; 0: not known
-    double least[2]             # that it ever took
-    double tried[2]             # the moment when it was last measured
+    double step[MOST_SIZES]     # seconds that a step took of late; 0: not known
+    double least[MOST_SIZES]    # that it ever took
+    double tried[MOST_SIZES]    # the moment when it was last measured
     double since                # the moment when the one in use was chosen
     double wait                 # seconds from the last trial to the next
     double measured, fastest    # seconds that have been measured and not been counted, and of the fastest step among them
     Py_ssize_t steps            # in how many steps
     int trials                  # that have been made
     int state                   # of the trial at hand
-    bint trial                  # whether it is one of the team
-    int team                    # threads of the team that all this is about
+    int trial                   # the size that is tried
+    int team                    # threads, at most
 
 cdef struct Program:
     Py_ssize_t batch, slice_rows, block_rows
@@ -152,8 +158,8 @@ cdef struct Program:
     Op *ops
     int n_ops
     Op *invariant
-    Sweep *sweeps
-    int n_sweeps
+    Stage *stages
+    int n_stages
     Range *ranges
     int n_ranges
     Group *groups
@@ -198,6 +204,11 @@ cdef inline char *rows_of(const Value *value, const Place *at) noexcept nogil:
     if value.mode == INVARIANT or value.mode == ORDERED:
         return value.base
     return value.base + (at.first + at.row) * value.row_bytes
+
+
+cdef inline Py_ssize_t units_of(const Place *at, Py_ssize_t n) noexcept nogil:
+    """How many of n columns are the task's, from at.unit on."""
+    return n if at.units == 0 else min(at.units, n - at.unit)
 
 
 cdef inline const int64_t *index_of(const Value *value, const Place *at) noexcept nogil:

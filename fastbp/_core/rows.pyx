@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from fastbp._core cimport cpu
 from fastbp._core.kernels cimport fbp_prefetch, fbp_prefetch_ends, fbp_backward, fbp_convert, fbp_dropout, fbp_loss
-from fastbp._core.program cimport LINE, Op, Place, rows_of
+from fastbp._core.program cimport LINE, Op, Place, rows_of, units_of
 
 
 cdef void prefetch_next(const Op *op, const Place *at, Py_ssize_t item) noexcept nogil:
@@ -39,9 +39,10 @@ cdef void convert(const Op *op, const Place *at) noexcept nogil:
 
 cdef void activation_gradient(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = y (rows, n_out) * activation'(x), x being the output or the input of the activation."""
-    cdef Py_ssize_t m = op.invariant_rows if op.invariant_rows > 0 else at.rows * op.group
-    (<fbp_backward *>op.kernel)(rows_of(op.out, at), op.out.ld // op.group, rows_of(op.y, at), op.y.ld // op.group,
-                                rows_of(op.x, at), op.x.ld // op.group, m, op.n_out)
+    cdef Py_ssize_t m = op.invariant_rows if op.invariant_rows > 0 else at.rows * op.group, offset = at.unit * op.item
+    (<fbp_backward *>op.kernel)(rows_of(op.out, at) + offset, op.out.ld // op.group, rows_of(op.y, at) + offset,
+                                op.y.ld // op.group, rows_of(op.x, at) + offset, op.x.ld // op.group, m,
+                                units_of(at, op.n_out))
 
 
 cdef void dropout(const Op *op, const Place *at) noexcept nogil:

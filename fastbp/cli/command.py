@@ -24,6 +24,7 @@ from fastbp._training.progress import is_terminal
 from fastbp.cli import csv_options, curve
 from fastbp.cli.common import OPTIMIZERS, Help, columns, command, one_of, real, row, whole, widths
 from fastbp.losses import LOSSES
+from fastbp.optimizers import OPTIMIZERS as _CLASSES
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -80,7 +81,8 @@ examples:
 """
 _INFO = """\
 Show the version, the instruction set (ISA) in use and those available, the number of threads and why that many, the
-build, Python and NumPy. Paste it into a bug report.
+build, Python and NumPy. Paste it into a bug report. With --parallel: how the training of a model is shared out among
+threads, and what more of them would bring.
 
 environment variables: FASTBP_ISA forces an ISA, FASTBP_NUM_THREADS or OMP_NUM_THREADS the number of threads,
 FASTBP_DATA names the folder above mnist/.
@@ -165,7 +167,12 @@ def _parser() -> argparse.ArgumentParser:
                                "drop")
     _for_models(evaluate)
     curve.add(commands)
-    command(commands, "info", "show the machine, the build and the choices made", _INFO, None, _run_info)
+    info = command(commands, "info", "show the machine, the build and the choices made", _INFO, None, _run_info)
+    info.add_argument("--parallel", metavar="MODEL", help="instead: what a step of training this saved model takes on "
+                                                          "one thread, and would take on 2, 4 ... 64")
+    info.add_argument("--batch-size", type=whole(1), metavar="N", help="with --parallel: rows of a step (default: 32)")
+    info.add_argument("--optimizer", type=one_of("optimizer", tuple(_CLASSES)), metavar="NAME",
+                      help="with --parallel: one of " + ", ".join(_CLASSES) + " (default: sgd)")
     return parser
 
 
@@ -249,6 +256,11 @@ def _run_evaluate(options: Namespace) -> int:
 
 
 def _run_info(options: Namespace) -> int:
+    if options.parallel is not None:
+        from fastbp.cli import parallel
+        return parallel.run(options.parallel, options.batch_size or 32, options.optimizer or "sgd")
+    if (option := csv_options.said(options, ("batch_size", "optimizer"))) is not None:
+        raise ValueError(f"{option} is given without --parallel, expected both; say --parallel MODEL, or leave it out")
     build = cpu.build()
     rows = [
         ("fastbp", __version__),

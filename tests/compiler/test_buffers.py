@@ -115,6 +115,23 @@ def test_what_was_read_for_the_last_time_makes_room():
     assert slots(program) == [None, 0, 1, 0, 1]
 
 
+def test_what_tasks_of_a_stage_read_stays_until_its_end():
+    """A product reads whole rows, 1, for each block of units; what follows, 3, may not lie there, the next stage's 4
+    may."""
+    program = chain("map", "dense", "activate", "map")
+    program.operations[1:] = [
+        Operation("dense", out=2, x=1),
+        Operation("activate", out=3, x=2),
+        Operation("map", out=4, a=Operand(2, True, 0), b=Operand(3, True, 0)),
+    ]
+    buffers.assign_buffers(program, set(), until={1: 3})
+    assert slots(program) == [None, 0, 1, 2, 0]
+    for value in program.values:
+        value.slot = None
+    buffers.assign_buffers(program, set())
+    assert slots(program)[3] == slots(program)[1]  # slice by slice it may
+
+
 @pytest.mark.parametrize("field", ["width", "itemsize", "padded"])
 def test_only_values_that_are_alike_split(field):
     program = chain("map", "map")

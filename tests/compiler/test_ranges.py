@@ -208,7 +208,7 @@ def test_ranges_of_tiles_are_rows_of_their_own_matrix():
         if operation.name == "weight_gradient":
             assert item.begin == begins[operation.n_in, operation.n_out] + row * operation.n_out
             assert item.count == rows * operation.n_out
-            assert rows <= partitioning.TASK_ROWS
+            assert rows <= partitioning.RANGE_ROWS
         else:
             assert (item.begin, row, rows) == (begins[operation.n_out, 1], 0, operation.n_out)
             assert item.count == operation.n_out

@@ -34,7 +34,7 @@ def test_the_threads_are_those_that_are_set_unless_it_says_how_many():
 
 
 def test_no_plan_is_for_what_nobody_knows():
-    with pytest.raises(ValueError, match="kind is 'flight', expected one of train, keep, predict"):
+    with pytest.raises(ValueError, match="kind is 'flight', expected one of: train, keep, predict"):
         Use("flight", 8)
 
 

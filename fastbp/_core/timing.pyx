@@ -1,0 +1,206 @@
+"""Where the time of a step goes: each of its tasks on one thread, what a meeting of a team costs, and how fast a core reads
+what another one has written. What a model of many threads is fed with (fastbp/_models/scaling.py); nothing here is part of a
+training."""
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+cimport numpy as cnp
+from fastbp._core cimport teams
+from fastbp._core.calls cimport prepare
+from fastbp._core.executable cimport Executable
+from fastbp._core.executor cimport PACK, PARAMETERS, ROWS, SPLITS, UPDATES, Call, advance, begin, enter, run_task
+from fastbp._core.program cimport Place, Program
+from fastbp._core.teams cimport Job, WorkerState
+
+import numpy as np
+
+cnp.import_array()
+
+PHASES = {PACK: "pack", SPLITS: "splits", ROWS: "rows", PARAMETERS: "parameters", UPDATES: "updates"}
+
+
+cdef Py_ssize_t most_tasks(const Program *p) noexcept nogil:
+    """Tasks of one step, at most, and a note between any two phases."""
+    cdef Py_ssize_t found = p.n_packings + p.n_splits + 2 * p.n_groups + p.n_stages + 4
+    cdef int i
+    for i in range(p.n_stages):
+        found += p.slices * p.stages[i].blocks
+    return found
+
+
+def task_times(Executable plan, list arrays, optimizer, int64_t[::1] order, Py_ssize_t steps):
+    """What each task of a step takes on one thread: ([(phase, stage, tasks), ...] of the step's phases in order, seconds
+    (steps, tasks of all phases), seconds (steps, phases) of what one thread does after each phase).
+
+    `steps` steps with an update by `optimizer` (or without, None) at a learning rate of 0, on arrays [(value, array), ...]:
+    on their first batch, or on one batch after another of `order`, int64 (a multiple of the batch,), of a plan that gathers
+    rows. The first step, which packs, is not among those that are returned.
+    """
+    cdef Call call
+    cdef Program *p = &plan.program
+    cdef WorkerState worker
+    cdef cnp.ndarray losses = np.empty(steps + 1), rates = np.zeros(steps + 1)
+    cdef Py_ssize_t capacity = (steps + 1) * most_tasks(p), count = 0, i
+    cdef int32_t *where = <int32_t *>malloc(4 * capacity * sizeof(int32_t))
+    cdef double *spent = <double *>malloc(capacity * sizeof(double))
+    try:
+        if where is NULL or spent is NULL:
+            raise MemoryError("no memory for the times of a step's tasks")
+        prepare(plan, &call, arrays, optimizer, 0, -1, True, p.batch)
+        call.steps = call.stop = steps + 1
+        call.epoch, call.lanes = 1, 1
+        call.losses, call.lr = <double *>cnp.PyArray_DATA(losses), <double *>cnp.PyArray_DATA(rates)
+        if order is not None:
+            call.order, call.epoch = &order[0], order.shape[0] // p.batch
+        if optimizer is not None:
+            call.constants, call.taken = plan.constants, optimizer.steps
+        with nogil:
+            count = run_timed(p, &call, &worker, where, spent)
+        noted = np.array([[where[4 * i + j] for j in range(4)] for i in range(count)], np.int64).reshape(-1, 4)
+        seconds = np.array([spent[i] for i in range(count)])
+    finally:
+        plan.bound.clear()
+        free(where)
+        free(spent)
+    return by_phase(noted, seconds, steps)
+
+
+cdef Py_ssize_t run_timed(Program *p, Call *call, WorkerState *worker, int32_t *where, double *spent) noexcept nogil:
+    """The call on one thread. Notes (step, phase, stage, task) and the seconds of each task; task -1 is what runs after a
+    phase. Returns how many notes there are."""
+    cdef Py_ssize_t count = 0
+    cdef double before, now
+    cdef int task, tasks
+    p.broken = False
+    enter(worker, call, 0)
+    if p.enter is not NULL:
+        p.enter()
+    tasks = begin(p, call)
+    while tasks > 0:
+        for task in range(tasks + 1):
+            where[4 * count], where[4 * count + 1] = <int32_t>call.done, call.phase
+            where[4 * count + 2], where[4 * count + 3] = call.stage if call.phase == ROWS else 0, task if task < tasks else -1
+            before = teams.seconds()
+            if task < tasks:
+                run_task(p, call, &worker.at, task)
+            else:
+                tasks = advance(p, call)
+            now = teams.seconds()
+            spent[count] = now - before
+            count += 1
+            if where[4 * count - 1] < 0:
+                break
+    if p.leave is not NULL:
+        p.leave()
+    return count
+
+
+def by_phase(noted, seconds, steps):
+    """The notes of the steps after the first, in the form that task_times returns."""
+    found, tasks, after = [], [], []
+    for step in range(1, steps + 1):
+        mine, took = noted[noted[:, 0] == step], seconds[noted[:, 0] == step]
+        ends = np.flatnonzero(mine[:, 3] < 0)
+        found = [(PHASES[mine[end, 1]], int(mine[end, 2]), int(end - begun))
+                 for begun, end in zip([0, *(ends[:-1] + 1)], ends)]
+        tasks.append(took[mine[:, 3] >= 0])
+        after.append(took[ends])
+    return found, np.array(tasks), np.array(after)
+
+
+# ---- a meeting -------------------------------------------------------------------------------------------------------
+
+cdef double BUSY = 2e-6     # seconds of a task: so long that no thread does those of others
+
+# A job of `left` phases, each of a task for every thread, which waits by the clock.
+cdef struct Meetings:
+    Job base
+    int team
+    Py_ssize_t left
+
+
+cdef void enter_meetings(const Job *job, WorkerState *worker, int member) noexcept nogil:
+    pass
+
+
+cdef void wait_by_the_clock(const Job *job, WorkerState *worker, int task) noexcept nogil:
+    cdef double begun = teams.seconds()
+    while teams.seconds() - begun < BUSY:
+        pass
+
+
+cdef int next_meeting(const Job *job) noexcept nogil:
+    cdef Meetings *meetings = <Meetings *>job
+    meetings.left -= 1
+    return meetings.team if meetings.left > 0 else 0
+
+
+def meeting(int team, Py_ssize_t phases):
+    """Seconds that a meeting of so many threads costs, on an average of `phases` of them: what a phase takes beyond its
+    tasks, one a thread, which are equally long. 0 of one thread."""
+    cdef Meetings meetings
+    cdef double begun
+    team = teams.team_of(team)
+    if team < 2:
+        return 0.0
+    meetings.base.enter, meetings.base.run, meetings.base.advance = enter_meetings, wait_by_the_clock, next_meeting
+    meetings.team, meetings.left = team, phases
+    with nogil:
+        begun = teams.seconds()
+        teams.work_in_team(&meetings.base, team, team)
+        begun = teams.seconds() - begun
+    return max(0.0, begun / phases - BUSY)
+
+
+# ---- from core to core -----------------------------------------------------------------------------------------------
+
+# A job of two threads: by turns each writes its half of the memory, and reads the other one's.
+cdef struct Exchange:
+    Job base
+    char *memory            # (2, size) bytes
+    Py_ssize_t size
+    Py_ssize_t left         # phases, of which every other one reads
+    double spent[2]         # seconds of the last phase's tasks
+    double *read            # (phases / 2,) seconds of the slower one of the two that read
+    Py_ssize_t count
+    int64_t sum             # of what was read, so that it is
+
+
+cdef void write_or_read(const Job *job, WorkerState *worker, int task) noexcept nogil:
+    cdef Exchange *exchange = <Exchange *>job
+    cdef const int64_t *other = <const int64_t *>(exchange.memory + (1 - task) * exchange.size)
+    cdef double begun = teams.seconds()
+    cdef int64_t sum = 0
+    cdef Py_ssize_t i
+    if exchange.left % 2 == 0:
+        memset(exchange.memory + task * exchange.size, task + 1, exchange.size)
+    else:
+        for i in range(exchange.size // <Py_ssize_t>sizeof(int64_t)):
+            sum += other[i]
+        exchange.sum += sum
+    exchange.spent[task] = teams.seconds() - begun
+
+
+cdef int next_exchange(const Job *job) noexcept nogil:
+    cdef Exchange *exchange = <Exchange *>job
+    if exchange.left % 2:
+        exchange.read[exchange.count] = max(exchange.spent[0], exchange.spent[1])
+        exchange.count += 1
+    exchange.left -= 1
+    return 2 if exchange.left > 0 else 0
+
+
+def crossing(Py_ssize_t size, Py_ssize_t times):
+    """Bytes a second that a core reads of what another has just written, `size` bytes (a multiple of 8), the median of so many
+    times; None where there are no two threads."""
+    cdef Exchange exchange
+    cdef cnp.ndarray memory = np.zeros(2 * size, np.uint8), seconds = np.zeros(times)
+    if teams.team_of(2) < 2:
+        return None
+    memset(&exchange, 0, sizeof(exchange))
+    exchange.base.enter, exchange.base.run, exchange.base.advance = enter_meetings, write_or_read, next_exchange
+    exchange.memory, exchange.read = <char *>cnp.PyArray_DATA(memory), <double *>cnp.PyArray_DATA(seconds)
+    exchange.size, exchange.left = size, 2 * times
+    with nogil:
+        teams.work_in_team(&exchange.base, 2, 2)
+    return size / float(np.median(seconds))

@@ -1,0 +1,62 @@
+"""fastbp/_core/timing.pyx: what is measured for a model of many threads."""
+
+import numpy as np
+import pytest
+from programs import NETWORKS
+
+import fastbp as fb
+from fastbp._compiler.plan_cache import BoundPlan
+from fastbp._compiler.use import Use
+from fastbp._core import timing
+from fastbp._models import network_programs
+
+
+def plan_of(name, optimizer, gathered=True):
+    """(BoundPlan, Program, arrays) of a network's step on one thread."""
+    widths, batch = NETWORKS[name]
+    net = fb.mlp(*widths, seed=0)
+    program = network_programs.program(net, Use("train", batch, gathered=gathered, threads=1))
+    plan = BoundPlan(net.params, net.grads, program, 1)
+    optimizer.bind(net.params)
+    rng = np.random.default_rng(0)
+    X, y = (rng.random((3 * batch, width), np.float32) for width in (widths[0], widths[-1]))
+    return net, plan, program, plan.arrays({"X": X, "targets": y})
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_all_tasks_of_a_step_are_timed_and_nothing_is_learnt(name):
+    optimizer = fb.Adam(clip_norm=1.0) if name == "tiny" else fb.SGD(momentum=0.9)
+    net, plan, program, arrays = plan_of(name, optimizer)
+    before, order = net.params.copy(), np.random.default_rng(1).permutation(3 * plan.batch)
+    phases, tasks, after = timing.task_times(plan.executable, arrays, optimizer, order, 4)
+    slices = -(-program.batch // program.slice_rows)
+    rows = [("rows", i, slices * stage.blocks) for i, stage in enumerate(program.stages)]
+    groups = len(program.groups)
+    expected = [*rows, ("parameters", 0, groups)] + [("updates", 0, groups)] * (name == "tiny")
+    assert phases == expected
+    assert tasks.shape == (4, sum(count for _, _, count in phases)) and (tasks >= 0).all() and tasks.sum() > 0
+    assert after.shape == (4, len(phases)) and (after >= 0).all()
+    np.testing.assert_array_equal(net.params, before)
+    assert optimizer.steps == 0
+
+
+def test_rows_as_they_lie_need_no_order():
+    _, plan, _, arrays = plan_of("tiny", fb.SGD(), gathered=False)
+    phases, tasks, _ = timing.task_times(plan.executable, arrays, fb.SGD(), None, 2)
+    assert [kind for kind, _, _ in phases] == ["rows", "parameters"] and len(tasks) == 2
+
+
+def test_data_too_short_are_refused():
+    _, plan, _, arrays = plan_of("tiny", fb.SGD(), gathered=False)
+    short = [(value, array[:5]) for value, array in arrays]
+    with pytest.raises(ValueError, match="data has become shorter: 5 rows, expected 8 or more"):
+        timing.task_times(plan.executable, short, fb.SGD(), None, 2)
+
+
+def test_a_meeting_is_of_two_or_more():
+    assert timing.meeting(1, 100) == 0.0
+    assert 0 <= timing.meeting(2, 100) < 1
+
+
+def test_reading_what_another_core_wrote_has_a_speed():
+    assert 1e6 < timing.crossing(1 << 13, 20) < 1e13
