@@ -122,7 +122,7 @@ class Network:
             if isinstance(layer, Dense):
                 derivative = getattr(kernels, f"{layer.activation}_backward")
                 source = list(inspect.signature(derivative).parameters)[1]      # "Z" or "Y", as its formula is written
-                dZ = derivative(dY, kept[source])
+                dZ = kept["dZ"] = derivative(dY, kept[source])
                 self.dW[i][:] = kept["X"].T @ dZ
                 self.db[i][:] = dZ.sum(axis=0)
                 dY = dZ @ self.W[i].T
