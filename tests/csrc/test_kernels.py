@@ -18,8 +18,11 @@ from fastbp.reference import maps
 ROWS = cpu.kernels(cpu.selected(), "float64")
 NAMES = [name for name, *_ in ROWS]
 LAYOUTS = (PACKED, PADDED)
-PARAMS = {"huber_loss": 0.7, "quantile_loss": 0.3, "cross_entropy_loss": 0.1, "cross_entropy_labels_loss": 0.1}
-PARAMS |= {"huber_missing_loss": 0.7, "quantile_missing_loss": 0.3}
+# Each loss's own number, which is not its default: that might be built in.
+PARAMS = {f"{name}_loss": 0.6 * function.__defaults__[0] for name in reference.LOSSES
+          if (function := getattr(reference, f"{name}_loss")).__defaults__}
+PARAMS |= {"huber_loss": 0.7, "cross_entropy_loss": 0.1, "cross_entropy_labels_loss": 0.1}
+PARAMS |= {name.replace("_loss", "_missing_loss"): number for name, number in PARAMS.items() if "entropy" not in name}
 SLOTS = cpu.updates()
 
 

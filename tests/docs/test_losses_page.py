@@ -53,8 +53,8 @@ def test_all_losses_are_there():
 @pytest.mark.parametrize("name", fb.losses.LOSSES)
 def test_the_formula_is_the_loss_and_its_gradient(name):
     """Of a network that hands on its inputs; from the gradient of its bias and its weights."""
-    settings = {"huber": {"delta": 0.7}, "quantile": {"q": 0.3}}.get(name, {})
-    loss = fb.losses.LOSSES[name](**settings)
+    loss = fb.losses.LOSSES[name](**{"huber": {"delta": 0.7}, "quantile": {"q": 0.3}}.get(name, {}))
+    settings = {setting: getattr(loss, setting) for setting in loss.settings()}  # what its formula may speak of
     net = fb.mlp(K, K, loss=loss, dtype="float64")
     net.layers[0].W[:], net.layers[0].b[:] = np.eye(K), 0
     y = np.random.default_rng(2).normal(size=(B, K)) * 2

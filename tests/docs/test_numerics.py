@@ -52,6 +52,13 @@ def test_the_tables_are_complete():
     assert sorted(row[0] for row in MAPS) == sorted(OF_CORE)
 
 
+def test_every_source_is_listed_and_used():
+    listed = [int(number) for number in re.findall(r"^(\d+)\. ", TEXT, re.M)]
+    named = {int(number) for group in re.findall(r"\[(\d+(?:, \d+)*)\]", TEXT) for number in group.split(", ")}
+    assert listed == [*range(1, len(listed) + 1)]
+    assert named == set(listed), f"the list at the end of docs/numerics.md, and [n] above it: {named ^ set(listed)}"
+
+
 @pytest.mark.parametrize(("name", "formula", "slope"), ACTIVATIONS, ids=[row[0] for row in ACTIVATIONS])
 def test_activations(name, formula, slope):
     Z = np.array([NUMBERS])

@@ -16,7 +16,7 @@ from fastbp import layers
 from fastbp._ir import nn
 from fastbp._ir.elementwise import multiply
 from fastbp.layers import KINDS, Dense, Dropout, Layer, Parameter
-from fastbp.layers.settings import Number, Width
+from fastbp.layers.settings import Name, Number, Width
 
 X = np.random.default_rng(1).normal(size=(30, 4))
 LABELS = np.random.default_rng(2).integers(0, 3, 30)
@@ -180,6 +180,31 @@ def test_a_loss_that_reaches_some_parameters_of_a_layer_has_their_initial_values
     plan = g.compile(g.mean(g.grad(layer(x), x) ** 2), dtype="float64")
     assert list(plan.parameters) == ["layer0.W"]
     assert np.array_equal(plan.parameters["layer0.W"], fb.Sequential(layer, dtype="float64").layers[0].W)
+
+
+OF_A_SETTING = {Width: 4, Number: 0.25, Name: "tanh"}
+
+
+@pytest.mark.parametrize("cls", [getattr(layers, name) for name in layers.__all__])
+def test_every_layer_goes_through_everything(cls):
+    """A layer of some settings, between others: gradients, also of single samples, a file, a config, an expression."""
+    needed = [argument.name for argument in cls._arguments if argument.default is argument.empty]
+    layer = cls(**{name: OF_A_SETTING[type(cls.settings[name])] for name in needed})
+    assert repr(cls(**layer._given())) == repr(layer) == repr(copy.deepcopy(layer))
+    dense = fb.Dense(4, 4, "tanh"), fb.Dense(4, 3)
+    net = fb.Sequential(dense[0], layer, dense[1], loss="cross_entropy", dtype="float64", seed=3)
+    x, t, file = g.input("x", 4), g.input("t", integer=True), io.BytesIO()
+    plan = g.compile(g.cross_entropy(net(x), t), dtype="float64", seed=net.seed)
+    assert plan.loss_and_grad(x=X, t=LABELS)[0] == net.loss_and_grad(X, LABELS)
+    assert plan.grads.tobytes() == net.grads.tobytes()
+    if layer.parameters():
+        rows = net.per_example_grads(X, LABELS)
+        assert np.allclose(rows.mean(0), net.grads, rtol=0, atol=1e-14)
+    assert repr(fb.Sequential.from_config(net.config())) == repr(net)
+    assert fb.gradcheck(net, X, LABELS).max_error < 1e-6
+    net.save(file)
+    file.seek(0)
+    assert fb.load(file).predict(X).tobytes() == net.predict(X).tobytes()
 
 
 def test_where_it_is_not_finite_is_told(bend):
