@@ -19,8 +19,8 @@
  *   the compiler's flags, a line "flags on <machine>: ..." that setup.py and the tests read
  *   unless REAL is said, its row for dispatch.c; otherwise, where the compiler was given the flags, all that follows
  *   VECTOR_BYTES  of a vector; what does not define it has no kernels in this build
- *   MR, NR        rows and columns of gemm's largest tile, MR a literal of at most 16: MR times NR / V accumulators, NR / V vectors
- *                 of B and a broadcast fill the registers, and none is spilled
+ *   MR, NR        rows and columns of gemm's largest tile, MR a literal of at most 16, NR two vectors: 2 MR accumulators, two
+ *                 vectors of B and a broadcast fill the registers, and none is spilled
  *   KC, MC        rows of B, and of A, that a product reads again and again, from the L1 or the L2 cache, before it goes on.
  *                 No bit depends on them: a tile goes on from C
  *   A_BYTES, B_BYTES, LIMBS, KR   how packed A and B lie: see fbp_table
