@@ -135,7 +135,7 @@ def test_small_classes_hold_out_the_share_asked_for(classes, size, share):
     ({"validation_split": 1.5}, "validation_split is 1.5, expected a finite number >= 0 and < 1"),
     ({"hidden": (0,)}, "hidden is 0"),
     ({"activation": "rleu"}, "did you mean 'relu'"),
-    ({"optimizer": "adma"}, "did you mean 'adam'"),
+    ({"optimizer": "rmsporp"}, "did you mean 'rmsprop'"),
     ({"optimizer": fb.SGD(), "lr": 0.1}, "give lr=None"),
     ({"lr": -1.0}, "lr is -1"),
     ({"epochs": 0}, "epochs is 0"),

@@ -227,7 +227,7 @@ def test_output_into_a_pipe_that_closes(run, mnist):
 BAD = [
     ("train --data mnits", "did you mean 'mnist'"),
     ("train --activation rleu", "did you mean 'relu'"),
-    ("train --optimizer adma", "did you mean 'adam'"),
+    ("train --optimizer rmsporp", "did you mean 'rmsprop'"),
     ("train --loss cros_entropy", "did you mean 'cross_entropy'"),
     ("train --schedule cosin", "did you mean 'cosine'"),
     ("train --dtype float16", "float32"),
