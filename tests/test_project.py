@@ -75,6 +75,9 @@ def test_what_developers_are_told_to_run_is_there():
     assert set(re.findall(r"--hook-stage manual ([\w-]+)", text)) <= set(hooks)
     for path in re.findall(r"`((?:csrc|fastbp|tests|docs|bench)/[\w./]+)`", text):
         assert (ROOT / path).exists(), path
+    for names in re.findall(r"Red until it is right: ((?:[\w/]+,\s+)*[\w/]+)\.", text):
+        for name in re.split(r",\s+", names):
+            assert list((ROOT / "tests").glob(f"{name}.py")) or (ROOT / "tests" / name).is_dir(), name
 
 
 @HERE

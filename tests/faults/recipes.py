@@ -87,4 +87,11 @@ FAULTS = [
         new='"slice"',
         red=("tests/layers/test_base.py::test_every_layer_goes_through_everything[LayerNorm]",),
     ),
+    Fault(
+        what="a recipe names a test that is not there",
+        file="CONTRIBUTING.md",
+        old="Red until it is right: layers, test_floors",
+        new="Red until it is right: layers, test_floor",
+        red=("tests/test_project.py::test_what_developers_are_told_to_run_is_there",),
+    ),
 ]
