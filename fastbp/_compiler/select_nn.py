@@ -27,6 +27,7 @@ def dense(c, node):
         c.partition.by_range
         and W.op == "parameter"
         and bytes_ > partitioning.PACKED_B_BYTES
+        and W.width * c.request.itemsize > partitioning.PACKED_B_ROW
         and c.program.batch > c.request.nr
     )
     c.emit(

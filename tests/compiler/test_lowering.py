@@ -158,9 +158,9 @@ def test_what_a_split_writes_is_nobody_elses_memory(made):
 
 
 def test_large_weights_are_packed_once_for_all_threads():
-    program = products_of(300, 310, 10, batch=128)
+    program = products_of(300, 600, 10, batch=128)
     forward = [operation.packed_b for operation in program.operations if operation.name == "dense"]
-    assert forward == ["shared", None]  # 310 x 10 is read where it lies
+    assert forward == ["shared", None]  # 600 x 10 is read where it lies
     packed = {packing.operation for packing in program.packings}
     assert packed == {i for i, operation in enumerate(program.operations) if operation.packed_b == "shared"}
     for i in packed:
@@ -170,7 +170,7 @@ def test_large_weights_are_packed_once_for_all_threads():
 
 
 def test_a_range_copies_the_rows_that_it_updates():
-    program = products_of(300, 310, 10, batch=128)
+    program = products_of(300, 600, 10, batch=128)
     for item in program.ranges:
         first, count = item.packings
         packings = program.packings[first:first + count]
@@ -183,6 +183,11 @@ def test_a_range_copies_the_rows_that_it_updates():
             assert sum(packing.rows for packing in mine) == rows
             assert [packing.end for packing in mine] == [
                 (packing.row - begin + packing.rows) * weights.width for packing in mine]
+
+
+def test_large_weights_of_short_rows_are_read_where_they_lie():
+    program = products_of(300, 512, 512, 10, batch=128)
+    assert [operation.packed_b for operation in program.operations if operation.name == "dense"] == [None] * 3
 
 
 def test_weights_that_nothing_updates_are_copied_as_well():

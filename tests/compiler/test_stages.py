@@ -124,7 +124,7 @@ def trained(dtype, threads, activation="tanh", dropout=0.0):
     """Parameters after a few steps of a network whose layers are no multiples of any tile, and predictions."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((150, 90)).astype(dtype), rng.integers(0, 7, 150)
-    net = fb.mlp(90, 301, 333, 7, activation=activation, loss="cross_entropy", dtype=dtype, seed=1, dropout=dropout)
+    net = fb.mlp(90, 301, 533, 7, activation=activation, loss="cross_entropy", dtype=dtype, seed=1, dropout=dropout)
     net.fit(X, y, epochs=2, batch_size=64, optimizer=fb.Adam(), threads=threads, progress=False)
     before = fb.cpu.threads()
     fb.cpu.set_threads(threads)

@@ -93,7 +93,7 @@ def test_bytes_of_weights_and_state(slots, cut):
     W = [inputs * units for inputs, units in pairwise(widths)]
     slices = -(-batch // program.slice_rows)
     read = (W[0] + 2 * W[1] + 2 * slices * W[2]) if cut else slices * (W[0] + 2 * W[1])
-    packed = W[0] + 2 * W[1] + W[2] if cut else 0  # W of the two large ones, the transposes of the last two
+    packed = W[1] + W[2] if cut else 0  # the transposes of the last two; W is read where it lies
     assert step.weight_bytes == 4 * (2 * program.size * (1 + slots) + read + packed)
 
 
