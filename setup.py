@@ -22,9 +22,9 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
 MODULES = [
-    "portable", "cpu", "teams", "memory", "random",
-    "executable", "gemm", "rows", "maps", "updates", "pace", "executor",
-    "calls", "stopping", "epochs", "fast_call", "side_by_side", "timing",
+    "portable", "cpu", "os_threads", "teams", "memory", "random",
+    "drivers", "executable", "binding", "gemm", "rows", "maps", "updates", "pace", "executor",
+    "calls", "stopping", "training_state", "epochs", "fast_call", "side_by_side", "timing",
 ]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]

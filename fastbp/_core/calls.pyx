@@ -2,6 +2,7 @@
 from libc.string cimport memcpy, memset
 from cpython.object cimport PyObject_GenericSetAttr
 cimport numpy as cnp
+from fastbp._core.binding cimport bind, check_vectors, complete, unbind
 from fastbp._core.cpu cimport version
 from fastbp._core.executor cimport CHECKS, Call, start
 from fastbp._core.kernels cimport H_CONSTANTS, fbp_update
@@ -62,11 +63,11 @@ cdef int prepare(Executable plan, Call *call, list arrays, optimizer, int first_
     anything is written.
     """
     memset(call, 0, sizeof(Call))
-    plan.unbind()
+    unbind(plan)
     try:
         bind_all(plan, call, arrays, optimizer, first_op, last_op, learns, rows_needed)
     except:     # whatever it is
-        plan.unbind()
+        unbind(plan)
         raise
     call.learns = learns
     return 0
@@ -76,14 +77,14 @@ cdef int bind_all(Executable plan, Call *call, list arrays, optimizer, int first
                   Py_ssize_t rows_needed) except -1:
     """`prepare`, of a plan without arrays."""
     cdef Py_ssize_t least = PY_SSIZE_T_MAX
-    plan.check_vectors(learns, optimizer is not None)
+    check_vectors(plan, learns, optimizer is not None)
     plan.program.update, plan.program.s0, plan.program.s1, plan.program.clip_norm = NULL, NULL, NULL, 0
     if optimizer is not None:
         set_update(plan, optimizer)
     for index, array in arrays:
-        least = min(least, plan.bind(index, array, learns, optimizer is not None))
+        least = min(least, bind(plan, index, array, learns, optimizer is not None))
     call.first_op, call.last_op = first_op, plan.program.n_ops if last_op < 0 else last_op
-    plan.complete(call.first_op, call.last_op, learns)
+    complete(plan, call.first_op, call.last_op, learns)
     if rows_needed > least:
         raise ValueError(f"data has become shorter: {least} rows, expected {rows_needed} or more, as when it "
                          "was checked; give it back its shape, or pass a copy of it")
@@ -162,7 +163,7 @@ def apply_update(Executable plan, optimizer, double lr, int team):
     cdef Call call
     cdef double loss
     memset(&call, 0, sizeof(Call))
-    plan.check_vectors(False, True)
+    check_vectors(plan, False, True)
     try:
         set_update(plan, optimizer)
         call.updates, call.steps, call.epoch, call.lr, call.losses = True, 1, 1, &lr, &loss

@@ -6,6 +6,7 @@ a batch size is compiled again). Nothing else in fastbp says OpenMP or reads a k
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 cimport numpy as cnp
 from fastbp._core cimport openmp, teams
+from fastbp._core.os_threads cimport check_stack
 from fastbp._core.kernels cimport fbp_any, fbp_forward, fbp_reduce, fbp_table, itemsize_of, real
 
 import os
@@ -266,7 +267,7 @@ def build():
 
 cdef int team_limit(int wanted) except -1:
     """How many threads a call that wants `wanted` may have. Raises RuntimeError where this thread cannot make one."""
-    teams.check_stack()
+    check_stack()
     if wanted < 2:
         return 1
     wanted = teams.useful(wanted)

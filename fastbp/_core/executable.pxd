@@ -36,12 +36,6 @@ cdef class Executable:
     cdef double clip_norm
     cdef list bound                 # the caller's arrays, kept alive while a call reads them
     cdef int _find_uses(self, program) except -1
-    cdef int unbind(self) except -1
-    cdef int complete(self, int first_op, int last_op, bint learns) except -1
-    cdef int check_vectors(self, bint gradients, bint parameters) except -1
-    cdef bint is_written(self, const char *low, const char *high, bint gradients, bint parameters) noexcept
-    cdef Py_ssize_t bind(self, int index, array, bint gradients, bint parameters) except -1
-    cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1
     cdef int _allocate(self, program) except -1
     cdef Py_ssize_t _row_bytes(self, slot) except -1
     cdef Py_ssize_t _packed_b_bytes(self, operation) except -1

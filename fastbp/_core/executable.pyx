@@ -1,81 +1,19 @@
-"""A plan: a compiled graph in C structs, with one arena of memory, for one batch size, dtype and ISA."""
+"""The executable: a program in C structs over one arena of memory, for one batch size, dtype and ISA."""
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 cimport numpy as cnp
-from fastbp._core cimport gemm, maps, rows
 from fastbp._core.cpu cimport find, table_for, table_of_columns
+from fastbp._core.drivers cimport driver_named, range_driver_named
 from fastbp._core.kernels cimport (fbp_any, fbp_reduce_partials, fbp_gemm, fbp_map, fbp_pack_a, fbp_pack_b, fbp_penalty,
                                    fbp_reduce, fbp_table, itemsize_of)
-from fastbp._core.memory cimport is_as_made, meets
-from fastbp._core.program cimport (APART, DIRECT, INVARIANT, LINE, LOCAL, ORDERED, SHARED, Driver, Group, Op, Operand,
-                                   Packing, RangeDriver, RangeGradient, ColumnSplit, Stage, Range, Value)
+from fastbp._core.program cimport (APART, DIRECT, INVARIANT, LINE, LOCAL, ORDERED, SHARED, Group, Op, Operand,
+                                   Packing, RangeGradient, ColumnSplit, Stage, Range, Value)
 
 import numpy as np
 
-from .memory import aligned_zeros, not_as_made
+from .memory import aligned_zeros
 
 cnp.import_array()
-
-cdef Driver driver_named(str name) except NULL:
-    """The driver of an operation: one row an operation."""
-    if name == "map":
-        return maps.map_rows
-    if name == "dense":
-        return gemm.dense
-    if name == "input_gradient":
-        return gemm.input_gradient
-    if name == "weight_gradient":
-        return gemm.partial_weight_gradient
-    if name == "batch_sum":
-        return maps.batch_sum
-    if name == "activation_gradient":
-        return rows.activation_gradient
-    if name == "activate":
-        return maps.activate
-    if name == "dropout":
-        return rows.dropout
-    if name == "loss" or name == "correct":
-        return rows.loss
-    if name == "gather_rows":
-        return rows.gather_rows
-    if name == "prefetch":
-        return rows.prefetch
-    if name == "convert":
-        return rows.convert
-    if name == "row_reduce":
-        return maps.row_reduce
-    if name == "total":
-        return maps.total
-    if name == "finish_total":
-        return maps.finish_total
-    if name == "zero":
-        return maps.zero
-    if name == "reduce_partials":
-        return maps.reduce_partials
-    if name == "column_sum":
-        return maps.column_sum
-    if name == "transpose":
-        return maps.transpose
-    if name == "matmul":
-        return gemm.matmul
-    if name == "outer":
-        return maps.outer
-    if name == "embedding_lookup":
-        return maps.embedding_lookup
-    if name == "scatter":
-        return maps.scatter
-    raise ValueError(f"no driver runs the operation {name!r}")
-
-
-cdef RangeDriver range_driver_named(str name) except NULL:
-    """The driver of an operation that makes a range's gradient from the whole batch."""
-    if name == "weight_gradient":
-        return gemm.weight_rows
-    if name == "batch_sum":
-        return gemm.bias_columns
-    if name == "scatter":
-        return gemm.table_rows
-    raise ValueError(f"no driver makes the gradient of a range by {name!r}")
 
 
 cdef Py_ssize_t rounded(Py_ssize_t nbytes, Py_ssize_t to) noexcept:
@@ -272,7 +210,7 @@ cdef class Executable:
                 offset, base = offset + program.values[base].offset, program.values[base].base
             value, whole = &self.values[<int>i], &self.values[<int>base]
             value[0] = whole[0]
-            if whole.base is not NULL:      # a caller's array is nowhere yet: see place
+            if whole.base is not NULL:      # a caller's array is nowhere yet: see binding.place
                 value.base = whole.base + <Py_ssize_t>offset * <Py_ssize_t>item.itemsize
             if value.mode == INVARIANT:
                 value.ld = item.ld
@@ -418,81 +356,4 @@ cdef class Executable:
             raise MemoryError("no memory for a plan")
         for i, (index, (first, last, learns)) in enumerate(found.items()):
             self.uses[i] = Use(index, first, last, learns)
-        return 0
-
-    cdef int unbind(self) except -1:
-        """Forgets the arrays of the last call."""
-        cdef int i
-        for i in range(self.n_uses):
-            self.values[self.uses[i].value].base = NULL
-        self.bound.clear()
-        return 0
-
-    cdef int complete(self, int first_op, int last_op, bint learns) except -1:
-        """Refuses a call whose operations would read or write rows that no array was given for."""
-        cdef int i
-        cdef Use *use
-        for i in range(self.n_uses):
-            use = &self.uses[i]
-            if self.values[use.value].base is NULL and (
-                    (use.first < last_op and use.last >= first_op) or (learns and use.learns)):
-                raise ValueError(f"value {use.value} of the plan has no array, expected one for each that the call reads "
-                                 "or writes; pass it")
-        return 0
-
-    cdef int check_vectors(self, bint gradients, bint parameters) except -1:
-        """Refuses a call where the array over the gradients, or the parameters, is not what it was made as, and writable if the
-        call writes them."""
-        if not is_as_made(self.grads, self.real, 0, self.size, gradients) or cnp.PyArray_DATA(self.grads) != self.program.grads:
-            raise not_as_made("grads", self.grads, (self.size,), f"float{8 * self.program.item}")
-        if not is_as_made(self.params, self.real, 0, self.size, parameters) or (
-                cnp.PyArray_DATA(self.params) != self.program.params):
-            raise not_as_made("params", self.params, (self.size,), f"float{8 * self.program.item}")
-        return 0
-
-    cdef bint is_written(self, const char *low, const char *high, bint gradients, bint parameters) noexcept:
-        """Whether some of the bytes [low, high) lie in what a call writes that makes gradients, or new parameters, and with
-        them the optimizer's state."""
-        cdef Program *p = &self.program
-        cdef Py_ssize_t size = self.size * p.item
-        if gradients and meets(low, high, p.grads, size):
-            return True
-        return parameters and (meets(low, high, p.params, size) or (p.s0 is not NULL and meets(low, high, p.s0, size)) or (
-            p.s1 is not NULL and meets(low, high, p.s1, size)))
-
-    cdef Py_ssize_t bind(self, int index, array, bint gradients, bint parameters) except -1:
-        """Value `index` is the rows of `array` (n, width) or (n,), until the call ends; returns n. gradients, parameters: what
-        the call writes. What a plan counts on is looked at again: the array's owner may have changed its shape or dtype."""
-        cdef cnp.ndarray given = array
-        cdef Py_ssize_t width, item, n, between, past
-        cdef char *begin = <char *>cnp.PyArray_DATA(given)
-        width, item = self.rows[index]
-        n = cnp.PyArray_DIM(given, 0) if cnp.PyArray_NDIM(given) > 0 else 0
-        if n == 0 or cnp.PyArray_ITEMSIZE(given) != item or not cnp.PyArray_ISALIGNED(given) or not (
-                (cnp.PyArray_NDIM(given) == 1 and width == 1) or (
-                    cnp.PyArray_NDIM(given) == 2 and cnp.PyArray_DIM(given, 1) == width and (
-                        width == 1 or cnp.PyArray_STRIDE(given, 1) == item))):
-            raise ValueError(
-                f"data has become an array of shape {array.shape} and dtype {array.dtype}, expected rows of {width} numbers of "
-                f"{item} bytes, as when it was checked; give it back its shape and dtype, or pass a copy of it")
-        between = cnp.PyArray_STRIDE(given, 0) if n > 1 else width * item    # a single row may have any stride
-        past = between * (n - 1)
-        if self.is_written(begin + min(past, 0), begin + max(past, 0) + width * item, gradients, parameters):
-            raise ValueError(
-                f"data of shape {array.shape} lies in params, grads or the optimizer's state, which this call writes while it "
-                "reads them, expected memory of its own; pass a copy of it")
-        self.place(index, begin, between, item)
-        self.bound.append(array)
-        return n
-
-    cdef int place(self, int index, char *base, Py_ssize_t row_bytes, Py_ssize_t itemsize) except -1:
-        """Value `index`, and what is a part of it, are the rows at `base`, row_bytes apart: any distance, 0 and back too."""
-        cdef Value *value = &self.values[index]
-        cdef Value *part
-        value.base, value.row_bytes, value.ld = base, row_bytes, row_bytes // itemsize
-        if self.parts:
-            for i, offset in self.parts.get(index, ()):
-                part = &self.values[<int>i]
-                part.base = base + <Py_ssize_t>offset * itemsize
-                part.row_bytes, part.ld = value.row_bytes, value.ld
         return 0

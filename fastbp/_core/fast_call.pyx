@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport cpu
+from fastbp._core.binding cimport check_vectors, is_written, place
 from fastbp._core.executor cimport Call, start
 from fastbp._core.executable cimport Executable
 from fastbp._core.program cimport Program
@@ -74,8 +75,7 @@ cdef class ExclusiveUse:
 
     def call(self, function, *arguments):
         """function(*arguments), exclusively. All of it is C's, so that nothing that a signal's handler raises can come
-        between the
-        function's end and this one's, as it might at the end of a `with` statement."""
+        between the function's end and this one's, as it might at the end of a `with` statement."""
         self.__enter__()
         try:
             return function(*arguments)
@@ -102,12 +102,9 @@ def use_all(dict uses, function, *arguments):
 cdef class Ready:
     """One pass of a plan, of `plan.batch` rows.
 
-    plan: a fastbp._core.executable.Executable; names, specs: of each array of the call its name and (value, width,
-                                                                                                      limit, scanned),
-                                                                                                      limit 0 for reals
-                                                                                                      of the
-    plan's dtype, else for integers from 0 to limit - 1; part: (first operation, last operation or -1, whether gradients are
-    made); team: threads. The caller sees to it that nobody else runs the plan.
+    plan: a fastbp._core.executable.Executable; names, specs: of each array of the call its name and (value, width, limit,
+    scanned), limit 0 for reals of the plan's dtype, else for integers from 0 to limit - 1; part: (first operation, last
+    operation or -1, whether gradients are made); team: threads. The caller sees to it that nobody else runs the plan.
     """
 
     cdef Executable plan
@@ -162,7 +159,7 @@ cdef class Ready:
     cdef object _pass(self, model):
         cdef Call call
         cdef double loss = 0
-        self.plan.check_vectors(self.learns, False)
+        check_vectors(self.plan, self.learns, False)
         memset(&call, 0, sizeof(Call))
         call.first_op = self.first_op
         call.last_op = self.plan.program.n_ops if self.last_op < 0 else self.last_op
@@ -195,11 +192,11 @@ cdef class Ready:
                 cnp.PyArray_NDIM(array) != 2 and (cnp.PyArray_NDIM(array) != 1 or spec.width != 1)):
             return False
         begin = <const char *>cnp.PyArray_DATA(array)
-        if self.learns and self.plan.is_written(begin, begin + cnp.PyArray_NBYTES(array), True, False):
+        if self.learns and is_written(self.plan, begin, begin + cnp.PyArray_NBYTES(array), True, False):
             return False
         if spec.scanned and p.all_finite(begin, cnp.PyArray_SIZE(array)) == 0:
             return False
-        self.plan.place(spec.index, <char *>begin, spec.width * p.item, p.item)
+        place(self.plan, spec.index, <char *>begin, spec.width * p.item, p.item)
         return True
 
     cdef bint _bind_labels(self, cnp.ndarray array, const Spec *spec):
@@ -215,5 +212,5 @@ cdef class Ready:
             if label < 0 or label >= spec.limit:
                 return False
             spec.labels[i] = <int32_t>label
-        self.plan.place(spec.index, <char *>spec.labels, sizeof(int32_t), sizeof(int32_t))
+        place(self.plan, spec.index, <char *>spec.labels, sizeof(int32_t), sizeof(int32_t))
         return True

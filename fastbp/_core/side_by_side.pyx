@@ -2,8 +2,9 @@
 network's."""
 from libc.stdlib cimport calloc, free
 from fastbp._core cimport cpu, teams
-from fastbp._core.epochs cimport TrainingState, Epochs, run_epochs
+from fastbp._core.epochs cimport Epochs
 from fastbp._core.teams cimport WorkerState, Job
+from fastbp._core.training_state cimport TrainingState, run_epochs
 
 
 # The job of the team's: one phase, in which each network is a task. `base` comes first.

@@ -25,6 +25,5 @@ cdef bint is_cut_off() noexcept nogil
 cdef void cut_off() noexcept
 cdef bint is_forced() noexcept nogil
 cdef void force(bint forced) noexcept
-cdef int check_stack() except -1
 cdef int capped(int wanted) except -1
 cdef double seconds() noexcept nogil

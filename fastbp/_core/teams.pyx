@@ -10,106 +10,19 @@ cannot start one. A fork leaves all threads but the forking one behind: the chil
 from cython.parallel cimport parallel
 from libc.math cimport INFINITY
 from libc.stdint cimport SIZE_MAX, uint64_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from fastbp._core cimport openmp
 from fastbp._core.kernels cimport fbp_queue
+from fastbp._core.os_threads cimport STACK, hold_signals, run_anywhere, stack_left, startable, take_signals
 from fastbp._core.pthreads cimport *
 
 from . import threads as _threads
 
 cdef extern from *:
     """
-    #include <pthread.h>
-    #include <sched.h>
-    #include <signal.h>
-    #include <stdint.h>
-    #if defined __linux__
-    #include <sys/syscall.h>
-    #include <unistd.h>
-    #endif
-
-    /* The ends of the calling thread's stack. */
-    typedef struct {
-        int measured;
-        uintptr_t lowest, highest;
-    } fastbp_stack;
-
-    static void fastbp_measure_stack(fastbp_stack *stack)
-    {
-        stack->measured = 1;
-    #if defined __linux__ && !defined __GLIBC__
-        if (syscall(SYS_gettid) == getpid()) return;    /* musl knows only what the main thread's stack has grown to */
-    #endif
-    #if defined __linux__
-        pthread_attr_t attr;
-        void *lowest;
-        size_t size;
-        if (pthread_getattr_np(pthread_self(), &attr) != 0) return;
-        if (pthread_attr_getstack(&attr, &lowest, &size) == 0) {
-            stack->lowest = (uintptr_t)lowest;
-            stack->highest = (uintptr_t)lowest + size;
-        }
-        pthread_attr_destroy(&attr);
-    #elif defined __APPLE__
-        stack->highest = (uintptr_t)pthread_get_stackaddr_np(pthread_self());
-        stack->lowest = stack->highest - pthread_get_stacksize_np(pthread_self());
-    #endif
-    }
-
-    /* The bytes of stack that the caller has left; SIZE_MAX where that is not known: on other systems, and where a
-     * library runs the thread on a stack of its own. */
-    static size_t fastbp_stack_left(void)
-    {
-        static __thread fastbp_stack stack;
-        uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-        if (!stack.measured) fastbp_measure_stack(&stack);
-        return here >= stack.lowest && here < stack.highest ? here - stack.lowest : SIZE_MAX;
-    }
-
-    /* A thread's number, and a wait until the system has let go of it: for some microseconds after it was joined, it
-     * still counts against the limits. */
-    #if defined __linux__
-    static long fastbp_thread_number(void) { return syscall(SYS_gettid); }
-    static void fastbp_wait_until_gone(long number)
-    {
-        for (int i = 0; i < 10000 && syscall(SYS_tgkill, getpid(), number, 0) == 0; i++) sched_yield();
-    }
-    #else
-    static long fastbp_thread_number(void) { return 0; }
-    static void fastbp_wait_until_gone(long number) { (void)number; }
-    #endif
-
-    /* The process's signals are for threads that know of them. What is started between these two takes only faults of its
-     * own: threads are born with the mask of whoever starts them. */
-    static __thread sigset_t fastbp_mask;
-    static void fastbp_hold_signals(void)
-    {
-        sigset_t all;
-        sigfillset(&all);
-        sigdelset(&all, SIGSEGV), sigdelset(&all, SIGBUS), sigdelset(&all, SIGFPE), sigdelset(&all, SIGILL);
-        pthread_sigmask(SIG_SETMASK, &all, &fastbp_mask);
-    }
-    static void fastbp_take_signals(void) { pthread_sigmask(SIG_SETMASK, &fastbp_mask, NULL); }
-
-    /* A thread may run where its process's first one may, not only where the one that happened to start it does. */
-    static void fastbp_run_anywhere(void)
-    {
-    #if defined __linux__
-        cpu_set_t cpus;
-        if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0) sched_setaffinity(0, sizeof cpus, &cpus);
-    #endif
-    }
-
     static fbp_queue fastbp_the_queue __attribute__((aligned(128)));
     """
-    size_t stack_left "fastbp_stack_left"() noexcept nogil
-    long thread_number "fastbp_thread_number"() noexcept nogil
-    void wait_until_gone "fastbp_wait_until_gone"(long number) noexcept nogil
-    void hold_signals "fastbp_hold_signals"() noexcept nogil
-    void take_signals "fastbp_take_signals"() noexcept nogil
-    void run_anywhere "fastbp_run_anywhere"() noexcept nogil
     fbp_queue queue "fastbp_the_queue"
 
 cdef extern from "fastbp.h" nogil:
@@ -130,9 +43,6 @@ cdef extern from *:
     bint try_lock "fastbp_try_lock"(int *word) noexcept nogil
     void unlock "fastbp_unlock"(int *word) noexcept nogil
 
-# The deepest kernels (maps of three operands) take 13 KB, what calls them 1 KB. A signal that arrives meanwhile puts the
-# vector registers on the stack too: 3 KB, or 11 KB on a CPU with matrix registers.
-cdef size_t STACK = 32 * 1024
 cdef double PATIENCE = 1.0          # seconds after which a thread that had fewer than it wanted tries again
 
 cdef size_t OWNER_STACK = 256 * 1024    # of the owner thread, which opens the parallel region and then only waits
@@ -215,20 +125,6 @@ cdef bint is_cut_off() noexcept nogil:
 cdef void cut_off() noexcept:
     global _cut_off
     _cut_off = True
-
-
-# ---- stacks --------------------------------------------------------------------------------------------------------
-
-
-cdef int check_stack() except -1:
-    """Raises RuntimeError where the calling thread has too little stack left for a kernel."""
-    cdef size_t left = stack_left()
-    if left < STACK:
-        raise RuntimeError(
-            f"the stack of this thread has {left // 1024} KB left, expected {STACK // 1024} KB for compiled code; start "
-            "the thread after threading.stack_size(1 << 20), or Python after ulimit -s 8192"
-        )
-    return 0
 
 
 # ---- jobs ----------------------------------------------------------------------------------------------------------
@@ -379,7 +275,7 @@ cdef int grow(int wanted) except -1:
         return 1
     with nogil:
         hold_signals()
-        possible = had + (startable(wanted - had) if has_owner() else 0)
+        possible = had + (startable(wanted - had, _worker_stack) if has_owner() else 0)
         if possible > had:
             form_team(min(wanted, possible))
             team, stack = the_team.granted, the_team.least_stack
@@ -430,52 +326,6 @@ cdef int warn_of_fewer(int wanted, int team, why) except -1:
         "teams", f"{wanted} threads were asked for, {team} {'runs' if team == 1 else 'run'}: {why}; results are the same"
     )
     return 0
-
-
-cdef struct Probe:
-    pthread_t thread
-    pthread_mutex_t *gate
-    long number
-
-
-cdef void *wait_at_gate(void *argument) noexcept nogil:
-    cdef Probe *probe = <Probe *>argument
-    probe.number = thread_number()
-    pthread_mutex_lock(probe.gate)
-    pthread_mutex_unlock(probe.gate)
-    return NULL
-
-
-cdef int startable(int count) noexcept nogil:
-    """How many of `count` more threads can be started: as many are started, wait for each other, and end."""
-    cdef pthread_mutex_t gate
-    cdef pthread_attr_t attr
-    cdef Probe *probes
-    cdef int started = 0, i
-    if count < 1:
-        return 0
-    probes = <Probe *>calloc(count, sizeof(Probe))
-    if probes is NULL:
-        return 0
-    pthread_attr_init(&attr)
-    if _worker_stack > 0:
-        pthread_attr_setstacksize(&attr, _worker_stack)     # one that is too small is refused, as OpenMP refuses it
-    pthread_mutex_init(&gate, NULL)
-    pthread_mutex_lock(&gate)
-    while started < count:
-        probes[started].gate = &gate
-        if pthread_create(&probes[started].thread, &attr, wait_at_gate, &probes[started]) != 0:
-            break
-        started += 1
-    pthread_mutex_unlock(&gate)
-    for i in range(started):
-        pthread_join(probes[i].thread, NULL)
-    for i in range(started):
-        wait_until_gone(probes[i].number)
-    pthread_mutex_destroy(&gate)
-    pthread_attr_destroy(&attr)
-    free(probes)
-    return started
 
 
 cdef double seconds() noexcept nogil:

@@ -50,7 +50,7 @@ def test_what_is_copied_are_all_fields():
 
 def drivers():
     """{name: the function of the core that drives it}, and those that make a range's gradient."""
-    text = without_comments("executable.pyx").split("cdef RangeDriver")
+    text = without_comments("drivers.pyx").split("cdef RangeDriver")
     found = []
     for part in text:
         pairs = re.findall(r"if name == ([^:]*):\s+return \w+\.(\w+)", part)

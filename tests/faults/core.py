@@ -56,8 +56,8 @@ FAULTS = [
     Fault(
         "labels of a call made again are bound as they lie",
         "fastbp/_core/fast_call.pyx",
-        "self.plan.place(spec.index, <char *>spec.labels, sizeof(int32_t)",
-        "self.plan.place(spec.index, <char *>narrow, sizeof(int32_t)",
+        "place(self.plan, spec.index, <char *>spec.labels, sizeof(int32_t)",
+        "place(self.plan, spec.index, <char *>narrow, sizeof(int32_t)",
         (f"{CHANGED}::test_a_thread_that_writes_labels_during_a_step_changes_nothing",),
     ),
     Fault(
@@ -69,16 +69,16 @@ FAULTS = [
     ),
     Fault(
         "the shape of data is not looked at again",
-        "fastbp/_core/executable.pyx",
+        "fastbp/_core/binding.pyx",
         "cnp.PyArray_NDIM(given) == 2 and cnp.PyArray_DIM(given, 1) == width and (",
         "cnp.PyArray_NDIM(given) == 2 and (",
         (f"{CHANGED}::test_data_that_a_callback_resizes_are_refused",),
     ),
     Fault(
         "gradients are written whatever has become of the array",
-        "fastbp/_core/executable.pyx",
-        "        if not is_as_made(self.grads,",
-        "        if False and not is_as_made(self.grads,",
+        "fastbp/_core/binding.pyx",
+        "    if not is_as_made(plan.grads,",
+        "    if False and not is_as_made(plan.grads,",
         (f"{VECTORS}::test_a_vector_that_is_not_what_it_was_is_not_written",),
     ),
     Fault(
@@ -112,8 +112,8 @@ FAULTS = [
     Fault(
         "a call made again does not look where its data lie",
         "fastbp/_core/fast_call.pyx",
-        "        if self.learns and self.plan.is_written(",
-        "        if False and self.plan.is_written(",
+        "        if self.learns and is_written(self.plan, ",
+        "        if False and is_written(self.plan, ",
         (f"{VECTORS}::test_a_call_made_again_looks_too",),
     ),
     Fault(

@@ -2,27 +2,28 @@
 
 from tests.faults import Fault
 
-EPOCHS = "tests/training/test_epochs.py"
-CORE, STOPPING = "fastbp/_core/epochs.pyx", "fastbp/_core/stopping.pyx"
+EPOCHS, ENDED = "tests/training/test_epochs.py", "tests/training/test_epochs_ended.py"
+CORE, STATE = "fastbp/_core/epochs.pyx", "fastbp/_core/training_state.pyx"
+STOPPING = "fastbp/_core/stopping.pyx"
 
 FAULTS = [
     Fault(
         what="the next epochs of a call have the order of the first",
-        file=CORE,
+        file=STATE,
         old="permute(state.order, state.n, state.seed + <uint64_t>state.epoch)",
         new="permute(state.order, state.n, state.seed + <uint64_t>(state.epoch - state.finished))",
         red=(f"{EPOCHS}::test_epochs_in_one_call_are_those_of_many_calls",),
     ),
     Fault(
         what="the masks of the rest are those of the first step",
-        file=CORE,
+        file=STATE,
         old="state.taken + state.done, state.draws + <uint64_t>state.done, state.order",
         new="state.taken + state.done, state.draws + <uint64_t>state.base, state.order",
         red=(f"{EPOCHS}::test_epochs_in_one_call_are_those_of_many_calls",),
     ),
     Fault(
         what="epochs run on although early stopping is to be asked",
-        file=CORE,
+        file=STATE,
         old="state.n_evaluated == 0 and state.early_stopping.monitored < 0)",
         new="state.n_evaluated == 0 and state.early_stopping.monitored < 9)",
         red=(f"{EPOCHS}::test_early_stopping_is_the_same_without_python",
@@ -51,7 +52,7 @@ FAULTS = [
     ),
     Fault(
         what="validation forgets the penalties",
-        file=CORE,
+        file=STATE,
         old="loss + penalties_of(state.params, state.item, state.penalties, state.n_penalties)",
         new="loss",
         red=("tests/training/test_network_fit.py::test_the_loss_of_the_validation_data_has_the_penalties",),
@@ -68,21 +69,21 @@ FAULTS = [
         file="fastbp/_training/loop.py",
         old="            lambda: job.catch_up(history),\n",
         new="",
-        red=(f"{EPOCHS}::test_ctrl_c_amid_many_epochs_leaves_none_out",),
+        red=(f"{ENDED}::test_ctrl_c_amid_many_epochs_leaves_none_out",),
     ),
     Fault(
         what="a plateau does not hear of the epoch that Ctrl-C came after",
         file="fastbp/_training/job.py",
         old="                    self.optimizer.observe(logs)\n                elif",
         new="                    pass\n                elif",
-        red=(f"{EPOCHS}::test_who_goes_on_after_ctrl_c_has_the_bits_of_one_that_was_not_interrupted",),
+        red=(f"{ENDED}::test_who_goes_on_after_ctrl_c_has_the_bits_of_one_that_was_not_interrupted",),
     ),
     Fault(
         what="a loss that is infinite by its penalties goes on",
         file="fastbp/_core/executor.pyx",
         old="        if p.update is not NULL and not isfinite(call.loss):    # by",
         new="        if False:    # by",
-        red=(f"{EPOCHS}::test_a_loss_that_is_infinite_by_its_penalties_ends_it",),
+        red=(f"{ENDED}::test_a_loss_that_is_infinite_by_its_penalties_ends_it",),
     ),
     Fault(
         what="a look at a loss that stands still reads all epochs",

@@ -40,9 +40,9 @@ FAULTS = [
     ),
     Fault(
         what="arrays of the last call are kept, and read again where one is missing",
-        file="fastbp/_core/executable.pyx",
-        old="            self.values[self.uses[i].value].base = NULL\n",
-        new="            pass\n",
+        file="fastbp/_core/binding.pyx",
+        old="        plan.values[plan.uses[i].value].base = NULL\n",
+        new="        pass\n",
         red=("tests/models/test_input_names.py::test_a_call_without_one_of_its_arrays_is_refused",),
     ),
     Fault(

@@ -2,9 +2,11 @@
 
 from . import Fault
 
-TEAMS, CPU, THREADS = "fastbp/_core/teams.pyx", "fastbp/_core/cpu.pyx", "fastbp/_core/threads.py"
+TEAMS, OS_THREADS = "fastbp/_core/teams.pyx", "fastbp/_core/os_threads.pyx"
+CPU, THREADS = "fastbp/_core/cpu.pyx", "fastbp/_core/threads.py"
 QUEUE, PACE = "csrc/queue.c", "fastbp/_core/pace.pyx"
 OF_TEAMS = "tests/core/test_teams.py::test_"
+OF_OS_THREADS = "tests/core/test_os_threads.py::test_"
 STORY = "tests/check/test_errstate.py::test_the_callers_error_state_changes_nothing"
 
 FAULTS = [
@@ -83,7 +85,7 @@ FAULTS = [
         file=TEAMS,
         old="        run_anywhere()\n",
         new="        pass\n",
-        red=(OF_TEAMS + "a_team_runs_where_the_process_may",),
+        red=(OF_OS_THREADS + "a_team_runs_where_the_process_may",),
     ),
     Fault(
         what="a team that disappoints is tried as often as any",
@@ -104,42 +106,42 @@ FAULTS = [
         file=TEAMS,
         old="            form_team(min(wanted, possible))",
         new="            form_team(wanted)",
-        red=(OF_TEAMS + "fewer_threads_than_the_system_starts",),
+        red=(OF_OS_THREADS + "fewer_threads_than_the_system_starts",),
     ),
     Fault(
         what="threads are tried with stacks of the default size",
-        file=TEAMS,
-        old="    if _worker_stack > 0:",
+        file=OS_THREADS,
+        old="    if stack > 0:",
         new="    if False:",
-        red=(OF_TEAMS + "fewer_threads_than_the_system_starts",),
+        red=(OF_OS_THREADS + "fewer_threads_than_the_system_starts",),
     ),
     Fault(
         what="a team that could not be had once is never tried again",
         file=TEAMS,
         old="seconds() < the_team.retry_at)",
         new="True)",
-        red=(OF_TEAMS + "a_shortage_that_passes",),
+        red=(OF_OS_THREADS + "a_shortage_that_passes",),
     ),
     Fault(
         what="stacks of OpenMP's threads are not measured",
         file=TEAMS,
         old="            team, stack = the_team.granted, the_team.least_stack\n",
         new="            team = the_team.granted\n",
-        red=(OF_TEAMS + "stacks_of_openmps_threads_that_are_too_small",),
+        red=(OF_OS_THREADS + "stacks_of_openmps_threads_that_are_too_small",),
     ),
     Fault(
         what="the caller's stack is not measured",
-        file=TEAMS,
+        file=OS_THREADS,
         old="    if left < STACK:",
         new="    if left < 1024:",
-        red=(OF_TEAMS + "a_stack_of_the_callers_that_is_too_small",),
+        red=(OF_OS_THREADS + "a_stack_of_the_callers_that_is_too_small",),
     ),
     Fault(
         what="a team has as many threads as were asked for",
         file=TEAMS,
         old="    return min(wanted, _most)",
         new="    return wanted",
-        red=(OF_TEAMS + "more_threads_than_anybody_needs",),
+        red=(OF_OS_THREADS + "more_threads_than_anybody_needs",),
     ),
     Fault(
         what="a number of threads that the core cannot be told is handed to it",
@@ -174,7 +176,7 @@ FAULTS = [
         file="fastbp/_core/caller.py",
         old="depth += frame.f_code.co_filename.startswith(_PACKAGE)",
         new="depth += 0",
-        red=(OF_TEAMS + "more_threads_than_anybody_needs",),
+        red=(OF_OS_THREADS + "more_threads_than_anybody_needs",),
     ),
     Fault(
         what="the command shows a traceback of the import",

@@ -69,7 +69,7 @@ FAULTS = [
     ),
     Fault(
         what="the rate of an epoch is that of a later step",
-        file="fastbp/_core/epochs.pyx",
+        file="fastbp/_core/training_state.pyx",
         old="            state.lr = state.rates[state.done] if state.rates is not NULL else 0\n"
             "            make_order(state)",
         new="            state.lr = state.rates[state.wanted - 1] if state.rates is not NULL else 0\n"
