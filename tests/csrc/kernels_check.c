@@ -3,20 +3,13 @@
  *
  *     kernels_check [isa]      a line per kernel; exit 1 where one is wrong, 2 where `isa` is not available
  *
- * Arrays end at a page that may not be touched, so a read beyond the end is a crash, which names its kernel; they
- * begin, and their rows are apart, by canaries. Two copies of all arrays go through two kernels and must stay alike. */
+ * check_arrays.h has the arrays, check_products.h the matrix products. */
 #define _DEFAULT_SOURCE
-#include <math.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include "fastbp.h"
+#include "check_arrays.h"
 
-enum { ARRAYS = 5, REGION = 1 << 20, MARGIN = 256, CANARY = 0xFF, CASE_SIZES = 7 };
+enum { CASE_SIZES = 7 };
 
 /* Where every load and store of a kernel is checked, which takes a hundred times as long, fewer sizes: every height of a tile,
  * but of its columns only those at which a vector or the tile ends; and no matrix that is of many vectors both ways. */
@@ -24,101 +17,12 @@ enum { ARRAYS = 5, REGION = 1 << 20, MARGIN = 256, CANARY = 0xFF, CASE_SIZES = 7
 #define FEW_SIZES 0
 #endif
 
-/* ---- arrays ---------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    char *end;              /* of the region: the next byte belongs to the forbidden page */
-    char *data;             /* (m, n), rows ld apart */
-    ptrdiff_t m, n, ld;
-} array;
-static array set[2][ARRAYS]; /* [0]: what is expected, [1]: what the kernel under test does */
-static int itemsize;
-static char doing[200];
-
-static void allocate(void)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    for (int s = 0; s < 2; s++)
-        for (int a = 0; a < ARRAYS; a++) {
-            char *region = mmap(NULL, REGION + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            if (region == MAP_FAILED || mprotect(region + REGION, page, PROT_NONE) != 0) {
-                perror("kernels_check: memory");
-                exit(2);
-            }
-            set[s][a].end = region + REGION;
-        }
-}
-
-static double get(const char *p) { return itemsize == 4 ? *(const float *)p : *(const double *)p; }
-static void put(char *p, double x)
-{
-    if (itemsize == 4) *(float *)p = (float)x;
-    else *(double *)p = x;
-}
-
-static double uniform(void)
-{
-    static uint64_t counter;
-    return (double)(fbp_threefry(7, counter++) >> 11) * 0x1p-53;
-}
-
-/* Array a of both sets becomes (m, n) random numbers between low and high, `pad` elements between the rows. */
-static void fill(int a, ptrdiff_t m, ptrdiff_t n, ptrdiff_t pad, double low, double high)
-{
-    ptrdiff_t ld = n + pad, bytes = (m > 0 ? (m - 1) * ld + n : 0) * itemsize;
-    for (int s = 0; s < 2; s++) {
-        array *x = &set[s][a];
-        x->m = m, x->n = n, x->ld = ld, x->data = x->end - bytes;
-        memset(x->data - MARGIN, CANARY, (size_t)(bytes + MARGIN));
-    }
-    for (ptrdiff_t i = 0; i < m; i++)
-        for (ptrdiff_t j = 0; j < n; j++) {
-            double x = low + (high - low) * uniform();
-            for (int s = 0; s < 2; s++) put(set[s][a].data + (i * ld + j) * itemsize, x);
-        }
-}
-
-static int canary(const char *p, const char *end)
-{
-    for (; p < end; p++)
-        if ((unsigned char)*p != CANARY) return 0;
-    return 1;
-}
-
-static int near(double want, double got, double tolerance)
-{
-    return fabs(want - got) <= tolerance * (1 + fabs(want)) || (isnan(want) && isnan(got));
-}
-
-/* The `count` arrays of both sets agree to `tolerance`, and nothing around them was written. */
-static int alike(int count, double tolerance)
-{
-    for (int a = 0; a < count; a++) {
-        array *want = &set[0][a], *got = &set[1][a];
-        int clean = canary(got->data - MARGIN, got->data);
-        for (ptrdiff_t i = 0; i < got->m; i++) {
-            char *row = got->data + i * got->ld * itemsize;
-            for (ptrdiff_t j = 0; j < got->n; j++) {
-                double x = get(want->data + (i * want->ld + j) * itemsize), y = get(row + j * itemsize);
-                if (!near(x, y, tolerance)) {
-                    printf("%s: array %d (%td, %td) is %.17g, expected %.17g\n", doing, a, i, j, y, x);
-                    return 0;
-                }
-            }
-            if (i + 1 < got->m) clean &= canary(row + got->n * itemsize, row + got->ld * itemsize);
-        }
-        if (!clean) {
-            printf("%s: array %d was written outside its rows\n", doing, a);
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* ---- calls: the arrays of one set through one kernel ------------------------------------------------------------ */
-
 static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 static int contains(const char *a, const char *b) { return strstr(a, b) != NULL; }
+
+#include "check_products.h"
+
+/* ---- calls: the arrays of one set through one kernel ------------------------------------------------------------ */
 
 static double call(const fbp_kernel *kernel, array *x, ptrdiff_t m, ptrdiff_t n, int place)
 {
@@ -290,110 +194,6 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
     if ((is(as, "forward") || is(as, "backward") || is(as, "map")) && !rowwise)
         for (int in = 0; in < CASE_SIZES; in++)
             if (!placeless(kernel, sizes[in])) return 0;
-    return cases;
-}
-
-/* ---- gemm, pack_a and pack_b: their tiles differ from table to table, so plain loops say what is right -------------------- */
-
-static long check_gemm(const fbp_table *table, const fbp_kernel *kernel)
-{
-    const int V = table->lanes, depths[] = {0, 1, V, 4 * V + 3};
-    fbp_gemm *gemm = (fbp_gemm *)kernel->function;
-    fbp_pack_a *copy = (fbp_pack_a *)fbp_find_kernel(table, "pack_a");
-    const int mr = table->mr;
-    static double room[8 * 16 * 256];
-    int64_t in_order[256];
-    long cases = 0;
-    for (int i = 0; i < 256; i++) in_order[i] = i;
-    for (ptrdiff_t m = 1; m <= 2 * mr + 1; m++)
-        for (ptrdiff_t n = 1; n <= table->nr; n++)
-            for (int variant = 0; variant < 4 * 6; variant++) {
-                ptrdiff_t k = depths[variant / 6], pad = n % 3;
-                if (FEW_SIZES && n > 1 && (n + 1) % V > 2 && n + 1 < table->nr) continue;
-                int accumulate = variant & 1, by_columns = variant / 2 % 3 == 1, packed = variant / 2 % 3 == 2;
-                sprintf(doing, "%s %s gemm m=%td n=%td k=%td accumulate=%d by_columns=%d packed=%d", table->isa,
-                        itemsize == 4 ? "f32" : "f64", m, n, k, accumulate, by_columns, packed);
-                fill(0, m, n, pad, -1, 1);
-                fill(1, by_columns ? k : m, by_columns ? m : k, pad, -1, 1);
-                fill(2, k, n, pad, -1, 1);
-                array *C = &set[1][0], *A = &set[1][1], *B = &set[1][2], *want = &set[0][0];
-                ptrdiff_t rsa = by_columns ? 1 : A->ld, csa = by_columns ? A->ld : 1;
-                for (ptrdiff_t i = 0; i < m; i++)
-                    for (ptrdiff_t j = 0; j < n; j++) {
-                        char *c = want->data + (i * want->ld + j) * itemsize;
-                        gemm(c, want->ld, A->data + i * rsa * itemsize, rsa, csa, 0, NULL, B->data + j * itemsize, B->ld, NULL,
-                             1, 1, k, accumulate, 0);
-                        double sum = accumulate ? get(C->data + (i * C->ld + j) * itemsize) : 0;
-                        for (ptrdiff_t p = 0; p < k; p++)
-                            sum += get(A->data + (i * rsa + p * csa) * itemsize) *
-                                   get(B->data + (p * B->ld + j) * itemsize);
-                        if (!(fabs(sum - get(c)) <= (itemsize == 4 ? 1e-5 : 1e-12) * (double)(k + 1))) {
-                            printf("%s: (%td, %td) is %.17g, expected %.17g\n", doing, i, j, get(c), sum);
-                            return 0;
-                        }
-                    }
-                if (packed) {
-                    fbp_prefetch prefetch = {B->data, B->ld * itemsize, NULL, k, n * itemsize, 0, 0, 3};
-                    copy(room, A->data, rsa, csa, m, k);
-                    gemm(C->data, C->ld, room, 1, mr, mr * k, NULL, B->data, B->ld, &prefetch, m, n, k, accumulate, 0);
-                } else
-                    gemm(C->data, C->ld, A->data, rsa, csa, 0, k % 2 ? in_order : NULL, B->data, B->ld, NULL, m, n, k,
-                         accumulate, 0);
-                if (!alike(3, 0)) return 0;
-                cases++;
-            }
-    return cases;
-}
-
-static long check_pack_a(const fbp_table *table, const fbp_kernel *kernel)
-{
-    const int V = table->lanes, mr = table->mr, depths[] = {0, 1, V - 1, V, 4 * V + 3};
-    long cases = 0;
-    for (ptrdiff_t m = 0; m <= 3 * mr; m++)
-        for (int variant = 0; variant < 5 * 2 * 2; variant++) {
-            ptrdiff_t k = depths[variant / 4], tiles = (m + mr - 1) / mr, row = 0;
-            int by_columns = variant & 1;
-            sprintf(doing, "%s %s pack_a m=%td k=%td by_columns=%d", table->isa, itemsize == 4 ? "f32" : "f64", m, k,
-                    by_columns);
-            fill(0, 1, tiles * k * mr, 0, -1, 1);
-            fill(1, by_columns ? k : m, by_columns ? m : k, variant / 2 % 2 * 3, -1, 1);
-            array *S = &set[0][0], *A = &set[1][1];
-            ptrdiff_t rsa = by_columns ? 1 : A->ld, csa = by_columns ? A->ld : 1;
-            for (ptrdiff_t t = 0; t < tiles; t++) {
-                ptrdiff_t rows = (m - row) / (tiles - t);
-                for (ptrdiff_t p = 0; p < k; p++)
-                    for (ptrdiff_t i = 0; i < mr; i++)
-                        put(S->data + ((t * k + p) * mr + i) * itemsize,
-                            i < rows ? get(A->data + ((row + i) * rsa + p * csa) * itemsize) : 0);
-                row += rows;
-            }
-            ((fbp_pack_a *)kernel->function)(set[1][0].data, A->data, rsa, csa, m, k);
-            if (!alike(2, 0)) return 0;
-            cases++;
-        }
-    return cases;
-}
-
-static long check_pack_b(const fbp_table *table, const fbp_kernel *kernel)
-{
-    const int V = table->lanes, sizes[CASE_SIZES] = {0, 1, V - 1, V, V + 1, 4 * V + 3, 9 * V + 1};
-    const int transposed = is(kernel->name, "pack_b_transposed");
-    long cases = 0;
-    for (int variant = 0; variant < CASE_SIZES * CASE_SIZES * 2; variant++) {
-        ptrdiff_t k = sizes[variant / 2 % CASE_SIZES], n = sizes[variant / 2 / CASE_SIZES], nr = table->nr;
-        sprintf(doing, "%s %s %s k=%td n=%td", table->isa, itemsize == 4 ? "f32" : "f64", kernel->name, k, n);
-        fill(0, 1, (n + nr - 1) / nr * k * nr, 0, -1, 1);
-        fill(1, transposed ? n : k, transposed ? k : n, variant % 2 * 3, -1, 1);
-        array *P = &set[0][0], *B = &set[1][1];
-        for (ptrdiff_t at = 0; at < P->n; at++) {
-            ptrdiff_t p = k ? at / nr % k : 0, j = k ? at / nr / k * nr + at % nr : 0;
-            const char *element = B->data + (transposed ? j * B->ld + p : p * B->ld + j) * itemsize;
-            put(P->data + at * itemsize, j < n ? get(element) : 0);
-        }
-        ((fbp_pack_b *)kernel->function)(set[1][0].data, B->data, B->ld, k, n);
-        if (!alike(2, 0)) return 0;
-        cases++;
-    }
     return cases;
 }
 
