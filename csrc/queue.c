@@ -10,8 +10,9 @@
 #endif
 #include "fastbp.h"
 
-/* A phase's number and a number of tasks in one word, so that both are of one moment. At a phase each half microsecond the
- * numbers come round in three days: whichever of two was later is told by their difference. */
+/* One atomic word holds a phase's number (PHASE bits) and a count of tasks (FIELD bits), so that both are read at one moment.
+ * The numbers wrap around, after three days of a phase each half microsecond, so the later of two phases is told by the sign
+ * of their difference. */
 enum { FIELD = 24, PHASE = 63 - FIELD };
 static const uint64_t TASKS = ((uint64_t)1 << FIELD) - 1, PHASES = ((uint64_t)1 << PHASE) - 1, CLOSED = (uint64_t)1 << 63;
 
@@ -20,10 +21,9 @@ static int is_later(uint64_t a, uint64_t b) { return (int64_t)((a - b) << (64 - 
 
 /* ---- sleep --------------------------------------------------------------------------------------------------- */
 
-/* A thread that yields instead of sleeping gives its whole share of the processor away to other programs. A sleeper is
- * woken at once, and in its turn.
- * `sleeps_on` returns at once where *word is not `seen` any more, and may return for no reason. Who is to wake it changes the
- * word before he looks whether anybody sleeps, and a sleeper says that he does before he looks at the word. */
+/* A thread that waits long sleeps on a futex. To yield instead would give its share of the processor to other programs.
+ * `sleeps_on` returns at once where *word is not `seen` any more, and may return for no reason. No wake-up is lost: the waker
+ * changes the word before it reads the count of sleepers, and a sleeper is counted before it reads the word. */
 #if defined __linux__
 static void sleeps_on(int32_t *word, int32_t seen, uint32_t bits)
 {
@@ -67,7 +67,7 @@ static void relax(void)
 #endif
 }
 
-/* Waits for the phase after `open`, as a thread of the job. */
+/* A thread of the job waits until another phase than `open` is open: spins, then sleeps. */
 static void wait_for_phase(fbp_queue *queue, uint64_t open)
 {
     for (int32_t i = __atomic_load_n(&queue->spins, __ATOMIC_RELAXED); i > 0; i--) {
@@ -82,7 +82,7 @@ static void wait_for_phase(fbp_queue *queue, uint64_t open)
 
 static int bit_of(int member) { return member % FBP_BITS; }
 
-/* Waits for the job after the one that was the `posted`-th, as a thread that has no part in that. */
+/* A thread without a part in the current job waits until a job is posted after the `posted`-th: spins, then sleeps. */
 static void wait_for_job(fbp_queue *queue, int member, int32_t posted)
 {
     for (int32_t i = __atomic_load_n(&queue->rest, __ATOMIC_RELAXED); i > 0; i--) {
@@ -111,8 +111,8 @@ void fbp_start(fbp_queue *queue)
     queue->open = CLOSED;
 }
 
-/* A lane that no phase has used for a day and a half would seem to be of a later one. So all of them are told the time now
- * and then, while nobody can have a task. */
+/* A lane keeps the number of the phase that used it last. Once that lies half the range of numbers back, it would compare as
+ * later than the phase at hand. So the lanes are set to the current phase now and then, when no thread can hold a task. */
 static void keep_lanes_young(fbp_queue *queue)
 {
     enum { ERA = 30 };
@@ -124,7 +124,7 @@ static void keep_lanes_young(fbp_queue *queue)
 
 void fbp_post(fbp_queue *queue, const void *job, int team, int crowded, int tasks)
 {
-    /* About 2 ms, or 20 us: a sleeper wakes some 30 us late, which is as long as a step of a small network. */
+    /* Spins for about 2 ms, or 20 us where threads share CPUs: a sleeper wakes some 30 us late, as long as a small step. */
     enum { PATIENT = 100000, CROWDED = 1000, REST = 2500 };
     keep_lanes_young(queue);
     __atomic_thread_fence(__ATOMIC_RELEASE); /* who sees what follows sees that the last job was closed */
@@ -148,8 +148,8 @@ void fbp_open(fbp_queue *queue, int tasks)
     if (__atomic_load_n(&queue->asleep, __ATOMIC_SEQ_CST) > 0) wakes(&queue->opened, ~0u);
 }
 
-/* The next of a lane's `count` tasks of a phase, or -1. Nobody sets a lane back for a new phase: its count of an older
- * phase means none. A thread that comes late with an old phase finds that phase's tasks taken, or a newer one. */
+/* The next of a lane's `count` tasks of a phase, or -1. Lanes are not reset for a new phase: a count of an older phase reads
+ * as 0 taken. A thread that still has an old phase finds its tasks taken, or the lane's count of a newer phase: -1. */
 static int64_t take_from(fbp_lane *lane, uint64_t phase, uint64_t count)
 {
     uint64_t taken = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);

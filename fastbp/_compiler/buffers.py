@@ -1,22 +1,22 @@
 """Buffer assignment: which values use the same memory, by their liveness. A value's slot is free for the next one when
 nothing reads it any more.
 
-A row operation reads and writes whole blocks of rows, so the memory of a plan is what is alive at once, not what is
-computed altogether, and it stays in the L1 cache.
+Row operations read and write one block of rows at a time. So a plan needs memory for a block of the values that are
+alive at once, not of all values, and that memory stays in the L1 cache.
 """
 
 from types import MappingProxyType
 
 from fastbp._compiler.program import Slot
 
-# Drivers whose output may be where an operand of the same layout was, which is needed no more.
+# Drivers that may work in place: their output takes the slot of an operand of the same layout that they read last.
 IN_PLACE = {"map", "activate", "activation_gradient", "dropout"}
 
 
 def assign_buffers(program, pinned, keep=False, exclusive=frozenset(), until=MappingProxyType({})):
-    """Gives the local and shared values of a program their slots. pinned: values that outlive the row operations; keep:
-    backward is a call of its own, which may be made again; exclusive: values whose slot is reused by no other; until:
-    {value: the first operation that may write where it was}, beside its last reader."""
+    """Gives the local and shared values of a program their slots. pinned: values that are read after the row
+    operations; keep: backward is a call of its own, which may be made again; exclusive: values whose slot no other
+    value may use; until: {value: the first operation that may write where it was}, beside its last reader."""
     values = program.values
     last, sweep_of = {}, {}
     sweeps = [0 for first, last in program.splits for _ in range(first, last)]
@@ -28,7 +28,7 @@ def assign_buffers(program, pinned, keep=False, exclusive=frozenset(), until=Map
         for value in (*written, *read):
             last[value] = i
             sweep_of.setdefault(value, sweeps[i])
-    for value, i in last.items():  # what crosses from one sweep, or call, to the next is kept for all rows
+    for value, i in last.items():  # read in a later sweep, or call, than written: kept for all rows
         if sweeps[i] != sweep_of[value] or value in pinned:
             values[value].mode = "shared"
             last[value] = len(program.operations)
@@ -64,7 +64,7 @@ def _touched(program, operation):
 
 
 def _whole(program, i, value):
-    """Whether operation i reads this value only as it lies, element beside element of its output."""
+    """Whether operation i reads this value at the elements that it writes alone, so that it may work in place."""
     operation = program.operations[i]
     if program.root_of(operation.out) != operation.out:
         return False

@@ -138,13 +138,14 @@ class Context:
         return index
 
     def own(self, x):
-        """An invariant value in memory of its own: parameters, and parts of them, change while ranges are updated."""
+        """An invariant value that updates do not change: a copy of a parameter, or of a part of one; else the value
+        itself."""
         value = self.program.values[self.values[x]]
         return self.values[x] if value.mode == "invariant" and value.base is None else self.contiguous(x)
 
     def touching(self, value):
-        """A value whose rows follow each other, as lines of matrices and the weights of samples must: the value itself,
-        or a copy of the caller's rows where these may lie at any stride."""
+        """A value whose rows are contiguous in memory, which kernels want of the lines of matrices and of sample
+        weights: the value itself, or a copy where it is an array of the caller's of any stride."""
         if self.program.root_of(value) not in self.any_stride:
             return value
         width = self.program.values[value].width
@@ -164,8 +165,8 @@ class Context:
         return {"invariant": True, "rows": group, "n_out": width, **fields}
 
     def read(self, node, nodes, steps):
-        """The operands of an operation of this node's kind. What a row of a sample meets is one row: no part of a
-        matrix."""
+        """The operands of an elementwise operation. One over rows reads invariant values as contiguous rows, so a part
+        of a wider matrix is copied first (matrix)."""
         values = [self.matrix(one) if node.batched else self.values[one] for one in nodes]
         return [Operand(value, *step) for value, step in zip(values, steps, strict=True)]
 

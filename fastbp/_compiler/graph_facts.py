@@ -7,7 +7,7 @@ from fastbp._compiler import ranges
 from fastbp._ir.nn import numbered
 from fastbp._ir.node import ordered
 
-ENDS_A_SWEEP = {*ranges.SUMS, "total", "loss", "correct"}  # nodes that are known when all rows have passed
+ENDS_A_SWEEP = {*ranges.SUMS, "total", "loss", "correct"}  # nodes whose value is known when a sweep has passed all rows
 
 
 class Facts(NamedTuple):
@@ -41,14 +41,14 @@ class Facts(NamedTuple):
 
 def facts(forward, loss, gradients, *, keep, results, masks, correct):
     """The Facts of a graph; the arguments are those of fastbp._compiler.lowering.lower."""
-    # answers are counted before the loss, after which the outputs' place is the gradient's: that needs no more room
+    # correct answers are counted before the loss, whose gradient then takes the slot of the outputs
     roots = [*forward, *(node for node in (correct, loss) if node is not None)]
     wanted = {*forward, *results}
     others = [node for node in results if all(node is not one for one in forward)]
     # the last layer's gradients first: the order in which backward reaches them
     consumers = _consumers(ordered([*roots, *reversed(list(gradients.values())), *others]))
     gradient_terms, destinations = ranges.gradient_terms(gradients, consumers)
-    # a gradient that was taken apart reads its terms no more, but the ranges do
+    # the terms of a gradient that was taken apart are read by its ranges, not by its node
     wanted.update(node for terms in gradient_terms.values() for node in terms.values)
     terms = [term for terms in gradient_terms.values() for term in (*terms.sums, *terms.values)]
     order = ordered([*roots, *reversed(terms), *others])

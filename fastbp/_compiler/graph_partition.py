@@ -41,7 +41,7 @@ def _may_be_split(node, graph):
     """Whether a node is a product of the caller's rows and a trained matrix, and nothing else reads these rows: its K
     can be split.
 
-    Those of a split make room for the next step's as soon as its own gradient is made.
+    A split reads the next step's rows as soon as its own gradient is made, so nothing else may still need this step's.
     """
     if node.op != "dense" or node.inputs[0].op != "data" or node.inputs[1].op != "parameter":
         return False

@@ -141,15 +141,15 @@ def _share_memory(c, keep):
         for v in (operation.x, operation.y, operation.w)
         if v is not None
     }
-    # a split is multiplied for the next step while others still make their gradients of this one
+    # a thread computes its split of the next step while others still work on this one, so splits share no slot
     made = (operation.out for operations in c.split_lists for operation in operations)
     pinned.update(program.root_of(out) for out in made if out is not None)
     buffers.assign_buffers(program, pinned, keep, c.own_slots, stages.whole_rows(program))
-    # blocks, and with them the bits of a loss, are those of rows that need no copy
+    # Copies are not counted: blocks, and with them the bits of a loss, do not depend on whether rows are copied.
     copies = {program.values[value].slot for value in c.own_slots}
     local = (slot for i, slot in enumerate(program.slots) if slot.mode == "local" and i not in copies)
-    # The caller's rows that lie in an order of their own: a block of them is in the cache like a copy, so that blocks,
-    # and the bits of a loss, are those of rows that were converted.
+    # Rows that are read through an index are counted like their copy, for the same reason: with the blocks, the bits
+    # are those of rows that were converted.
     in_any_order = (value for value in program.values if value.mode == "ordered" and value.base is None)
     row_bytes = sum(rows.width * rows.itemsize for rows in (*local, *in_any_order))
     program.slice_rows = scheme.slice_rows

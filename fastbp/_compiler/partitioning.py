@@ -15,25 +15,25 @@ One of three schemes:
 from typing import NamedTuple
 
 BATCH_PARALLEL_BYTES = 256 * 1024  # larger parameters are trained tile-parallel; twice this where batches are long
-SLICE_WORK = 6.5e5  # multiply-adds worth a slice of its own: 7-15 us of one core, for two meetings and what they move
+SLICE_WORK = 6.5e5  # least multiply-adds of a slice, 7-15 us (Zen 4): they pay for two barriers and the data moved
 ELEMENT_WORK = 40  # multiply-adds that one activation, its derivative and its loss cost
 MAP_WORK = 4  # multiply-adds that an elementwise operation costs for each number it makes, in the L1 cache
 MOST_SLICES = 16
-TILE_SLICES = 8  # at most, and of at least TILE_ROWS rows: packed weights pass by once a slice; 16 rows cost 10 %
+TILE_SLICES = 8  # most slices, of TILE_ROWS rows or more: each reads all packed weights once; 16 rows cost 10 %
 TILE_ROWS = 32
-TILE_BLOCK = 128  # rows of such a slice that go through all layers together: 3-5 % at widths of 256 and 384
-BLOCK_BYTES = 32 * 1024  # of activations and their gradients: the L1 cache
-BLOCK_ROWS = 32  # at least: digits16 in blocks of 16 and 9 rows took 118 us for 105 in one of 25
+TILE_BLOCK = 128  # rows of such a slice that go through all layers together: saves 3-5 % at widths of 256 and 384
+BLOCK_BYTES = 32 * 1024  # of the values of a block that are alive at once: the L1 cache
+BLOCK_ROWS = 32  # a slice of fewer is one block: digits16 in blocks of 16 and 9 rows took 118 us, in one of 25 105
 PACKED_B_BYTES = 256 * 1024  # a weight matrix larger than this is packed for the forward pass,
 PACKED_B_ROW = 2048  # where its rows are longer than this: 512 floats read in place reach 99 % of the peak, 2048 90 %
 RANGE_SIZE = 2048  # parameters in one range of the batch-parallel scheme, at least
 SHORT_ROW = 128  # bytes of a gathered row that is prefetched at once, a step ahead, without the help of GEMMs
-PACKED_A_COLUMNS = 1024  # of a product whose left operand is worth packing; at 512 it costs 2-6 % more than it saves
+PACKED_A_COLUMNS = 1024  # least columns of a product whose A is packed; at 512 packing costs 2-6 % more than it saves
 MOST_SPLITS = 4
-SPLIT_WORK = 2e5  # multiply-adds of its product and its gradient worth a split of its own: 4 us of one core
-SPLIT_COLUMNS = 128  # at least: each split's product is one more term of a sum
-SPLIT_BYTES = 512 * 1024  # of a batch's inputs, at most: they are read twice, from the L2 cache
-SPLIT_SLICE_WORK = 1e5  # multiply-adds worth a slice of the layers after it: the two meetings are had anyway
+SPLIT_WORK = 2e5  # least multiply-adds of a split, its product and its gradient together: 4 us of one core (Zen 4)
+SPLIT_COLUMNS = 128  # least columns of a split: each split is one more partial product to add up
+SPLIT_BYTES = 512 * 1024  # most bytes of a batch's inputs: they are read twice and must stay in the L2 cache
+SPLIT_SLICE_WORK = 1e5  # as SLICE_WORK, of the layers after a split, which needs the two barriers anyway
 # ---- tasks of the tile-parallel scheme
 MOST_TASKS = 64  # that a stage is cut into so that as many threads have work
 TASK_WORK = 2.5e5  # multiply-adds worth a task of its own: 2-4 us of one core
@@ -60,7 +60,7 @@ def choose(batch, products, maps, size, itemsize, keep=False, first=None):
     """
     weights = sum(inputs * units for inputs, units in products)
     units = sum(units for _, units in products)
-    # what the slices' sums move, against what the activations and gradients of the whole batch do, which tiles keep
+    # batch-parallel writes a gradient vector a slice, tile-parallel activations of all rows: which is less?
     moved = MOST_SLICES * size < 2 * batch * units
     tiles = size * itemsize > (2 * BATCH_PARALLEL_BYTES if moved else BATCH_PARALLEL_BYTES)
     row_work = 3 * weights + ELEMENT_WORK * units + MAP_WORK * maps

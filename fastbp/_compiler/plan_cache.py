@@ -134,7 +134,7 @@ class Cache:
     def __init__(self, make: Callable[[Use], BoundPlan]) -> None:
         self.make = make
         self.plans: dict[tuple[Use, str], BoundPlan] = {}  # {(use, ISA): plan}
-        self.idle: dict[tuple[Use, str], list[BoundPlan]] = {}  # {(use, ISA): [plans that nobody has]}
+        self.idle: dict[tuple[Use, str], list[BoundPlan]] = {}  # {(use, ISA): [plans that are free to be taken]}
 
     def get(self, use: Use) -> BoundPlan:
         """The plan of a Use; the caller is the only one to use it."""
@@ -147,7 +147,7 @@ class Cache:
         return plan
 
     def take(self, use: Use) -> BoundPlan:
-        """A plan that no other thread gets until it is given back; who forgets to has it for himself."""
+        """A plan that no other thread gets until it is given back; one that is never given back is not used again."""
         key = use, cpu.selected()
         try:
             plan = self.idle[key].pop()  # atomic: two threads never get the same one

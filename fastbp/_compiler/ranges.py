@@ -60,7 +60,7 @@ def gradient_terms(gradients, consumers):
                 stack += [(child, alone, 0, ld, True) for child, alone in reversed(inner)]
             elif private and node.op == "pad" and whole:
                 at = sum(b * s for b, s in zip(node.begins, _strides(node.shape), strict=True))
-                all_of_it = node.inputs[0].size == node.size  # a slice took everything, as it does of one number
+                all_of_it = node.inputs[0].size == node.size  # the slice was of the whole node
                 stack.append((*inner[0], at, ld, all_of_it))
             elif private and node.op == "reshape" and (ld == node.width or node.rows == 1):
                 stack.append((*inner[0], offset, inner[0][0].width, whole))
@@ -69,7 +69,7 @@ def gradient_terms(gradients, consumers):
                 terms.sums.append(node)
             elif whole:
                 terms.values.append(reshape(node, parameter.shape))
-            else:  # a part of something else: put back into its place by the nodes that it came from
+            else:  # a part that cannot be added in place: padded with zeros to the shape of the whole
                 terms.values.append(_padded(node, offset, parameter))
     return found, destinations
 
@@ -118,7 +118,7 @@ def cut(found, offsets, gradients_by_range, nr, shared=None, splits=()):
 
 
 def _tile_ranges(found, offsets, nr):
-    """Rows of each matrix, and whole vectors."""
+    """Ranges of the tile-parallel scheme: TASK_ROWS rows of a matrix, or a whole vector."""
     ranges, rows = [], partitioning.range_rows(sum(_grid(node)[0] for node in found if len(node.shape) == 2), nr)
     for node, terms in found.items():
         ranges += _rows_of(node, terms, offsets[node], 0, _grid(node)[0], rows)

@@ -20,7 +20,7 @@ def dense(c, node):
     name, out = ("linear", node) if activation is None else (activation.activation, activation)
     kept = c.place(node) if keeps else None
     if node is c.partition.split_product:
-        _by_shares(c, node, name, out, kept)
+        _by_splits(c, node, name, out, kept)
         return
     bytes_ = W.size * c.request.itemsize
     large = (
@@ -50,7 +50,7 @@ def _bias(c, node):
     return c.values[node.inputs[2]] if len(node.inputs) == 3 else None
 
 
-def _by_shares(c, node, name, out, kept):
+def _by_splits(c, node, name, out, kept):
     """Split-K: the product of each column split; they are added up before the activation. Reads split_columns; writes
     split_lists."""
     (x, W), units = node.inputs[:2], node.inputs[1].width

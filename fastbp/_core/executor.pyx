@@ -1,32 +1,35 @@
 """The executor: runs a plan, step after step, in one call without the GIL.
 
-A call runs phases, one after another. A phase is a number of tasks that any thread may take; whoever finishes its last one
-does what little runs between, and opens the next phase. A phase without tasks is passed over. What a task computes does not
-depend on who computes it, so the size of the team changes no bit. A team of one runs the same tasks in a plain loop.
+A call runs phases, one after another. A phase is a set of tasks that any thread of the team may take. The thread that
+finishes the last task runs the sequential part that follows it (`after`), and opens the next phase. A phase without tasks is
+skipped. What a task computes does not depend on its thread, so the size of the team changes no bit. One thread alone runs the
+same tasks in a loop.
 
-phase       tasks (tasks_of)                   each of them (run_task)             between (after)              next
-----------  ---------------------------------  ----------------------------------  ---------------------------  ----------
-PACK        packings, when a call begins       packs weights                       nothing                      SPLITS
-SPLITS      splits of the inputs' columns      multiplies them by their weights    nothing                      ROWS
-ROWS        slices of the batch x blocks of    runs the stage's row operations     the loss, after the last     ROWS, for the next stage;
-            units, after the stage's              on its rows, block by block         stage                        PARAMETERS, or end of step
-            invariant operations                                                                                   where nothing is learnt
-PARAMETERS  groups of ranges                   makes gradients; updates at once    penalties; the clipped norm  UPDATES, if the norm is
-            of the parameters                  unless the norm is clipped                                       clipped; end of step
-CHECKS      groups of ranges                   looks for what is not finite        the clipped norm             UPDATES
-UPDATES     groups of ranges                   updates, by gradients that waited   nothing                      end of step
+phase       tasks (tasks_of)                 what a task does (run_task)         sequential part (after)   next phase
+----------  -------------------------------  ----------------------------------  ------------------------  --------------------
+PACK        packings, when a call begins     packs weights                       -                         SPLITS
+SPLITS      splits of the inputs' columns    multiplies them by their weights    -                         ROWS
+ROWS        slices of the batch x blocks of  runs the stage's row operations     the loss, after the last  ROWS of the next stage;
+            units, after the stage's         on its rows, block by block         stage                     PARAMETERS; or, without
+            invariant operations                                                                           gradients, end of step
+PARAMETERS  groups of ranges of the          makes gradients; updates at once,   penalties; the norm that  UPDATES, if the norm is
+            parameters                       unless the norm is clipped          is clipped                clipped; end of step
+CHECKS      groups of ranges                 looks for numbers that are not      the norm that is clipped  UPDATES
+                                             finite
+UPDATES     groups of ranges                 updates by gradients that are       -                         end of step
+                                             there already
 
-A call begins with PACK, or, where it is an update by the gradients as they stand, with CHECKS. The end of a step notes its
-loss; then comes the next step: ROWS, where the updates have made its splits already, else SPLITS. A call is OVER after
-its last step, or where a number stopped being finite.
+A call begins with PACK, or with CHECKS where it is an update by gradients that the caller has made. The end of a step
+notes its loss. The next step begins with ROWS if the updates have computed its column splits already, else with SPLITS. A
+call is OVER after its last step, or after the step in which a number stopped being finite.
 """
 from libc.math cimport isfinite
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from fastbp._core cimport cpu, pace as paces, teams, updates
 from fastbp._core.gemm cimport pack_rows
-from fastbp._core.kernels cimport (FBP_LANES, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2, H_LOG2_LOW, H_LR,
-                                   H_SCALE, fbp_prefetch, get_real)
+from fastbp._core.kernels cimport (FBP_LANES, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2,
+                                   H_LOG2_LOW, H_LR, H_SCALE, fbp_prefetch, get_real)
 from fastbp._core.portable cimport power_of_log
 from fastbp._core.program cimport Group, Pace, Place, Program, Stage
 from fastbp._core.teams cimport WorkerState, Job
@@ -93,8 +96,8 @@ cdef void run_split(Program *p, Place *at, int index) noexcept nogil:
 
 cdef void run_group(Program *p, const Call *call, Place *at, const Group *group, bint makes, bint checks,
                     bint updates_now) noexcept nogil:
-    """Ranges in a row: their gradients, checks, updates, or several of these; after updates their split of the next
-    step."""
+    """Task of one group of ranges: for each range its gradient (makes), its check or its update, or several of these;
+    after updates, the group's column split of the next step."""
     cdef fbp_prefetch *own = at.prefetch
     cdef bint more = updates_now and goes_on(p, call)
     cdef bint kept = not (makes and more)
@@ -222,7 +225,7 @@ cdef Phase after(Program *p, Call *call) noexcept nogil:
 
 
 cdef Phase after_rows(Program *p, Call *call) noexcept nogil:
-    """The loss is known: without an update nothing stops at it, with one only a finite loss goes on."""
+    """Notes the loss. One that is not finite ends a call that updates; a call for gradients goes on."""
     call.loss = loss_of(p)
     if not call.learns:
         return end_step(p, call)
@@ -235,7 +238,7 @@ cdef Phase after_rows(Program *p, Call *call) noexcept nogil:
 
 
 cdef Phase after_parameters(Program *p, Call *call) noexcept nogil:
-    """All gradients are there, and with them the penalties, which the loss includes."""
+    """Adds the penalties, which the ranges have computed beside their gradients, to the loss; begins clipped updates."""
     cdef int i
     if p.penalised:
         for i in range(p.n_ranges):
@@ -275,7 +278,7 @@ cdef Phase end_step(Program *p, Call *call) noexcept nogil:
 
 
 cdef double sum_of(const double *sums, int slices) noexcept nogil:
-    """Of the parts of all slices, in their order."""
+    """The sum of the slices' partial sums, in the order of the slices."""
     cdef double value = 0
     cdef int i
     for i in range(slices):
@@ -293,7 +296,7 @@ cdef double loss_of(const Program *p) noexcept nogil:
 
 
 cdef void enter(WorkerState *worker, const Call *call, int member) noexcept nogil:
-    """Where a thread is when it begins: nowhere yet, with nothing to prefetch and no copies of weights."""
+    """A thread's state before its first task: nothing to prefetch, no packed copies of weights (sweep -1)."""
     memset(worker, 0, sizeof(WorkerState))
     worker.at.prefetch, worker.at.thread, worker.at.order, worker.at.stage = &worker.prefetch, member, call.order, -1
 

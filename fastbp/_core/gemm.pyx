@@ -58,12 +58,11 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
 
 cdef inline fbp_prefetch *prefetch_budget(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                              bint everything) noexcept nogil:
-    """The prefetch cursor of this GEMM, or NULL. Its budget is what is left of the next step's rows; a forward GEMM
-    takes half and leaves the rest to the weight gradient, which reads the same rows. Prefetched as evenly as can be:
-    digits16 from doubles takes 0.78 of the time,
-    from floats 0.95, of that with a line every four p first and the rest in bursts."""
+    """The prefetch cursor of this GEMM, or NULL. Its budget are the lines of the next step's rows that are not prefetched
+    yet: all of them (everything), or half, which leaves the rest to the weight gradient of the same rows. They are spread
+    evenly over the product (Zen 4, digits16: 0.78 of the time of bursts from doubles, 0.95 from floats)."""
     cdef Py_ssize_t left
-    if not op.prefetch:    # the invariant operations of a sweep have no place in the batch, and nothing to prefetch
+    if not op.prefetch:    # always so for invariant operations, whose `at` has no prefetch cursor
         return NULL
     left = (at.prefetch.rows - at.prefetch.row) * parts(at.prefetch.bytes, LINE)
     if left == 0:

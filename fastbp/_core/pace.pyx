@@ -17,8 +17,8 @@ from libc.string cimport memset
 from fastbp._core.program cimport MOST_SIZES, Pace
 
 cdef enum:
-    FIRST = 8       # trials that are made whatever the first ones gave
-    STEPS = 16      # at least, from one look at the clock to the next: a step does some of the next one's work, but not the last
+    FIRST = 8       # trials that are made whatever the earlier ones gave
+    STEPS = 16      # fewest between two readings of the clock: a step but the last of a call also begins the next one's work
 
 cdef enum State:
     SETTLED
@@ -26,17 +26,18 @@ cdef enum State:
     MEASURES
 
 # seconds
-cdef double WARM = 5e-5         # of a trial that do not count
-cdef double TRIAL = 3e-4        # of a trial that count
-cdef double LONG = 5e-4         # a step that takes longer needs no warming
-cdef double STRETCH = 4e-3      # from one look at the clock to the next
-cdef double TEAMS = 5e-4        # of a team, which may have become a hundred times slower meanwhile
-cdef double AGAIN = 4e-2        # from one trial to the next, of a size that may be faster
-cdef double SELDOM = 0.32       # the same where a team has disappointed
-cdef double SOON = 0.1          # a team that is dropped sooner has
-cdef double LEAST = 1.0         # of a neighbour that never was faster
-cdef double PRICE = 25          # times that what a trial of long steps has cost, before the next one
-cdef double GAIN = 1.03         # that a larger team must bring: it takes cores from others
+cdef double WARM = 5e-5         # at the beginning of a trial that are not counted
+cdef double TRIAL = 3e-4        # that are counted
+cdef double LONG = 5e-4         # of a step that needs no warming up
+cdef double STRETCH = 4e-3      # between two readings of the clock, on one thread
+cdef double TEAMS = 5e-4        # the same in a team, which may have become a hundred times slower meanwhile
+cdef double AGAIN = 4e-2        # between two trials of a size that may be faster
+cdef double SELDOM = 0.32       # the most between them after teams that did not last
+cdef double SOON = 0.1          # a team that is dropped sooner did not last
+cdef double LEAST = 1.0         # between two trials of a neighbour that never was faster
+# factors
+cdef double PRICE = 25          # the wait after a trial of long steps is this times what the trial lost
+cdef double GAIN = 1.03         # a larger team must be so many times faster, as it takes cores from others
 
 
 cdef int sizes(int team) noexcept nogil:

@@ -29,8 +29,8 @@ cdef struct Value:
 # An operand of an elementwise operation.
 cdef struct Operand:
     Value *value                # NULL where there is none
-    bint moves                  # from row to row
-    bint step                   # from column to column
+    bint moves                  # 1: each row has its own row of it; 0: all rows have the same one (broadcast)
+    bint step                   # the same for columns
 
 # Where a thread is: a block of rows of one slice of the batch, in one step.
 cdef struct Place:
@@ -81,7 +81,7 @@ cdef struct Op:
     char *partial               # this operation's part of slice 0's vector of sums
     Py_ssize_t slice_bytes      # from one slice's vector to the next one's
     Py_ssize_t partial_ld       # between rows of that part, in elements
-    bint begins                 # whether it is the first to write there; others add
+    bint begins                 # 1: it writes there first; 0: it adds to what is there
     bint ones                   # of a weight gradient: whether a row of sums over the batch follows it there
     int slices
     Py_ssize_t n_in, n_out      # of a conversion: n_in is the bytes of an element that it reads
@@ -126,7 +126,7 @@ cdef struct Group:
 cdef struct ColumnSplit:
     int first, last
     fbp_prefetch prefetch
-    char apart[APART]           # from the next one, which another thread writes: digits16 2 % sooner
+    char apart[APART]           # padding: another thread writes the next split's cursor (digits16 on Zen 4: 2 %)
 
 # A part of a pass over all rows: what is batch-invariant, then tasks of a slice x a block of units each.
 cdef struct Stage:

@@ -10,8 +10,8 @@ cnp.import_array()
 
 
 cdef char *gradient_of(int index, const Program *program, const Place *at, bint kept) noexcept nogil:
-    """Where the range's gradient is: in `grads`, or, unless it is kept, in a place that the thread uses for one range
-    after another, which stays in its cache. The sums of a single slice are in `grads` already."""
+    """Address of the range's gradient: in `grads` where it is kept, or where the only slice has summed it there; else in the
+    thread's scratch memory, which its ranges use in turn and which so stays in its cache."""
     cdef const Range *range_ = &program.ranges[index]
     if kept or (range_.partial is not NULL and program.slices == 1):
         return program.grads + range_.begin * program.item

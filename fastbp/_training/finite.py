@@ -56,7 +56,7 @@ def backward(plan, arrays, n, draws):
     bad = next((one for one in reversed(nodes) if one in made and not np.isfinite(found[made[one]]).all()), None)
     if bad is None:
         return None
-    terms = {}  # {what comes back to the node: the operation it comes back through}
+    terms = {}  # {a gradient that arrives at the node: the operation that it comes from}
     for reader in nodes:
         if reader in made and OPERATIONS[reader.op].derivative is not None and any(x is bad for x in reader.inputs):
             for child, term in zip(reader.inputs, OPERATIONS[reader.op].derivative(reader, made[reader]), strict=True):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Trainable:
-    """What the training loop (loop.py), a job (job.py) and the core's `Epochs` and `State` read and write of a model.
+    """What the training loop (loop.py), a job (job.py) and the core's `Epochs` read and write of a model.
 
     A kind of model has, of its own:
 

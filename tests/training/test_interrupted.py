@@ -20,7 +20,8 @@ HERE = Path(fb.__file__).parent
 # what comes between the steps; the checks before them change nothing
 FILES = {str(HERE / f"{name}.py") for name in (
     "_training/loop", "_training/job", "_training/network_fit", "_training/expression_fit", "_training/hints",
-    "_models/expression", "ensemble", "callbacks", "network", "schedules")}
+    "_models/expression", "_models/expression_inputs", "_models/network_evaluation", "_models/network_passes",
+    "ensemble", "callbacks", "network", "schedules")}
 EPOCHS, BATCH, SAMPLES = 2, 8, 20  # steps of 8, 8 and 4 samples
 STEPS = 3 * EPOCHS
 RNG = np.random.default_rng(0)
