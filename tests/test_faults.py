@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,29 @@ def test_a_sample_is_the_same_for_the_same_seed(script):
     assert script.sample(faults[:3], 5, 1) == faults[:3]
     with pytest.raises(SystemExit):
         script.arguments(["--sample", "0"])
+
+
+@pytest.mark.parametrize(("file", "environ", "builds"), [
+    ("csrc/maps.inc", (), ["1", "0"]), ("csrc/isa/avx2.h", (), ["0"]),
+    ("csrc/maps.inc", (("CC", "clang"),), ["0"]),
+    ("fastbp/_core/maps.pyx", (), [None]), ("fastbp/graph.py", (), []),
+])
+def test_a_fault_of_all_kernels_is_tried_in_a_scalar_build_first(script, monkeypatch, tmp_path, file, environ, builds):
+    """It survives there, so a whole build follows; the last build is of the source as it was."""
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text("right")
+    seen = []
+
+    def run(command, env=None, **how):
+        if command == script.BUILD:
+            seen.append((env.get("FASTBP_SCALAR"), (tmp_path / file).read_text()))
+        return subprocess.CompletedProcess(command, 0, "3 passed in 0.1s\n")
+
+    monkeypatch.delenv("FASTBP_SCALAR", raising=False)
+    monkeypatch.setattr(script.subprocess, "run", run)
+    fault = script.tests.faults.Fault("a fault", file, "right", "wrong", ("a::b",), environ)
+    assert script.verdict(fault, tmp_path) == "SURVIVED a::b"
+    assert seen == [(build, "wrong") for build in builds] + [(None, "right")] * bool(builds)
 
 
 def test_a_run_goes_on_where_it_was_and_counts(script, monkeypatch, tmp_path, capsys):

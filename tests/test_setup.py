@@ -135,6 +135,15 @@ def test_an_isa_has_the_flags_of_its_header_on_its_machine_alone(setup):
     assert isas()["avx2"] == []
 
 
+def test_a_scalar_build_gives_no_isa_its_flags(setup, monkeypatch):
+    isas = setup["isas"]
+    isas.__globals__["MACHINE"] = "x86_64"
+    monkeypatch.setenv("FASTBP_SCALAR", "1")
+    assert isas() == {name: [] for name in cpu.known()}
+    monkeypatch.setenv("FASTBP_SCALAR", "0")
+    assert isas()["avx2"]
+
+
 def test_kernels_are_compiled_for_each_pair_into_a_folder_of_its_own(setup, monkeypatch):
     build, calls = setup["BuildCore"](setuptools.Distribution()), []
 

@@ -6,6 +6,9 @@
     python -m tests.faults --sample 5 --seed 1 five of them, the same ones for the same seed
     python -m tests.faults --done caught.txt   all that are not in this file, which gets a line for each that is caught;
                                                a run that was interrupted goes on where it was
+
+A fault of the kernels' mathematics is planted in a build of the scalar kernels alone, which takes seconds, and in a
+whole one where that does not show it. FASTBP_SCALAR=1: the other faults are planted beside scalar kernels, too.
 """
 
 import argparse
@@ -79,30 +82,47 @@ def outcome(returncode, output):
     return f"pytest ended with {returncode} and no failed test: {last[:100]}"
 
 
+def may_show_in_scalar(fault):
+    """Whether this is a fault of kernels that are the same for all ISAs, built as usual."""
+    return fault.file.startswith("csrc/") and not fault.file.startswith("csrc/isa/") and not fault.environ
+
+
 def verdict(fault, folder):
     """What became of a fault: "caught", or what went wrong."""
     try:
         path, text = planted(fault, folder)
     except (ValueError, OSError) as error:
         return f"not planted: {error}"
-    environ = {**os.environ, **dict(fault.environ), "PYTHONPATH": str(folder)}
-    run = {"cwd": folder, "env": environ, "capture_output": True, "text": True}
+    before = environ = {**os.environ, **dict(fault.environ), "PYTHONPATH": str(folder)}
     try:
-        if path.suffix != ".py" and subprocess.run(BUILD, **run).returncode:
-            return "does not compile"
-        green = []
-        for test in fault.red:
-            done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test], **run)
-            came = outcome(done.returncode, done.stdout)
-            if came not in ("red", "green"):
-                return f"{test}: {came}"
-            if came == "green":
-                green.append(test)
-        return f"SURVIVED {', '.join(green)}" if green else "caught"
+        if may_show_in_scalar(fault):
+            came = tried(fault, folder, {**environ, "FASTBP_SCALAR": "1"}, build=True)
+            if came in ("caught", "does not compile"):
+                return came
+            path.touch()  # so that it is built again
+        if fault.file.startswith("csrc/"):
+            environ = {**environ, "FASTBP_SCALAR": "0"}
+        return tried(fault, folder, environ, build=path.suffix != ".py")
     finally:
         path.write_text(text, encoding="utf-8")
         if path.suffix != ".py":
-            subprocess.run(BUILD, **run, check=False)
+            subprocess.run(BUILD, cwd=folder, env=before, capture_output=True, check=False)
+
+
+def tried(fault, folder, environ, build):
+    """The verdict on a fault that is planted, in a build of this environment."""
+    run = {"cwd": folder, "env": environ, "capture_output": True, "text": True}
+    if build and subprocess.run(BUILD, **run).returncode:
+        return "does not compile"
+    green = []
+    for test in fault.red:
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test], **run)
+        came = outcome(done.returncode, done.stdout)
+        if came not in ("red", "green"):
+            return f"{test}: {came}"
+        if came == "green":
+            green.append(test)
+    return f"SURVIVED {', '.join(green)}" if green else "caught"
 
 
 def arguments(given=None):

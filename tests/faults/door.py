@@ -34,8 +34,8 @@ FAULTS = [
     Fault(
         what="a part of CI does not run by default",
         file=".ci/run",
-        old='in "${@:-lint smoke suite clang serial kernels bench}"; do\n',
-        new='in "${@:-lint smoke suite clang kernels bench}"; do\n',
+        old='in "${@:-lint smoke suite clang serial kernels faults bench}"; do\n',
+        new='in "${@:-lint smoke suite clang kernels faults bench}"; do\n',
         red=("tests/test_project.py::test_every_part_of_ci_is_told_of_and_runs_by_default",),
     ),
     Fault(
