@@ -3,6 +3,7 @@
 import re
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -61,10 +62,12 @@ def test_data_are_standardised_and_unseen_rows_are_unseen(name):
     assert task.units == units
 
 
-def test_what_is_held_out_is_not_chosen_on(capsys):
+def test_what_is_held_out_is_not_chosen_on(capsys, monkeypatch):
     """At least eight sets, of which an activation's table and its line in the last one are made when asked for."""
     assert len(initial_data.HELD_OUT) >= 8 and len(initial_data.CHOSEN_ON) == 14
     assert not set(initial_data.HELD_OUT) & set(initial_data.CHOSEN_ON)
+    # in threads, as processes import for seconds: test_a_quick_study_prints_its_tables has these
+    monkeypatch.setattr(initial_values, "ProcessPoolExecutor", lambda count, context: ThreadPoolExecutor(1))
     initial_values.main(["--held-out", "--depths", "1", "--seeds", "2", "--stops", "10", "--activations", "relu"])
     text = capsys.readouterr().out
     rows = re.findall(r"^\| ([a-z ]+) \| -?\d\.\d{3} ±", text, re.MULTILINE)

@@ -20,7 +20,7 @@ from fastbp._ir.node import (
     ordered,
 )
 
-DEEP = 100_000  # nodes in a chain: far more than the interpreter's stack of calls
+DEEP = 30_000  # nodes in a chain: far more than the interpreter's stack of calls
 LEAVES = {"data", "parameter", "constant"}
 # what layers' penalties, gradients of single samples and accuracies are made of, in the graphs of plans only
 INSIDE = {"penalty_gradient", "outer", "correct"}

@@ -201,13 +201,13 @@ def test_a_chain_of_100_000_nodes():
     assert grads["a"] == 2.0
 
 
-def test_a_sum_of_100_000_nodes():
+def test_a_sum_of_30_000_nodes():
     """A constant, a product and an addition for each term."""
     x, a = g.input("x"), g.parameter("a", init=0.5)
     product = x * a
-    plan = g.compile(g.mean(g.sum(product * float(i % 3) for i in range(DEEP // 3))), dtype="float64")
+    plan = g.compile(g.mean(g.sum(product * float(i % 3) for i in range(DEEP // 10))), dtype="float64")
     value, grads = plan.loss_and_grad(x=[1.0, 3.0])
-    total = sum(i % 3 for i in range(DEEP // 3))
+    total = sum(i % 3 for i in range(DEEP // 10))
     assert value == pytest.approx(total, rel=1e-12)
     assert grads["a"] == pytest.approx(2 * total, rel=1e-12)
 

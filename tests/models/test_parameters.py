@@ -101,7 +101,7 @@ def test_the_parameters_of_layers_keep_their_names(how):
 @pytest.mark.parametrize("copied", TOGETHER)
 def test_a_deep_plan_is_copied(copied):
     node = x = g.input("x")
-    for _ in range(5_000):
+    for _ in range(2_000):
         node = g.tanh(node) + 0.1
     plan = g.compile(g.mean(node * g.parameter("a", init=1.0)), dtype="float64")
     twin, its = copied((plan, x))

@@ -109,7 +109,7 @@ def points(run, arguments, most):
 def test_fit_is_interrupted_between_two_steps_wherever_it_is(make):
     states = way(make)
     ends = set()
-    for at in points(fit, begun(make()), 250):
+    for at in points(fit, begun(make()), 150):
         (model, optimizer), history = begun(make()), None
         try:
             with Tracer(at):
@@ -154,7 +154,7 @@ def test_many_epochs_in_a_call_are_interrupted_between_two_calls(make, blows_up,
     for _ in range(9):
         fit(model, optimizer, epochs=1, validation_split=0.3)
         states.append(found(model, optimizer))
-    for at in points(caught, tried(), 250):
+    for at in points(caught, tried(), 150):
         (model, optimizer, stopping), history = tried(), None
         try:
             with Tracer(at):
@@ -288,7 +288,7 @@ def test_going_back_to_the_last_good_step_is_interrupted_between_two_steps():
         with pytest.raises(FloatingPointError, match="step 4: a parameter of layer 0"):
             run(net, optimizer)
 
-    for at in points(caught, tried(), 250):
+    for at in points(caught, tried(), 150):
         net, optimizer = tried()
         try:
             with Tracer(at):
