@@ -240,8 +240,8 @@ def test_bad_settings_are_refused(make, kind, settings, message):
         (ValueError, lambda: RMSprop(rho=1), r"rho is 1, expected"),
         (ValueError, lambda: RMSprop(eps=0), r"eps is 0, expected"),
         (ValueError, lambda: Adagrad(eps=-1), r"eps is -1, expected"),
-        (ValueError, lambda: optimizers.get("rmsporp"), r"optimizer is 'rmsporp', expected one of: sgd, .*; did you mean "
-                                                     r"'rmsprop'\?"),
+        (ValueError, lambda: optimizers.get("rmsporp"), r"optimizer is 'rmsporp', expected one of: sgd, .*; did you "
+                                                        r"mean 'rmsprop'\?"),
         (TypeError, lambda: optimizers.get(None), r"optimizer is None, expected a name, one of: sgd"),
         (TypeError, lambda: optimizers.get(SGD), r"optimizer is <class .*SGD.*expected a name"),
         (ValueError, lambda: optimizers.get("sgd", beta1=1), r"'sgd' has no setting 'beta1', expected: lr, momentum"),

@@ -101,8 +101,8 @@ def by_phase(noted, seconds, steps):
     for step in range(1, steps + 1):
         mine, took = noted[noted[:, 0] == step], seconds[noted[:, 0] == step]
         ends = np.flatnonzero(mine[:, 3] < 0)
-        found = [(PHASES[mine[end, 1]], int(mine[end, 2]), int(end - begun))
-                 for begun, end in zip([0, *(ends[:-1] + 1)], ends)]
+        begins = [0, *(ends + 1)]
+        found = [(PHASES[mine[end, 1]], int(mine[end, 2]), int(end - begun)) for begun, end in zip(begins, ends)]
         tasks.append(took[mine[:, 3] >= 0])
         after.append(took[ends])
     return found, np.array(tasks), np.array(after)
