@@ -1,1 +1,1 @@
-# The binding of a call's arrays is for other compiled modules: nothing of it is Python's.
+# For other compiled modules alone: nothing of it is Python's.

@@ -1,0 +1,1 @@
+# For other compiled modules alone: nothing of it is Python's.
