@@ -123,10 +123,14 @@ cdef void enter_meetings(const Job *job, WorkerState *worker, int member) noexce
     pass
 
 
-cdef void wait_by_the_clock(const Job *job, WorkerState *worker, int task) noexcept nogil:
+cdef inline void wait_by_the_clock() noexcept nogil:
     cdef double begun = teams.seconds()
     while teams.seconds() - begun < BUSY:
         pass
+
+
+cdef void be_busy(const Job *job, WorkerState *worker, int task) noexcept nogil:
+    wait_by_the_clock()
 
 
 cdef int next_meeting(const Job *job) noexcept nogil:
@@ -143,7 +147,7 @@ def meeting(int team, Py_ssize_t phases):
     team = teams.team_of(team)
     if team < 2:
         return 0.0
-    meetings.base.enter, meetings.base.run, meetings.base.advance = enter_meetings, wait_by_the_clock, next_meeting
+    meetings.base.enter, meetings.base.run, meetings.base.advance = enter_meetings, be_busy, next_meeting
     meetings.team, meetings.left = team, phases
     with nogil:
         begun = teams.seconds()
@@ -169,9 +173,11 @@ cdef struct Exchange:
 cdef void write_or_read(const Job *job, WorkerState *worker, int task) noexcept nogil:
     cdef Exchange *exchange = <Exchange *>job
     cdef const int64_t *other = <const int64_t *>(exchange.memory + (1 - task) * exchange.size)
-    cdef double begun = teams.seconds()
+    cdef double begun
     cdef int64_t sum = 0
     cdef Py_ssize_t i
+    wait_by_the_clock()     # so that each thread has one of the two tasks
+    begun = teams.seconds()
     if exchange.left % 2 == 0:
         memset(exchange.memory + task * exchange.size, task + 1, exchange.size)
     else:

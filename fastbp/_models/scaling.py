@@ -28,13 +28,14 @@ MOST_THREADS = 64
 
 
 class Machine(NamedTuple):
-    """What the model must know of a machine. meeting: seconds; bandwidth: bytes a second that a core reads of others'
-    or of memory; all_bandwidth: that all read together, None for as many times that as there are threads. threads: how
-    many it has. peak, all_peak: FLOP a second of one thread and of all; measured_peak: of the thread that the tasks
-    were timed on; None for threads like that one. cache: bytes of a core's own cache, where weights stay from step to
-    step; None: not looked at."""
+    """What the model must know of a machine. meeting: seconds; latency: seconds until a core has the first of what
+    another has written; bandwidth: bytes a second that it then reads, of others or of memory; all_bandwidth: that all
+    read together, None for as many times that as there are threads. threads: how many it has. peak, all_peak: FLOP a
+    second of one thread and of all; measured_peak: of the thread that the tasks were timed on; None for threads like
+    that one. cache: bytes of a core's own cache, where weights stay from step to step; None: not looked at."""
 
     meeting: float
+    latency: float
     bandwidth: float
     all_bandwidth: float | None = None
     threads: int = MOST_THREADS
@@ -118,9 +119,13 @@ class Step:
         for phase in self.phases:
             slow = machine.slowdown(min(threads, len(phase.seconds)))
             crossing = traffic.of(phase.kind, phase.stage) if traffic else {}
-            waits = {lane: bytes_ / machine.bandwidth for lane, bytes_ in crossing.items()}
+            waits = {
+                lane: found.pieces * machine.latency + found.bytes / machine.bandwidth
+                for lane, found in crossing.items()
+            }
             end = longest(phase, threads, slow, waits)
-            end = max(end, machine.seconds_of(0, sum(crossing.values()))) + phase.after * machine.slowdown(1)
+            all_bytes = sum(found.bytes for found in crossing.values())
+            end = max(end, machine.seconds_of(0, all_bytes)) + phase.after * machine.slowdown(1)
             if phase.kind == "parameters":
                 parameters += end
             else:
@@ -158,10 +163,14 @@ def sizes(most: int) -> list[int]:
 def this_machine() -> Machine | None:
     """The Machine at hand, measured in some 30 ms; None where it has no two threads. Its threads are taken for cores,
     of which there are as many as one likes."""
-    bandwidth = timing.crossing(1 << 16, 300)
-    if bandwidth is None:
+    few, many = 1 << 12, 1 << 17
+    rates = [timing.crossing(size, 300) for size in (few, many)]
+    if rates[0] is None or rates[1] is None:
         return None
-    return Machine(float(np.median([timing.meeting(2, 500) for _ in range(11)])), bandwidth)
+    seconds = few / rates[0], many / rates[1]  # of each the latency, and as many bytes
+    bandwidth = (many - few) / max(1e-9, seconds[1] - seconds[0])
+    meeting = float(np.median([timing.meeting(2, 500) for _ in range(11)]))
+    return Machine(meeting, max(0.0, seconds[0] - few / bandwidth), bandwidth)
 
 
 def measured(

@@ -1,4 +1,5 @@
-"""What crosses from core to core in a step: the bytes that a task reads and another lane's task has written.
+"""What crosses from core to core in a step: bytes that a task reads and another lane's task has written, and bytes that
+it writes where another lane has read, whose cache holds them.
 
 A *lane* is the tasks of a phase that one thread of a team takes, as long as nobody steals from it. Who computes what
 follows from a program alone, so the bytes do too: rows of activations and gradients, weights that another lane has
@@ -6,6 +7,9 @@ updated, the slices' parts of a sum. What a lane reads twice in a phase counts o
 """
 
 from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
 
 MOST_LANES = 32  # FBP_LANES of csrc/fastbp.h
 
@@ -20,18 +24,27 @@ def lanes_of(kind, tasks, threads):
     return [lane for lane in range(lanes) for _ in range(size + (lane < longer))]
 
 
+class Crossing(NamedTuple):
+    """What a lane takes from others in a phase: bytes, and in how many pieces, each of which begins with a wait."""
+
+    bytes: int
+    pieces: int
+
+
 class Traffic:
     """The crossing bytes of a program's phases, one after another as a step runs them, on a team of `threads`."""
 
     def __init__(self, program, itemsize, threads):
         self.program, self.itemsize, self.threads = program, itemsize, threads
         self.slices = -(-program.batch // program.slice_rows)
-        self.written = defaultdict(dict)  # {value's root or "sums": {(rows, columns): lane}}, each of both as (a, b)
+        # {value's root or "sums": (n, 5) of first row, last, first column, last, lane}: who wrote it, and who has read
+        # it since
+        self.written, self.read = {}, {}
         for _ in range(2):  # in the steady state the weights are those of the step before
             self.phases = [self._phase(kind, stage, tasks) for kind, stage, tasks in self._kinds()]
 
     def of(self, kind, stage):
-        """{lane: bytes} of a phase."""
+        """{lane: Crossing} of a phase."""
         return next(found for found, key in zip(self.phases, self._kinds(), strict=True) if key[:2] == (kind, stage))
 
     def _kinds(self):
@@ -43,30 +56,25 @@ class Traffic:
         return [*found, ("parameters", 0, len(self.program.groups))]
 
     def _phase(self, kind, stage, tasks):
-        """{lane: bytes that it reads of others}; notes what each lane has written."""
-        read, written = defaultdict(dict), []
+        """{lane: Crossing}; notes what each lane has written."""
+        taken, read, written = defaultdict(dict), defaultdict(list), defaultdict(list)
         for task, lane in enumerate(lanes_of(kind, tasks, self.threads)):
             pieces = getattr(self, f"_{kind}")(stage, task)
             for is_read, value, rows, columns in pieces:
-                if is_read:
-                    read[lane][value, rows, columns] = self._foreign(value, rows, columns, lane)
-                else:
-                    written.append((value, rows, columns, lane))
-        fresh = {value for value, *_ in written}
-        for value in fresh:
-            self.written[value] = {}
-        for value, rows, columns, lane in written:
-            self.written[value][rows, columns] = lane
-        return {lane: self.itemsize * sum(pieces.values()) for lane, pieces in read.items()}
-
-    def _foreign(self, value, rows, columns, lane):
-        """Numbers of a piece that other lanes have written. What nobody writes, the caller's rows, one thread reads as
-        well: it belongs to the times of its tasks."""
-        return sum(
-            _overlap(rows, of_rows) * _overlap(columns, of_columns)
-            for (of_rows, of_columns), writer in self.written.get(value, {}).items()
-            if writer != lane
-        )
+                (read if is_read else written)[value].append((*rows, *columns, lane))
+                # What nobody writes, the caller's rows, one thread reads as well: it belongs to the times of its tasks.
+                others = (self.written if is_read else self.read).get(value)
+                taken[lane][is_read, value, rows, columns] = _numbers_of_others(rows, columns, lane, others)
+        for value, pieces in written.items():
+            self.written[value] = np.array(pieces)
+            self.read.pop(value, None)
+        for value, pieces in read.items():
+            before = self.read.get(value)
+            self.read[value] = np.array(pieces) if before is None else np.concatenate([before, pieces])
+        return {
+            lane: Crossing(self.itemsize * sum(found.values()), sum(numbers > 0 for numbers in found.values()))
+            for lane, found in taken.items()
+        }
 
     # ---- the pieces of a task: (whether it is read, value, (first row, last), (first column, last)) ------------------
 
@@ -120,14 +128,13 @@ class Traffic:
                 elif operation.y is not None:
                     yield True, *self._piece(operation.y, every, (row, row + count))
             for value, whole in enumerate(program.values):
-                if whole.mode == "parameter" and whole.base is None and self._holds(whole, item):
-                    first = (item.begin - whole.offset) // whole.width
-                    yield False, value, (first, first + max(1, item.count // whole.width)), (0, whole.width)
+                if whole.mode == "parameter" and whole.base is None:
+                    begin, end = item.begin - whole.offset, item.begin + item.count - whole.offset
+                    first, last = max(0, begin // whole.width), min(whole.rows, -(-end // whole.width))
+                    if first < last:
+                        yield False, value, (first, last), (0, whole.width)
         if group.split >= 0:
             yield from self._splits(0, task)
-
-    def _holds(self, whole, item):
-        return whole.offset <= item.begin < whole.offset + whole.rows * whole.width
 
     def _piece(self, value, rows, columns):
         """A piece of the value whose memory it is."""
@@ -144,5 +151,11 @@ def _within(units, width):
     return units[0], min(units[1], width)
 
 
-def _overlap(a, b):
-    return max(0, min(a[1], b[1]) - max(a[0], b[0]))
+def _numbers_of_others(rows, columns, lane, pieces):
+    """Numbers of a piece that lanes other than `lane` have, each once at most; pieces: (n, 5), or None for none."""
+    if pieces is None:
+        return 0
+    height = np.minimum(rows[1], pieces[:, 1]) - np.maximum(rows[0], pieces[:, 0])
+    width = np.minimum(columns[1], pieces[:, 3]) - np.maximum(columns[0], pieces[:, 2])
+    others = (height > 0) & (width > 0) & (pieces[:, 4] != lane)
+    return min(int((height * width)[others].sum()), (rows[1] - rows[0]) * (columns[1] - columns[0]))

@@ -39,7 +39,8 @@ def run(path: str, batch: int, name: str) -> int:
         row("more threads", f"not looked at: there is one ({cpu.thread_reason()})")
         return 0
     row("a meeting", f"{_us(machine.meeting)} us, measured with 2 threads; there are {len(step.phases)} in a step")
-    row("crossing", f"{machine.bandwidth / 1e9:.3g} GB/s, of what another core has written, measured")
+    row("crossing", f"{_us(machine.latency)} us, then {machine.bandwidth / 1e9:.3g} GB/s, of what another core has "
+                    "written, measured")
     print()
     print(table(step, machine), flush=True)
     print("\nPredicted from these figures, for cores like those of this machine; fit takes as many threads, up to "

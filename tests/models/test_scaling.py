@@ -9,8 +9,9 @@ from programs import NETWORKS, of_network
 import fastbp as fb
 from fastbp._models import scaling
 from fastbp._models.scaling import Machine, Phase, Step, longest
+from fastbp._models.traffic import Traffic
 
-CORES = Machine(meeting=1e-6, bandwidth=1e10)
+CORES = Machine(meeting=1e-6, latency=0.0, bandwidth=1e10)
 
 
 def phase(*seconds, kind="rows"):
@@ -35,7 +36,7 @@ def test_waiting_for_data_is_a_lanes_own():
 
 
 def test_threads_share_the_arithmetic_of_all():
-    machine = Machine(0, 1, peak=100e9, all_peak=400e9, measured_peak=50e9)
+    machine = Machine(0, 0, 1, peak=100e9, all_peak=400e9, measured_peak=50e9)
     assert [machine.slowdown(threads) for threads in (1, 2, 4, 8, 16)] == [0.5, 0.5, 0.5, 1.0, 2.0]
     assert CORES.slowdown(64) == 1
 
@@ -63,6 +64,14 @@ def test_more_threads_are_never_better_than_as_many_times_as_fast(name):
         assert times.meetings == pytest.approx(1e-6 * len(step.phases))
         assert times.total > step.seconds / threads
         assert times.rows > 0 and times.parameters > 0
+
+
+def test_each_piece_that_crosses_waits():
+    program = of_network(*NETWORKS["batch-parallel"])
+    step = of_equal_tasks(program, 1e-4)
+    more = step.times(CORES._replace(latency=1e-6), 2).total - step.times(CORES, 2).total
+    pieces = [max(crossing.pieces for crossing in found.values()) for found in Traffic(program, 4, 2).phases]
+    assert more == pytest.approx(1e-6 * sum(pieces))
 
 
 def of_equal_tasks(program, seconds):

@@ -20,12 +20,13 @@ def test_a_lane_of_rows_has_neighbours_and_one_of_parameters_every_nth(tasks, th
 def test_one_thread_reads_only_what_it_wrote():
     for name in NETWORKS:
         program = of_network(*NETWORKS[name])
-        assert all(not any(found.values()) for found in Traffic(program, 4, 1).phases), name
+        assert all(crossing == (0, 0) for found in Traffic(program, 4, 1).phases for crossing in found.values()), name
 
 
 def test_crossing_bytes_of_slices():
     """60-48-10, 256 rows, in slices that add up gradients of their own: two threads have half of the slices each. The
-    rows read the parameters that the other one has updated; a range reads the sums of the other one's slices."""
+    rows read the parameters that the other one has updated; a range reads the sums of the other one's slices, and
+    updates parameters that the other one has read. The rows in turn write sums that the other's ranges have read."""
     program = of_network(*NETWORKS["batch-parallel"])
     slices = -(-256 // program.slice_rows)
     assert slices % 2 == 0
@@ -34,19 +35,23 @@ def test_crossing_bytes_of_slices():
     for number, group in enumerate(program.groups):
         updated[number % 2] += sum(item.count for item in program.ranges[group.first:group.last])
     assert sum(updated) == size
-    for lane, bytes_ in traffic.of("parameters", 0).items():
-        assert bytes_ == 4 * updated[lane] * slices // 2
-    assert sum(traffic.of("rows", 0).values()) <= 4 * size
+    for lane, crossing in traffic.of("parameters", 0).items():
+        assert crossing.bytes == pytest.approx(4 * updated[lane] * (slices // 2 + 1), rel=0.02)
+    sums = [4 * slices // 2 * updated[1 - lane] for lane in (0, 1)]
+    for lane, crossing in traffic.of("rows", 0).items():
+        assert crossing.bytes == pytest.approx(sums[lane] + 4 * updated[1 - lane], rel=0.02)
 
 
 def test_crossing_bytes_of_blocks_of_units():
     """784-512-512-10 in 16 lanes, a block of 32 units each: the second layer reads all rows of the first, of which the
-    lane has made a sixteenth, and the weights of its units, whose rows were updated by all lanes."""
+    lane has made a sixteenth, and the weights of its units, whose rows were updated by all lanes; and it writes rows
+    that all lanes have read in the step before."""
     program = of_network((784, 512, 512, 10), 128, gathered=True)
     traffic = Traffic(program, 4, 16)
     number = [i for i, stage in enumerate(program.stages) if stage.units][1]
-    rows, weights = 128 * 512 * 15 / 16, 512 * 32 * 15 / 16
-    for bytes_ in traffic.of("rows", number).values():
-        assert bytes_ == pytest.approx(4 * (rows + weights), rel=0.1)
+    rows, weights, written = 128 * 512 * 15 / 16, 512 * 32 * 15 / 16, 128 * 32
+    for crossing in traffic.of("rows", number).values():
+        assert crossing.bytes == pytest.approx(4 * (rows + weights + written), rel=0.05)
+        assert crossing.pieces == 4 + 1 + 4  # rows of each slice, weights, and again
     whole = Traffic(program, 4, 64).of("rows", number)
-    assert max(whole.values()) < 4 * (128 * 512 + 512 * 64)
+    assert max(crossing.bytes for crossing in whole.values()) < 4 * (128 * 512 + 512 * 64 + 128 * 64)
