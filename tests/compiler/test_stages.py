@@ -126,12 +126,11 @@ def trained(dtype, threads, activation="tanh", dropout=0.0):
     X, y = rng.standard_normal((150, 90)).astype(dtype), rng.integers(0, 7, 150)
     net = fb.mlp(90, 301, 533, 7, activation=activation, loss="cross_entropy", dtype=dtype, seed=1, dropout=dropout)
     net.fit(X, y, epochs=2, batch_size=64, optimizer=fb.Adam(), threads=threads, progress=False)
-    before = fb.cpu.threads()
     fb.cpu.set_threads(threads)
     try:
         return net.params.copy(), net.predict(X)
     finally:
-        fb.cpu.set_threads(before)
+        fb.cpu.set_threads(None)
 
 
 @pytest.mark.parametrize(("activation", "dropout"), [("tanh", 0.0), ("softplus", 0.0), ("relu", 0.1)])

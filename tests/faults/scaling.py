@@ -87,8 +87,8 @@ FAULTS = [
     Fault(
         what="a model counts what a lane has written itself",
         file="fastbp/_models/traffic.py",
-        old="if writer != lane",
-        new="if writer == lane",
+        old="(pieces[:, 4] != lane)",
+        new="(pieces[:, 4] == lane)",
         red=("tests/models/test_traffic.py::test_one_thread_reads_only_what_it_wrote",),
     ),
     Fault(
