@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 from kernel_calls import LISTED, narrow, said
-from programs import NETWORKS, of_network
+from programs import of_network
 
 import fastbp as fb
 from fastbp._core import cpu, executable
