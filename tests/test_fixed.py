@@ -73,7 +73,7 @@ def test_a_copied_optimizer_refuses_a_network_of_another_size(net):
 def test_batches_are_checked_at_the_call():
     with pytest.raises(TypeError, match=r"X is an array of shape \(\) and dtype int64, expected an array"):
         fb.batches(3, Y, 2)
-    with pytest.raises(TypeError, match=r"y is array\(None"):
+    with pytest.raises(TypeError, match=r"y is an array of shape \(\) and dtype object"):
         fb.batches(X, None, 2)
 
 
