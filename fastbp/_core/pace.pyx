@@ -2,11 +2,13 @@
 
 The sizes are 1, 2, 4 ... and all threads. What two threads say to each other costs 0.2 us or 2 us, by the minute, on a machine
 that others use as well, and a thread that the system puts aside amid a task costs milliseconds; more threads have more to
-say, and hyper-threads of one core share its arithmetic. Who computes changes no bit, so the time may decide. What is in use is
-measured all the time. At first each size is tried, all threads before the others. Later a neighbour of the size in use, or any
-that ever was faster than it, is tried now and then for a third of a millisecond (a step, where that takes longer). A wrong choice is so corrected within 50 ms, or within 50 steps where these are
-long: then a trial costs as much as a step, and trials are that much rarer. A team that is found faster and drops behind again
-soon, as beside a busy neighbour, is tried more seldom, up to three times a second.
+say, and hyper-threads of one core share its arithmetic. Who computes changes no bit, so the time may decide.
+
+What is in use is measured all the time. At first each size is tried twice, all threads before the others. Later another size
+is tried now and then, for a third of a millisecond (a step, where that takes longer): one that ever was faster than what is in
+use, after 40 ms, so that a busy neighbour is felt no longer than that; a neighbour of the size in use after a second; all others
+after ten. A trial of long steps costs as much as it loses, and the next one waits 25 times that. A team that is found faster and
+drops behind again soon, as beside a busy neighbour, is tried more seldom, up to three times a second.
 
 Of a team every moment counts. Of one thread the usual step does: when the system puts the caller aside, that would have held
 up a team as well.
@@ -17,7 +19,7 @@ from libc.string cimport memset
 from fastbp._core.program cimport MOST_SIZES, Pace
 
 cdef enum:
-    FIRST = 8       # trials that are made whatever the earlier ones gave
+    FIRST = 8       # trials, or two of each size, that are made whatever the earlier ones gave
     STEPS = 16      # fewest between two readings of the clock: a step but the last of a call also begins the next one's work
 
 cdef enum State:
@@ -35,6 +37,7 @@ cdef double AGAIN = 4e-2        # between two trials of a size that may be faste
 cdef double SELDOM = 0.32       # the most between them after teams that did not last
 cdef double SOON = 0.1          # a team that is dropped sooner did not last
 cdef double LEAST = 1.0         # between two trials of a neighbour that never was faster
+cdef double RARE = 10.0         # the same of other sizes
 # factors
 cdef double PRICE = 25          # the wait after a trial of long steps is this times what the trial lost
 cdef double GAIN = 1.03         # a larger team must be so many times faster, as it takes cores from others
@@ -68,25 +71,23 @@ cdef int best(const Pace *pace) noexcept nogil:
 
 
 cdef double wait_of(const Pace *pace, int size, int fastest) noexcept nogil:
-    """Seconds from one trial of a size to its next, or -1 for never. The first trials may all have been in bad moments, and say
-    nothing; after them only what ever was faster than the size in use may be faster again."""
+    """Seconds from one trial of a size to its next. The first trials may all have been in bad moments, and say nothing."""
     cdef bint is_neighbour = size == fastest - 1 or size == fastest + 1
-    if pace.least[size] > 0 and pace.least[size] < pace.step[fastest] or pace.trials < FIRST and is_neighbour:
+    if pace.trials < max(FIRST, 2 * sizes(pace.team)) or pace.least[size] < pace.step[fastest]:
         return pace.wait
-    return LEAST if is_neighbour else -1
+    return max(LEAST if is_neighbour else RARE, pace.wait)
 
 
 cdef int to_try(const Pace *pace, double now) noexcept nogil:
     """A size that is to be tried now, or -1."""
     cdef int last = sizes(pace.team) - 1, fastest = best(pace), size, found = -1
-    cdef double wait
     for size in range(last, -1, -1):
         if pace.step[size] == 0:
             return size
     for size in range(last + 1):
-        wait = wait_of(pace, size, fastest) if size != fastest else -1
-        if wait >= 0 and now - pace.tried[size] > wait and (found < 0 or pace.tried[size] < pace.tried[found]):
-            found = size
+        if size != fastest and now - pace.tried[size] > wait_of(pace, size, fastest):
+            if found < 0 or pace.tried[size] < pace.tried[found]:
+                found = size
     return found
 
 
@@ -169,12 +170,13 @@ cdef void note_trial(Pace *pace, int size, Py_ssize_t steps, double seconds) noe
         return
     pace.state = SETTLED
     pace.trials += 1
-    pace.step[size] = pace.measured / pace.steps if size > 0 else pace.fastest
+    pace.step[size] = max(1e-9, pace.measured / pace.steps if size > 0 else pace.fastest)     # 0 is "not known"
     if pace.wait < AGAIN or step > LONG:
         pace.wait = AGAIN
     if step > LONG and other > 0:
         fair = pace.steps * other
-        pace.wait += PRICE * min(max(0, pace.measured - fair), 2 * fair)    # a pause of hours is no price
+        # of two neighbours by turns; a pause of hours is no price
+        pace.wait += PRICE * min(2, sizes(pace.team) - 1) * min(max(0, pace.measured - fair), 2 * fair)
     pace.measured, pace.steps = 0, 0
 
 

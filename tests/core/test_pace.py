@@ -170,6 +170,28 @@ def test_sizes_are_powers_of_two_and_all_threads():
     assert seen == {1, 2, 4, 6}
 
 
+@pytest.mark.parametrize("team", [4, 16, 64])
+def test_a_bad_beginning_is_made_good_whatever_lies_between(team):
+    """Two threads are slower than one here, all larger teams faster, and nothing of that was to be seen at first."""
+    count = team.bit_length()
+    machine = Machine(*[1e-3] * count)
+    for _ in range(4 * count):
+        machine.stretch()
+    machine.cost = [1e-4, 1.2e-4, *(1e-4 / 2**i for i in range(1, count - 1))]
+    machine.run(1.5)
+    assert machine.run(1.0) > 0.9
+
+
+@pytest.mark.parametrize("left", [1, 10**9])
+@pytest.mark.parametrize("step", [2e-3, 5e-2, 0.3])
+def test_trials_of_long_steps_are_rare(step, left):
+    """The size in use has two neighbours that are twice as slow."""
+    machine = Machine(2 * step, step, 2 * step)
+    machine.run(30 * step, left)
+    shares = machine.shares(max(20.0, 400 * step), left)
+    assert 1 / sum(share / cost for share, cost in zip(shares, machine.cost, strict=True)) < 1.05 * step
+
+
 @pytest.mark.parametrize("left", [1, 10**9])
 def test_half_of_a_team_that_has_become_faster_is_found(left):
     machine = Machine(4e-4, 2e-4, 1e-4, 6e-5)
