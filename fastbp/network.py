@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,14 +10,13 @@ import numpy as np
 from fastbp import _check as check
 from fastbp import losses
 from fastbp._check import allocation, formatting, input_arrays
-from fastbp._check.errstate import quiet
 from fastbp._compiler import plan_cache
 from fastbp._compiler.use import Use
-from fastbp._core import cpu, random
+from fastbp._core import random
 from fastbp._core.updates import penalty
-from fastbp._models import network_programs, per_sample
+from fastbp._models import network_evaluation, network_passes, network_programs, per_sample
 from fastbp._models.fast_calls import FastCalls, may_repeat
-from fastbp._training import accuracy, finite, network_fit
+from fastbp._training import accuracy, network_fit
 from fastbp._training.trainable import Trainable
 from fastbp.layers import Dense, Dropout
 from fastbp.layers import from_config as layer_from_config
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from fastbp._ir.node import Node
     from fastbp.layers import Layer
     from fastbp.losses import Loss
-
-PREDICT_ROWS = 1024  # rows a prediction takes at a time: its memory does not grow with the data
 
 
 class Sequential(Trainable):
@@ -136,17 +132,6 @@ class Sequential(Trainable):
         """
         return self._exclusive.call(self._forward, X)
 
-    def _forward(self, X: Data) -> Floats:
-        X, dtypes = self._read(X)
-        check.apart({"X": X}, {"grads": self.grads})  # which backward writes
-        plan = self._plans.get(Use("keep", len(X), dtypes=dtypes))
-        Y = np.empty((len(X), self.units), self.dtype)
-        self._kept = None  # until this pass is over: it takes the place of what was kept before
-        dropout = self._dropout_key, self._draws
-        plan.run("forward", {"X": X, "Y": Y}, model=self)
-        self._kept = (plan, X, Y, dropout, X.dtype)
-        return Y.copy()  # backward reads Y; the caller may write into what it gets
-
     def backward(self, dY: Data) -> Floats:
         """Fills `grads` from dY (n, units), the gradient for the outputs of the last `forward`; returns dX (n, inputs).
 
@@ -154,24 +139,6 @@ class Sequential(Trainable):
         are included in `grads`.
         """
         return self._exclusive.call(self._backward, dY)
-
-    def _backward(self, dY: Data) -> Floats:
-        if self._kept is None:
-            raise RuntimeError("backward needs what forward keeps; call forward(X) first")
-        plan, X, Y, dropout, kind = self._kept
-        if X.dtype != kind:
-            raise check.changed("X", X, kind)
-        dY = check.data(dY, self.units, self.dtype, name="dY")
-        if len(dY) != plan.batch:
-            raise ValueError(
-                f"dY has {len(dY)} rows, expected {plan.batch}, as the X of the last forward had; "
-                "call forward with the same rows first"
-            )
-        check.apart({"dY": dY}, {"grads": self.grads})
-        dX = np.empty((len(X), self.inputs), self.dtype)
-        plan.run("backward", {"X": X, "Y": Y, "dY": dY, "dX": dX}, dropout=dropout)
-        self._last = plan
-        return dX
 
     def loss_and_grad(
         self, X: Data, y: Data, sample_weight: Data | None = None, class_weight: ClassWeight | None = None
@@ -182,32 +149,8 @@ class Sequential(Trainable):
         """
         return self._exclusive.call(self._loss_and_grad, X, y, sample_weight, class_weight)
 
-    def _loss_and_grad(self, X: Data, y: Data, sample_weight: Data | None, class_weight: ClassWeight | None) -> float:
-        ready = self._fast.gradients  # the last call's plan can be used again on arrays that need no cast
-        if ready is not None and sample_weight is None and class_weight is None:
-            loss = ready.run((X, y), self)
-            if loss is not None:
-                if self._last is not ready.owner:
-                    self._last = ready.owner
-                return loss
-        X, dtypes = self._read(X)
-        y, labels = check.targets(y, len(X), self.loss, self.units, self.dtype)
-        weights = check.weights(sample_weight, class_weight, y, len(X), self.loss, self.dtype, self.classes)
-        use = Use("train", len(X), labels=labels, weighted=weights is not None, dtypes=dtypes)
-        plan = self._plans.get(use)
-        check.apart({"X": X, "y": y, "sample_weight": weights}, {"grads": self.grads})
-        arrays = {"X": X, "targets": y, "weights": weights}
-        loss = float(plan.run("gradients", arrays, model=self)[0])
-        self._last = plan
-        if may_repeat(use, self.input_scale, self.loss):
-            names, limits = ("X", "targets"), {"targets": self.units} if labels else {}
-            self._fast.gradients = plan.ready(names, "gradients", limits=limits, scanned=names)
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss} {finite.in_network(self, X, y, labels, weights)}; use a smaller lr or clip_norm, "
-                "or scale X and y"
-            )
-        return loss
+    _forward, _backward = network_passes.forward, network_passes.backward
+    _loss_and_grad = network_passes.loss_and_grad
 
     # ---- use -------------------------------------------------------------------------------------------------------
 
@@ -222,15 +165,9 @@ class Sequential(Trainable):
             X, dtypes = self._read(X)
             Y = self._outputs(X)[0]
             use = Use("predict", len(X), dtypes=dtypes)
-            if len(X) <= PREDICT_ROWS and may_repeat(use, self.input_scale):
+            if len(X) <= network_evaluation.PREDICT_ROWS and may_repeat(use, self.input_scale):
                 self._fast.note_prediction(self._make_plan(use))
         return self._linked(Y)
-
-    def _linked(self, Y: Floats) -> Floats:
-        """Outputs Y (n, units), which the loss's link is applied to where it has one."""
-        if self.loss.link is not None:
-            cpu.activate(self.loss.link, Y)
-        return Y
 
     def evaluate(
         self, X: Data, y: Data, sample_weight: Data | None = None, class_weight: ClassWeight | None = None
@@ -248,62 +185,9 @@ class Sequential(Trainable):
         target_type = accuracy.target_type_of(targets, labels, self.loss, self.units)
         return self._evaluated(X, targets, labels, weights, target_type)
 
-    def _evaluated(
-        self, X: Array, targets: Array, labels: bool, weights: Array | None, target_type: str | None
-    ) -> dict[str, float]:
-        """evaluate, of checked arrays."""
-        return self._judged(X, targets, labels, weights, target_type)[0]
-
-    @quiet
-    def _judged(
-        self, X: Array, targets: Array, labels: bool, weights: Array | None, target_type: str | None
-    ) -> tuple[dict[str, float], Floats]:
-        """(evaluate, of checked arrays; the outputs (n, units), before the loss's link)."""
-        Y, loss, correct = self._outputs(X, targets, labels, weights, target_type)
-        result = {"loss": float(loss + self._penalty())}
-        if target_type:
-            result["accuracy"] = accuracy.accuracy_of(correct, accuracy.counted(targets, labels, target_type))
-        return result, Y
-
-    def _evaluation(
-        self,
-        X: Array,
-        targets: Array | None = None,
-        labels: bool = False,
-        weights: Array | None = None,
-        target_type: str | None = None,
-    ) -> tuple[Floats, list[tuple[BoundPlan, dict[str, Array | None], int, int, float]]]:
-        """(outputs Y (n, units), [(plan, its arrays, first row, steps, weight of a step in the mean)]) of checked
-        arrays: whole chunks, and the rest. The plans are to be given back."""
-        n, kind = len(X), "predict" if targets is None else "evaluate"
-        Y: Floats = np.empty((n, self.units), self.dtype)
-        arrays = {"X": X, "Y": Y, "targets": targets, "weights": weights}
-        options: dict[str, Any] = {"labels": labels, "weighted": weights is not None, "target_type": target_type}
-        options["dtypes"] = input_arrays.input_dtypes(self.dtype, {"X": X})
-        return Y, [
-            (self._plans.take(Use(kind, batch, **options)), arrays, first, steps, batch / n)
-            for batch, first, steps in plan_cache.chunks(n, PREDICT_ROWS)
-        ]
-
-    @quiet
-    def _outputs(
-        self,
-        X: Array,
-        targets: Array | None = None,
-        labels: bool = False,
-        weights: Array | None = None,
-        target_type: str | None = None,
-    ) -> tuple[Floats, float, float]:
-        """(Y, mean loss, correct answers) of checked arrays."""
-        loss = correct = 0.0
-        Y, parts = self._evaluation(X, targets, labels, weights, target_type)
-        for plan, arrays, first, steps, weight in parts:
-            correct_counts = np.zeros(steps) if target_type else None
-            losses = plan.run("outputs", arrays, first=first, steps=steps, correct_counts=correct_counts)
-            loss += losses.cumsum()[-1] * weight  # one after another, as a training adds them
-            correct += correct_counts.sum() if correct_counts is not None else 0
-            self._plans.give_back(plan)
-        return Y, loss, correct
+    _linked = network_evaluation.linked
+    _evaluated, _judged = network_evaluation.evaluated, network_evaluation.judged
+    _evaluation, _outputs = network_evaluation.evaluation, network_evaluation.outputs
 
     def _penalty(self) -> float:
         return penalty(self.params, self._penalties())

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import network
-from fastbp._core import cpu
+from fastbp._models import network_evaluation
 
 WIDTHS = {"tiny": (5, 7, 3), "batch-parallel": (60, 48, 10), "tile-parallel": (90, 300, 310, 10)}
 
@@ -174,7 +173,7 @@ def test_rows_predicted_together_or_alone_have_the_same_bits(isa, dtype, threads
     assert (net.predict(X) == alone).all()
     assert (net.predict(X[3:60]) == alone[3:60]).all()
     for most in (1, 32, 64):  # in chunks, with and without a rest
-        monkeypatch.setattr(network, "PREDICT_ROWS", most)
+        monkeypatch.setattr(network_evaluation, "PREDICT_ROWS", most)
         assert (net.predict(X) == alone).all()
     if loss == "squared_error":
         assert (net.forward(X) == alone).all()
@@ -182,7 +181,7 @@ def test_rows_predicted_together_or_alone_have_the_same_bits(isa, dtype, threads
 
 def test_many_rows_are_predicted_in_chunks(dtype):
     net = made(dtype=dtype)
-    X = rows(net, 2 * network.PREDICT_ROWS + 5)
+    X = rows(net, 2 * network_evaluation.PREDICT_ROWS + 5)
     Y = net.predict(X)
     assert (Y[-7:] == net.predict(X[-7:])).all()
     assert (Y[:9] == net.predict(X[:9])).all()
@@ -199,79 +198,6 @@ def test_predict_is_without_dropout_and_leaves_the_network_alone():
     again = made(dropout=0.5)
     again.forward(X)
     assert (again.forward(X) == net.forward(X)).all()  # predictions take no masks from the stream
-
-
-# ---- evaluate ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.smoke
-@pytest.mark.parametrize("loss", ["squared_error", "mse", "mae", "huber", "cross_entropy", "poisson"])
-def test_evaluate_gives_the_loss_of_loss_and_grad(loss, dtype, tolerance):
-    net = made(loss=loss, dtype=dtype, l1=0.01, l2=0.1)
-    X, y = rows(net, 50), np.random.default_rng(1).random((50, 3))
-    w = np.linspace(0, 2, 50)
-    assert net.evaluate(X, y)["loss"] == pytest.approx(net.loss_and_grad(X, y), rel=tolerance)
-    assert net.evaluate(X, y, w)["loss"] == pytest.approx(net.loss_and_grad(X, y, w), rel=tolerance)
-
-
-@pytest.mark.parametrize("scheme", WIDTHS)
-def test_evaluate_in_chunks_is_the_mean_over_all_samples(scheme, dtype, tolerance, monkeypatch):
-    net = made(WIDTHS[scheme], dtype=dtype, loss="cross_entropy")
-    X, y = rows(net, 150), np.arange(150) % net.units
-    whole = net.evaluate(X, y)
-    for most in (1, 64, 149):
-        monkeypatch.setattr(network, "PREDICT_ROWS", most)
-        parts = net.evaluate(X, y)
-        assert parts["loss"] == pytest.approx(whole["loss"], rel=tolerance)
-        assert parts["accuracy"] == whole["accuracy"]
-
-
-def test_the_loss_of_many_chunks_is_the_same_at_every_call_and_for_any_number_of_threads():
-    """A thread that is ahead must not write the next chunk's sums before the first thread has read this one's."""
-    net = made((20, 32, 4), loss="cross_entropy")
-    X, y = rows(net, 100 * network.PREDICT_ROWS), np.arange(100 * network.PREDICT_ROWS) % 4
-    found = set()
-    for count in (1, 2, 3, 3, 3, 3):
-        cpu.set_threads(count)
-        try:
-            found.add(net.evaluate(X, y)["loss"])
-        finally:
-            cpu.set_threads(None)
-    assert len(found) == 1
-
-
-def test_accuracy_of_classes():
-    net = made(loss="cross_entropy")
-    X = rows(net, 60)
-    y = np.random.default_rng(3).integers(0, 3, 60)
-    right = float((net.predict(X).argmax(1) == y).mean())
-    assert net.evaluate(X, y)["accuracy"] == right
-    assert net.evaluate(X, np.eye(3)[y])["accuracy"] == right
-    assert 0 < right < 1
-
-
-def test_accuracy_of_the_digit_network():
-    net = made(loss="squared_error", output="sigmoid")
-    X = rows(net, 60)
-    y = np.random.default_rng(3).integers(0, 3, 60)
-    assert net.evaluate(X, y)["accuracy"] == float((net.predict(X).argmax(1) == y).mean())
-    assert net.evaluate(X, np.eye(3)[y]) == net.evaluate(X, y)
-    assert list(net.evaluate(X, 2 * np.eye(3)[y])) == ["loss"]  # numbers to be met
-
-
-def test_accuracy_of_yes_or_no():
-    net = made((4, 6, 1), loss="binary_cross_entropy")
-    X = rows(net, 60)
-    y = np.random.default_rng(3).integers(0, 2, 60)
-    assert net.evaluate(X, y)["accuracy"] == float(((net.predict(X)[:, 0] > 0.5) == y).mean())
-    several = made((4, 6, 3), loss="binary_cross_entropy")
-    Y = np.random.default_rng(3).integers(0, 2, (60, 3))
-    assert several.evaluate(X, Y)["accuracy"] == float(((several.predict(X) > 0.5) == Y).mean())
-
-
-def test_no_accuracy_of_numbers():
-    net = made((4, 6, 1), loss="mse")
-    assert list(net.evaluate(rows(net), np.ones(20))) == ["loss"]
 
 
 # ---- what makes no network -----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from fastbp._ir import analysis
 from fastbp._ir.elementwise import total_of
 from fastbp._ir.nn import numbered, penalty
 from fastbp._ir.node import Node, constant, differentiate, ordered
-from fastbp._models import expression_programs, per_sample
+from fastbp._models import expression_inputs, expression_programs, per_sample
 from fastbp._models.fast_calls import FastCalls, may_repeat
 from fastbp._models.inspection import Looks
 from fastbp._models.parameters import Vectors, Views, named, shared
@@ -71,7 +71,7 @@ class Plan(Looks, Trainable):
         self.dtype = check.dtype(dtype)
         self.seed = check.seed("seed", seed)
         self.debug = check.flag("debug", debug)
-        nodes = self._analyse(_scalar(loss), _named(outputs))
+        nodes = self._analyse(expression_inputs.scalar(loss), expression_inputs.outputs_of(outputs))
         self._warn_of_unreached(nodes)
         self._hold(Vectors(nodes, self.dtype) if shared_with is None else shared(nodes, self.dtype, shared_with))
         if shared_with is None:
@@ -180,38 +180,7 @@ class Plan(Looks, Trainable):
 
     # ---- data ------------------------------------------------------------------------------------------------------
 
-    def _checked(self, given, needed):
-        """{name: array} as the compiled core reads them, and their number of rows."""
-        arrays, n, first = {}, None, ""
-        for name in needed:
-            if name not in given:
-                raise ValueError(f"input {name!r} is missing, expected {', '.join(needed)}; pass {name}=...")
-            node = self._leaves[name]
-            array = given[name]
-            if name in self._limits:
-                array = check.indices(array, self._limits[name], name)
-            else:
-                if type(array) is not np.ndarray:
-                    array = check.unmasked(array) if name in self._may_miss else array
-                    array = check.numeric(array, name)
-                if node.width == 1 and array.ndim == 1:
-                    array = array.reshape(-1, 1)
-                if name in self._may_miss:
-                    array = check.with_missing(array, self.dtype, name)
-                array = input_arrays.rows(array, node.width, self.dtype, name, finite=False)
-            if n is None:
-                n, first = len(array), name
-            elif len(array) != n:
-                raise ValueError(
-                    f"input {name!r} has {len(array)} rows, expected {n}, as {first!r} has; pass matching arrays"
-                )
-            arrays[name] = array
-        for name in given:
-            if name not in self._leaves:
-                raise ValueError(
-                    f"input {name!r} is unknown, expected {', '.join(self._leaves) or 'none'}; check the name"
-                )
-        return arrays, 1 if n is None else n
+    _checked, _vector = expression_inputs.checked, expression_inputs.vector
 
     # ---- use -------------------------------------------------------------------------------------------------------
 
@@ -328,16 +297,6 @@ class Plan(Looks, Trainable):
         arrays, n = self._checked(inputs, self._of_loss)
         return per_sample.norms_of(self, n, arrays, dtypes=self._input_dtypes(arrays))
 
-    def _vector(self, v):
-        if not isinstance(v, dict):
-            return check.array("v", v, self.params.shape, self.dtype)
-        vector = np.zeros_like(self.params)
-        views = self._views(vector)
-        for name, value in v.items():
-            check.choice("parameter in v", name, views)
-            views[name][...] = check.array(f"v[{name!r}]", value, views[name].shape, self.dtype)
-        return vector
-
     def fit(
         self,
         data: Mapping[str, Data],
@@ -428,20 +387,3 @@ class Plan(Looks, Trainable):
 
     def __repr__(self) -> str:
         return f"Plan({self.params.size} parameters, inputs {', '.join(self.inputs)}, dtype={self.dtype.name!r})"
-
-
-# ---- what a graph holds --------------------------------------------------------------------------------------------
-
-
-def _scalar(loss):
-    if not isinstance(loss, Node) or loss.batched or loss.shape:
-        raise ValueError(f"loss is {check.shown(loss)}, expected a scalar node; take the mean of it: graph.mean(...)")
-    return loss
-
-
-def _named(outputs):
-    if outputs is None:
-        return {}
-    if not isinstance(outputs, dict) or not all(isinstance(node, Node) for node in outputs.values()):
-        raise TypeError(f"outputs is {check.shown(outputs)}, expected a dict of nodes; pass outputs={{'y': y}}")
-    return dict(outputs)

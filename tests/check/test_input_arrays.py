@@ -8,9 +8,9 @@ import pytest
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp import network
 from fastbp._check import input_arrays
 from fastbp._core import cpu
+from fastbp._models import network_evaluation
 from fastbp._training import finite, network_fit
 
 F32, F64 = np.dtype("float32"), np.dtype("float64")
@@ -175,7 +175,7 @@ def test_so_it_has_in_every_scheme_and_for_any_team(kind, threads):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_use_of_a_network_reads_the_same(isa, dtype, kind, monkeypatch):
-    monkeypatch.setattr(network, "PREDICT_ROWS", 10)
+    monkeypatch.setattr(network_evaluation, "PREDICT_ROWS", 10)
     X, y = numbers(kind), labels()
     Z, scale = cast(X, dtype, SCALE), np.dtype(dtype).type(SCALE)
     net, twin = made(dtype, input_scale=SCALE), made(dtype)

@@ -11,10 +11,10 @@ import pytest
 
 import fastbp as fb
 from fastbp import graph as g
-from fastbp import network
 from fastbp._compiler import plan_cache
 from fastbp._compiler.use import Use
 from fastbp._core import cpu
+from fastbp._models import network_evaluation
 from fastbp._training import network_fit
 
 
@@ -120,7 +120,7 @@ def test_prediction_needs_no_more_memory_for_more_rows():
     tracemalloc.start()
     peaks = []
     try:
-        for n in (4 * network.PREDICT_ROWS, 16 * network.PREDICT_ROWS):
+        for n in (4 * network_evaluation.PREDICT_ROWS, 16 * network_evaluation.PREDICT_ROWS):
             X = np.ones((n, 90), "float32")
             net.predict(X)
             tracemalloc.reset_peak()

@@ -43,7 +43,7 @@ FAULTS = [
     ),
     Fault(
         what="an accuracy is that of the last call's rows",
-        file="fastbp/network.py",
+        file="fastbp/_models/network_evaluation.py",
         old="correct += correct_counts.sum() if correct_counts is not None else 0",
         new="correct = correct_counts.sum() if correct_counts is not None else 0",
         red=(f"{ACCURACY}::test_the_accuracy_of_evaluate_is_that_of_its_outputs",),

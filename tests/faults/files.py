@@ -95,10 +95,10 @@ FAULTS = [
     ),
     Fault(
         what="ragged inputs of an expression are NumPy's affair",
-        file="fastbp/_models/expression.py",
-        old="                    array = check.numeric(array, name)\n",
-        new="                    array = np.asarray(array)\n",
-        red=("tests/models/test_expression.py::test_ragged_inputs_are_refused_in_our_words",),
+        file="fastbp/_models/expression_inputs.py",
+        old="                array = check.numeric(array, name)\n",
+        new="                array = np.asarray(array)\n",
+        red=("tests/models/test_expression_inputs.py::test_ragged_inputs_are_refused_in_our_words",),
     ),
     Fault(
         what="memory that cannot be had is NumPy's affair",

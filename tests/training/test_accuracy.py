@@ -7,8 +7,8 @@ import pytest
 from programs import NETWORKS
 
 import fastbp as fb
+from fastbp._models.network_evaluation import PREDICT_ROWS
 from fastbp._training import accuracy
-from fastbp.network import PREDICT_ROWS
 from fastbp.reference import kernels as reference
 
 HOT = np.eye(3, dtype="float32")[[0, 2, 2, 1]]
