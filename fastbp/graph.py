@@ -24,11 +24,13 @@ from fastbp import initializers as _initializers
 from fastbp import losses
 from fastbp._ir import conditions as _conditions  # noqa: F401 -- operators of nodes
 from fastbp._ir import elementwise as _e
+from fastbp._ir import functions as _functions
 from fastbp._ir import indexing as _s
 from fastbp._ir import leaves
 from fastbp._ir import nn as _p
 from fastbp._ir import pickling as _pickling  # noqa: F401 -- how nodes are pickled
 from fastbp._ir import powers as _powers  # noqa: F401 -- operators of nodes
+from fastbp._ir import products as _products  # noqa: F401 -- operators of nodes
 from fastbp._ir.elementwise import *  # noqa: F403 -- what it lists in __all__
 from fastbp._ir.elementwise import sqrt, where
 from fastbp._ir.indexing import logsumexp as _logsumexp
@@ -266,83 +268,20 @@ def dense(x: _Operand, W: _Operand, b: _Operand | None = None, activation: str =
     return _p.dense(x, W, b, check.choice("activation", activation, _p.activations()))
 
 
-def _matmul(a: _Operand, b: _Operand) -> Node:
-    """a @ b: batch by parameter, or parameter by parameter."""
-    a, b = node_of(a), node_of(b)
-    column = len(b.shape) == 1 and not b.batched
-    right = _e.reshape(b, (b.size, 1)) if column else b
-    left = _e.reshape(a, (1, a.size)) if not a.batched and len(a.shape) == 1 else a
-    if (
-        b.batched
-        or len(right.shape) != 2
-        or not a.shape
-        or left.shape[-1] != right.shape[0]
-        or (a.batched and len(a.shape) != 1)
-    ):
-        raise ValueError(
-            f"@: shapes {described(a.batched, a.shape)} and {described(b.batched, b.shape)}, expected (batch, k) or "
-            "(m, k) on the left, fixed (k, n) on the right; for products of two batched nodes use sum(a * b, axis=-1)"
-        )
-    if a.batched:
-        return _p.dense(a, right)
-    made = _p.matmul(left, right)
-    shape = a.shape[:-1] + b.shape[1:]
-    return _e.reshape(made, shape)
-
-
-Node.__matmul__, Node.__rmatmul__ = _matmul, lambda a, b: _matmul(b, a)  # type: ignore[assignment]
 abs = _e.absolute
 
 
-def _activation(name: str) -> _Callable[[_Operand], Node]:
-    def function(x: _Operand) -> Node:
-        return _p.activated(name, node_of(x))
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The activation {name}, elementwise; csrc/activations.inc and docs/numerics.md say what it is."
-    return function
-
-
 # linear is x itself and exponential is exp; softmax, which is no function of one number, stands above
-_ACTIVATIONS = {name: _activation(name) for name in _p.activations() if name not in ("linear", "exponential", *__all__)}
+_NAMES = [name for name in _p.activations() if name not in ("linear", "exponential", *__all__)]
+_ACTIVATIONS = {name: _functions.activation(name) for name in _NAMES}
 
 
 # ---- losses --------------------------------------------------------------------------------------------------------
 
 
-def _loss(cls: type[losses.Loss]) -> _Callable[..., Node]:
-    def function(y: _Operand, target: _Operand, weights: _Operand | None = None, **settings: _Any) -> Node:
-        made = cls(**settings)
-        y, target = node_of(y), node_of(target)
-        labels = target.attributes.get("integer", False)
-        units = y.size
-        if not y.batched or not target.batched or len(y.shape) != 1:
-            raise ValueError(f"{cls.name}: y is {y!r} and target {target!r}, expected a row for each sample in "
-                             "both; make both of inputs")
-        if labels and not made.takes_labels:
-            raise TypeError(
-                f"{cls.name}: target {target!r} is of integers, expected real numbers; declare it without integer=True"
-            )
-        if not labels and target.shape != y.shape:
-            raise ValueError(
-                f"{cls.name}: target is {target!r}, expected the shape of y, {y!r}; slice or reshape one of them"
-            )
-        if weights is not None:
-            weights = node_of(weights)
-            if not weights.batched or weights.size != 1:
-                raise ValueError(f"{cls.name}: weights is {weights!r}, expected (batch, 1), a number for each sample; "
-                                 "declare them with graph.input(name, 1)")
-        made.check_output("linear", units)
-        return _p.loss(y, target, made, weights)
-
-    function.__name__ = function.__qualname__ = cls.name
-    function.__doc__ = (
-        f"{cls.__doc__}\n\n    y (batch, units), target, weights (batch, 1) or None: nodes. A fixed scalar."
-    )
-    return function
-
-
-_LOSSES = {name: _loss(cls) for name, cls in losses.LOSSES.items()}
+_LOSSES = {name: _functions.loss(cls) for name, cls in losses.LOSSES.items()}
+for _function in (*_ACTIVATIONS.values(), *_LOSSES.values()):
+    _function.__module__ = __name__  # where users, help and pickle find it
 globals().update(_ACTIVATIONS, **_LOSSES)
 __all__ = sorted({*__all__, *_ACTIVATIONS, *_LOSSES})
 

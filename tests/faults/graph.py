@@ -140,6 +140,13 @@ FAULTS = [
         red=("tests/ir/test_norm.py::test_at_0_the_slopes_are_0",),
     ),
     Fault(
+        what="functions made from tables say that they are of the module that makes them, so pickle finds none",
+        file="fastbp/graph.py",
+        old="    _function.__module__ = __name__",
+        new="    pass",
+        red=("tests/ir/test_functions.py::test_functions_are_those_of_the_public_module_for_help_and_pickle",),
+    ),
+    Fault(
         what="a copied plan's parameters are no views of its vector",
         file="fastbp/_models/parameters.py",
         old="name: vector[self.offsets[node] : self.offsets[node] + node.size].reshape(node.shape)",
