@@ -12,22 +12,18 @@ changes or removes it is an error, once all have heard of the epoch, and so is a
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fastbp import _check as check
-from fastbp._check import formatting
-from fastbp._check.logs import RESERVED, check_monitor, rises, settled
-from fastbp._check.logs import name as checked_name
+from fastbp._check import formatting, hooks
+from fastbp._check.logs import check_monitor, rises, settled
 from fastbp._core import caller
 from fastbp._core.stopping import is_better
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure
 
@@ -290,7 +286,7 @@ class Callbacks(Callback):
                 callback.check_free()
                 rises(callback, callback.monitor, callback.mode)
             if callback.puts is not None:
-                self.names += _declared(callback.puts, self._names[-1], fits)
+                self.names += hooks.declared(callback.puts, self._names[-1], fits)
             # what has the hook of these two puts nothing
             elif getattr(callback.on_epoch_end, "__func__", None) not in _PUT_NOTHING:
                 self.undeclared = True
@@ -326,8 +322,8 @@ class Callbacks(Callback):
         for callback, name in zip(self._list, self._names, strict=True):
             try:
                 answer: object = callback.on_train_end(net, history)  # type: ignore[func-returns-value]
-                if not _is_answer(answer):
-                    raise _not_understood(name, answer, "on_train_end")
+                if not hooks.is_answer(answer):
+                    raise hooks.not_understood(name, answer, "on_train_end")
             except StopTraining:
                 pass
             except BaseException as error:
@@ -361,8 +357,8 @@ class Callbacks(Callback):
                 answer = getattr(callback, method)(*arguments)
             except StopTraining:
                 answer = True
-            if not _is_answer(answer):
-                wrong = wrong or _not_understood(name, answer, method)
+            if not hooks.is_answer(answer):
+                wrong = wrong or hooks.not_understood(name, answer, method)
             else:
                 stop |= bool(answer)
             if own is not None:
@@ -375,56 +371,9 @@ class Callbacks(Callback):
     def warn_of_misnamed(self) -> None:
         """Warns of methods that are called almost as a hook is: they would never be called."""
         for callback, name in zip(self._list, self._names, strict=True):
-            for method, hook in _misnamed(callback):
+            for method, hook in hooks.misnamed(callback, Callback):
                 caller.warn(f"{name} has a method {method}, which fit never calls; the nearest that it does is {hook}")
 
 
 _PUT_NOTHING = (Callback.on_epoch_end, EarlyStopping.on_epoch_end)
-
-
-def _declared(puts: object, who: str, fits: Iterable[str]) -> list[str]:
-    """A list of the names that a callback, called `who`, says it puts into logs beside those of fit."""
-    if not isinstance(puts, (tuple, list, set, frozenset)):
-        raise TypeError(f"puts of {who} is {check.shown(puts)}, expected a tuple of names or None; pass ('f1',), say")
-    taken = tuple(dict.fromkeys((*RESERVED, *fits)))
-    return [checked_name(each, f"a name in puts of {who}", taken) for each in puts]
-
-
-def _not_understood(name: str, answer: object, method: str) -> TypeError:
-    return TypeError(
-        f"{name} returned {check.shown(answer)} from {method}, expected None, or True to end the training; return one "
-        "of them"
-    )
-
-
-def _is_answer(value: object) -> bool:
-    """Whether a value is None or a single truth: Python's, NumPy's, or an array of no dimensions that holds one."""
-    if isinstance(value, np.ndarray):
-        return value.ndim == 0 and value.dtype == np.bool_
-    return value is None or isinstance(value, (bool, np.bool_))
-
-
-_HOOKS = {name.replace("_", ""): name for name in vars(Callback) if name.startswith("on_")}
-_ALMOST = 0.8  # how alike two names must be, 1 for equal
-# words of other libraries' hooks, and those here that are nearest
-_WORDS = {"start": "begin", "finish": "end", "stop": "end", "trainbatch": "epoch", "batch": "epoch", "fit": "train"}
-
-
-def _misnamed(callback: object) -> list[tuple[str, str]]:
-    """[(method, the hook whose name is almost the same)] of what a user's class, or the object itself, has."""
-    own = dict(vars(callback)) if hasattr(callback, "__dict__") else {}
-    for cls in type(callback).__mro__:
-        if cls.__module__ != __name__:
-            own.update({name: value for name, value in vars(cls).items() if name not in own})
-    found = []
-    for name, value in own.items():
-        plain = name.lower().replace("_", "")
-        if name in _HOOKS.values() or not (callable(value) or isinstance(value, (staticmethod, classmethod))):
-            continue
-        for word, ours in _WORDS.items():
-            plain = plain.replace(word, ours)
-        near = difflib.get_close_matches(plain, _HOOKS, n=1, cutoff=_ALMOST)
-        # without the "on" it may be a helper of the hook's
-        if near and (plain.startswith("on") or _HOOKS[near[0]] not in own):
-            found.append((name, _HOOKS[near[0]]))
-    return found
+_HOOKS = hooks.of(Callback)

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastbp import _check as check
 from fastbp import schedules
-from fastbp._check import allocation
+from fastbp._check import optimizer_state
 from fastbp._check.errstate import quiet
 from fastbp._check.logs import check_monitor
 from fastbp._core import cpu, portable
@@ -24,7 +24,7 @@ from fastbp._core import cpu, portable
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from fastbp._check.types import Config, Doubles, Floats, Logs, Shape
+    from fastbp._check.types import Config, Doubles, Floats, Logs
     from fastbp._training.trainable import Trainable
 
     _Self = TypeVar("_Self", bound="Optimizer")
@@ -88,7 +88,7 @@ class Optimizer(_State):
                 f"{name} of an optimizer cannot change (to {value!r}), expected only lr to; make a new optimizer"
             )
         elif name == "state":
-            value = self._own_state(value)
+            value = optimizer_state.own(self, value)
         elif name == "steps":
             value = check.integer("steps", value, minimum=0, maximum=2**62)
         object.__setattr__(self, name, value)
@@ -157,55 +157,10 @@ class Optimizer(_State):
             return
         # a copy that has taken steps goes on where it was, with the network that was copied with it
         if self.slots and (not self.steps or self.state is None):
-            object.__setattr__(self, "state", self._zeros((self.slots, params.size), params.dtype))
+            object.__setattr__(self, "state", optimizer_state.zeros(self, (self.slots, params.size), params.dtype))
         self._params = params
 
-    def _zeros(self, shape: Shape, dtype: np.dtype[Any]) -> Floats:
-        """The memory of a state, or the MemoryError where there is no room for it."""
-        return allocation.zeros(
-            shape,
-            dtype,
-            lambda: f"the state of {type(self).__name__}",
-            lambda: "choose an optimizer that keeps less, such as SGD, or a smaller model",
-        )
-
-    def _own_state(self, value: Any) -> Floats | None:
-        """A copy of `value` as the state, in memory that nobody else has; ValueError where it cannot be the state."""
-        params = self._params
-        if value is None and (params is None or not self.slots):
-            return None
-        wanted = "None" if not self.slots else f"an array of shape ({self.slots}, P) and dtype float32 or float64"
-        fits = isinstance(value, np.ndarray) and self.slots and value.ndim == 2 and len(value) == self.slots
-        if fits and params is None:  # whose it is will be found out at the first step
-            fits = value.dtype in (np.float32, np.float64)
-        elif params is not None and self.slots:
-            wanted = f"an array of shape ({self.slots}, {params.size}) and dtype {params.dtype}"
-            fits = fits and value.shape[1] == params.size and value.dtype == params.dtype
-        if not fits:
-            raise ValueError(
-                f"state of optimizer {self!r} is {check.shown(value)}, expected {wanted}; pass a state of this "
-                "optimizer, or write into the one there is: optimizer.state[:] = ..."
-            )
-        own = self._zeros(value.shape, value.dtype)
-        own[...] = value
-        return own
-
-    def check_free(self, params: Floats) -> None:
-        """Raises the ValueError that `bind` would, and changes nothing."""
-        state = self.state
-        if self._params is not None:
-            same = params.shape == self._params.shape and params.dtype == self._params.dtype
-            if not (same and params.ctypes.data == self._params.ctypes.data):
-                raise ValueError(
-                    f"optimizer {self!r} already trains another network ({self._params.size} parameters, {self.steps} "
-                    "steps), expected one optimizer for each network; pass optimizer.fresh() for one that begins, "
-                    "copy.deepcopy(optimizer) for a copy that goes on"
-                )
-        elif state is not None and self.steps and (state.shape[1:] != params.shape or state.dtype != params.dtype):
-            raise ValueError(
-                f"optimizer {self!r} is a copy with the state of {state.shape[1]} {state.dtype} parameters, expected "
-                f"{params.size} of {params.dtype}; pass optimizer.fresh()"
-            )
+    check_free = optimizer_state.check_free
 
     def step(self, net: Trainable) -> None:
         """One step: reads net.grads, writes net.params."""

@@ -105,8 +105,8 @@ FAULTS = [
     Fault(
         "an optimizer's state can be resized",
         "fastbp/optimizers.py",
-        'object.__setattr__(self, "state", self._zeros((self.slots, params.size), params.dtype))',
-        'object.__setattr__(self, "state", self._zeros((self.slots, params.size), params.dtype).copy())',
+        "optimizer_state.zeros(self, (self.slots, params.size), params.dtype))",
+        "optimizer_state.zeros(self, (self.slots, params.size), params.dtype).copy())",
         (f"{VECTORS}::test_the_memory_of_a_vector_cannot_be_resized",),
     ),
     Fault(

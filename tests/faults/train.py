@@ -85,7 +85,7 @@ FAULTS = [
     ),
     Fault(
         what="any answer goes",
-        file="fastbp/callbacks.py",
+        file="fastbp/_check/hooks.py",
         old="    return value is None or isinstance(value, (bool, np.bool_))",
         new="    return True",
         red=(f"{CALLBACKS}::test_any_other_answer_is_an_error_and_all_hear_of_the_event",),
@@ -99,7 +99,7 @@ FAULTS = [
     ),
     Fault(
         what="words of other libraries' hooks are not known",
-        file="fastbp/callbacks.py",
+        file="fastbp/_check/hooks.py",
         old="            plain = plain.replace(word, ours)\n",
         new="            plain = plain + word[:0] + ours[:0]\n",
         red=(f"{CALLBACKS}::test_a_method_that_is_called_almost_as_a_hook_is_warned_of",),
