@@ -1,11 +1,13 @@
-"""A small model's file, and the same with its description changed."""
+"""A small model's file, the same with its description changed, and a file that gives a few bytes at a time."""
 
+import io
 import json
 import struct
 
 from safetensors.numpy import save as to_bytes
 
 import fastbp as fb
+from fastbp import graph as g
 
 SPEC = {"features": ["a", "b"], "mean": [0.5, 1.0], "scale": [2.0, 1.0], "target": "t", "classes": ["x", "y", "z"],
         "image_shape": None}
@@ -52,3 +54,43 @@ def at(*path, value):
 
 
 del_ = object()
+
+
+def plan(seed=0):
+    x = g.input("x", 3)
+    return g.compile(g.mean(fb.Dense(3, 2)(x) ** 2), seed=seed)
+
+
+def saved():
+    file = io.BytesIO()
+    example().save(file)
+    return file.getvalue()
+
+
+def same(net):
+    assert net.params.tobytes() == example().params.tobytes()
+    assert net.config() == example().config()
+
+
+class Dribble(io.RawIOBase):
+    """Takes and gives a few bytes at a time, and can neither seek nor tell."""
+
+    def __init__(self, data=b"", most=7):
+        self.data, self.most = bytearray(data), most
+
+    def readable(self):
+        return True
+
+    def writable(self):
+        return True
+
+    def readinto(self, into):
+        count = min(len(into), self.most, len(self.data))
+        into[:count] = self.data[:count]
+        del self.data[:count]
+        return count
+
+    def write(self, data):
+        part = bytes(data)[: self.most]
+        self.data += part
+        return len(part)

@@ -6,7 +6,7 @@ from kernel_calls import Kernel
 
 from fastbp.reference.gradcheck import gradcheck
 
-from .test_kernels import PARAMS, loss_case, names
+from .kernel_comparisons import PARAMS, loss_case, names
 
 SHAPE = (2, 19)
 

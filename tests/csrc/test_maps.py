@@ -8,9 +8,9 @@ import itertools
 
 import numpy as np
 import pytest
-from kernel_calls import PACKED, PADDED, Kernel, in_order
+from kernel_calls import PACKED, PADDED, Kernel, bits, draw, in_order
 
-from .test_kernels import bits, draw, map_case, names, operands_of, reference_of, same
+from .kernel_comparisons import map_case, names, operands_of, reference_of, same
 
 ENDS = [-np.inf, -2.5, -1.0, -0.0, 0.0, 0.75, 1.0, 3.0, np.inf, np.nan]
 

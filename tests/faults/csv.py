@@ -173,14 +173,14 @@ FAULTS = [
         file="fastbp/_files/streams.py",
         old="    if place == 0:\n",
         new="    if True:\n",
-        red=("tests/files/test_streams.py::test_a_file_at_its_end_is_not_said_to_be_empty",),
+        red=("tests/files/test_paths.py::test_a_file_at_its_end_is_not_said_to_be_empty",),
     ),
     Fault(
         what="a network's file at its end is none of safetensors",
         file="fastbp/_files/tensors.py",
         old="        if not start:\n",
         new="        if False:\n",
-        red=("tests/files/test_streams.py::test_a_file_at_its_end_is_not_said_to_be_empty",),
+        red=("tests/files/test_paths.py::test_a_file_at_its_end_is_not_said_to_be_empty",),
     ),
     Fault(
         what="a file of comments is empty",

@@ -124,7 +124,7 @@ FAULTS = [
         file="fastbp/_files/streams.py",
         old="not isinstance(value, (str, bytes, os.PathLike)) and callable",
         new="callable",
-        red=("tests/files/test_streams.py::test_str_bytes_and_path_likes_are_paths",),
+        red=("tests/files/test_paths.py::test_str_bytes_and_path_likes_are_paths",),
     ),
     Fault(
         what="a gzip file's checksum is not looked at",
