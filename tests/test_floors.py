@@ -108,8 +108,10 @@ def test_only_the_table_of_isas_says_an_isa():
 # ---- 4: size, and what is not there --------------------------------------------------------------------------------
 
 
-def test_no_file_is_longer_than_500_lines():
-    assert {name(path): TEXTS[path].count("\n") for path in FILES if TEXTS[path].count("\n") > 500} == {}
+def test_no_file_is_longer_than_400_lines():
+    """Pages that are read from top to bottom may have 500."""
+    lengths = {path: TEXTS[path].count("\n") for path in FILES}
+    assert {name(path): n for path, n in lengths.items() if n > (500 if path.suffix == ".md" else 400)} == {}
 
 
 def test_most_files_are_shorter_than_250_lines():
@@ -131,9 +133,8 @@ def test_the_build_has_no_dangerous_flags():
 
 
 # Modules whose tests are those of the module beside them that is named: the command is tried as a whole.
-TESTED_BY = {"cli/train": "cli/command", "cli/predict": "cli/command", "cli/csv_options": "cli/tables",
-             "datasets/tables": "datasets/csv_file", "gradcheck": "agreement"}
-OF_CHECK = {"arrays", "numbers", "targets", "text", "memory", "missing"}  # tests/check/test_check.py
+TESTED_BY = {"cli/train": "cli/command", "cli/csv_options": "cli/tables", "gradcheck": "agreement"}
+OF_CHECK = {"arrays", "numbers", "text", "memory", "missing"}  # tests/check/test_check.py
 
 
 def test_every_source_file_has_a_test_file():

@@ -90,9 +90,9 @@ FAULTS = [
     ),
     Fault(
         "a state that is set is taken as it is",
-        "fastbp/optimizers.py",
-        "        if not fits:\n",
-        "        if value is not None:\n            return value\n        if not fits:\n",
+        "fastbp/_check/optimizer_state.py",
+        "    if not fits:\n",
+        "    if value is not None:\n        return value\n    if not fits:\n",
         (f"{VECTORS}::test_a_state_that_cannot_be_one_is_refused",),
     ),
     Fault(
