@@ -96,6 +96,14 @@ FAULTS = [
         (f"{VECTORS}::test_a_state_that_cannot_be_one_is_refused",),
     ),
     Fault(
+        "a copy of an optimizer goes on with parameters of any dtype",
+        "fastbp/_check/optimizer_state.py",
+        " or state.dtype != params.dtype):",
+        "):",
+        ("tests/check/test_optimizer_state.py::"
+         "test_a_copy_goes_on_with_parameters_of_the_same_size_and_dtype_alone",),
+    ),
+    Fault(
         "a copy of an optimizer shares the state",
         "fastbp/optimizers.py",
         "        self.state = self.state  # a copy",

@@ -24,7 +24,7 @@ def test_a_loss_is_a_scalar_and_has_the_words_of_its_class(name):
     assert made.shape == () and not made.batched
 
 
-def test_settings_of_a_loss_are_its_classs():
+def test_settings_of_a_loss_are_those_of_its_class():
     huber = functions.loss(losses.LOSSES["huber"])
     with pytest.raises(ValueError, match="delta is -1"):
         huber(g.input("y"), g.input("t"), delta=-1)
