@@ -65,7 +65,7 @@ def read(library, threads, seconds):
 
 
 def round_trip(library, count=20_000):
-    """Nanoseconds from a word that one thread writes to the answer of another one: the half of what a team's meeting
+    """Nanoseconds from a word that one thread writes to the answer of another one: the half of what a team's barrier
     costs at least. In a virtual machine it may change by the minute, as its cores are moved about."""
     place = np.zeros(48, np.int64)
     place = place[-place.ctypes.data % 128 // 8:]  # 128 bytes apart, each in lines of its own

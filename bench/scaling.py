@@ -5,7 +5,7 @@
     python -m bench.scaling --rounds 0                   the model alone
     python -m bench.scaling --quick                      little of everything: does it run?
 
-The model (fastbp/_models/scaling.py) takes the time of each task on one thread, what a meeting costs and what crosses
+The model (fastbp/_models/scaling.py) takes the time of each task on one thread, what a barrier costs and what crosses
 from core to core. Its figures stand beside those that were measured, so that it can be trusted or not, and for more
 threads than there are: on cores like those of this machine, and on one of sixteen CPUs whose constants are printed.
 """
@@ -25,7 +25,7 @@ from fastbp._models import scaling
 
 WORKLOADS = ["digits16", "nielsen30", "mlp512", "wide2048", "matexp", "tabular", "policy64"]
 # A virtual machine of 16 CPUs, two threads each of 8 cores of an Intel Sapphire Rapids with AVX-512, float32
-SIXTEEN = {"threads": 16, "peak": 171e9, "all_peak": 1323e9, "meeting": 0.4e-6, "latency": 0.4e-6, "bandwidth": 12.5e9,
+SIXTEEN = {"threads": 16, "peak": 171e9, "all_peak": 1323e9, "barrier": 0.4e-6, "latency": 0.4e-6, "bandwidth": 12.5e9,
            "all_bandwidth": 94e9, "cache": 2 << 20}
 
 
@@ -59,6 +59,9 @@ def main(argv=None):
     settings = {"rounds": options.rounds, "chunk_seconds": 0.05 if options.quick else 0.2, "quick": options.quick}
     result = {"machine": machine.describe(options.threads), "measured": {}, "model": {}, "inputs": {}}
     faults = []
+    if scaling.this_machine() is None:
+        print("bench.scaling needs two threads; there is one (fastbp info says why)", file=sys.stderr)
+        return 1
     if options.rounds:
         workers = [worker for name in ("fastbp", *options.peers) for worker in start(name, sizes, {})]
         try:
@@ -84,14 +87,14 @@ def main(argv=None):
 def model(result, options):
     """Predicts each workload on this machine and on that of sixteen CPUs; prints both, and what they were made of."""
     gflops = peak.measure(1, 0.05 if options.quick else 0.2)["gflops"]
-    if scaling.this_machine() is None or not gflops:
-        print("\nno model: it needs two threads and a C compiler (for the peak)", file=sys.stderr)
+    if not gflops:
+        print("\nno model: it needs a C compiler (for the peak)", file=sys.stderr)
         return
     there = scaling.Machine(measured_peak=1e9 * gflops, **SIXTEEN)
     for case in options.only:
         step = measured_step(CASES[case], 0.02 if options.quick else 0.3)
         found = result["inputs"].setdefault(case, inputs(scaling.this_machine()))
-        here = scaling.Machine(*(1e-6 * found[name] for name in ("meeting us", "latency us")), 1e9 * found["GB/s"])
+        here = scaling.Machine(*(1e-6 * found[name] for name in ("barrier us", "latency us")), 1e9 * found["GB/s"])
         result["model"][case] = {
             "one thread": 1e6 * step.seconds, "bytes of weights and state": step.weight_bytes,
             "tasks": [[phase.kind, phase.stage, len(phase.seconds), 1e6 * float(phase.seconds.max())]
@@ -104,10 +107,10 @@ def model(result, options):
         for name, value in found.items():
             values.setdefault(name, []).append(value)
     said = {name: f"{min(found):.3g} - {max(found):.3g}" for name, found in values.items()}
-    print(f"\nmodel of this machine with more cores: a meeting {said['meeting us']} us, {said['latency us']} us and "
+    print(f"\nmodel of this machine with more cores: a barrier {said['barrier us']} us, {said['latency us']} us and "
           f"{said['GB/s']} GB/s from another core; us a step\n" + model_table(result, "here"))
     print(f"\nmodel of 16 CPUs: {there.peak / 1e9:.0f} GFLOP/s of one and {there.all_peak / 1e9:.0f} of all (tasks "
-          f"were timed on a thread of {gflops:.0f}), a meeting {1e6 * there.meeting:.2f} us, "
+          f"were timed on a thread of {gflops:.0f}), a barrier {1e6 * there.barrier:.2f} us, "
           f"{1e6 * there.latency:.2f} us and {there.bandwidth / 1e9:.1f} GB/s of a core and "
           f"{there.all_bandwidth / 1e9:.0f} of all, {there.cache >> 20} MB of L2 cache a core; us a step\n"
           + model_table(result, "there"))
@@ -120,7 +123,7 @@ def model(result, options):
 
 def inputs(found):
     """What was measured of this machine, as it is printed and stored."""
-    return {"meeting us": 1e6 * found.meeting, "latency us": 1e6 * found.latency, "GB/s": found.bandwidth / 1e9}
+    return {"barrier us": 1e6 * found.barrier, "latency us": 1e6 * found.latency, "GB/s": found.bandwidth / 1e9}
 
 
 def measured_step(case, seconds):

@@ -57,9 +57,8 @@ static inline void fbp_prefetch_ends(const fbp_prefetch *prefetch)
  * of C is one chain of fused multiply-adds over p = 0 .. k-1 (beginning with C where accumulate), so its bits do not
  * depend on how m, n or k were cut. */
 typedef void fbp_gemm(void *C, ptrdiff_t ldc, const void *A, ptrdiff_t rsa, ptrdiff_t csa, ptrdiff_t a_tile,
-                      const int64_t *index, const void *B, ptrdiff_t ldb, fbp_prefetch *prefetch, ptrdiff_t m, ptrdiff_t
-                      n,
-                      ptrdiff_t k, int accumulate, int ones);
+                      const int64_t *index, const void *B, ptrdiff_t ldb, fbp_prefetch *prefetch, ptrdiff_t m,
+                      ptrdiff_t n, ptrdiff_t k, int accumulate, int ones);
 
 /* P (ceil(n / nr), k, nr) = B (k, n) cut into tiles of nr columns, the last one filled up with zeros.
  * pack_b reads B[p * ldb + j]; pack_b_transposed reads its transpose, B[j * ldb + p]. */
@@ -126,8 +125,7 @@ typedef double fbp_total(const void *A, ptrdiff_t rsa, ptrdiff_t csa, const void
 
 /* Y (m, n): row i is row index[i] of W (rows, n). index (m), 0 <= index[i] < rows. */
 typedef void fbp_embedding_lookup(void *Y, ptrdiff_t ldy, const void *W, ptrdiff_t ldw, const int32_t *index,
-                                  ptrdiff_t m,
-                       ptrdiff_t n);
+                                  ptrdiff_t m, ptrdiff_t n);
 
 /* Its gradient for rows first .. first + count - 1 of W: for i = 0 .. m-1, where index[i] is one of them, row
  * index[i] - first of dW (count, n) += row i of dY (m, n). */
@@ -205,7 +203,7 @@ double fbp_normal(uint64_t word); /* standard normal: the distribution's quantil
 
 /* out (m rows of row_bytes, out_stride bytes apart) = rows index[0 .. m-1] of source, source_stride bytes apart. */
 void fbp_gather_rows(void *out, ptrdiff_t out_stride, const void *source, ptrdiff_t source_stride, const int64_t *index,
-                ptrdiff_t m, ptrdiff_t row_bytes);
+                     ptrdiff_t m, ptrdiff_t row_bytes);
 
 /* The work of a team of threads that stay together: jobs one after another, each of phases one after another, each of a
  * number of tasks. Task i waits in lane i % lanes; a thread takes from its own lane first and then from the others', and the

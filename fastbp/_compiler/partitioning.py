@@ -8,8 +8,9 @@ One of three schemes:
 * input-split: as batch-parallel, but nearly all the parameters are weights of the inputs, whose columns are split
   (split-K): a split's columns of the batch meet its rows of the weights, and later make their gradient and update.
   Threads pass on products alone, neither weights nor sums of gradients; the layers after it are batch-parallel.
-* tile-parallel: the parameters are large. Slices of the batch go forward and backward through packed weights; then
-  each range of the weights gets its gradient, summed over the whole batch, and its update from one writer.
+* tile-parallel: the parameters are large. Each large product is cut by rows and by units (stages.py), what lies
+  between them by slices of the batch; then each range of the weights gets its gradient, summed over the whole batch,
+  and its update from one writer.
 """
 
 from typing import NamedTuple
@@ -19,9 +20,9 @@ SLICE_WORK = 6.5e5  # least multiply-adds of a slice, 7-15 us (Zen 4): they pay 
 ELEMENT_WORK = 40  # multiply-adds that one activation, its derivative and its loss cost
 MAP_WORK = 4  # multiply-adds that an elementwise operation costs for each number it makes, in the L1 cache
 MOST_SLICES = 16
-TILE_SLICES = 8  # most slices, of TILE_ROWS rows or more: each reads all packed weights once; 16 rows cost 10 %
+TILE_SLICES = 8  # most slices, of TILE_ROWS rows or more; 16 slices of 16 rows take 1 % more (tabular, Zen 4)
 TILE_ROWS = 32
-TILE_BLOCK = 128  # rows of such a slice that go through all layers together: saves 3-5 % at widths of 256 and 384
+TILE_BLOCK = 128  # rows of such a slice that go through a stage together: saves 3-5 % at widths of 256 and 384
 BLOCK_BYTES = 32 * 1024  # of the values of a block that are alive at once: the L1 cache
 BLOCK_ROWS = 32  # a slice of fewer is one block: digits16 in blocks of 16 and 9 rows took 118 us, in one of 25 105
 PACKED_B_BYTES = 256 * 1024  # a weight matrix larger than this is packed for the forward pass,
@@ -35,9 +36,9 @@ SPLIT_COLUMNS = 128  # least columns of a split: each split is one more partial 
 SPLIT_BYTES = 512 * 1024  # most bytes of a batch's inputs: they are read twice and must stay in the L2 cache
 SPLIT_SLICE_WORK = 1e5  # as SLICE_WORK, of the layers after a split, which needs the two barriers anyway
 # ---- tasks of the tile-parallel scheme
-MOST_TASKS = 64  # that a stage is cut into so that as many threads have work
+TASKS = 64  # that a stage is cut into where the work allows, so that as many threads have some
 TASK_WORK = 2.5e5  # multiply-adds worth a task of its own: 2-4 us of one core
-UNITS_BYTES = 512 * 1024  # of the weights of a block of units: they stay in the L2 cache until all rows have passed
+UNITS_BYTES = 512 * 1024  # about, of the weights of a block of units, which are to stay in the L2 cache for all rows
 RANGE_ROWS, LEAST_ROWS = 128, 32  # rows of a weight matrix in one task of the parameter phase, at most and at least
 
 
@@ -93,7 +94,7 @@ def task_units(batch, n, k, slice_rows, itemsize, nr):
     """Units in a task of a product (batch, k) x (k, n), whose rows are cut into slices: a multiple of nr; 0 where it is
     not cut by units."""
     slices = -(-batch // slice_rows)
-    blocks = max(int(min(MOST_TASKS, batch * n * k / TASK_WORK)) // slices, -(-n * k * itemsize // UNITS_BYTES))
+    blocks = max(int(min(TASKS, batch * n * k / TASK_WORK)) // slices, -(-n * k * itemsize // UNITS_BYTES))
     units = -(-n // max(1, blocks) // nr) * nr
     return units if units < n else 0
 
@@ -102,7 +103,7 @@ def range_rows(rows, nr):
     """Rows of a weight matrix in one task of the parameter phase, of `rows` in all matrices: a multiple of nr, as those
     of a tile are packed together."""
     least = max(nr, LEAST_ROWS)
-    return max(least, min(RANGE_ROWS, -(-rows // (2 * MOST_TASKS) // least) * least))
+    return max(least, min(RANGE_ROWS, -(-rows // (2 * TASKS) // least) * least))
 
 
 def packs_a(rows, columns):

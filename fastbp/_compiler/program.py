@@ -144,7 +144,7 @@ class Sweep(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """A part of a sweep between two meetings of the threads: the invariant operations [invariant, invariant_end), which
+    """A part of a sweep between two barriers: the invariant operations [invariant, invariant_end), which
     one thread runs, then the row operations [row, row_end) as tasks. A task is a slice of the batch x `units` of the
     columns that are written; 0: all columns. blocks: how many such parts the columns have."""
 

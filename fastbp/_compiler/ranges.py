@@ -118,7 +118,8 @@ def cut(found, offsets, gradients_by_range, nr, shared=None, splits=()):
 
 
 def _tile_ranges(found, offsets, nr):
-    """Ranges of the tile-parallel scheme: TASK_ROWS rows of a matrix, or a whole vector."""
+    """Ranges of the tile-parallel scheme: some rows of a matrix each (partitioning.range_rows), or a whole
+    vector."""
     ranges, rows = [], partitioning.range_rows(sum(_grid(node)[0] for node in found if len(node.shape) == 2), nr)
     for node, terms in found.items():
         ranges += _rows_of(node, terms, offsets[node], 0, _grid(node)[0], rows)

@@ -1,11 +1,11 @@
-"""Stages: the row operations of a sweep between two meetings of the threads, and how each is cut into tasks.
+"""Stages: the row operations of a sweep between two barriers, and how each is cut into tasks.
 
 Where the scheme is tile-parallel, rows are kept for the whole batch, so a sweep may stop between two operations and be
 cut anew. A large product is a stage of its own, cut in two dimensions: a task is a block of rows x a block of units. So
 there are tasks for many threads although the rows are few, a thread reads the weights of its own units alone, and a
-block of weights meets all rows while it is in the L2 cache. What is computed unit by unit from the product - its
-activation, the derivative of the one before - belongs to the same task. All other operations run slice by slice, as
-many in a row as there are.
+block of weights (some 512 KB, or the columns of one tile) meets all rows while it is in the L2 cache. What is computed
+unit by unit from the product - its activation, the derivative of the one before - belongs to the same task. All other
+operations run slice by slice, as many in a row as there are.
 
 Each element of a product is one chain of multiply-adds, whoever makes it: the cut changes no bit.
 """
@@ -25,10 +25,12 @@ def stages(program, scheme, itemsize, nr):
         cuts = _cuts(program, sweep, scheme, itemsize, nr)
         edges = sorted({sweep.row, sweep.row_end, *cuts, *(end for end, _ in cuts.values())})
         invariant = sweep.invariant
-        for first, last in zip(edges, edges[1:] or edges, strict=False):
+        for first, last in zip(edges, edges[1:] or edges, strict=False):  # a sweep without rows has one edge
             units = cuts[first][1] if first in cuts else 0
             if first == last and invariant == sweep.invariant_end:
                 continue  # nothing to do
+            if units:
+                program.operations[first].packed_a = False
             found.append(Stage(invariant, sweep.invariant_end, first, last, units, _blocks(program, first, units)))
             invariant = sweep.invariant_end
     return found
@@ -60,7 +62,6 @@ def _cuts(program, sweep, scheme, itemsize, nr):
             while end < sweep.row_end and _follows(operations[end], product, n):
                 end += 1
             found[i] = end, units
-            product.packed_a = False
     return found
 
 

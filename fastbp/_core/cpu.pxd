@@ -11,7 +11,6 @@ cdef int team_limit(int wanted) except -1
 cdef long process() noexcept nogil
 
 cdef void gather_rows(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
-                      const int64_t *index,
-                 Py_ssize_t m, Py_ssize_t row_bytes) noexcept nogil
+                      const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes) noexcept nogil
 cdef uint64_t threefry(uint64_t key, uint64_t counter) noexcept nogil
 cdef void threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize_t count) noexcept nogil

@@ -26,7 +26,7 @@ cdef extern from "fastbp.h" nogil:
     uint64_t fbp_threefry(uint64_t key, uint64_t counter)
     void fbp_threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize_t count)
     void fbp_gather_rows(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
-                    const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes)
+                         const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes)
 
 cdef extern from *:
     const char *FASTBP_BUILD_FLAGS
@@ -293,8 +293,7 @@ cdef int prepare_teams() except -1:
 # ---- what is not vector code ---------------------------------------------------------------------------------------
 
 cdef void gather_rows(void *out, Py_ssize_t out_stride, const void *source, Py_ssize_t source_stride,
-                      const int64_t *index,
-                 Py_ssize_t m, Py_ssize_t row_bytes) noexcept nogil:
+                      const int64_t *index, Py_ssize_t m, Py_ssize_t row_bytes) noexcept nogil:
     fbp_gather_rows(out, out_stride, source, source_stride, index, m, row_bytes)
 
 

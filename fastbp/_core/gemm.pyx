@@ -57,7 +57,7 @@ cdef void product(const Op *op, const Place *at, char *C, Py_ssize_t ldc, const 
 
 
 cdef inline fbp_prefetch *prefetch_budget(const Op *op, const Place *at, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-                             bint everything) noexcept nogil:
+                                          bint everything) noexcept nogil:
     """The prefetch cursor of this GEMM, or NULL. Its budget are the lines of the next step's rows that are not prefetched
     yet: all of them (everything), or half, which leaves the rest to the weight gradient of the same rows. They are spread
     evenly over the product (Zen 4, digits16: 0.78 of the time of bursts from doubles, 0.95 from floats)."""

@@ -5,9 +5,8 @@ A sample is `group` rows of n_out numbers for an elementwise operation; an invar
 """
 from libc.stdint cimport int32_t
 from libc.string cimport memset
-from fastbp._core.kernels cimport (fbp_reduce_partials, fbp_embedding_lookup, fbp_forward, fbp_map, fbp_row_reduce,
-                                   fbp_scatter,
-                                   fbp_sum_product, fbp_total, put_real)
+from fastbp._core.kernels cimport (fbp_embedding_lookup, fbp_forward, fbp_map, fbp_reduce_partials, fbp_row_reduce,
+                                   fbp_scatter, fbp_sum_product, fbp_total, put_real)
 from fastbp._core.program cimport INVARIANT, Op, Operand, Place, Value, rows_of, units_of
 
 
@@ -130,7 +129,7 @@ cdef void embedding_lookup(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = the rows of W that x (rows,) names."""
     (<fbp_embedding_lookup *>op.kernel)(rows_of(op.out, at), op.out.ld, op.W, op.n_out,
                                         <const int32_t *>rows_of(op.x, at), at.rows,
-                             op.n_out)
+                                        op.n_out)
 
 
 cdef void scatter(const Op *op, const Place *at) noexcept nogil:

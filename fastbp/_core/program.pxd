@@ -4,8 +4,7 @@
 # update).
 from libc.stdint cimport int64_t, uint64_t
 from fastbp._core.kernels cimport (fbp_prefetch, fbp_any, fbp_reduce_partials, fbp_gemm, fbp_hook, fbp_map, fbp_pack_a,
-                                   fbp_pack_b,
-                                   fbp_penalty, fbp_reduce, fbp_update)
+                                   fbp_pack_b, fbp_penalty, fbp_reduce, fbp_update)
 
 cdef enum:
     LINE = 64           # bytes of a cache line

@@ -19,7 +19,7 @@ cdef void prefetch_next(const Op *op, const Place *at, Py_ssize_t item) noexcept
 cdef void gather_rows(const Op *op, const Place *at) noexcept nogil:
     """out (rows, width) = the rows of x, the caller's array, that `order` names."""
     cpu.gather_rows(rows_of(op.out, at), op.out.row_bytes, op.x.base, op.x.row_bytes, at.order + at.first + at.row,
-               at.rows, op.n_out * op.item)
+                    at.rows, op.n_out * op.item)
     prefetch_next(op, at, op.item)
 
 

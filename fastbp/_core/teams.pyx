@@ -63,10 +63,10 @@ cdef struct Team:
     pthread_mutex_t lock
     pthread_cond_t changed
     bint owned                      # there is an owner thread
-    long region                      # the number of the parallel region that is open, or is opened next
+    long region                     # the number of the parallel region that is open, or is opened next
     int wanted                      # its threads, the owner included
-    int granted                      # threads that OpenMP gives it, the owner included; 0 before it is open
-    int present                       # workers that have entered it; the owner is none of them
+    int granted                     # threads that OpenMP gives it, the owner included; 0 before it is open
+    int present                     # workers that have entered it; the owner is none of them
     size_t least_stack              # bytes, the smallest stack of those
     int requested                       # threads that were requested when it grew last; `size` were had
     double retry_at                    # where that was fewer: the second from which on it may be tried again

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: each of its tasks on one thread, what a meeting of a team costs, and how fast a core reads
+"""Where the time of a step goes: each of its tasks on one thread, what a barrier of a team costs, and how fast a core reads
 what another one has written. What a model of many threads is fed with (fastbp/_models/scaling.py); nothing here is part of a
 training."""
 from libc.stdint cimport int32_t, int64_t
@@ -9,7 +9,7 @@ from fastbp._core cimport teams
 from fastbp._core.calls cimport prepare
 from fastbp._core.executable cimport Executable
 from fastbp._core.executor cimport PACK, PARAMETERS, ROWS, SPLITS, UPDATES, Call, advance, begin, enter, run_task
-from fastbp._core.program cimport Place, Program
+from fastbp._core.program cimport APART, Program
 from fastbp._core.teams cimport Job, WorkerState
 
 import numpy as np
@@ -34,7 +34,8 @@ def task_times(Executable plan, list arrays, optimizer, int64_t[::1] order, Py_s
 
     `steps` steps with an update by `optimizer` (or without, None) at a learning rate of 0, on arrays [(value, array), ...]:
     on their first batch, or on one batch after another of `order`, int64 (a multiple of the batch,), of a plan that gathers
-    rows. The first step, which packs, is not among those that are returned.
+    rows. The first step, which packs, is not among those that are returned. Raises ValueError where a number stops being
+    finite, or the order is shorter than a batch.
     """
     cdef Call call
     cdef Program *p = &plan.program
@@ -43,6 +44,8 @@ def task_times(Executable plan, list arrays, optimizer, int64_t[::1] order, Py_s
     cdef Py_ssize_t capacity = (steps + 1) * most_tasks(p), count = 0, i
     cdef int32_t *where = <int32_t *>malloc(4 * capacity * sizeof(int32_t))
     cdef double *spent = <double *>malloc(capacity * sizeof(double))
+    if order is not None and order.shape[0] < p.batch:
+        raise ValueError(f"order has {order.shape[0]} rows, expected {p.batch} or more, those of a batch; give it more")
     try:
         if where is NULL or spent is NULL:
             raise MemoryError("no memory for the times of a step's tasks")
@@ -56,13 +59,16 @@ def task_times(Executable plan, list arrays, optimizer, int64_t[::1] order, Py_s
             call.constants, call.taken = plan.constants, optimizer.steps
         with nogil:
             count = run_timed(p, &call, &worker, where, spent)
+        if call.done <= steps:
+            raise ValueError(f"the loss or a parameter is not finite in step {call.done}, expected finite numbers to time "
+                             "a step by; look at the parameters, which may be those of a training that went wrong")
         noted = np.array([[where[4 * i + j] for j in range(4)] for i in range(count)], np.int64).reshape(-1, 4)
         seconds = np.array([spent[i] for i in range(count)])
     finally:
         plan.bound.clear()
         free(where)
         free(spent)
-    return by_phase(noted, seconds, steps)
+    return _by_phase(noted, seconds, steps)
 
 
 cdef Py_ssize_t run_timed(Program *p, Call *call, WorkerState *worker, int32_t *where, double *spent) noexcept nogil:
@@ -95,7 +101,7 @@ cdef Py_ssize_t run_timed(Program *p, Call *call, WorkerState *worker, int32_t *
     return count
 
 
-def by_phase(noted, seconds, steps):
+def _by_phase(noted, seconds, steps):
     """The notes of the steps after the first, in the form that task_times returns."""
     found, tasks, after = [], [], []
     for step in range(1, steps + 1):
@@ -108,18 +114,18 @@ def by_phase(noted, seconds, steps):
     return found, np.array(tasks), np.array(after)
 
 
-# ---- a meeting -------------------------------------------------------------------------------------------------------
+# ---- a barrier -------------------------------------------------------------------------------------------------------
 
 cdef double BUSY = 2e-6     # seconds of a task: so long that no thread does those of others
 
 # A job of `left` phases, each of a task for every thread, which waits by the clock.
-cdef struct Meetings:
+cdef struct Barriers:
     Job base
     int team
     Py_ssize_t left
 
 
-cdef void enter_meetings(const Job *job, WorkerState *worker, int member) noexcept nogil:
+cdef void enter_barriers(const Job *job, WorkerState *worker, int member) noexcept nogil:
     pass
 
 
@@ -133,30 +139,36 @@ cdef void be_busy(const Job *job, WorkerState *worker, int task) noexcept nogil:
     wait_by_the_clock()
 
 
-cdef int next_meeting(const Job *job) noexcept nogil:
-    cdef Meetings *meetings = <Meetings *>job
-    meetings.left -= 1
-    return meetings.team if meetings.left > 0 else 0
+cdef int next_barrier(const Job *job) noexcept nogil:
+    cdef Barriers *barriers = <Barriers *>job
+    barriers.left -= 1
+    return barriers.team if barriers.left > 0 else 0
 
 
-def meeting(int team, Py_ssize_t phases):
-    """Seconds that a meeting of so many threads costs, on an average of `phases` of them: what a phase takes beyond its
+def barrier(int team, Py_ssize_t phases):
+    """Seconds that a barrier of so many threads costs, on an average of `phases` of them: what a phase takes beyond its
     tasks, one a thread, which are equally long. 0 of one thread."""
-    cdef Meetings meetings
+    cdef Barriers barriers
     cdef double begun
     team = teams.team_of(team)
     if team < 2:
         return 0.0
-    meetings.base.enter, meetings.base.run, meetings.base.advance = enter_meetings, be_busy, next_meeting
-    meetings.team, meetings.left = team, phases
+    barriers.base.enter, barriers.base.run, barriers.base.advance = enter_barriers, be_busy, next_barrier
+    barriers.team, barriers.left = team, phases
     with nogil:
         begun = teams.seconds()
-        teams.work_in_team(&meetings.base, team, team)
+        teams.work_in_team(&barriers.base, team, team)
         begun = teams.seconds() - begun
     return max(0.0, begun / phases - BUSY)
 
 
 # ---- from core to core -----------------------------------------------------------------------------------------------
+
+# What a task leaves, apart from what the other one writes.
+cdef struct Result:
+    double seconds
+    int64_t sum             # of what was read, so that it is
+    char apart[APART]
 
 # A job of two threads: by turns each writes its half of the memory, and reads the other one's.
 cdef struct Exchange:
@@ -164,47 +176,48 @@ cdef struct Exchange:
     char *memory            # (2, size) bytes
     Py_ssize_t size
     Py_ssize_t left         # phases, of which every other one reads
-    double spent[2]         # seconds of the last phase's tasks
+    Result results[2]
     double *read            # (phases / 2,) seconds of the slower one of the two that read
     Py_ssize_t count
-    int64_t sum             # of what was read, so that it is
 
 
 cdef void write_or_read(const Job *job, WorkerState *worker, int task) noexcept nogil:
     cdef Exchange *exchange = <Exchange *>job
     cdef const int64_t *other = <const int64_t *>(exchange.memory + (1 - task) * exchange.size)
+    cdef char *own = exchange.memory + task * exchange.size
+    cdef Py_ssize_t size = exchange.size, i
+    cdef bint writes = exchange.left % 2 == 0   # read before the clock is: the other core has just written it
     cdef double begun
     cdef int64_t sum = 0
-    cdef Py_ssize_t i
     wait_by_the_clock()     # so that each thread has one of the two tasks
     begun = teams.seconds()
-    if exchange.left % 2 == 0:
-        memset(exchange.memory + task * exchange.size, task + 1, exchange.size)
+    if writes:
+        memset(own, task + 1, size)
     else:
-        for i in range(exchange.size // <Py_ssize_t>sizeof(int64_t)):
+        for i in range(size // <Py_ssize_t>sizeof(int64_t)):
             sum += other[i]
-        exchange.sum += sum
-    exchange.spent[task] = teams.seconds() - begun
+    exchange.results[task].seconds = teams.seconds() - begun
+    exchange.results[task].sum = sum
 
 
 cdef int next_exchange(const Job *job) noexcept nogil:
     cdef Exchange *exchange = <Exchange *>job
     if exchange.left % 2:
-        exchange.read[exchange.count] = max(exchange.spent[0], exchange.spent[1])
+        exchange.read[exchange.count] = max(exchange.results[0].seconds, exchange.results[1].seconds, 1e-9)
         exchange.count += 1
     exchange.left -= 1
     return 2 if exchange.left > 0 else 0
 
 
 def crossing(Py_ssize_t size, Py_ssize_t times):
-    """Bytes a second that a core reads of what another has just written, `size` bytes (a multiple of 8), the median of so many
+    """Bytes a second that a core reads of what another has just written, `size` bytes (a multiple of APART), the median of so many
     times; None where there are no two threads."""
     cdef Exchange exchange
     cdef cnp.ndarray memory = np.zeros(2 * size, np.uint8), seconds = np.zeros(times)
     if teams.team_of(2) < 2:
         return None
     memset(&exchange, 0, sizeof(exchange))
-    exchange.base.enter, exchange.base.run, exchange.base.advance = enter_meetings, write_or_read, next_exchange
+    exchange.base.enter, exchange.base.run, exchange.base.advance = enter_barriers, write_or_read, next_exchange
     exchange.memory, exchange.read = <char *>cnp.PyArray_DATA(memory), <double *>cnp.PyArray_DATA(seconds)
     exchange.size, exchange.left = size, 2 * times
     with nogil:

@@ -3,7 +3,7 @@
 A step is a row of phases; a phase is over when its last task is. So on T threads it takes as long as the busiest of
 them, idle ones taking tasks of others (simulated here, task by task), what crosses from core to core (bytes that
 follow from the program, traffic.py, at the speed at which a core reads what another has written), what one thread does
-between two phases, and a meeting. The tasks' times are measured on one thread. `Machine` holds the rest: of this
+between two phases, and a barrier. The tasks' times are measured on one thread. `Machine` holds the rest: of this
 machine it is measured, and other constants say how the work would be shared out elsewhere.
 """
 
@@ -28,13 +28,13 @@ MOST_THREADS = 64
 
 
 class Machine(NamedTuple):
-    """What the model must know of a machine. meeting: seconds; latency: seconds until a core has the first of what
+    """What the model must know of a machine. barrier: seconds; latency: seconds until a core has the first of what
     another has written; bandwidth: bytes a second that it then reads, of others or of memory; all_bandwidth: that all
     read together, None for as many times that as there are threads. threads: how many it has. peak, all_peak: FLOP a
     second of one thread and of all; measured_peak: of the thread that the tasks were timed on; None for threads like
     that one. cache: bytes of a core's own cache, where weights stay from step to step; None: not looked at."""
 
-    meeting: float
+    barrier: float
     latency: float
     bandwidth: float
     all_bandwidth: float | None = None
@@ -66,12 +66,12 @@ class Phase(NamedTuple):
 
 
 class Times(NamedTuple):
-    """Seconds of a step on some threads: of its rows (splits among them), its parameters, its meetings, and of weights
+    """Seconds of a step on some threads: of its rows (splits among them), its parameters, its barriers, and of weights
     that are read anew from memory in each step."""
 
     rows: float
     parameters: float
-    meetings: float
+    barriers: float
     memory: float
 
     @property
@@ -123,7 +123,7 @@ class Step:
                 lane: found.pieces * machine.latency + found.bytes / machine.bandwidth
                 for lane, found in crossing.items()
             }
-            end = longest(phase, threads, slow, waits)
+            end = seconds_of_phase(phase, threads, slow, waits)
             all_bytes = sum(found.bytes for found in crossing.values())
             end = max(end, machine.seconds_of(0, all_bytes)) + phase.after * machine.slowdown(1)
             if phase.kind == "parameters":
@@ -133,10 +133,10 @@ class Step:
         memory = 0.0
         if machine.cache is not None and self.state_bytes / threads > machine.cache:
             memory = machine.seconds_of(self.weight_bytes / threads, self.weight_bytes)
-        return Times(rows, parameters, len(self.phases) * machine.meeting if threads > 1 else 0.0, memory)
+        return Times(rows, parameters, len(self.phases) * machine.barrier if threads > 1 else 0.0, memory)
 
 
-def longest(phase: Phase, threads: int, slow: float, waits: dict[int, float]) -> float:
+def seconds_of_phase(phase: Phase, threads: int, slow: float, waits: dict[int, float]) -> float:
     """Seconds until the last task of a phase is done. Threads take the tasks of their own lane, then those of the next
     ones. waits: {lane: seconds that its tasks wait for data, in all}."""
     queues: dict[int, list[int]] = {}
@@ -169,8 +169,8 @@ def this_machine() -> Machine | None:
         return None
     seconds = few / rates[0], many / rates[1]  # of each the latency, and as many bytes
     bandwidth = (many - few) / max(1e-9, seconds[1] - seconds[0])
-    meeting = float(np.median([timing.meeting(2, 500) for _ in range(11)]))
-    return Machine(meeting, max(0.0, seconds[0] - few / bandwidth), bandwidth)
+    barrier = float(np.median([timing.barrier(2, 500) for _ in range(11)]))
+    return Machine(barrier, max(0.0, seconds[0] - few / bandwidth), bandwidth)
 
 
 def measured(

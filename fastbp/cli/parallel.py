@@ -38,7 +38,7 @@ def run(path: str, batch: int, name: str) -> int:
     if machine is None:
         row("more threads", f"not looked at: there is one ({cpu.thread_reason()})")
         return 0
-    row("a meeting", f"{_us(machine.meeting)} us, measured with 2 threads; there are {len(step.phases)} in a step")
+    row("a barrier", f"{_us(machine.barrier)} us, measured with 2 threads; there are {len(step.phases)} in a step")
     row("crossing", f"{_us(machine.latency)} us, then {machine.bandwidth / 1e9:.3g} GB/s, of what another core has "
                     "written, measured")
     print()
@@ -50,10 +50,10 @@ def run(path: str, batch: int, name: str) -> int:
 
 def table(step: scaling.Step, machine: scaling.Machine) -> str:
     """Lines of a table: a step on 1, 2, 4 ... threads."""
-    lines = ["threads   us a step   speed-up   rows   parameters   meetings"]
+    lines = ["threads   us a step   speed-up   rows   parameters   barriers"]
     for threads in scaling.sizes(machine.threads):
         times = step.times(machine, threads)
-        parts = [f"{100 * part / times.total:.0f} %" for part in (times.rows, times.parameters, times.meetings)]
+        parts = [f"{100 * part / times.total:.0f} %" for part in (times.rows, times.parameters, times.barriers)]
         lines.append(f"{threads:7}   {_us(times.total):>9}   {step.seconds / times.total:8.2f}   {parts[0]:>4}   "
                      f"{parts[1]:>10}   {parts[2]:>8}")
     return "\n".join(lines)

@@ -24,7 +24,7 @@ def test_the_table_is_of_1_to_64_threads(run, model):
     assert (code, err) == (0, "")
     assert re.findall(r"^ +(\d+)   ", out, re.MULTILINE) == ["1", "2", "4", "8", "16", "32", "64"]
     assert "725 parameters, float32, in batches of 16, adam" in out
-    for name in ("one thread", "rows 0", "parameters", "a meeting", "crossing"):
+    for name in ("one thread", "rows 0", "parameters", "a barrier", "crossing"):
         assert re.search(rf"^{name} +\S", out, re.MULTILINE), name
 
 
@@ -34,6 +34,14 @@ def test_any_loss_and_dtype_can_be_looked_at(run, tmp_path, loss):
     fb.mlp(3, 4, 2, loss=loss, seed=0, dtype="float64").save(path)
     code, out, _ = run("info", "--parallel", str(path), "--batch-size", "5000")
     assert code == 0 and "float64, in batches of 5000, sgd" in out
+
+
+def test_a_training_that_went_wrong_cannot_be_timed(run, tmp_path):
+    net = fb.mlp(4, 8, 1, loss="mse", seed=0)
+    net.params[:] = 1e30
+    net.save(tmp_path / "model.safetensors")
+    code, out, err = run("info", "--parallel", str(tmp_path / "model.safetensors"))
+    assert (code, out) == (2, "") and "is not finite in step 0" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -53,9 +53,23 @@ def test_data_too_short_are_refused():
         timing.task_times(plan.executable, short, fb.SGD(), None, 2)
 
 
-def test_a_meeting_is_of_two_or_more():
-    assert timing.meeting(1, 100) == 0.0
-    assert 0 <= timing.meeting(2, 100) < 1
+@pytest.mark.parametrize(("value", "step"), [(np.nan, 0), (1e30, 0)])
+def test_numbers_that_are_not_finite_end_it_in_words(value, step):
+    net, plan, _, arrays = plan_of("tiny", fb.SGD(), gathered=False)
+    net.params[:] = value
+    with pytest.raises(ValueError, match=f"not finite in step {step}, expected finite numbers"):
+        timing.task_times(plan.executable, arrays, fb.SGD(), None, 2)
+
+
+def test_an_order_of_less_than_a_batch_is_refused():
+    _, plan, _, arrays = plan_of("tiny", fb.SGD())
+    with pytest.raises(ValueError, match="order has 5 rows, expected 8 or more"):
+        timing.task_times(plan.executable, arrays, fb.SGD(), np.arange(5), 2)
+
+
+def test_a_barrier_is_of_two_or_more():
+    assert timing.barrier(1, 100) == 0.0
+    assert 0 <= timing.barrier(2, 100) < 1
 
 
 def test_reading_what_another_core_wrote_has_a_speed():

@@ -187,7 +187,7 @@ FAULTS = [
         file="fastbp/datasets/csv_file.py",
         old='"the file is empty" if self.rows.comment is None else',
         new='"the file is empty" if True else',
-        red=("tests/datasets/test_digits.py::test_csv_refusals_name_the_place",),
+        red=("tests/datasets/test_tables.py::test_csv_refusals_name_the_place",),
     ),
     Fault(
         what="an address is a number",

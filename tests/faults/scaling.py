@@ -71,6 +71,27 @@ FAULTS = [
         red=(f"{STAGES}::test_weights_that_each_thread_packs_are_not_cut",),
     ),
     Fault(
+        what="a step that ends by a number that is not finite is timed",
+        file="fastbp/_core/timing.pyx",
+        old="        if call.done <= steps:\n",
+        new="        if call.done < 0:\n",
+        red=("tests/core/test_timing.py::test_numbers_that_are_not_finite_end_it_in_words",),
+    ),
+    Fault(
+        what="sizes that are no neighbours are never tried again",
+        file="fastbp/_core/pace.pyx",
+        old="return max(LEAST if is_neighbour else RARE, pace.wait)",
+        new="return max(LEAST, pace.wait) if is_neighbour else 1e9",
+        red=(f"{PACE}::test_a_bad_beginning_is_made_good_whatever_lies_between",),
+    ),
+    Fault(
+        what="what a trial of long steps costs does not count",
+        file="fastbp/_core/pace.pyx",
+        old="return max(LEAST if is_neighbour else RARE, pace.wait)",
+        new="return LEAST if is_neighbour else RARE",
+        red=(f"{PACE}::test_trials_of_long_steps_are_rare",),
+    ),
+    Fault(
         what="a larger team is taken although it is no faster",
         file="fastbp/_core/pace.pyx",
         old="pace.step[size] * GAIN < pace.step[found]",

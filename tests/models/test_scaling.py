@@ -8,10 +8,10 @@ from programs import NETWORKS, of_network
 
 import fastbp as fb
 from fastbp._models import scaling
-from fastbp._models.scaling import Machine, Phase, Step, longest
+from fastbp._models.scaling import Machine, Phase, Step, seconds_of_phase
 from fastbp._models.traffic import Traffic
 
-CORES = Machine(meeting=1e-6, latency=0.0, bandwidth=1e10)
+CORES = Machine(barrier=1e-6, latency=0.0, bandwidth=1e10)
 
 
 def phase(*seconds, kind="rows"):
@@ -26,13 +26,13 @@ def phase(*seconds, kind="rows"):
     ((2, 2, 2), 64, 2),
 ])
 def test_a_phase_is_as_long_as_its_busiest_thread(seconds, threads, expected):
-    assert longest(phase(*seconds), threads, 1.0, {}) == expected
-    assert longest(phase(*seconds), threads, 2.0, {}) == 2 * expected
+    assert seconds_of_phase(phase(*seconds), threads, 1.0, {}) == expected
+    assert seconds_of_phase(phase(*seconds), threads, 2.0, {}) == 2 * expected
 
 
 def test_waiting_for_data_is_a_lanes_own():
-    assert longest(phase(1, 1), 2, 1.0, {1: 0.5}) == 1.5
-    assert longest(phase(1, 1, 1, 1), 2, 1.0, {0: 0.5}) == 2.5
+    assert seconds_of_phase(phase(1, 1), 2, 1.0, {1: 0.5}) == 1.5
+    assert seconds_of_phase(phase(1, 1, 1, 1), 2, 1.0, {0: 0.5}) == 2.5
 
 
 def test_threads_share_the_arithmetic_of_all():
@@ -58,10 +58,10 @@ def measured(widths, batch, optimizer=None, **options):
 def test_more_threads_are_never_better_than_as_many_times_as_fast(name):
     step = measured(*NETWORKS[name])
     alone = step.times(CORES, 1)
-    assert alone.total == pytest.approx(step.seconds) and alone.meetings == alone.memory == 0
+    assert alone.total == pytest.approx(step.seconds) and alone.barriers == alone.memory == 0
     for threads in scaling.sizes(64)[1:]:
         times = step.times(CORES, threads)
-        assert times.meetings == pytest.approx(1e-6 * len(step.phases))
+        assert times.barriers == pytest.approx(1e-6 * len(step.phases))
         assert times.total > step.seconds / threads
         assert times.rows > 0 and times.parameters > 0
 
@@ -84,7 +84,7 @@ def of_equal_tasks(program, seconds):
 
 
 def test_a_large_network_scales_and_a_tiny_one_does_not():
-    cores = CORES._replace(meeting=1e-7, bandwidth=1e11)
+    cores = CORES._replace(barrier=1e-7, bandwidth=1e11)
     large = of_equal_tasks(of_network((784, 512, 512, 10), 128), 1e-3)
     tiny = of_equal_tasks(of_network(*NETWORKS["tiny"]), 1e-6)
     few = large.times(cores, 4).total
@@ -121,4 +121,6 @@ def test_sizes_of_teams():
 
 def test_this_machine_has_figures():
     found = scaling.this_machine()
-    assert found.meeting >= 0 and found.bandwidth > 0 and found.peak is None
+    if found is None:
+        pytest.skip("there are no two threads")
+    assert found.barrier >= 0 and found.bandwidth > 0 and found.peak is None
