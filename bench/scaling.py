@@ -43,11 +43,21 @@ def arguments(argv):
     parser.add_argument("--quick", action="store_true", help="one round of short chunks, the smallest workloads")
     parser.add_argument("--json", type=Path, metavar="PATH", help="where the figures go")
     parser.add_argument("--picture", type=Path, metavar="PATH", help="where a picture of them goes (.png, .svg)")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if not options.only:
+        parser.error("--only names no workload")
+    for path in filter(None, (options.json, options.picture)):
+        if not path.resolve().parent.is_dir():
+            parser.error(f"{path}: there is no such folder")
+    if options.picture and options.picture.suffix not in (".png", ".svg", ".pdf"):
+        parser.error(f"--picture {options.picture}: expected a file that ends in .png, .svg or .pdf")
+    return options
 
 
 def whole(text):
-    return 0 if text == "0" else positive(text)
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def main(argv=None):
@@ -59,9 +69,9 @@ def main(argv=None):
     settings = {"rounds": options.rounds, "chunk_seconds": 0.05 if options.quick else 0.2, "quick": options.quick}
     result = {"machine": machine.describe(options.threads), "measured": {}, "model": {}, "inputs": {}}
     faults = []
-    if scaling.this_machine() is None:
-        print("bench.scaling needs two threads; there is one (fastbp info says why)", file=sys.stderr)
-        return 1
+    here = scaling.this_machine()
+    if here is None:
+        print("no model: no two threads ran side by side; see fastbp info, or let the machine rest", file=sys.stderr)
     if options.rounds:
         workers = [worker for name in ("fastbp", *options.peers) for worker in start(name, sizes, {})]
         try:
@@ -69,12 +79,14 @@ def main(argv=None):
                 found = measure(case, workers, settings, faults)["contenders"]
                 result["measured"][case] = [[c["name"], c["threads"], c["median"]] for c in found]
                 # what two threads say to each other costs 0.2 or 2 us, by the minute: so it is asked in the same one
-                result["inputs"][case] = inputs(scaling.this_machine())
+                if here is not None:
+                    result["inputs"][case] = inputs(scaling.this_machine() or here)
         finally:
             for worker in workers:
                 worker.close()
         print("\nmeasured, us a step on so many threads\n" + measured_table(result["measured"], sizes))
-    model(result, options)
+    if here is not None:
+        model(result, options, here)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.picture:
@@ -84,8 +96,9 @@ def main(argv=None):
     return 1 if faults else 0
 
 
-def model(result, options):
-    """Predicts each workload on this machine and on that of sixteen CPUs; prints both, and what they were made of."""
+def model(result, options, first):
+    """Predicts each workload on this machine and on that of sixteen CPUs; prints both, and what they were made of.
+    first: the Machine that was found first, for where the machine is too busy to be asked again."""
     gflops = peak.measure(1, 0.05 if options.quick else 0.2)["gflops"]
     if not gflops:
         print("\nno model: it needs a C compiler (for the peak)", file=sys.stderr)
@@ -93,7 +106,7 @@ def model(result, options):
     there = scaling.Machine(measured_peak=1e9 * gflops, **SIXTEEN)
     for case in options.only:
         step = measured_step(CASES[case], 0.02 if options.quick else 0.3)
-        found = result["inputs"].setdefault(case, inputs(scaling.this_machine()))
+        found = result["inputs"].setdefault(case, inputs(scaling.this_machine() or first))
         here = scaling.Machine(*(1e-6 * found[name] for name in ("barrier us", "latency us")), 1e9 * found["GB/s"])
         result["model"][case] = {
             "one thread": 1e6 * step.seconds, "bytes of weights and state": step.weight_bytes,

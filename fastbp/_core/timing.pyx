@@ -7,6 +7,7 @@ from libc.string cimport memset
 cimport numpy as cnp
 from fastbp._core cimport teams
 from fastbp._core.calls cimport prepare
+from fastbp._core.cpu cimport team_limit
 from fastbp._core.executable cimport Executable
 from fastbp._core.executor cimport PACK, PARAMETERS, ROWS, SPLITS, UPDATES, Call, advance, begin, enter, run_task
 from fastbp._core.program cimport APART, Program
@@ -114,71 +115,35 @@ def _by_phase(noted, seconds, steps):
     return found, np.array(tasks), np.array(after)
 
 
-# ---- a barrier -------------------------------------------------------------------------------------------------------
+# ---- what two threads say to each other ------------------------------------------------------------------------------
 
-cdef double BUSY = 2e-6     # seconds of a task: so long that no thread does those of others
-
-# A job of `left` phases, each of a task for every thread, which waits by the clock.
-cdef struct Barriers:
-    Job base
-    int team
-    Py_ssize_t left
-
-
-cdef void enter_barriers(const Job *job, WorkerState *worker, int member) noexcept nogil:
-    pass
-
-
-cdef inline void wait_by_the_clock() noexcept nogil:
-    cdef double begun = teams.seconds()
-    while teams.seconds() - begun < BUSY:
-        pass
-
-
-cdef void be_busy(const Job *job, WorkerState *worker, int task) noexcept nogil:
-    wait_by_the_clock()
-
-
-cdef int next_barrier(const Job *job) noexcept nogil:
-    cdef Barriers *barriers = <Barriers *>job
-    barriers.left -= 1
-    return barriers.team if barriers.left > 0 else 0
-
-
-def barrier(int team, Py_ssize_t phases):
-    """Seconds that a barrier of so many threads costs, on an average of `phases` of them: what a phase takes beyond its
-    tasks, one a thread, which are equally long. 0 of one thread."""
-    cdef Barriers barriers
-    cdef double begun
-    team = teams.team_of(team)
-    if team < 2:
-        return 0.0
-    barriers.base.enter, barriers.base.run, barriers.base.advance = enter_barriers, be_busy, next_barrier
-    barriers.team, barriers.left = team, phases
-    with nogil:
-        begun = teams.seconds()
-        teams.work_in_team(&barriers.base, team, team)
-        begun = teams.seconds() - begun
-    return max(0.0, begun / phases - BUSY)
-
-
-# ---- from core to core -----------------------------------------------------------------------------------------------
+cdef double BUSY = 2e-6     # seconds that a task waits, so that the other thread takes the other one
+cdef enum:
+    TRIES = 200             # phases that are tried for one that both threads had a part in: a team may be asleep, or held up
 
 # What a task leaves, apart from what the other one writes.
 cdef struct Result:
     double seconds
     int64_t sum             # of what was read, so that it is
+    const WorkerState *worker
     char apart[APART]
 
-# A job of two threads: by turns each writes its half of the memory, and reads the other one's.
+# A job of two threads, a task for each in every phase. By turns a task writes its half of the memory, and reads the other
+# one's; of a barrier alone, without memory, it does nothing.
 cdef struct Exchange:
     Job base
     char *memory            # (2, size) bytes
     Py_ssize_t size
-    Py_ssize_t left         # phases, of which every other one reads
+    Py_ssize_t phase        # counted from 0
+    bint shared             # whether both threads had a part in the phase before
+    double begun            # when the phase at hand was opened
     Result results[2]
-    double *read            # (phases / 2,) seconds of the slower one of the two that read
-    Py_ssize_t count
+    double *found           # (wanted,) seconds: of the slower one of the two that read; without memory, of a phase beyond BUSY
+    Py_ssize_t count, wanted
+
+
+cdef void enter_exchange(const Job *job, WorkerState *worker, int member) noexcept nogil:
+    pass
 
 
 cdef void write_or_read(const Job *job, WorkerState *worker, int task) noexcept nogil:
@@ -186,10 +151,11 @@ cdef void write_or_read(const Job *job, WorkerState *worker, int task) noexcept 
     cdef const int64_t *other = <const int64_t *>(exchange.memory + (1 - task) * exchange.size)
     cdef char *own = exchange.memory + task * exchange.size
     cdef Py_ssize_t size = exchange.size, i
-    cdef bint writes = exchange.left % 2 == 0   # read before the clock is: the other core has just written it
-    cdef double begun
+    cdef bint writes = exchange.phase % 2 == 0      # read before the clock is: the other core has just written it
+    cdef double begun = teams.seconds()
     cdef int64_t sum = 0
-    wait_by_the_clock()     # so that each thread has one of the two tasks
+    while teams.seconds() - begun < BUSY:
+        pass
     begun = teams.seconds()
     if writes:
         memset(own, task + 1, size)
@@ -197,29 +163,47 @@ cdef void write_or_read(const Job *job, WorkerState *worker, int task) noexcept 
         for i in range(size // <Py_ssize_t>sizeof(int64_t)):
             sum += other[i]
     exchange.results[task].seconds = teams.seconds() - begun
-    exchange.results[task].sum = sum
+    exchange.results[task].sum, exchange.results[task].worker = sum, worker
 
 
 cdef int next_exchange(const Job *job) noexcept nogil:
+    """Notes the phase that is over, where both threads had a part in it and, of memory, in the one before, which wrote."""
     cdef Exchange *exchange = <Exchange *>job
-    if exchange.left % 2:
-        exchange.read[exchange.count] = max(exchange.results[0].seconds, exchange.results[1].seconds, 1e-9)
+    cdef const Result *results = exchange.results
+    cdef bint shared = results[0].worker != results[1].worker
+    cdef double now = teams.seconds(), seconds = now - exchange.begun - BUSY
+    if exchange.size > 0:
+        seconds = max(results[0].seconds, results[1].seconds)
+    if shared and (exchange.size == 0 or exchange.shared and exchange.phase % 2 == 1):
+        exchange.found[exchange.count] = max(seconds, 1e-9)
         exchange.count += 1
-    exchange.left -= 1
-    return 2 if exchange.left > 0 else 0
+    exchange.shared, exchange.begun = shared, now
+    exchange.phase += 1
+    return 2 if exchange.count < exchange.wanted and exchange.phase < 2 * TRIES * exchange.wanted else 0
+
+
+cdef _exchanged(Py_ssize_t size, Py_ssize_t times):
+    """The median of what so many phases of two threads gave; None where there are no two, or one of them never came."""
+    cdef Exchange exchange
+    cdef cnp.ndarray memory = np.zeros(2 * size + APART, np.uint8), seconds = np.zeros(times)
+    if team_limit(2) < 2:
+        return None
+    memset(&exchange, 0, sizeof(exchange))
+    exchange.base.enter, exchange.base.run, exchange.base.advance = enter_exchange, write_or_read, next_exchange
+    exchange.memory, exchange.found = <char *>cnp.PyArray_DATA(memory), <double *>cnp.PyArray_DATA(seconds)
+    exchange.size, exchange.wanted, exchange.begun = size, times, teams.seconds()
+    with nogil:
+        teams.work_in_team(&exchange.base, 2, 2)
+    return float(np.median(seconds[:exchange.count])) if exchange.count * 2 > times else None
+
+
+def barrier(Py_ssize_t times):
+    """Seconds that a barrier of two threads costs, the median of so many: what a phase takes beyond its tasks, which are equally
+    long. None where there are no two threads that come."""
+    return _exchanged(0, times)
 
 
 def crossing(Py_ssize_t size, Py_ssize_t times):
-    """Bytes a second that a core reads of what another has just written, `size` bytes (a multiple of APART), the median of so many
-    times; None where there are no two threads."""
-    cdef Exchange exchange
-    cdef cnp.ndarray memory = np.zeros(2 * size, np.uint8), seconds = np.zeros(times)
-    if teams.team_of(2) < 2:
-        return None
-    memset(&exchange, 0, sizeof(exchange))
-    exchange.base.enter, exchange.base.run, exchange.base.advance = enter_barriers, write_or_read, next_exchange
-    exchange.memory, exchange.read = <char *>cnp.PyArray_DATA(memory), <double *>cnp.PyArray_DATA(seconds)
-    exchange.size, exchange.left = size, 2 * times
-    with nogil:
-        teams.work_in_team(&exchange.base, 2, 2)
-    return size / float(np.median(seconds))
+    """Seconds that a core takes to read `size` bytes (a multiple of 8, 8 or more) that another has just written, the median of so
+    many times. None where there are no two threads that come."""
+    return _exchanged(size, times)

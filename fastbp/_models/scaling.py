@@ -161,16 +161,14 @@ def sizes(most: int) -> list[int]:
 
 
 def this_machine() -> Machine | None:
-    """The Machine at hand, measured in some 30 ms; None where it has no two threads. Its threads are taken for cores,
-    of which there are as many as one likes."""
+    """The Machine at hand, measured in some 30 ms; None where it has no two threads, or one of them does not come. Its
+    threads are taken for cores, of which there are as many as one likes."""
     few, many = 1 << 12, 1 << 17
-    rates = [timing.crossing(size, 300) for size in (few, many)]
-    if rates[0] is None or rates[1] is None:
+    barrier, first, all_ = timing.barrier(200), timing.crossing(few, 200), timing.crossing(many, 100)
+    if barrier is None or first is None or all_ is None:
         return None
-    seconds = few / rates[0], many / rates[1]  # of each the latency, and as many bytes
-    bandwidth = (many - few) / max(1e-9, seconds[1] - seconds[0])
-    barrier = float(np.median([timing.barrier(2, 500) for _ in range(11)]))
-    return Machine(barrier, max(0.0, seconds[0] - few / bandwidth), bandwidth)
+    bandwidth = (many - few) / max(1e-9, all_ - first)
+    return Machine(barrier, max(0.0, first - few / bandwidth), bandwidth)
 
 
 def measured(

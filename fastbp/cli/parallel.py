@@ -33,10 +33,13 @@ def run(path: str, batch: int, name: str) -> int:
                       "state are read and written in it")
     for phase in step.phases:
         kind = f"rows {phase.stage}" if phase.kind == "rows" else phase.kind
-        row(kind, f"{len(phase.seconds)} tasks, {_us(phase.seconds.sum())} us in all, {_us(phase.seconds.max())} us "
-                  "the longest")
+        count = len(phase.seconds)
+        row(kind, f"{count} task{'s' * (count > 1)}, {_us(phase.seconds.sum())} us in all, "
+                  f"{_us(phase.seconds.max())} us the longest")
     if machine is None:
-        row("more threads", f"not looked at: there is one ({cpu.thread_reason()})")
+        one = cpu.threads() == 1
+        row("more threads", f"not looked at: there is one ({cpu.thread_reason()})" if one else
+            "not looked at: no two threads ran side by side, the machine is too busy; try again")
         return 0
     row("a barrier", f"{_us(machine.barrier)} us, measured with 2 threads; there are {len(step.phases)} in a step")
     row("crossing", f"{_us(machine.latency)} us, then {machine.bandwidth / 1e9:.3g} GB/s, of what another core has "

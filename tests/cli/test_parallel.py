@@ -5,6 +5,7 @@ import re
 import pytest
 
 import fastbp as fb
+from fastbp._models import scaling
 
 
 @pytest.fixture
@@ -17,6 +18,18 @@ def model(tmp_path):
     path = tmp_path / "model.safetensors"
     fb.mlp(30, 20, 5, loss="cross_entropy", seed=0).save(path)
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch):
+    """Whatever else it does meanwhile."""
+    monkeypatch.setattr(scaling, "this_machine", lambda: scaling.Machine(2e-7, 1e-7, 5e10))
+
+
+def test_where_no_two_threads_run_side_by_side_only_one_is_told_of(run, model, monkeypatch):
+    monkeypatch.setattr(scaling, "this_machine", lambda: None)
+    code, out, err = run("info", "--parallel", model)
+    assert (code, err) == (0, "") and "more threads   not looked at: " in out and "threads   us a step" not in out
 
 
 def test_the_table_is_of_1_to_64_threads(run, model):
