@@ -258,7 +258,14 @@ class Sequential(Trainable):
 
     @classmethod
     def from_config(cls, config: Config) -> Sequential:
-        """A network of this architecture, its parameters zero."""
+        """A network of this architecture, its parameters zero. config: what `config()` of a network gave."""
+        needed = ("layers", "loss", "dtype", "seed")
+        if not isinstance(config, dict) or not isinstance(config.get("layers"), list) or not all(
+            name in config for name in needed
+        ):
+            found = sorted(map(str, config)) if isinstance(config, dict) else config
+            raise ValueError(f"config is {check.shown(found)}, expected a dict with a list of layers, and with "
+                             f"{', '.join(needed[1:])}; pass what net.config() gives")
         net = cls.__new__(cls)
         net._make(
             [layer_from_config(item) for item in config["layers"]],
@@ -310,7 +317,9 @@ class Sequential(Trainable):
         return "no layer"
 
     def head(self, i: int) -> Sequential:
-        """A network of the layers up to layer i, one with a width, with a copy of their parameters."""
+        """A network of the layers up to layer i, one with a width, with a copy of their parameters. Raises ValueError
+        for an i that is no layer's number, from 0 on."""
+        i = check.integer("i", i, minimum=0, maximum=len(self.layers) - 1)
         layers = self.layers[: i + 1]
         head = Sequential(*layers, loss="mae", dtype=self.dtype, input_scale=self.input_scale)
         head.params[:] = self.params[: head.params.size]

@@ -164,7 +164,10 @@ class Optimizer(_State):
 
     def step(self, net: Trainable) -> None:
         """One step: reads net.grads, writes net.params."""
-        if net.params is not self._params:
+        if getattr(net, "params", None) is not self._params or self._params is None:
+            if not hasattr(net, "_apply"):
+                raise TypeError(f"net is {check.shown(net)}, expected a network or a Plan; pass the one that has the "
+                                "gradients")
             check.vectors(net, ("params",))
             self.bind(net.params)
         net._apply(self)

@@ -201,3 +201,20 @@ def test_tables(call, error, message):
 ])
 def test_curves_and_pictures(call, error, message):
     told(call, error, message)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: fb.Sequential.from_config({}), ValueError, "config is [] (list), expected a dict with a list of layers"),
+        (lambda: fb.Sequential.from_config(3), ValueError, "config is 3 (int), expected a dict with a list of layers"),
+        (lambda: fb.SGD().step(3), TypeError, "net is 3 (int), expected a network or a Plan; pass the one"),
+        (lambda: fb.mlp(2, 3).head(5), ValueError, "i is 5, expected an integer >= 0 and <= 0"),
+        (lambda: fb.mlp(2, 3).head("a"), TypeError, "i is 'a', expected an integer"),
+        (lambda: fb.cpu.use("sse2"), ValueError, "isa is 'sse2', which is unknown, expected one of: "),
+    ],
+)
+def test_what_is_seldom_given_wrongly_is_told_as_well(call, kind, message):
+    with pytest.raises(kind) as error:
+        call()
+    assert str(error.value).startswith(message)

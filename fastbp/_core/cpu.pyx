@@ -61,11 +61,12 @@ def selected():
     return _tables[0].isa.decode()
 
 
-def use(isa):
-    """Use `isa` from now on. Raises ValueError, with the choices, for one that is unknown or not available here."""
+def use(isa, str name="isa"):
+    """Use `isa` from now on. Raises ValueError, with the choices, for one that is unknown or not available here; name: what it
+    calls the choice."""
     if isa not in available():
         why = "which is not available on this machine" if isa in known() else "which is unknown"
-        raise ValueError(f"FASTBP_ISA is {shown(isa)}, {why}, expected one of: {', '.join(available())}; choose one of them")
+        raise ValueError(f"{name} is {shown(isa)}, {why}, expected one of: {', '.join(available())}; choose one of them")
     global _version
     _version += 1
     _tables[0] = fbp_find_table(isa.encode(), sizeof(float))
@@ -308,6 +309,6 @@ cdef void threefry_words(uint64_t *words, uint64_t key, uint64_t first, Py_ssize
 _unusable = _why_unusable()
 if FASTBP_WANTED_OPENMP and not openmp.FASTBP_OPENMP:
     _threads.warn_of_serial_build(len(_allowed()))
-use(os.environ.get("FASTBP_ISA") or fbp_best_isa().decode())
+use(os.environ.get("FASTBP_ISA") or fbp_best_isa().decode(), "FASTBP_ISA")
 set_threads(None)
 prepare_teams()

@@ -170,7 +170,8 @@ def _parser() -> argparse.ArgumentParser:
     info = command(commands, "info", "show the machine, the build and the choices made", _INFO, None, _run_info)
     info.add_argument("--parallel", metavar="MODEL", help="instead: what a step of training this saved model takes on "
                                                           "one thread, and would take on 2, 4 ... 64")
-    info.add_argument("--batch-size", type=whole(1), metavar="N", help="with --parallel: rows of a step (default: 32)")
+    info.add_argument("--batch-size", type=whole(1, 1_000_000), metavar="N",
+                      help="with --parallel: rows of a step (default: 32)")
     info.add_argument("--optimizer", type=one_of("optimizer", tuple(_CLASSES)), metavar="NAME",
                       help="with --parallel: one of " + ", ".join(_CLASSES) + " (default: sgd)")
     return parser

@@ -117,7 +117,7 @@ def test_small_classes_are_told_and_the_share_is_kept(run, place):
 
 def test_too_few_rows(run, place):
     code, _, err = run("train", "--csv", write(place, "a,y\n1,2.5\n2,3.5\n"), "--target", "y", *QUICK)
-    assert code == 2 and "test_size is 0.2 of 2 rows, of which 0 would be held out and 2 left to train" in err
+    assert code == 2 and "t.csv has 2 rows to train on, expected 3 or more" in err
 
 
 @pytest.mark.parametrize(("make", "dtype", "most"), [(lambda i: f"{i}e300", "float64", "at most 1e+150, so that"),

@@ -44,7 +44,7 @@ def test_an_unknown_isa_is_refused_with_the_choices(isa):
     with pytest.raises(ValueError) as caught:
         cpu.use(isa)
     assert str(caught.value) == (
-        f"FASTBP_ISA is {isa!r}{' (int)' * (isa == 3)}, which is unknown, expected one of: "
+        f"isa is {isa!r}{' (int)' * (isa == 3)}, which is unknown, expected one of: "
         f"{', '.join(cpu.available())}; choose one of them")
     assert cpu.selected() == before
 
