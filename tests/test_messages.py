@@ -206,7 +206,7 @@ def test_curves_and_pictures(call, error, message):
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda: fb.Sequential.from_config({}), ValueError, "config is [] (list), expected a dict with a list of layers"),
+        (lambda: fb.Sequential.from_config({}), ValueError, "config is [] (list), expected a dict with a list of"),
         (lambda: fb.Sequential.from_config(3), ValueError, "config is 3 (int), expected a dict with a list of layers"),
         (lambda: fb.SGD().step(3), TypeError, "net is 3 (int), expected a network or a Plan; pass the one"),
         (lambda: fb.mlp(2, 3).head(5), ValueError, "i is 5, expected an integer >= 0 and <= 0"),

@@ -121,8 +121,8 @@ def _load(options: Namespace) -> tuple[Dataset, str, Mapping[str, Any]]:
     say(f"{options.csv}: {len(table.y)} rows{dropped}, {len(table.kinds)} features; {table.task}: {table.reason}",
         then="  ")
     if len(table.y) < 3:
-        raise ValueError(f"{options.csv} has {len(table.y)} rows to train on, expected 3 or more, as a fifth of them is "
-                         "held out for the test; add rows")
+        raise ValueError(f"{options.csv} has {len(table.y)} rows to train on, expected 3 or more, as a fifth of them "
+                         "is held out for the test; add rows")
     data = table.split()
     if told := tables.describe(table.kinds):
         say(f"{len(table.features)} inputs: {told}", then="  ")
