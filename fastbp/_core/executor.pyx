@@ -55,7 +55,10 @@ cdef double clip_scale(const Program *p) noexcept nogil:
 cdef inline int in_lane(int task, int tasks, int lanes) noexcept nogil:
     """The task-th of the tasks that a queue hands out, which deals them out to its lanes like cards: so that those of a
     lane are neighbours, 0, 1, 2 ... of the first one."""
-    cdef int lane = task % lanes
+    cdef int lane
+    if lanes == 1:      # a division takes as long as a small kernel: 3 % of a step of XOR each
+        return task
+    lane = task % lanes
     return lane * (tasks // lanes) + min(lane, tasks % lanes) + task // lanes
 
 
@@ -69,8 +72,10 @@ cdef void run_slice(Program *p, const Call *call, Place *at, int task) noexcept 
     cdef int first = max(call.first_op, stage.row), last = min(call.last_op, stage.row_end)
     cdef Py_ssize_t end
     cdef int i
-    at.slice_, at.opens_slice = index % p.slices, True
-    at.unit, at.units = index // p.slices * stage.units, stage.units
+    at.slice_, at.opens_slice = index, True
+    if stage.blocks > 1:
+        at.slice_ = index % p.slices
+        at.unit, at.units = index // p.slices * stage.units, stage.units
     at.opens_step = at.stage != number
     at.stage, at.key = number, call.key
     at.row = at.slice_ * p.slice_rows

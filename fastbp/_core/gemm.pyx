@@ -99,6 +99,11 @@ cdef void packed_product(const Op *op, const Place *at, char *C, Py_ssize_t ldc,
 
 # ---- over rows -----------------------------------------------------------------------------------------------------
 
+cdef inline Py_ssize_t packed_at(const Op *op, const Place *at) noexcept nogil:
+    """Bytes of packed B before the task's units: whole tiles."""
+    return at.unit // op.nr * op.b_tile if at.unit > 0 else 0     # a division is 3 % of a step of XOR
+
+
 cdef void dense(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = activation(x (rows, n_in) W + b); kept = what the activation was applied to, if wanted. Without
     activation and bias where there is no kernel."""
@@ -107,7 +112,7 @@ cdef void dense(const Op *op, const Place *at) noexcept nogil:
     cdef const char *X = rows_of(op.x, at)
     cdef bint packed = op.packed_b is not NULL
     product(op, at, Y, op.out.ld, X, op.x.ld, 1, index_of(op.x, at),
-            op.packed_b + at.unit // op.nr * op.b_tile if packed else op.W + offset, op.n_out, packed, at.rows, n, op.n_in,
+            op.packed_b + packed_at(op, at) if packed else op.W + offset, op.n_out, packed, at.rows, n, op.n_in,
             False)
     if op.kernel is not NULL:
         (<fbp_forward *>op.kernel)(Y, op.out.ld, rows_of(op.kept, at) + offset if op.kept is not NULL else NULL,
@@ -121,7 +126,7 @@ cdef void input_gradient(const Op *op, const Place *at) noexcept nogil:
     if op.packed_b_bytes > 0 and at.opens_step:
         op.pack_b(packed_b, op.W, op.n_out, op.n_out, op.n_in)
     product(op, at, rows_of(op.out, at) + at.unit * op.item, op.out.ld, rows_of(op.y, at), op.y.ld, 1, NULL,
-            packed_b + at.unit // op.nr * op.b_tile, 0, True, at.rows, units_of(at, op.n_in), op.n_out, False)
+            packed_b + packed_at(op, at), 0, True, at.rows, units_of(at, op.n_in), op.n_out, False)
 
 
 cdef void partial_weight_gradient(const Op *op, const Place *at) noexcept nogil:

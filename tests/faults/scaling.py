@@ -23,7 +23,7 @@ FAULTS = [
     Fault(
         what="each block of units reads the packed weights of the first one",
         file="fastbp/_core/gemm.pyx",
-        old="op.packed_b + at.unit // op.nr * op.b_tile if packed",
+        old="op.packed_b + packed_at(op, at) if packed",
         new="op.packed_b if packed",
         red=(BITS,),
     ),
