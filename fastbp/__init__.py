@@ -17,6 +17,7 @@ from . import _check, _moved, layers, losses, optimizers, schedules
 from ._core import cpu
 from ._training.network_fit import batches
 from .callbacks import Callback, EarlyStopping, History, StopTraining
+from .checkpoints import Checkpoint
 from .ensemble import fit_many
 from .gradcheck import GradCheck, gradcheck
 from .layers import *  # noqa: F403 -- each layer, by layers.__all__
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 # them, and hide the caller's own `sklearn`, `datasets` and `plot`.
 __all__ = [
     "Callback",
+    "Checkpoint",
     "EarlyStopping",
     "GradCheck",
     "History",

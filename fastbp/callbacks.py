@@ -107,6 +107,7 @@ class Callback:
 
     monitor: str | None = None
     puts: tuple[str, ...] | None = None
+    _saves = False  # whether the training loop itself asks it when to save, as it does fb.Checkpoint
 
     def on_train_begin(self, net: Any) -> Answer:
         """Called before the first epoch; True ends the training."""
@@ -245,7 +246,8 @@ class Callbacks(Callback):
     names: the keys that an epoch's logs will have before callbacks put theirs, so that one that monitors another is
     refused beforehand, unless a callback before it may put that one there; None: whatever they will be.
 
-    names: afterwards with those that callbacks declare; undeclared: whether one may put others.
+    names: afterwards with those that callbacks declare; undeclared: whether one may put others. savers: those that the
+    loop itself asks when to save, which are called only where they have hooks of their own.
     """
 
     def __init__(
@@ -269,6 +271,7 @@ class Callbacks(Callback):
             callbacks.append(early_stopping)
         self._list: list[Callback] = []
         self._names: list[str] = []
+        self.savers: list[tuple[str, Any]] = []  # [(how messages name it, the callback), ...]
         fits, self.names, self.undeclared = names or (), list(names or ()), False
         for i, callback in enumerate(callbacks):
             self._names.append(f"callbacks[{i}] ({getattr(callback, '__qualname__', None) or repr(callback)})")
@@ -290,6 +293,11 @@ class Callbacks(Callback):
             # what has the hook of these two puts nothing
             elif getattr(callback.on_epoch_end, "__func__", None) not in _PUT_NOTHING:
                 self.undeclared = True
+            if callback._saves:
+                self.savers.append((self._names[-1], callback))
+                if not _has_hooks(callback):
+                    self._names.pop()
+                    continue
             self._list.append(callback)
 
     @property
@@ -373,6 +381,12 @@ class Callbacks(Callback):
         for callback, name in zip(self._list, self._names, strict=True):
             for method, hook in hooks.misnamed(callback, Callback):
                 caller.warn(f"{name} has a method {method}, which fit never calls; the nearest that it does is {hook}")
+
+
+def _has_hooks(callback: Callback) -> bool:
+    """Whether a callback is to be called at all: one of its hooks is not the one of Callback, which does nothing."""
+    found = {hook: getattr(getattr(callback, hook), "__func__", None) for hook in _HOOKS.values()}
+    return any(function is not vars(Callback)[hook] for hook, function in found.items())
 
 
 _PUT_NOTHING = (Callback.on_epoch_end, EarlyStopping.on_epoch_end)

@@ -11,15 +11,17 @@ from fastbp._check import input_arrays
 from fastbp._core import caller, cpu
 from fastbp._core import side_by_side as core
 from fastbp._core.fast_call import use_all
-from fastbp._training import loop, network_fit
+from fastbp._training import checkpointing, loop, network_fit, resuming
 from fastbp._training.progress import Progress
+from fastbp.checkpoints import Checkpoint
 from fastbp.network import Sequential
 from fastbp.optimizers import SGD, Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-    from fastbp._check.types import Array, Data, Logs, Metrics, ValidationData
+    from fastbp._check.types import Array, Data, Logs, Metrics, Path, ValidationData
+    from fastbp._training.resuming import Found
     from fastbp.callbacks import History
 
     _T = TypeVar("_T")
@@ -45,6 +47,8 @@ def fit_many(
     shuffle: bool = True,
     progress: bool | None = None,
     threads: int | None = None,
+    checkpoint: Checkpoint | None = None,
+    resume: Path | None = None,
 ) -> list[History]:
     """Trains independent networks on the same data, one network a thread; returns a list of History, one for each.
 
@@ -60,6 +64,9 @@ def fit_many(
     each network, whose state and count of steps go on where they are.
     seeds: None for each network's own, which goes on from its `epochs`, or a list of ints. threads: an int, by default
     fb.cpu.threads(); an upper limit.
+    checkpoint: a fb.Checkpoint, of whose path each network has a folder of its own, 0000, 0001 ...; resume: that path,
+    for a training that goes on as with `fit`: each network from its last checkpoint, or from its beginning where it has
+    none yet.
     In a History, seconds are those that passed from an epoch's beginning to its end, beside other networks' work.
 
     Ctrl-C ends the training after the steps at hand (about 50 ms), with `interrupted` set for the networks that are not
@@ -74,7 +81,9 @@ def fit_many(
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
     team = check.threads(threads)
-    seeds = _seeds(seeds, nets, epochs, shuffle)
+    found = _found(resume, checkpoint, len(nets))
+    firsts = [net.epochs if each is None else each.first for net, each in zip(nets, found, strict=True)]
+    seeds = _seeds(seeds, nets, firsts, epochs, shuffle)
     optimizers = _optimizers(optimizers, nets)
     rows = [None] * len(nets) if rows is None else _each("rows", rows, nets)
     seen: dict[Any, Any] = {}
@@ -83,6 +92,9 @@ def fit_many(
         for i, own in enumerate(zip(nets, rows, optimizers, seeds, strict=True))
     ]
     histories = [member.history(epochs) for member in members]
+    for member, each in zip(members, found, strict=True):
+        if checkpoint is not None or each is not None:
+            member.prepare_saving(checkpoint, each, shuffle, epochs)
     team = cpu.team(min(team, len(members)))
     with Progress(epochs, sum(history.params["steps"] for history in histories), progress) as bar:
         uses = {f"nets[{i}]": net._exclusive for i, net in enumerate(nets)}
@@ -112,6 +124,9 @@ def _train(members: list[_Member], histories: list[History], shuffle: bool, bar:
         _side_by_side(members, team)
     except KeyboardInterrupt:
         interrupted = True
+        for member in members:
+            if member.saving is not None:
+                member.saving.end()
     for member, history in zip(members, histories, strict=True):
         member.catch_up(history)  # on what Ctrl-C, or an error, has kept from it
         if interrupted:
@@ -172,15 +187,28 @@ class _Member(network_fit.NetworkJob):
         """The whole training, as a generator of calls."""
         epochs = history.params["epochs"]
         self.begin(self.optimizer, shuffle, self.seed)
+        saving = self.saving
+        if saving is not None:
+            saving.begin(history, bar)
         while len(history.epoch) < epochs:
             known = len(history.epoch)
             bar.begin(known)
             self.note_memories([])
-            yield from self.epochs(epochs - known if self.runs_without_python() else 1, None, history, bar)
+            most = epochs - known if self.runs_without_python() else 1
+            yield from self.epochs(most if saving is None else min(most, saving.epochs_ahead()), None, history, bar)
             self.optimizer.observe(self.tell(history, self.logs))
             self.told = self.told or self.hint(history, known)
+            if saving is not None:
+                saving.after_epochs()
+        if saving is not None:
+            saving.end()
         self.give_back()
         self.training_state = None  # and with it the order of its epochs
+
+    def prepare_saving(self, checkpoint: Checkpoint | None, found: Found | None, shuffle: bool, epochs: int) -> None:
+        """Its checkpoints, and what it goes on from; refuses what is of another training."""
+        arguments = self, self.optimizer, shuffle, self.seed, epochs, _savers(checkpoint), (), found
+        self.saving = checkpointing.Saving(*arguments, inside=_inside(self.index))
 
     def logs(self, row: Any, names: Iterable[str], epoch: int) -> Logs:
         return {**self.results(row, names, epoch), **self.more_logs(f"epoch {epoch + 1} of nets[{self.index}]")}
@@ -240,9 +268,33 @@ def _networks(nets: Iterable[Sequential]) -> list[Sequential]:
     return nets
 
 
-def _seeds(given: Iterable[int] | None, nets: list[Sequential], epochs: int, shuffle: bool) -> list[int]:
+def _inside(index: int) -> str:
+    """The name of a network's folder of checkpoints."""
+    return f"{index:04d}"
+
+
+def _found(resume: Path | None, checkpoint: Checkpoint | None, count: int) -> list[Found | None]:
+    """What each network goes on from: a checkpoint, or None for its beginning."""
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        raise TypeError(f"checkpoint is {check.shown(checkpoint)}, expected None or a fb.Checkpoint; pass "
+                        "fb.Checkpoint('run')")
+    if resume is None:
+        return [None] * count
+    found = [resuming.read(resume, _inside(i)) for i in range(count)]
+    if not any(found):
+        resuming.check_begun(resume, _savers(checkpoint))
+    return found
+
+
+def _savers(checkpoint: Checkpoint | None) -> list[tuple[str, Checkpoint]]:
+    return [] if checkpoint is None else [("checkpoint", checkpoint)]
+
+
+def _seeds(
+    given: Iterable[int] | None, nets: list[Sequential], firsts: list[int], epochs: int, shuffle: bool
+) -> list[int]:
     """The seed of each network's first epoch: given, or its own, after the epochs that it has had."""
-    before = [net.epochs if given is None and shuffle else 0 for net in nets]
+    before = [first if given is None and shuffle else 0 for first in firsts]
     seeds = [net.seed for net in nets] if given is None else _each("seeds", given, nets)
     return [
         check.seed(f"seeds[{i}]", seed, epochs if shuffle else 1, first) + first

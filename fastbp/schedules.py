@@ -64,8 +64,16 @@ class Schedule(_Facts):
         """Told once an epoch of the monitored value; most schedules do not care."""
 
     def memory(self) -> object:
-        """What `observe` has changed, to be compared: whether it has been told of an epoch. None: nobody knows."""
+        """What `observe` has changed, a tuple of numbers, to be compared - whether it has been told of an epoch - and
+        kept in a checkpoint. None: nobody knows."""
         return None
+
+    def recall(self, memory: Any) -> None:
+        """Has observed what one had whose `memory()` this is. Raises ValueError for what is none of its own."""
+        raise ValueError(
+            f"memory of {self!r} is {check.shown(memory)}, expected none, as it keeps nothing that a checkpoint can "
+            "hold; write its methods memory() and recall(memory)"
+        )
 
     def reset(self) -> None:
         """Forgets what was observed."""
@@ -264,6 +272,9 @@ class WarmUp(Schedule):
     def memory(self) -> object:
         return self.schedule.memory()
 
+    def recall(self, memory: Any) -> None:
+        self.schedule.recall(memory)
+
     def reset(self) -> None:
         self.schedule.reset()
 
@@ -342,6 +353,15 @@ class ReduceOnPlateau(Schedule):
 
     def memory(self) -> object:
         return self.current, self._best, self._waited, self._cooling
+
+    def recall(self, memory: Any) -> None:
+        fits = isinstance(memory, (tuple, list)) and list(map(type, memory)) == [float, float, int, int]
+        if not fits or not 0 <= memory[0] <= self.lr or math.isnan(memory[1]) or min(memory[2:]) < 0:
+            raise ValueError(
+                f"memory of {self!r} is {check.shown(memory)}, expected (rate, best value, epochs waited, epochs to "
+                "cool down), as its memory() gives; pass that"
+            )
+        self.__dict__.update(zip(("current", "_best", "_waited", "_cooling"), memory, strict=True))
 
     def rates(self, t: Doubles) -> Doubles:
         return np.full_like(t, self.current)

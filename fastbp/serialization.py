@@ -4,12 +4,15 @@ The file of a network holds one tensor, "params" (P,), and in its metadata one e
 `net.config()` with "format": 1 and, where it was trained, "trained", the counts that training goes on from. Nothing in
 it is code: loading cannot run anything, and what the schema does not name is refused.
 
+A checkpoint holds a network as well, and the state of its training: see _files/checkpoint_schema.py.
+
 The parameters of an expression are a tensor for each, by name, and the entry is {"format": 1, "kind": "parameters"},
 with "trained" likewise: the graph is the program that wrote it, not part of the file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import contextmanager, nullcontext
@@ -20,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fastbp import _check as check
-from fastbp._files import signatures
+from fastbp._files import checkpoint_schema, signatures
 from fastbp._files.schema import AGAIN, DTYPES, FORMAT, PARAMETERS, Schema, check_format, keys
 from fastbp._files.streams import OR_OPEN, failed, is_stream, target, write
 from fastbp._files.tensors import Tensors
@@ -84,7 +87,7 @@ def read_network(path: File, make: Callable[[Config], _T]) -> tuple[_T, Array, C
     make: gives the model of a config; what it refuses is told as something wrong with the file.
     """
     with _opened(path, "model saved by net.save or fastbp train") as file:
-        config = _read_config(file.metadata(), list(file.keys()))
+        config = _read_config(file)
         total = sum(layer_from_config(row).size for row in config["layers"])
         tensor = file.get_slice("params")
         shape, dtype = list(tensor.get_shape()), tensor.get_dtype()
@@ -222,13 +225,81 @@ def _description(metadata: Mapping[str, str] | None) -> Any:
         raise ValueError(f"its description is nested too deeply, expected a flat one; {AGAIN}") from None
 
 
-def _read_config(metadata: Mapping[str, str] | None, names: list[str]) -> Config:
-    config: Config = _description(metadata)
+def _read_config(file: Any) -> Config:
+    config: Config = _description(file.metadata())
+    if isinstance(config, dict) and config.get("kind") == checkpoint_schema.KIND:
+        return _config_of_checkpoint(*_read_checkpoint(file))
+    names = list(file.keys())
     if isinstance(config, dict) and config.get("kind") == PARAMETERS["kind"]:
         raise ValueError("it has the parameters of an expression, expected a network; compile the graph, and read it "
                          "with plan.load")
     if names != ["params"]:
         raise ValueError(f"it has {len(names)} tensor{'s' * (len(names) != 1)}, expected one, called 'params'; {AGAIN}")
+    Schema().config(config)
+    return config
+
+
+# ---- checkpoints ---------------------------------------------------------------------------------------------------
+
+
+def checkpoint_bytes(description: Config, tensors: Mapping[str, Array]) -> bytes:
+    """A checkpoint's file: what checkpoint_schema.described gives, and its tensors. Raises ValueError where that is no
+    plain JSON."""
+    try:
+        text = json.dumps(description, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the description of the training is not plain JSON ({error}), expected settings that are "
+                         "numbers, text, lists and dicts; train without fb.Checkpoint, or change them") from None
+    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    return to_bytes(tensors, metadata={"fastbp": text, "sha256": _digest(text, tensors)})
+
+
+def _digest(text: str, tensors: Mapping[str, Array]) -> str:
+    """A checksum of all that a checkpoint holds, as a file of tensors alone may be damaged and look whole."""
+    digest = hashlib.sha256(text.encode())
+    for name, array in sorted(tensors.items()):
+        digest.update(f"{name} {array.dtype.name} {array.shape}".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def read_checkpoint(path: str) -> tuple[Config, Config, dict[str, Array]]:
+    """Read what `checkpoint_bytes` gave; returns (what stays the same of the training, its state, {name: tensor}).
+
+    Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign,
+    truncated or damaged file, one of a newer version, what the schema does not name.
+    """
+    with _opened(path, "checkpoint of fb.Checkpoint") as file:
+        return _read_checkpoint(file)
+
+
+def _read_checkpoint(file: Any) -> tuple[Config, Config, dict[str, Array]]:
+    metadata = file.metadata()
+    description = _description(metadata)
+    check_format(description)
+    names = list(file.keys())
+    unknown = sorted({str(file.get_slice(name).get_dtype()) for name in names} - set(DTYPES))
+    if unknown:
+        raise ValueError(f"it has tensors of {', '.join(unknown)}, expected {' or '.join(DTYPES)}; {AGAIN}")
+    tensors = {name: file.get_tensor(name) for name in names}
+    written = metadata.get("sha256")
+    if description.get("kind") == checkpoint_schema.KIND and written != _digest(metadata["fastbp"], tensors):
+        raise ValueError("its checksum is another one, expected that of what it holds: it is damaged; go on from an "
+                         "older checkpoint")
+    checkpoint_schema.CheckpointSchema(remedy="go on from another checkpoint").description(description)
+    checkpoint_schema.check_tensors(description["state"], tensors)
+    return description["training"], description["state"], tensors
+
+
+def _config_of_checkpoint(training: Config, state: Config, tensors: Mapping[str, Array]) -> Config:
+    """The description of a network that a checkpoint has."""
+    model = training["model"]
+    if not isinstance(model, dict) or model.get("kind") != "network":
+        raise ValueError("it is a checkpoint of an expression, expected one of a network; pass it to the fit of a plan "
+                         "of the same graph, as resume")
+    counts = {"epochs": state["first"] + state["epoch"], "draws": state["draws"]}
+    config = {"format": FORMAT, **model, "data_spec": state["data_spec"], "trained": counts}
+    del config["kind"]
     Schema().config(config)
     return config
 

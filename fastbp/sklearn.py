@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     _Self = TypeVar("_Self", bound="_MLP")
     from collections.abc import Sequence
 
-    from fastbp._check.types import Array, Data, DType
+    from fastbp._check.types import Array, Data, DType, Path
     from fastbp.callbacks import EarlyStopping
+    from fastbp.checkpoints import Checkpoint
     from fastbp.losses import Loss
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
@@ -61,6 +62,7 @@ class _MLP(BaseEstimator):
         dtype: DType = "float32",
         threads: int | None = None,
         random_state: int | np.random.RandomState | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -75,6 +77,7 @@ class _MLP(BaseEstimator):
         self.dtype = dtype
         self.threads = threads
         self.random_state = random_state
+        self.checkpoint = checkpoint
 
     @quiet
     def _data(self, X: Data, **rest: Any) -> Any:
@@ -112,7 +115,7 @@ class _MLP(BaseEstimator):
 
     def _refuse_what_is_of_fit(self) -> None:
         """What partial_fit, which trains for one epoch on what it is given, cannot do."""
-        for name, without in (("validation_split", 0.0), ("early_stopping", None)):
+        for name, without in (("validation_split", 0.0), ("early_stopping", None), ("checkpoint", None)):
             value = getattr(self, name)
             if value is not None and value != without:
                 raise ValueError(
@@ -128,6 +131,8 @@ class _MLP(BaseEstimator):
         epochs: int,
         fraction: float = 0.0,
         early_stopping: EarlyStopping | None = None,
+        checkpoint: Checkpoint | None = None,
+        resume: Path | None = None,
     ) -> _Self:
         if sample_weight is not None:
             sample_weight = quiet(_check_sample_weight)(sample_weight, X, ensure_non_negative=True)
@@ -144,7 +149,8 @@ class _MLP(BaseEstimator):
             X, y, sample_weight = X[train], y[train], weights[0]
         self.history_ = self.net_.fit(
             X, y, epochs=epochs, batch_size=self.batch_size, optimizer=self.optimizer_, sample_weight=sample_weight,
-            validation_data=validation, early_stopping=early_stopping, progress=False, threads=self.threads)
+            validation_data=validation, early_stopping=early_stopping, progress=False, threads=self.threads,
+            callbacks=() if checkpoint is None else [checkpoint], resume=resume)
         self.n_iter_ += len(self.history_.epoch)
         return self
 
@@ -162,17 +168,23 @@ class MLPClassifier(ClassifierMixin, _MLP):
     lr: its learning rate, None for the name's default or the object's own. epochs, batch_size, dropout, l2, dtype,
     threads: as in Sequential.fit and mlp. early_stopping: a fastbp.EarlyStopping; validation_split: the fraction of the
     n rows that fit holds out for it: round(n validation_split) of them at random, as evenly from all classes as can be,
-    with a warning where a class is too small for both parts. random_state: an int makes `fit` repeatable.
+    with a warning where a class is too small for both parts. random_state: an int makes `fit` repeatable. checkpoint: a
+    fastbp.Checkpoint, from which `fit(X, y, resume=path)` of an estimator with the same settings, and an int as
+    random_state, goes on.
 
     After fit: classes_, n_features_in_, net_ (the Sequential), history_ (its History), n_iter_ (epochs trained).
     """
 
-    def fit(self: _Self, X: Data, y: Data, sample_weight: Data | None = None) -> _Self:
-        """Train from scratch on X (n, features) and labels y (n,) of any kind; returns self."""
+    def fit(
+        self: _Self, X: Data, y: Data, sample_weight: Data | None = None, *, resume: Path | None = None
+    ) -> _Self:
+        """Train from scratch on X (n, features) and labels y (n,) of any kind, or from the checkpoint `resume`, as in
+        Sequential.fit; returns self."""
         X, y = self._data(X, y=y)
         self.classes_, y = self._labels(y, None)
         self._start(len(self.classes_), "cross_entropy")
-        return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping)
+        return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping,
+                           self.checkpoint, resume)
 
     def partial_fit(
         self: _Self, X: Data, y: Data, classes: Data | None = None, sample_weight: Data | None = None
@@ -241,10 +253,11 @@ class MLPRegressor(RegressorMixin, _MLP):
         dtype: DType = "float32",
         threads: int | None = None,
         random_state: int | np.random.RandomState | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         super().__init__(hidden, activation, optimizer=optimizer, lr=lr, epochs=epochs, batch_size=batch_size,
                          dropout=dropout, l2=l2, early_stopping=early_stopping, validation_split=validation_split,
-                         dtype=dtype, threads=threads, random_state=random_state)
+                         dtype=dtype, threads=threads, random_state=random_state, checkpoint=checkpoint)
         self.loss = loss
 
     def __sklearn_tags__(self) -> Any:
@@ -252,13 +265,17 @@ class MLPRegressor(RegressorMixin, _MLP):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self: _Self, X: Data, y: Data, sample_weight: Data | None = None) -> _Self:
-        """Train from scratch on X (n, features) and y (n,) or (n, outputs); returns self."""
+    def fit(
+        self: _Self, X: Data, y: Data, sample_weight: Data | None = None, *, resume: Path | None = None
+    ) -> _Self:
+        """Train from scratch on X (n, features) and y (n,) or (n, outputs), or from the checkpoint `resume`, as in
+        Sequential.fit; returns self."""
         X, y = self._data(X, y=y, multi_output=True, y_numeric=True)
         self._flat = y.ndim == 1
         self.n_outputs_ = 1 if self._flat else y.shape[1]
         self._start(self.n_outputs_, self.loss)
-        return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping)
+        return self._train(X, y, sample_weight, self.epochs, self.validation_split, self.early_stopping,
+                           self.checkpoint, resume)
 
     def partial_fit(self: _Self, X: Data, y: Data, sample_weight: Data | None = None) -> _Self:
         """One more epoch, on X (n, features) and y as in fit; returns self.

@@ -9,7 +9,7 @@ from source_files import IMPORTS, MODULES, ROOT, TEXTS
 ORDER = (
     "_core", "_check", "_ir", "_compiler",
     "initializers", "losses", "schedules", "optimizers", "layers", "callbacks",
-    "_files", "serialization", "_training", "_models",
+    "_files", "serialization", "checkpoints", "_training", "_models",
     "network", "graph", "ensemble", "gradcheck",
     "sklearn", "curve", "datasets", "plot", "cli", "__main__",
 )

@@ -7,6 +7,9 @@ from fastbp._core.executable import Executable
 
 class Snapshot:
     def __init__(self, model: Any, optimizer: Any) -> None: ...
+    def become(
+        self, params: NDArray[Any], state: NDArray[Any] | None, steps: int, draws: int, epochs: int
+    ) -> Snapshot: ...
     def restore(self) -> None: ...
 
 def run(

@@ -42,6 +42,12 @@ cdef class Snapshot:
         self.state_then = None if self.state is None else self.state.copy()
         self.steps, self.draws, self.epochs = optimizer.steps, model._draws, model._epochs
 
+    def become(self, params, state, steps, draws, epochs):
+        """What `restore` puts back from now on: what a file holds, say. Returns self."""
+        self.params_then, self.state_then = params, state
+        self.steps, self.draws, self.epochs = steps, draws, epochs
+        return self
+
     cpdef restore(self):
         self.params[...] = self.params_then
         if self.state is not None:

@@ -15,7 +15,7 @@ cdef class Epochs:
     cdef Py_ssize_t first_result_epoch  # the epoch, counted from 0, of the first row of results
     cdef list plans                     # of the call at hand
     cdef Snapshot before                # what a call that fails goes back to, or None
-    cdef Py_ssize_t before_epoch
+    cdef Py_ssize_t before_epoch, before_step
     cdef int bind(self, list training, list evaluated, double[::1] rates, Py_ssize_t steps, stopping) except -1
     cdef int most_threads(self) noexcept
     cdef int make_room(self, Py_ssize_t steps) except -1

@@ -48,6 +48,17 @@ class Epochs:
     def last_correct_counts(self) -> NDArray[np.float64]: ...
     def results_since(self, epoch: int) -> NDArray[np.float64]: ...
     def remember(self) -> None: ...
+    def epoch_at_hand(self) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]: ...
+    def go_on(
+        self,
+        first: int,
+        epoch: int,
+        step: int,
+        lr: float,
+        seconds: float,
+        losses: NDArray[np.float64],
+        correct_counts: NDArray[np.float64],
+    ) -> None: ...
     def run(
         self,
         training: list[tuple[Executable, _Arrays]],

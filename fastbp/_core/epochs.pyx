@@ -127,8 +127,31 @@ cdef class Epochs:
         return self.results[epoch - self.first_result_epoch:self.at.finished]
 
     def remember(self):
-        """Between two epochs: a call that fails goes back to what training has made of model and optimizer by now."""
-        self.before, self.before_epoch = Snapshot(self.model, self.optimizer), self.at.epoch
+        """Between two calls: one that fails in an epoch that begins, or goes on, here goes back to what training has made of
+        model and optimizer by now."""
+        self.before, self.before_epoch, self.before_step = Snapshot(self.model, self.optimizer), self.at.epoch, self.at.step
+
+    def epoch_at_hand(self):
+        """What is known of the epoch at hand: (its first rate, the seconds since it began, the losses of its steps, how many
+        answers were correct in each, where these are counted)."""
+        if self.at.step == 0:
+            return 0.0, 0.0, np.empty(0), np.empty(0)
+        taken = slice(self.at.base, self.at.base + self.at.step)
+        return self.at.lr, teams.seconds() - self.at.begun, self.losses[taken].copy(), self.correct_counts[taken].copy()
+
+    def go_on(self, Py_ssize_t first, Py_ssize_t epoch, Py_ssize_t step, double lr, double seconds, losses, correct_counts):
+        """Goes on where another one stood, before the first call: after `epoch` epochs and `step` steps of the next, of which
+        `epoch_at_hand` told the rest. first: the epochs that the model had before that training."""
+        cdef TrainingState *state = &self.at
+        if not 0 <= step < state.steps or len(losses) != step or len(correct_counts) != (step if state.counted > 0 else 0):
+            raise ValueError(f"step is {step} with {len(losses)} losses, expected one for each of fewer than {state.steps} "
+                             "steps; pass those of the epoch at hand")
+        self.first, state.epoch, state.step, self.first_result_epoch = first, epoch, step, epoch
+        state.lr, state.begun = lr, teams.seconds() - seconds
+        self.losses, self.correct_counts = np.array(losses, np.float64), np.array(correct_counts, np.float64)
+        if step > 0:
+            make_order(state)
+        self.remember()
 
     def run(self, list training, list evaluated, double[::1] rates, stopping, int team, steps=None):
         """The next len(rates) steps, or `steps` without an optimizer: some of the epoch at hand, or all of several epochs.
@@ -268,7 +291,7 @@ cdef class Epochs:
             return loss, broken, epochs, step
         finally:    # also where there is no memory for it
             self.before.restore()
-            state.epoch, state.step, state.base, state.finished = self.before_epoch, 0, 0, 0
+            state.epoch, state.step, state.base, state.finished = self.before_epoch, self.before_step, 0, 0
 
     cdef int release(self) except -1:
         """Forgets the arrays of the call."""

@@ -34,6 +34,7 @@ _OLDER = re.compile(r"\.fastbp-[a-z0-9_]{8}")           # of versions that locke
 _ACL = "system.posix_acl_access"
 _DAY = 24 * 3600
 _FLAGS = os.O_RDWR | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"))
+_OF_THE_DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT)  # else a folder is nothing that can be synchronised here
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -58,7 +59,8 @@ def write_atomically(path: str, data: bytes) -> None:
     to the old file keep the old content. A file that was not there gets what the folder and the umask say.
 
     Raises IsADirectoryError for a folder, ValueError for a pipe, a socket or a device, OSError with the system's number
-    where it cannot be written: the old file is then as it was, and nothing is left beside it.
+    where it cannot be written: the old file is then as it was, and nothing is left beside it; or, with a message that
+    says so, the new one is there, and the disk has failed to promise that it stays.
     """
     given = path_of(path)
     old = check_place(given)
@@ -76,13 +78,13 @@ def write_atomically(path: str, data: bytes) -> None:
             os.fsync(file.fileno())
             os.replace(aside, path)
             aside = None
-        _sync(folder)
     except OSError as error:
-        raise _failed(error, given, folder) from None
+        raise failed(error, given, folder) from None
     finally:
         if aside is not None:
             with contextlib.suppress(OSError):
                 os.unlink(aside)
+    sync(folder)
 
 
 def check_place(path: str) -> os.stat_result | None:
@@ -96,7 +98,7 @@ def check_place(path: str) -> os.stat_result | None:
                                      "behind it") from None
         return None
     except OSError as error:
-        raise _failed(error, path, os.path.dirname(path)) from None
+        raise failed(error, path, os.path.dirname(path)) from None
     what = signatures.special(old.st_mode)
     if what == "a folder":
         raise IsADirectoryError(f"{path}: a folder, expected the path of a file to write; put its name behind it")
@@ -105,8 +107,26 @@ def check_place(path: str) -> os.stat_result | None:
     return old
 
 
-def _failed(error, path, folder):
-    """The error to raise: of the same class, with the same number."""
+def check_writable(folder: str) -> None:
+    """Writes a file into a folder and removes it again; OSError where that cannot be done."""
+    try:
+        handle, aside = _create(folder, 0o600)
+        try:
+            os.write(handle, b"?")
+        finally:
+            os.close(handle)
+            os.unlink(aside)
+    except OSError as error:
+        raise failed(error, folder, folder) from None
+
+
+def aside_name() -> str:
+    """The name of a file that is only there while something is written."""
+    return f".fastbp-{_machine()}-{os.urandom(8).hex()}.part"
+
+
+def failed(error: OSError, path: str, folder: str) -> OSError:
+    """The error to raise where something cannot be written: of the same class, with the same number."""
     if isinstance(error, FileNotFoundError):
         text = f"{path}: no such folder, expected the path of a file in one that is there; create it first"
     elif isinstance(error, NotADirectoryError):
@@ -123,7 +143,7 @@ def _failed(error, path, folder):
 def _create(folder, mode):
     """(handle, path) of a new, locked file; mode as the umask leaves it."""
     while True:
-        aside = os.path.join(folder, f".fastbp-{_machine()}-{os.urandom(8).hex()}.part")
+        aside = os.path.join(folder, aside_name())
         handle = os.open(aside, os.O_CREAT | os.O_EXCL | _FLAGS, mode)
         if fcntl is None:
             return handle, aside
@@ -161,14 +181,20 @@ def _make_like(handle, path, old):
             os.removexattr(handle, _ACL)
 
 
-def _sync(folder):
-    """Have the new name on the disk as well, where a folder can be synchronised."""
-    with contextlib.suppress(OSError):
+def sync(folder: str) -> None:
+    """Have the new name on the disk as well, where a folder can be synchronised. OSError where the disk fails."""
+    try:
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+    except OSError as error:
+        if error.errno in _OF_THE_DISK:
+            told = type(error)(f"{folder}: what was written there may not be on the disk ({error.strerror}); look "
+                               "after the disk, and write again")
+            told.errno = error.errno
+            raise told from None
 
 
 def _remove_remains(folder):

@@ -29,7 +29,7 @@ from fastbp._training.trainable import Trainable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fastbp._check.types import Callbacks, Data, DType, File, Floats
+    from fastbp._check.types import Callbacks, Data, DType, File, Floats, Path
     from fastbp.callbacks import EarlyStopping, History
     from fastbp.layers import Layer
     from fastbp.network import Sequential
@@ -312,6 +312,7 @@ class Plan(Looks, Trainable):
         early_stopping: EarlyStopping | None = None,
         progress: bool | None = None,
         threads: int | None = None,
+        resume: Path | None = None,
     ) -> History:
         """Trains; returns a History. data: {input: array}; everything else is as for a network's fit, whose loop it is.
 
@@ -319,7 +320,7 @@ class Plan(Looks, Trainable):
         the loss or a parameter stops being finite: the parameters are then those after the last good step.
         """
         job = ExpressionJob(self, data, batch_size, validation_data, validation_split, threads)
-        return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
+        return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress, resume)
 
     def _apply(self, optimizer: Optimizer) -> None:
         """One update by the gradients in `grads`: what Optimizer.step calls."""

@@ -4,7 +4,8 @@ import numpy as np
 
 from fastbp._check import input_arrays
 from fastbp._compiler.use import Use
-from fastbp._training import finite, hints, job
+from fastbp._ir.node import ordered
+from fastbp._training import described, finite, hints, job
 
 
 class ExpressionJob(job.Job):
@@ -57,6 +58,15 @@ class ExpressionJob(job.Job):
 
     def measured(self):
         return self.names()
+
+    def described(self):
+        plan = self.model
+        shapes = {name: list(array.shape) for name, array in plan.parameters.items()}
+        made = described.graph(ordered([plan.loss_node]))
+        return {"kind": "expression", "dtype": plan.dtype.name, "seed": plan.seed, "parameters": shapes, "graph": made}
+
+    def validation_arrays(self):
+        return self.validation
 
     def hint(self, history, known):
         look = hints.stands_still(history, known)

@@ -13,7 +13,7 @@ from fastbp.callbacks import History
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from fastbp._check.types import Array, Floats, Integers, Logs
+    from fastbp._check.types import Array, Config, Floats, Integers, Logs
     from fastbp._training.trainable import Trainable
     from fastbp.callbacks import EarlyStopping
     from fastbp.optimizers import Optimizer
@@ -78,6 +78,7 @@ class Job:
     memories: list[tuple[Any, Any]]
     optimizer: Any
     whole: Any
+    saving: Any = None  # a fastbp._training.checkpointing.Saving, where it has checkpoints
 
     rows: Integers | None = None  # int (n,), the rows of the arrays that are trained on, or None for all
     counted = val_counted = 0  # answers that an accuracy counts, of the data and of the validation data
@@ -134,6 +135,20 @@ class Job:
         """Whether nothing of Python's is to be done after an epoch but what callbacks do."""
         return not getattr(self.optimizer.lr, "stateful", False)
 
+    def described(self) -> Config:
+        """What a checkpoint says of the model, beside its parameters: plain JSON."""
+        raise AttributeError(f"{type(self).__name__} has no description of its own")
+
+    def trained_arrays(self) -> dict[str, Array]:
+        """What a checkpoint has to know again of the data: the arrays, and the rows of them that are trained on."""
+        return self.arrays if self.rows is None else {**self.arrays, "rows": self.rows}
+
+    def validation_arrays(self) -> dict[str, Array] | None:
+        """The arrays of the validation data likewise, by the caller's names."""
+
+    def data_spec(self) -> Config | None:
+        """What the model says of its data, where it does."""
+
     def warn_of_data(self) -> None:
         """Warns of data that training can come to nothing with."""
 
@@ -174,6 +189,8 @@ class Job:
             bar.advance(training_state.done)
             if training_state.step == 0:
                 return
+            if self.saving is not None:
+                self.saving.within_epoch()
 
     def chunk(self, most: int) -> int:
         """How many steps to take before Python has a look again: of the epoch at hand, or of `most` whole epochs."""
@@ -181,6 +198,8 @@ class Job:
         if self.step_seconds is None:
             return 1
         fit = int(CALL_SECONDS / max(self.step_seconds, 1e-9))
+        if self.saving is not None:
+            fit = min(fit, self.saving.steps_ahead())
         if self.training_state.step == 0 and fit > left:
             return min(fit // left, most) * left
         return max(1, min(left, fit))
@@ -282,7 +301,7 @@ class Job:
         The same steps give the same bits, so to repeat all but the bad one costs nothing until it is needed.
         """
         training_state, layer = self.training_state, None if params is None else self.model._layer_of(params)
-        steps = epoch * training_state.steps + step
+        steps = epoch * training_state.steps + step - training_state.step
         if steps:
             self.model._last = self.whole
             rates = self.optimizer.learning_rates(steps)

@@ -12,6 +12,7 @@ from fastbp import _check as check
 from fastbp import optimizers
 from fastbp._core import caller
 from fastbp._core.epochs import NAMES
+from fastbp._training import checkpointing, resuming
 from fastbp._training.progress import Progress
 from fastbp.callbacks import Callbacks
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fastbp._check.types import Callbacks as Given
-    from fastbp._check.types import Doubles
+    from fastbp._check.types import Doubles, Path
     from fastbp._training.job import Job
     from fastbp.callbacks import EarlyStopping, History
     from fastbp.optimizers import Optimizer
@@ -34,13 +35,15 @@ def run(
     callbacks: Given,
     early_stopping: EarlyStopping | None,
     progress: bool | None,
+    resume: Path | None = None,
 ) -> History:
     """Trains for a number of epochs; returns a History. The arguments are those of
     `fastbp._training.network_fit.fit`."""
     model = job.model
     epochs = check.integer("epochs", epochs, minimum=1)
     shuffle = check.flag("shuffle", shuffle)
-    first = model.epochs
+    found = None if resume is None else resuming.read(resume)
+    first = model.epochs if found is None else found.first
     shuffled, before = (epochs, first if seed is None else 0) if shuffle else (1, 0)  # orders of a seed begin anew
     seed = before + check.seed("seed", model.seed if seed is None else seed, shuffled, before)
     if optimizer is None:
@@ -53,10 +56,18 @@ def run(
     calls.warn_of_misnamed()
     job.warn_of_data()
     check_memory([job], [optimizer])
+    if resume is not None and found is None:
+        resuming.check_begun(resume, calls.savers)
+    if calls.savers or found is not None:
+        optimizer.check_free(model.params)
+        stoppings = calls.stoppings()
+        job.saving = checkpointing.Saving(job, optimizer, shuffle, seed, epochs, calls.savers, stoppings, found)
     failed = None
     with Progress(epochs, history.params["steps"], progress, first) as bar:
         optimizer.bind(model.params)  # here: whatever is refused is refused by now
         job.begin(optimizer, shuffle, seed)
+        if job.saving is not None:
+            model._exclusive.call(job.saving.begin, history, bar)
         try:
             _train(job, calls, history, bar)
         except KeyboardInterrupt:
@@ -67,6 +78,7 @@ def run(
         ended = _all(
             history,
             lambda: calls.put_back(model),
+            lambda: _save(job, failed),  # before early stopping puts back the best parameters
             lambda: job.catch_up(history),
             lambda: calls.on_train_end(model, history),
             job.give_back,
@@ -93,20 +105,34 @@ def _all(history, interrupted, *ends):
     return first
 
 
+def _save(job, failed):
+    """The last checkpoint of a training that has not failed; what ends the process, as SystemExit does, is no
+    failure."""
+    if job.saving is not None and not isinstance(failed, Exception):
+        job.saving.end()
+
+
 def _train(job, calls, history, bar):
     """All epochs, each or several followed by what is to be done about them."""
     model, optimizer, hinted = job.model, job.optimizer, False
     stopping = calls.stopping(NAMES) if job.runs_without_python() else None
     each_epoch = stopping is None and not calls.is_empty  # whether each epoch comes back to Python
-    stop = calls.on_train_begin(model)
+    stop, saving = calls.on_train_begin(model), job.saving
+    if saving is not None:
+        stop |= model._exclusive.call(saving.go_on)
     while not stop and len(history.epoch) < history.params["epochs"]:
         epoch = job.first + len(history.epoch)
-        if each_epoch and calls.on_epoch_begin(model, epoch):
+        # an epoch that goes on has begun before
+        if each_epoch and not job.training_state.step and calls.on_epoch_begin(model, epoch):
+            if saving is not None:
+                saving.stopped = True
             break
         bar.begin(epoch)
         job.note_memories(calls.stoppings() if each_epoch else [])
         known = len(history.epoch)
         most = 1 if each_epoch or not job.runs_without_python() else history.params["epochs"] - known
+        if saving is not None:
+            most = min(most, saving.epochs_ahead())
         # exclusive to the end of an epoch, not for all of them: callbacks may use the network
         model._exclusive.call(_made, job, job.epochs(most, stopping, history, bar))
         logs = job.tell(history, job.logs)
@@ -119,16 +145,18 @@ def _train(job, calls, history, bar):
         if not hinted and (hint := job.hint(history, known)):
             hinted = True
             caller.warn(hint)
-        if not each_epoch:
+        if each_epoch:
+            measured = len(logs)
+            stop = calls.on_epoch_end(model, epoch, logs)
+            if len(logs) > measured:
+                history.amend(logs)
+                bar.end(logs)
+            if late:
+                optimizer.observe(logs)
+        else:
             stop = job.training_state.stopped
-            continue
-        measured = len(logs)
-        stop = calls.on_epoch_end(model, epoch, logs)
-        if len(logs) > measured:
-            history.amend(logs)
-            bar.end(logs)
-        if late:
-            optimizer.observe(logs)
+        if saving is not None:
+            saving.after_epochs(stop)
 
 
 def _no_optimizer(given):

@@ -18,7 +18,7 @@ from fastbp._training.metrics import Metrics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fastbp._check.types import Array, Callbacks, ClassWeight, Data, Doubles, Logs, ValidationData
+    from fastbp._check.types import Array, Callbacks, ClassWeight, Config, Data, Doubles, Logs, Path, ValidationData
     from fastbp._check.types import Metrics as MetricFunctions
     from fastbp.callbacks import EarlyStopping, History
     from fastbp.network import Sequential
@@ -77,6 +77,7 @@ def fit(
     early_stopping: EarlyStopping | None = None,
     progress: bool | None = None,
     threads: int | None = None,
+    resume: Path | None = None,
 ) -> History:
     """Trains a network; returns a History.
 
@@ -118,6 +119,16 @@ def fit(
     that work on it; where the system starts fewer, fewer do, and a RuntimeWarning says so once. The result does not
     depend on it.
 
+    resume: a checkpoint that fb.Checkpoint has written, or its folder, whose last one it is: the training goes on from
+    there, bit for bit as if it had never stopped, in another process and with any number of threads; the History has
+    the epochs before as well. Network, data, settings and seeds are passed as they were the first time; of a network,
+    its parameters are overwritten. `epochs` is the number in all, and may be larger than it was. Where nothing is at
+    `resume` yet, and a Checkpoint among the callbacks is to write there, it begins at the beginning: so a program that
+    is run again after each end that it meets is one line. ValueError says what differs where it is another training:
+    in layers, loss, dtype, seeds, batch_size, optimizer, early stopping, the logs' names or the data, of which shapes,
+    dtypes and a checksum are compared: of all values of an array up to 1 MiB, of 256 rows of a longer one. On a machine
+    with other kernels (fb.cpu.selected()) it goes on with a RuntimeWarning, as their last bits differ.
+
     Ctrl-C ends the training after the chunk of steps at hand, with history.interrupted set. Parameters, the optimizer's
     state and count of steps, and the count of dropout masks are always those after one and the same step, so training
     can go on. A memory map's file must keep its length: where it is cut off meanwhile, the system ends the process
@@ -133,7 +144,7 @@ def fit(
     job = NetworkJob(
         net, X, y, sample_weight, class_weight, batch_size, validation_data, validation_split, threads, metrics
     )
-    return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress)
+    return loop.run(job, epochs, optimizer, shuffle, seed, callbacks, early_stopping, progress, resume)
 
 
 def run_steps(
@@ -266,6 +277,20 @@ class NetworkJob(Job):
     def measured(self):
         validated = [] if self.validation is None else ["loss", "accuracy"] if self.val_target_type else ["loss"]
         return logged(["loss", "accuracy"] if self.target_type else ["loss"], validated)
+
+    def described(self) -> Config:
+        config = self.model.config()
+        del config["data_spec"]  # which may be written at any time
+        return {"kind": "network", **config}
+
+    def validation_arrays(self) -> dict[str, Array] | None:
+        if self.validation is None:
+            return None
+        X, targets, _, weights = self.validation
+        return {"X": X, "y": targets} | ({} if weights is None else {"sample_weight": weights})
+
+    def data_spec(self) -> Config | None:
+        return self.model.data_spec
 
     def runs_without_python(self) -> bool:
         return super().runs_without_python() and not self.metrics.names
