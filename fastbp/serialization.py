@@ -242,16 +242,31 @@ def _read_config(file: Any) -> Config:
 # ---- checkpoints ---------------------------------------------------------------------------------------------------
 
 
-def checkpoint_bytes(description: Config, tensors: Mapping[str, Array]) -> bytes:
-    """A checkpoint's file: what checkpoint_schema.described gives, and its tensors. Raises ValueError where that is no
-    plain JSON."""
+def checkpoint(description: Config, tensors: Mapping[str, Array]) -> list[Any]:
+    """A checkpoint's file: what checkpoint_schema.described gives, and its tensors, as pieces of memory, some of them
+    the tensors' own. Raises ValueError where the description is no plain JSON."""
     try:
         text = json.dumps(description, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"the description of the training is not plain JSON ({error}), expected settings that are "
                          "numbers, text, lists and dicts; train without fb.Checkpoint, or change them") from None
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return to_bytes(tensors, metadata={"fastbp": text, "sha256": _digest(text, tensors)})
+    # written here and not by the library, which would copy the tensors three times: longer than their way to the disk
+    tensors = {name: np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for name, array in tensors.items()}
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0]))  # so that each is aligned
+    header: Config = {"__metadata__": {"fastbp": text, "sha256": _digest(text, tensors)}}
+    begin = 0
+    for name, array in ordered:
+        end = begin + array.nbytes
+        dtype = f"F{8 * array.itemsize}"
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [begin, end]}
+        begin = end
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    return [len(head).to_bytes(8, "little") + head, *(_memory(array) for _, array in ordered)]
+
+
+def _memory(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _digest(text: str, tensors: Mapping[str, Array]) -> str:
@@ -259,12 +274,12 @@ def _digest(text: str, tensors: Mapping[str, Array]) -> str:
     digest = hashlib.sha256(text.encode())
     for name, array in sorted(tensors.items()):
         digest.update(f"{name} {array.dtype.name} {array.shape}".encode())
-        digest.update(array.reshape(-1).view(np.uint8).data)
+        digest.update(_memory(array))
     return digest.hexdigest()
 
 
 def read_checkpoint(path: str) -> tuple[Config, Config, dict[str, Array]]:
-    """Read what `checkpoint_bytes` gave; returns (what stays the same of the training, its state, {name: tensor}).
+    """Read what `checkpoint` gave; returns (what stays the same of the training, its state, {name: tensor}).
 
     Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign,
     truncated or damaged file, one of a newer version, what the schema does not name.

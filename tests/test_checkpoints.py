@@ -141,6 +141,14 @@ def test_several_at_once(tmp_path, data):
     assert fb.load(tmp_path / "a" / "last.safetensors").epochs == 3 and len(first) == len(second)
 
 
+def test_two_that_would_write_over_each_other_are_refused(tmp_path, data):
+    run = fb.Checkpoint(tmp_path / "a")
+    for other in (run, fb.Checkpoint(tmp_path / "b" / ".." / "a")):
+        with pytest.raises(ValueError, match=r"^callbacks\[1\] .* has path .*, expected another one than the"):
+            fit(made(), data, None, callbacks=[run, other])
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_step(tmp_path, data, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     net = made()
@@ -150,10 +158,14 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_step(tmp
     (tmp_path / "run").mkdir()
     os.chmod(tmp_path / "run", 0o500)
     if os.geteuid() == 0:  # who may write everywhere
-        def refused(*_):
+        real = open
+
+        def refused(path, *arguments, **options):
+            if not str(path).endswith(".part"):
+                return real(path, *arguments, **options)
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(os, "open", refused)
+        monkeypatch.setattr("builtins.open", refused)
     with pytest.raises(PermissionError, match=r"run: cannot be written .*; nothing was changed; have it permitted"):
         fit(net, data, fb.Checkpoint(tmp_path / "run"))
     assert np.array_equal(net.params, params) and net.epochs == 0
@@ -168,8 +180,19 @@ def test_what_cannot_be_described_is_refused_before_the_first_step(tmp_path, dat
         def rates(self, t):
             return np.full_like(t, 0.1)
 
+    class Own(fb.schedules.Schedule):
+        name = "own"
+
+        def rates(self, t):
+            return np.full_like(t, 0.1)
+
+        def config(self):
+            return {"name": "own", "what": object()}
+
     net = made()
     params = net.params.copy()
+    with pytest.raises(ValueError, match=r"^the description of the training is not plain JSON .*, expected settings"):
+        fit(net, data, fb.Checkpoint(tmp_path / "run"), optimizer=fb.SGD(lr=Own()))
     with pytest.raises(ValueError, match=r"^memory of .* is None, expected none, .*; write its methods memory\(\) and"):
         fit(net, data, fb.Checkpoint(tmp_path / "run"), optimizer=fb.SGD(lr=Waiting()))
     assert np.array_equal(net.params, params) and not (tmp_path / "run").exists()

@@ -14,11 +14,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastbp._files import writing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastbp._check.types import Path
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -80,8 +82,9 @@ class Folder:
             writing.sync(os.path.dirname(os.path.abspath(self.path)))
         writing.check_writable(self.path)
 
-    def write(self, data: bytes, position: tuple[int, int], best: bool) -> None:
-        """Writes the newest checkpoint; the one before it becomes an older one. best: whether it is the best, too.
+    def write(self, data: bytes | Sequence[Any], position: tuple[int, int], best: bool) -> None:
+        """Writes the newest checkpoint, bytes or pieces of memory; the one before it becomes an older one. best:
+        whether it is the best, too.
 
         Raises OSError where it cannot: the last one is then whole, the one before or this one.
         """
@@ -93,6 +96,7 @@ class Folder:
         self.newest = position
         if best:
             self._name(os.path.join(self.path, BEST))
+            writing.sync(self.path)
         older = [(where, path) for where, path in self.older() if where < position]
         for _, path in older[: max(0, len(older) - self.keep)]:
             with contextlib.suppress(OSError):  # it is in nobody's way
@@ -115,4 +119,3 @@ class Folder:
         finally:
             with contextlib.suppress(OSError):  # where both were names of one file already, replace leaves it
                 os.unlink(aside)
-        writing.sync(self.path)

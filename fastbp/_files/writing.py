@@ -16,7 +16,7 @@ import re
 import stat
 import time
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 try:
     import fcntl
@@ -27,6 +27,8 @@ from fastbp import _check as check
 from fastbp._files import signatures
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastbp._check.types import Path
 
 _OURS = re.compile(r"\.fastbp-([0-9a-f]{12})-[0-9a-f]{16}\.part")
@@ -51,8 +53,9 @@ def path_of(path: Path, what: str = "path", instead: str = "") -> str:
     return text
 
 
-def write_atomically(path: str, data: bytes) -> None:
-    """Write bytes to `path`: a reader sees the old file or the whole new one, and so does whoever comes after a crash.
+def write_atomically(path: str, data: bytes | Sequence[Any]) -> None:
+    """Write bytes, or pieces of memory one after another, to `path`: a reader sees the old file or the whole new one,
+    and so does whoever comes after a crash.
 
     A symbolic link goes on pointing to its file, which is replaced. The new file has the old one's permissions, access
     list and, where the system lets us, owner and group (a group that cannot be kept loses its rights); other hard links
@@ -67,11 +70,15 @@ def write_atomically(path: str, data: bytes) -> None:
     path = os.path.realpath(given)                                # a link keeps pointing to its file
     folder = os.path.dirname(path)
     _remove_remains(folder)
-    aside = None
+    handle: int | None = None
+    aside: Any = None
     try:
-        handle, aside = _create(folder, 0o666 if old is None else 0o600)
+        while handle is None:
+            aside = os.path.join(folder, aside_name())            # known before it is there, whatever comes in between
+            handle = _create(aside, 0o666 if old is None else 0o600)
         with os.fdopen(handle, "wb") as file:                     # closing it gives back the lock
-            file.write(data)
+            pieces: Sequence[Any] = [data] if isinstance(data, bytes) else data
+            file.writelines(pieces)
             file.flush()
             if old is not None:
                 _make_like(file.fileno(), path, old)
@@ -109,15 +116,15 @@ def check_place(path: str) -> os.stat_result | None:
 
 def check_writable(folder: str) -> None:
     """Writes a file into a folder and removes it again; OSError where that cannot be done."""
+    aside = os.path.join(folder, aside_name())
     try:
-        handle, aside = _create(folder, 0o600)
-        try:
-            os.write(handle, b"?")
-        finally:
-            os.close(handle)
-            os.unlink(aside)
+        with open(aside, "xb") as file:
+            file.write(b"?")
     except OSError as error:
         raise failed(error, folder, folder) from None
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
 
 
 def aside_name() -> str:
@@ -140,20 +147,19 @@ def failed(error: OSError, path: str, folder: str) -> OSError:
     return told
 
 
-def _create(folder, mode):
-    """(handle, path) of a new, locked file; mode as the umask leaves it."""
-    while True:
-        aside = os.path.join(folder, aside_name())
-        handle = os.open(aside, os.O_CREAT | os.O_EXCL | _FLAGS, mode)
-        if fcntl is None:
-            return handle, aside
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if os.fstat(handle).st_nlink:       # else another save took it for remains before it was locked
-                return handle, aside
-        except OSError:                         # a file system without locks: nobody removes it but by its age
-            return handle, aside
-        os.close(handle)
+def _create(aside, mode):
+    """The handle of a new, locked file; mode as the umask leaves it. None where it was removed meanwhile."""
+    handle = os.open(aside, os.O_CREAT | os.O_EXCL | _FLAGS, mode)
+    if fcntl is None:
+        return handle
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:       # else another save took it for remains before it was locked
+            return handle
+    except OSError:                         # a file system without locks: nobody removes it but by its age
+        return handle
+    os.close(handle)
+    return None
 
 
 def _make_like(handle, path, old):

@@ -99,12 +99,15 @@ class Saving:
         inside: str = "",
     ) -> None:
         self.job, self.optimizer, self.stoppings, self.found = job, optimizer, stoppings, found
+        from fastbp import serialization  # here: it imports safetensors
+
+        self._file = serialization.checkpoint
         self.training = descriptions.training(job, optimizer, shuffle, seed, stoppings)
         # the epochs that all have heard of, and whether one of them has ended the training
         self.told: int = 0 if found is None else found.state["epoch"]
         self.stopped: bool = False if found is None else found.state["stopped"]
         if savers:
-            self._check_schedule()
+            self._check_savers(savers)
         if found is not None:
             resuming.check_same(found, self.training, epochs)
             self.training = found.training
@@ -115,8 +118,15 @@ class Saving:
 
     # ---- what it goes on from --------------------------------------------------------------------------------------
 
-    def _check_schedule(self):
-        """Refuses a schedule whose memory cannot be kept."""
+    def _check_savers(self, savers):
+        """Refuses what could not be saved: settings that are no JSON, a schedule whose memory cannot be kept; and two
+        that would write over each other's files."""
+        self._file(described(self.training, {}), {})
+        paths: dict[str, str] = {}
+        for who, each in savers:
+            if paths.setdefault(os.path.realpath(each.path), who) != who:
+                raise ValueError(f"{who} has path {each.path!r}, expected another one than the Checkpoint before it; "
+                                 "pass a folder for each")
         lr = self.optimizer.lr
         if isinstance(lr, schedules.Schedule) and lr.stateful:
             copy.deepcopy(lr).recall(lr.memory())
@@ -187,8 +197,6 @@ class Saving:
         """A checkpoint of each. What cannot be written is warned of: the training goes on."""
         if not savers:
             return
-        from fastbp import serialization
-
         training_state = self.job.training_state
         at = training_state.epoch, training_state.step
         state, tensors = self._state()
@@ -197,7 +205,7 @@ class Saving:
             best = bool(values) and is_better(values[-1], saver.best, 0.0, saver.rises)
             value = values[-1] if best else saver.best
             state["best"] = None if value is None else {"monitor": saver.monitor, "value": real(value)}
-            data = serialization.checkpoint_bytes(described(self.training, state), tensors)
+            data = self._file(described(self.training, state), tensors)
             saver.moment = time.monotonic()
             try:
                 saver.folder.write(data, (self.job.first + at[0], at[1]), best)

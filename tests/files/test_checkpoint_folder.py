@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from fastbp._files import checkpoint_folder, writing
+from fastbp._files import checkpoint_folder
 from fastbp._files.checkpoint_folder import Folder, name_of, position_of
 
 
@@ -106,10 +106,14 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"; choose another path"):
         Folder(tmp_path / "file" / "in it", 1).prepare()
 
-    def refused(*_):
+    real = open
+
+    def refused(path, *arguments, **options):
+        if not str(path).endswith(".part"):
+            return real(path, *arguments, **options)
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(writing, "_create", refused)
+    monkeypatch.setattr("builtins.open", refused)
     with pytest.raises(PermissionError, match=r"cannot be written .Permission denied.; nothing was changed; have it"):
         Folder(tmp_path / "run", 1).prepare()
 

@@ -1,4 +1,4 @@
-"""Files that were written once and are read for good: models, parameters of expressions, pickles.
+"""Files that were written once and are read for good: models, parameters of expressions, pickles, checkpoints.
 
 Each reader takes a dtype and returns the arrays that are hashed. `write` writes what is not there, and never over it.
 """
@@ -7,6 +7,8 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
+import warnings
 from pathlib import Path
 
 import fastbp as fb
@@ -28,11 +30,16 @@ def reader(function):
 
 def made(dtype):
     """A network of all that a file keeps, that has been trained for two epochs, its optimizer and its History."""
-    net = network((5, 9, 6, 3), dtype, dropout=0.25, l1=0.001, l2=0.01, input_scale=0.5,
-                  loss=fb.losses.CrossEntropy(label_smoothing=0.1))
-    optimizer = fb.Adam(lr=fb.schedules.Cosine(0.02, steps=20))
+    net, optimizer = fresh(dtype)
     history = net.fit(*rows(), epochs=2, batch_size=8, optimizer=optimizer, progress=False)
     return net, optimizer, history
+
+
+def fresh(dtype):
+    """The same that has not been trained."""
+    net = network((5, 9, 6, 3), dtype, dropout=0.25, l1=0.001, l2=0.01, input_scale=0.5,
+                  loss=fb.losses.CrossEntropy(label_smoothing=0.1))
+    return net, fb.Adam(lr=fb.schedules.Cosine(0.02, steps=20))
 
 
 def rows():
@@ -81,6 +88,44 @@ def a_pickle_of_an_expression(dtype):
     return [plan.params]
 
 
+@reader
+def a_checkpoint_of_a_network(dtype):
+    return go_on(dtype, FOLDER / f"checkpoint-{dtype}.safetensors")
+
+
+@reader
+def a_checkpoint_of_an_expression(dtype):
+    plan, arrays = expression(dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # it may have been written with other kernels
+        path = FOLDER / f"checkpoint-expression-{dtype}.safetensors"
+        history = plan.fit(arrays, epochs=4, batch_size=8, optimizer=fb.SGD(0.05, momentum=0.9), progress=False,
+                           resume=path)
+    assert history.epoch == [0, 1, 2, 3]
+    return [plan.params]
+
+
+def go_on(dtype, path=None, **options):
+    """A training of which an early stopping, a plateau and validation data are part, from a checkpoint or from its
+    beginning."""
+    net, _ = fresh(dtype)
+    optimizer = fb.RMSprop(lr=fb.schedules.ReduceOnPlateau(0.01, patience=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        history = net.fit(*rows(), epochs=4, batch_size=7, optimizer=optimizer, progress=False, resume=path,
+                          validation_split=0.2, early_stopping=fb.EarlyStopping(patience=9), **options)
+    assert history.epoch == [0, 1, 2, 3]
+    return [net.params, optimizer.state]
+
+
+def checkpoint(path, train):
+    """A checkpoint at `path`, amid the third epoch of what `train` trains with the callbacks that it is given."""
+    if not path.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            train([fb.Checkpoint(folder, every="2 steps", keep=99)])
+            (Path(folder) / "epoch-000002-step-000002.safetensors").rename(path)
+
+
 def answers():
     """What the command says of some rows by the model of a table: its table, as bytes."""
     command = [sys.executable, "-m", "fastbp", "predict", str(TABLE), str(ROWS)]
@@ -100,6 +145,11 @@ def write():
                 model.save(path)
             if not (path := path.with_suffix(".pickle")).exists():
                 path.write_bytes(pickle.dumps(held, protocol=4))
+        checkpoint(FOLDER / f"checkpoint-{dtype}.safetensors", lambda run, dtype=dtype: go_on(dtype, callbacks=run))
+        plan, arrays = expression(dtype)
+        options = {"epochs": 4, "batch_size": 8, "optimizer": fb.SGD(0.05, momentum=0.9), "progress": False}
+        checkpoint(FOLDER / f"checkpoint-expression-{dtype}.safetensors",
+                   lambda run, plan=plan, arrays=arrays, options=options: plan.fit(arrays, callbacks=run, **options))
     if not TABLE.exists():
         lines = ["town,area,built,sold,price"]
         for i, part in enumerate(uniform(60, seed=11, low=0.0)):

@@ -143,6 +143,7 @@ def test_a_callback_that_raises_leaves_the_checkpoint_before(tmp_path, data):
     assert np.array_equal(net.params, whole.params)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that was opened and not closed
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_what_ends_the_process_is_saved_where_it_came(tmp_path, data, error, monkeypatch):
     """Before one instruction after another of those that come between the steps; from there it goes on bit for bit."""
