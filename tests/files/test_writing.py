@@ -273,3 +273,23 @@ def test_a_folder_in_the_path_that_is_a_file(tmp_path):
     with pytest.raises(NotADirectoryError, match=r"file/net: .*file is not a folder, expected one; choose another "
                                                  r"path"):
         writing.write_atomically(tmp_path / "file" / "net", b"")
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EINVAL"])
+def test_a_folder_that_the_disk_does_not_take_is_told(tmp_path, monkeypatch, name):
+    """The new file is there by then; a folder that cannot be synchronised on this system at all is no failure."""
+    real, number = os.fsync, getattr(errno, name)
+
+    def of_files(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", of_files)
+    if name == "EINVAL":
+        writing.write_atomically(str(tmp_path / "file"), b"whole")
+    else:
+        with pytest.raises(OSError, match=r": what was written there may not be on the disk \(.*\); look") as error:
+            writing.write_atomically(str(tmp_path / "file"), [b"who", memoryview(b"le")])
+        assert error.value.errno == number
+    assert (tmp_path / "file").read_bytes() == b"whole" and os.listdir(tmp_path) == ["file"]

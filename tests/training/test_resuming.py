@@ -60,7 +60,7 @@ TRAININGS = {
          "metrics": {"worst_loss": lambda y, p: float(-np.log(p).max())}}),
     "early stopping that decides in the core": lambda: (
         made(loss="cross_entropy"), fb.Adam(lr=0.5),
-        {"labels": True, "validation_split": 0.3, "early_stopping": fb.EarlyStopping("val_accuracy", patience=2)}),
+        {"labels": True, "validation_split": 0.3, "early_stopping": fb.EarlyStopping("lr", patience=3)}),
     "a callback that changes the rate": lambda: (
         made(), (optimizer := fb.RMSprop(0.05)), {"callbacks": [Decays(optimizer)]}),
     "in order": lambda: (made(dropout=0.1), fb.AdamW(), {"shuffle": False}),

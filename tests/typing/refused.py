@@ -30,6 +30,8 @@ def wrong(net: fb.Sequential, plan: g.Plan, X: np.ndarray[tuple[int, int], np.dt
     fb.Adam(lr="fast")  # type: ignore[arg-type]
     fb.Adam(learning_rate=0.1)  # type: ignore[call-arg]
     fb.EarlyStopping(mode="up")  # type: ignore[arg-type]
+    fb.Checkpoint("run", every=[1])  # type: ignore[arg-type]
+    fb.Checkpoint(3)  # type: ignore[arg-type]
     schedules.Cosine(0.1)  # type: ignore[call-arg]
     plan.fit(X, epochs=1)  # type: ignore[arg-type]
     plan.loss_and_grad(X)  # type: ignore[call-arg]

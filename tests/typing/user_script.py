@@ -93,9 +93,10 @@ def networks(X: NDArray[np.float32], y: NDArray[np.int64], folder: Path) -> floa
         validation_split=0.2,
         class_weight={0: 1.0, 1: 2.0},
         metrics={"positive": positive},
-        callbacks=[Best(), told],
+        callbacks=[Best(), told, fb.Checkpoint(folder / "run", every="10 steps", keep=2, monitor="loss", mode="min")],
         early_stopping=stopping,
         progress=False,
+        resume=folder / "run",
     )
     values: list[float] = history.history["loss"]
     first: int = history.epoch[0]
