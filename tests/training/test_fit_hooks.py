@@ -116,7 +116,7 @@ def test_fit_says_all_its_options():
     parameters = inspect.signature(network_fit.fit).parameters
     assert [name for name, option in parameters.items() if option.kind is option.KEYWORD_ONLY] == [
         "epochs", "batch_size", "optimizer", "sample_weight", "class_weight", "validation_data", "validation_split",
-        "shuffle", "seed", "metrics", "callbacks", "early_stopping", "progress", "threads"]
+        "shuffle", "seed", "metrics", "callbacks", "early_stopping", "progress", "threads", "resume"]
     assert all(name in network_fit.fit.__doc__ for name in parameters if name != "net")
     with pytest.raises(TypeError, match="epoch"):
         made().fit(np.ones((2, INPUTS)), np.ones((2, UNITS)), epoch=3)
