@@ -11,6 +11,7 @@ cimport numpy as cnp
 from fastbp._core cimport cpu
 from fastbp._core.executable cimport Executable
 from fastbp._core.stopping cimport EarlyStopping
+from fastbp._core cimport teams
 from fastbp._core.calls cimport Snapshot, check_correct_counts, count, prepare
 from fastbp._core.training_state cimport EVALUATED, RESULTS, Segment, TrainingState, make_order, run_epochs
 from fastbp._core.updates cimport Penalty
