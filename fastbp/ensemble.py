@@ -95,6 +95,7 @@ def fit_many(
     for member, each in zip(members, found, strict=True):
         if checkpoint is not None or each is not None:
             member.prepare_saving(checkpoint, each, shuffle, epochs)
+    found.clear()  # their tensors are kept no longer than they are needed
     team = cpu.team(min(team, len(members)))
     with Progress(epochs, sum(history.params["steps"] for history in histories), progress) as bar:
         uses = {f"nets[{i}]": net._exclusive for i, net in enumerate(nets)}
@@ -190,6 +191,7 @@ class _Member(network_fit.NetworkJob):
         saving = self.saving
         if saving is not None:
             saving.begin(history, bar)
+            saving.go_on()
         while len(history.epoch) < epochs:
             known = len(history.epoch)
             bar.begin(known)

@@ -360,8 +360,8 @@ def mlp(
 
 
 def load(path: File) -> Sequential:
-    """Reads a network written by `save` -> Sequential with the same parameters, dtype, seed, loss and data_spec, which
-    training goes on with as it would have with the one that was saved.
+    """Reads a network written by `save` or fb.Checkpoint -> Sequential with the same parameters, dtype, seed, loss and
+    data_spec, which training goes on with as it would have with the one that was saved.
 
     Raises FileNotFoundError, IsADirectoryError, or ValueError naming the file and what is wrong with it: a foreign or
     truncated file, unknown, missing or mistyped entries, sizes that do not match the tensor, parameters that are not

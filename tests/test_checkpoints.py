@@ -134,6 +134,16 @@ def test_hooks_of_a_class_of_the_users_own_are_called(tmp_path, data):
     assert run.count == 3 and fb.load(tmp_path / "run" / "last.safetensors").epochs == 3
 
 
+def test_a_relative_path_is_that_of_the_beginning(tmp_path, data, monkeypatch):
+    def moves(net, epoch, logs):
+        os.chdir(tmp_path / "elsewhere")
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    fit(made(), data, None, callbacks=[moves, fb.Checkpoint("run")])
+    assert fb.load(tmp_path / "run" / "last.safetensors").epochs == 3 and not os.listdir(tmp_path / "elsewhere")
+
+
 def test_several_at_once(tmp_path, data):
     runs = [fb.Checkpoint(tmp_path / "a"), fb.Checkpoint(tmp_path / "b", every="2 steps", keep=0)]
     fit(made(), data, None, callbacks=runs)

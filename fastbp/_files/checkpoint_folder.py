@@ -46,7 +46,7 @@ class Folder:
     """
 
     def __init__(self, path: Path, keep: int) -> None:
-        self.path = writing.path_of(path)
+        self.path = os.path.abspath(writing.path_of(path))  # wherever the program goes meanwhile
         self.keep = keep
         self.newest: tuple[int, int] | None = None
 
@@ -79,7 +79,7 @@ class Folder:
         except OSError as error:
             raise writing.failed(error, self.path, os.path.dirname(self.path)) from None
         if made:
-            writing.sync(os.path.dirname(os.path.abspath(self.path)))
+            writing.sync(os.path.dirname(self.path))
         writing.check_writable(self.path)
 
     def write(self, data: bytes | Sequence[Any], position: tuple[int, int], best: bool) -> None:

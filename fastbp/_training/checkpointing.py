@@ -98,7 +98,8 @@ class Saving:
         found: Found | None,
         inside: str = "",
     ) -> None:
-        self.job, self.optimizer, self.stoppings, self.found = job, optimizer, stoppings, found
+        self.job, self.optimizer, self.stoppings = job, optimizer, stoppings
+        self.found: Found | None = found
         from fastbp import serialization  # here: it imports safetensors
 
         self._file = serialization.checkpoint
@@ -160,6 +161,7 @@ class Saving:
             return False
         resuming.put_back(self.found, self.job, self.optimizer, self.lr)
         resuming.put_back_stoppings(self.found, self.stoppings)
+        self.found = None  # and with it its tensors
         return self.stopped
 
     # ---- when it saves ---------------------------------------------------------------------------------------------

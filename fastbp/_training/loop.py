@@ -62,6 +62,7 @@ def run(
         optimizer.check_free(model.params)
         stoppings = calls.stoppings()
         job.saving = checkpointing.Saving(job, optimizer, shuffle, seed, epochs, calls.savers, stoppings, found)
+        found = None  # its tensors are kept no longer than they are needed
     failed = None
     with Progress(epochs, history.params["steps"], progress, first) as bar:
         optimizer.bind(model.params)  # here: whatever is refused is refused by now

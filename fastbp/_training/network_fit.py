@@ -113,8 +113,8 @@ def fit(
     batches as they pass, as in Keras: each by the parameters before its step, with dropout active, so in the first
     epochs they may be worse than those of the validation data. `evaluate` gives those of the trained network. lr is the
     rate of an epoch's first step; seconds are without validation, and the mean of epochs too short to be timed.
-    Where nothing of Python's is to be called after an epoch - no callback but an early_stopping, no metric, no schedule
-    that waits for a loss - as many epochs as fit into 50 ms are one compiled call.
+    Where nothing of Python's is to be called after an epoch - no callback but an early_stopping and fb.Checkpoint, no
+    metric, no schedule that waits for a loss - as many epochs as fit into 50 ms are one compiled call.
     progress: True, False, or None for a bar where stderr is a terminal, and in a notebook. threads: an int, the most
     that work on it; where the system starts fewer, fewer do, and a RuntimeWarning says so once. The result does not
     depend on it.
@@ -122,12 +122,13 @@ def fit(
     resume: a checkpoint that fb.Checkpoint has written, or its folder, whose last one it is: the training goes on from
     there, bit for bit as if it had never stopped, in another process and with any number of threads; the History has
     the epochs before as well. Network, data, settings and seeds are passed as they were the first time; of a network,
-    its parameters are overwritten. `epochs` is the number in all, and may be larger than it was. Where nothing is at
-    `resume` yet, and a Checkpoint among the callbacks is to write there, it begins at the beginning: so a program that
-    is run again after each end that it meets is one line. ValueError says what differs where it is another training:
-    in layers, loss, dtype, seeds, batch_size, optimizer, early stopping, the logs' names or the data, of which shapes,
-    dtypes and a checksum are compared: of all values of an array up to 1 MiB, of 256 rows of a longer one. On a machine
-    with other kernels (fb.cpu.selected()) it goes on with a RuntimeWarning, as their last bits differ.
+    its parameters are overwritten. `epochs` is the number in all, and may be larger than it was; what early stopping or
+    a callback has ended stays ended. Where nothing is at `resume` yet, and a Checkpoint among the callbacks is to write
+    there, it begins at the beginning: so a program that is run again after each end that it meets is one line.
+    ValueError says what differs where it is another training: in layers, loss, dtype, seeds, batch_size, optimizer,
+    early stopping, the logs' names or the data, of which shapes, dtypes and a checksum are compared: of all values of
+    an array up to 1 MiB, of 256 rows of a longer one. On a machine with other kernels (fb.cpu.selected()) it goes on
+    with a RuntimeWarning, as their last bits differ.
 
     Ctrl-C ends the training after the chunk of steps at hand, with history.interrupted set. Parameters, the optimizer's
     state and count of steps, and the count of dropout masks are always those after one and the same step, so training
