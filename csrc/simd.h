@@ -25,6 +25,7 @@
  *                 No bit depends on them: a tile goes on from C
  *   A_BYTES, B_BYTES, LIMBS, KR   how packed A and B lie: see fbp_table
  *   NARROW        the ISA whose gemm makes a product of at most one of its own vectors of columns sooner; or NULL
+ *   FREE_MASKS    true where vload_n in a loop takes no longer than vload, and needs no vector register of its own
  *   ENTER, LEAVE  functions for each thread before its first product and after its last one, where the ISA needs them
  *   vec.h, the vocabulary's types, and the rest of the vocabulary. HAS_FOLDS: vsum and vlargest are among it, HAS_SCALE:
  *   vscale, vscale_normal and their limits; what is missing is made here of the rest. */
@@ -65,6 +66,10 @@ typedef uint32_t lane_uint;
 #if !defined HAS_FOLDS
 INLINE real vsum(vec a) { FOLD(a, vadd); return a[0]; }
 INLINE real vlargest(vec a) { FOLD(a, vmax); return a[0]; }
+#endif
+
+#if !defined FREE_MASKS
+#define FREE_MASKS 0
 #endif
 
 #if !defined ENTER

@@ -18,6 +18,7 @@ ISA(avx512, X86_HAS("avx512f") && X86_HAS("avx512bw") && X86_HAS("avx512dq") && 
 #define A_BYTES sizeof(real)
 #define B_BYTES sizeof(real)
 #define LIMBS 1
+#define FREE_MASKS 1
 #define NARROW "avx2" /* 24 x 8 x 200 takes 0.73 us for 1.33, 64 x 6 x 32 0.40 for 0.62 (Zen 4) */
 #include "vec.h"
 
