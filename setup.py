@@ -5,17 +5,22 @@ says. These objects and dispatch.c belong to the module that owns the kernel tab
 fastbp._core.portable, queue.c to fastbp._core.teams. The other modules reach them through Cython's cimport. OpenMP is
 used where the compiler has it; without it the same code runs serially, and the build says so. FASTBP_SCALAR=1 leaves
 out all ISAs but scalar, which is compiled in seconds: for trials of the kernels' mathematics.
+
+What every module with memory views would have of Cython's own code stands once, in fastbp._core.shared. What was built
+is used again, by pip as well, as long as nothing that it was made of, or with, has changed.
 """
 
 import os
 import platform
 import re
+import subprocess
 import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import Cython
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -29,7 +34,11 @@ MODULES = [
 ]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
-KERNELS, OWNER = "csrc/kernels.c", "fastbp._core.cpu"
+# Modules that only prepare what others run: half the time to compile, and no kernel, row or step passes through them.
+GLUE = {f"fastbp._core.{name}" for name in ("executable", "shared")}
+# No names of functions in what is installed, but for those of the kernels' module, whose machine code a test reads.
+STRIP = ["-Wl,-s"] if sys.platform == "linux" else []
+KERNELS, OWNER, SHARED = "csrc/kernels.c", "fastbp._core.cpu", "fastbp._core.shared"
 REALS = ("f32", "f64")
 OPENMP_FLAGS = (["-Xpreprocessor", "-fopenmp"], ["-lomp"]) if sys.platform == "darwin" else (["-fopenmp"], ["-fopenmp"])
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
@@ -73,22 +82,58 @@ class BuildCore(build_ext):
     the sources of one extension, which setuptools would compile one after the other.
     """
 
+    started = None  # the kernels' compilation: a list of objects for each (ISA, real) pair
+
     def build_extensions(self):
         compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], ["-pthread"])
         description = " ".join(C_FLAGS + compile_flags)
         for extension in self.extensions:
-            extension.extra_compile_args = C_FLAGS + compile_flags
-            extension.extra_link_args = link_flags
+            extension.extra_compile_args = C_FLAGS + compile_flags + ["-O1"] * (extension.name in GLUE)
+            extension.extra_link_args = link_flags + (STRIP if extension.name != OWNER else [])
             extension.define_macros = [
                 ("FASTBP_BUILD_FLAGS", f'"{description}"'),
                 ("FASTBP_WANTED_OPENMP", str(int(openmp_wanted()))),
                 ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
             ]
+        record, made_with, asked = self.record(), self.made_with(description), bool(self.force)
+        self.force = self.force or not record.exists() or record.read_text() != made_with
+        record.unlink(missing_ok=True)  # until all of it is built
         at_once = self.parallel if self.parallel and self.parallel is not True else os.cpu_count() or 1
-        with ThreadPoolExecutor(at_once) as pool:
+        with ThreadPoolExecutor(at_once) as pool, ThreadPoolExecutor(16) as waiting:  # the latter for compilations
             self.compile_side_by_side(pool, self.compiler._compile)
+            self.start_kernels(waiting)
+            self.translate(asked)
             self.parallel = at_once
             super().build_extensions()
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(made_with)
+
+    def record(self):
+        """The file that says what the modules in the folder of builds were made with."""
+        return Path(self.build_temp, "made_with.txt")
+
+    def made_with(self, description):
+        """All but the sources that what is built depends on: compiler, flags, versions."""
+        command = [str(word) for word in getattr(self.compiler, "compiler_so", None) or [self.compiler.compiler_type]]
+        link = [str(word) for word in getattr(self.compiler, "linker_so", None) or []]
+        try:  # of all the words, as in "ccache gcc"
+            version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
+        except OSError:
+            version = ""
+        flags = [description, " ".join(command), " ".join(link), version]
+        return "\n".join([sys.version, numpy.__version__, Cython.__version__, *flags])
+
+    def translate(self, all_of_them):
+        """Cython's part: a C file for each module that has none, or one that is older than its sources, or of another
+        Cython. cythonize would ask the dates of NumPy's files as well, which are new in every environment of pip's."""
+        shared = [extension for extension in self.extensions if extension.name == SHARED]
+        modules = [extension for extension in self.extensions if extension.name != SHARED]
+        old = [module for module in modules if all_of_them or is_outdated(c_file(module), translated_from(module))
+               or not is_by_this_cython(c_file(module))]
+        if old or any(not is_by_this_cython(c_file(extension)) for extension in shared):
+            cythonize(old + shared, compiler_directives=DIRECTIVES, force=True, shared_utility_qualified_name=SHARED)
+        for module in modules:
+            module.sources = [c_file(module) if source.endswith(".pyx") else source for source in module.sources]
 
     def compile_side_by_side(self, pool, compile_one):
         """Makes the compiler's `compile` hand its files to the pool, and return when all of them are compiled."""
@@ -104,13 +149,18 @@ class BuildCore(build_ext):
         self.compiler._compile = lambda *arguments: here.under_way.append(pool.submit(compile_one, *arguments))
         self.compiler.compile = compile_and_wait
 
-    def build_extension(self, extension):
-        files = [*extension.sources, *extension.depends]
-        if extension.name == OWNER and (self.force or is_outdated(self.get_ext_fullpath(OWNER), files)):
+    def start_kernels(self, waiting):
+        """Has the kernels compiled, where they must be, while Cython is at work: the owner links them."""
+        owner = next((extension for extension in self.extensions if extension.name == OWNER), None)
+        if owner is not None and (
+            self.force or is_outdated(self.get_ext_fullpath(OWNER), [*owner.sources, *owner.depends])
+        ):
             pairs = [(isa, flags, real) for isa, flags in isas().items() for real in REALS]
-            with ThreadPoolExecutor(len(pairs)) as waiting:  # each for its compilation
-                made = waiting.map(lambda pair: self.kernels(extension, *pair), pairs)
-                extension.extra_objects = [each for objects in made for each in objects]
+            self.started = waiting.map(lambda pair: self.kernels(owner, *pair), pairs)
+
+    def build_extension(self, extension):
+        if extension.name == OWNER and self.started is not None:
+            extension.extra_objects = [each for objects in self.started for each in objects]
         super().build_extension(extension)
 
     def kernels(self, extension, isa, flags, real):
@@ -146,15 +196,32 @@ def extension(name):
     return Extension(
         f"fastbp._core.{name}",
         [f"fastbp/_core/{name}.pyx", *own.get(name, [])],
-        depends=[*headers, KERNELS],
+        depends=[*headers, KERNELS, *declarations()],
         include_dirs=["csrc", numpy.get_include()],
     )
 
 
-def interfaces_changed():
-    """Whether a .pxd is newer than some module's C file: Cython misses those of `from fastbp._core cimport cpu`."""
-    made = [path.stat().st_mtime for name in MODULES if (path := Path(f"fastbp/_core/{name}.c")).exists()]
-    return bool(made) and max(path.stat().st_mtime for path in Path("fastbp/_core").glob("*.pxd")) > min(made)
+def declarations():
+    """All .pxd files: which of them a module sees, through others, is not asked."""
+    return sorted(str(path) for path in Path("fastbp/_core").glob("*.pxd"))
+
+
+def c_file(extension):
+    """The C file that Cython makes of an Extension."""
+    return extension.name.replace(".", "/") + ".c"
+
+
+def translated_from(extension):
+    """What that file is made of."""
+    return [source for source in extension.sources if source.endswith(".pyx")] + declarations()
+
+
+def is_by_this_cython(path):
+    """Whether there is a C file that the Cython that is installed has made."""
+    if not Path(path).exists():
+        return False
+    with open(path, encoding="utf-8") as file:
+        return file.readline().split()[1:-1] == ["Generated", "by", "Cython", Cython.__version__]
 
 
 DIRECTIVES = {
@@ -166,8 +233,6 @@ DIRECTIVES = {
 }
 
 setup(
-    ext_modules=cythonize(
-        [extension(name) for name in MODULES], compiler_directives=DIRECTIVES, force=interfaces_changed() or None
-    ),
+    ext_modules=[*map(extension, MODULES), Extension(SHARED, [SHARED.replace(".", "/") + ".c"])],
     cmdclass={"build_ext": BuildCore},
 )

@@ -12,7 +12,7 @@ FOLDERS = ("csrc", "fastbp", "tests", "bench", "docs")
 def is_source(path):
     """Not what Cython or a benchmark has made."""
     return (path.suffix in SUFFIXES and path.is_file() and "results" not in path.parts and
-            not (path.suffix == ".c" and path.with_suffix(".pyx").exists()))
+            not (path.suffix == ".c" and path.parent.name == "_core"))
 
 
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if is_source(path))

@@ -6,8 +6,8 @@ FAULTS = [
     Fault(
         what="files of an extension are compiled one after the other",
         file="setup.py",
-        old="        with ThreadPoolExecutor(at_once) as pool:\n",
-        new="        with ThreadPoolExecutor(1) as pool:\n",
+        old="        with ThreadPoolExecutor(at_once) as pool, ",
+        new="        with ThreadPoolExecutor(1) as pool, ",
         red=("tests/test_setup.py::test_files_of_one_extension_are_compiled_side_by_side",),
     ),
     Fault(
