@@ -6,8 +6,8 @@ fastbp._core.portable, queue.c to fastbp._core.teams. The other modules reach th
 used where the compiler has it; without it the same code runs serially, and the build says so. FASTBP_SCALAR=1 leaves
 out all ISAs but scalar, which is compiled in seconds: for trials of the kernels' mathematics.
 
-What every module with memory views would have of Cython's own code stands once, in fastbp._core.shared. What was built
-is used again, by pip as well, as long as nothing that it was made of, or with, has changed.
+What every module with memory views would have of Cython's own code stands once, in SHARED. What was built is used
+again, by pip as well, as long as nothing that it was made of, or with, has changed.
 """
 
 import os
@@ -34,11 +34,12 @@ MODULES = [
 ]  # fmt: skip
 # -ffp-contract=off: multiplications and additions are fused where the source says so and nowhere else.
 C_FLAGS = ["-O3", "-std=gnu99", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
-# Modules that only prepare what others run: half the time to compile, and no kernel, row or step passes through them.
-GLUE = {f"fastbp._core.{name}" for name in ("executable", "shared")}
 # No names of functions in what is installed, but for those of the kernels' module, whose machine code a test reads.
 STRIP = ["-Wl,-s"] if sys.platform == "linux" else []
-KERNELS, OWNER, SHARED = "csrc/kernels.c", "fastbp._core.cpu", "fastbp._core.shared"
+# SHARED: Python knows it by the last part of its name too, so that is one that nobody else has.
+KERNELS, OWNER, SHARED = "csrc/kernels.c", "fastbp._core.cpu", "fastbp._core.fastbp_shared"
+# Modules that only prepare what others run: half the time to compile, and no kernel, row or step passes through them.
+GLUE = {"fastbp._core.executable", SHARED}
 REALS = ("f32", "f64")
 OPENMP_FLAGS = (["-Xpreprocessor", "-fopenmp"], ["-lomp"]) if sys.platform == "darwin" else (["-fopenmp"], ["-fopenmp"])
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
@@ -150,17 +151,22 @@ class BuildCore(build_ext):
         self.compiler.compile = compile_and_wait
 
     def start_kernels(self, waiting):
-        """Has the kernels compiled, where they must be, while Cython is at work: the owner links them."""
+        """Has the kernels compiled, if it is known already that they must be, while Cython is at work."""
         owner = next((extension for extension in self.extensions if extension.name == OWNER), None)
-        if owner is not None and (
-            self.force or is_outdated(self.get_ext_fullpath(OWNER), [*owner.sources, *owner.depends])
-        ):
+        if owner is not None and self.must_be_built(owner):
             pairs = [(isa, flags, real) for isa, flags in isas().items() for real in REALS]
             self.started = waiting.map(lambda pair: self.kernels(owner, *pair), pairs)
 
+    def must_be_built(self, extension):
+        made = self.get_ext_fullpath(extension.name)
+        return self.force or is_outdated(made, [*extension.sources, *extension.depends])
+
     def build_extension(self, extension):
-        if extension.name == OWNER and self.started is not None:
-            extension.extra_objects = [each for objects in self.started for each in objects]
+        if extension.name == OWNER:
+            with ThreadPoolExecutor(16) as waiting:
+                if self.started is None:  # its C file may be new
+                    self.start_kernels(waiting)
+                extension.extra_objects = [each for objects in self.started or () for each in objects]
         super().build_extension(extension)
 
     def kernels(self, extension, isa, flags, real):
@@ -212,8 +218,8 @@ def c_file(extension):
 
 
 def translated_from(extension):
-    """What that file is made of."""
-    return [source for source in extension.sources if source.endswith(".pyx")] + declarations()
+    """What that file is made of: SHARED and DIRECTIVES stand in it as well."""
+    return [source for source in extension.sources if source.endswith(".pyx")] + declarations() + ["setup.py"]
 
 
 def is_by_this_cython(path):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # for editors; at run time __getattr__ imports them
     from . import serialization as serialization
     from . import sklearn as sklearn
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 # What `from fastbp import *` takes. The modules below are not in it: it would import them all, and scikit-learn with
 # them, and hide the caller's own `sklearn`, `datasets` and `plot`.
 __all__ = [
