@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h", ".inc", ".def", ".md", ".sh"}
-FOLDERS = ("csrc", "fastbp", "tests", "bench", "docs")
+FOLDERS = ("csrc", "fastbp", "tests", "bench", "docs", "tools")
 
 
 def is_source(path):

@@ -123,3 +123,35 @@ def test_what_is_needed_is_declared():
         for target, _ in targets:
             top = target.partition(".")[0]
             assert top in declared or top in sys.stdlib_module_names, (module, target)
+
+
+# What `import fastbp` brings along: NumPy, and of the standard library what is small. What else is needed is imported
+# by the function that needs it.
+LARGE = {"argparse", "asyncio", "csv", "ctypes", "decimal", "difflib", "doctest", "email", "html", "http", "json",
+         "logging", "multiprocessing", "pdb", "pickle", "platform", "pydoc", "random", "socket", "ssl", "statistics",
+         "subprocess", "tempfile", "unittest", "urllib.request", "xml", "zipfile"}
+ALONE = """
+import pathlib, sys, time
+import numpy
+def memory():
+    try:
+        return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6  # in memory, of 4 KB pages
+    except OSError:
+        return float("nan")
+known, size, began = set(sys.modules), memory(), time.perf_counter()
+import fastbp
+taken = time.perf_counter() - began
+print(f"import fastbp, over NumPy: {1000 * taken:.0f} ms, {memory() - size:.1f} MB", file=sys.stderr)
+print(*sorted(set(sys.modules) - known))
+"""
+
+
+def test_importing_fastbp_imports_little_over_numpy():
+    """What it takes, which a machine at work decides as well, is shown by pytest -s; what is imported decides here."""
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=60, check=True)
+    print(done.stderr)
+    new = done.stdout.split()
+    assert {name for name in new if name in LARGE} == set()
+    others = {name.partition(".")[0] for name in new} - set(sys.stdlib_module_names)
+    others = {name for name in others if not name.startswith(("_cython_", "cython_runtime"))}
+    assert others <= {"fastbp", "fastbp_shared", "numpy"}

@@ -81,6 +81,30 @@ def test_what_developers_are_told_to_run_is_there():
 
 
 @HERE
+def test_there_are_wheels_for_every_python_that_the_suite_runs_on():
+    """And for the free-threaded one."""
+    table = PYPROJECT.split("[tool.cibuildwheel]")[1].split("\n[")[0]
+    pythons = re.findall(r'"(3\.\d+)"', re.search(r"python: \[(.*)\]", WORKFLOW.read_text(encoding="utf-8"))[1])
+    wheels = re.findall(r'"(cp\w+)-\*"', re.search(r"^build = \[(.*)\]$", table, re.MULTILINE)[1])
+    assert wheels == [f"cp{python.replace('.', '')}" for python in pythons] + ["cp314t"]
+    text = (ROOT / ".github" / "workflows" / "wheels.yml").read_text(encoding="utf-8")
+    assert "password" not in re.sub(r"#.*", "", text) and "id-token: write" in text  # trusted publishing
+
+
+@HERE
+def test_the_release_page_tells_of_every_option_of_the_script():
+    script = (ROOT / "tools" / "wheels.sh").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "releasing.md").read_text(encoding="utf-8")
+    options = re.findall(r"^        (--\w+)\)", script, re.MULTILINE)
+    assert options == ["--suite", "--python"]
+    assert all(option in page for option in options)
+    done = subprocess.run(["bash", str(ROOT / "tools" / "wheels.sh"), "--fast"], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 2
+    assert "tools/wheels.sh has no option '--fast', expected --suite or --python VERSION; leave it out" in done.stdout
+
+
+@HERE
 def test_no_document_or_configuration_names_a_host():
     """Links are relative; whoever has a copy of the repository has all of it."""
     files = [CI, WORKFLOW, HOOKS, *ROOT.glob("*.md"), *ROOT.glob("*.cff"), *(ROOT / ".github").rglob("*.*")]

@@ -7,7 +7,6 @@ which NumPy reads in its own way: of dates beside numbers it makes numbers, of i
 from __future__ import annotations
 
 import datetime
-import decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,7 +112,7 @@ def _hint(dtype: object, array: Array) -> str:
         return _ENCODE
     if array.dtype.kind in "mM" or isinstance(first, (datetime.date, datetime.time, datetime.timedelta)):
         return "make numbers of it, such as the days since the first one, or leave it out"
-    if isinstance(first, (int, float, decimal.Decimal)):
+    if isinstance(first, (int, float)) or type(first).__name__ == "Decimal":  # no import for it
         return "make it a column of floats"
     return "make numbers of it, or leave it out"
 

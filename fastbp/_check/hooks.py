@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +63,8 @@ def misnamed(callback: object, base: type) -> list[tuple[str, str]]:
             continue
         for word, ours in _WORDS.items():
             plain = plain.replace(word, ours)
+        import difflib  # only for somebody who has mistyped a name
+
         near = difflib.get_close_matches(plain, known, n=1, cutoff=_ALMOST)
         # without the "on" it may be a helper of the hook's
         if near and (plain.startswith("on") or known[near[0]] not in own):

@@ -3,7 +3,6 @@ them."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +78,8 @@ def _slip(name: str, other: str) -> bool:
     (letters, digits), (others, its) = (
         ["".join(filter(kind, each.lower())) for kind in (str.isalpha, str.isdigit)] for each in (name, other)
     )
+    import difflib  # only for somebody who has mistyped a name
+
     return bool(letters) and digits == its and difflib.SequenceMatcher(None, letters, others).ratio() >= _ALIKE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -196,6 +195,8 @@ def _hint(name: str, value: str, choices: Iterable[str]) -> str:
             return f"did you mean {found!r}?"
         if found and found[0] in known:
             return f"there is none of that name, the nearest is {found[0]!r}{', ' * bool(found[1])}{found[1]}"
+    import difflib  # only for somebody who has mistyped a name
+
     # a slip of the finger in a name here or in one of the others' names, or else what is not too far from a name here
     for names, cutoff in ((plain, 0.75), (others, 0.75), (plain, 0.5)):
         near = difflib.get_close_matches(forms[0][:100], names, n=1, cutoff=cutoff)

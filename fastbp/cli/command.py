@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import functools
 import os
-import platform
 import re
 import sys
 import warnings
@@ -22,7 +21,7 @@ from fastbp._check import formatting
 from fastbp._core import cpu
 from fastbp._training.progress import is_terminal
 from fastbp.cli import csv_options, curve
-from fastbp.cli.common import OPTIMIZERS, Help, columns, command, one_of, real, row, whole, widths
+from fastbp.cli.common import OPTIMIZERS, Help, columns, command, one_of, real, whole, widths
 from fastbp.losses import LOSSES
 from fastbp.optimizers import OPTIMIZERS as _CLASSES
 
@@ -81,7 +80,8 @@ examples:
 """
 _INFO = """\
 Show the version, the instruction set (ISA) in use and those available, the number of threads and why that many, the
-build, Python and NumPy. Paste it into a bug report. With --parallel: how the training of a model is shared out among
+build, Python, NumPy and optional packages, and what is wrong, if anything is, with what to do. Paste it into a bug
+report. With --peak: what the machine reaches, too. With --parallel: how the training of a model is shared out among
 threads, and what more of them would bring.
 
 environment variables: FASTBP_ISA forces an ISA, FASTBP_NUM_THREADS or OMP_NUM_THREADS the number of threads,
@@ -170,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     info = command(commands, "info", "show the machine, the build and the choices made", _INFO, None, _run_info)
     info.add_argument("--parallel", metavar="MODEL", help="instead: what a step of training this saved model takes on "
                                                           "one thread, and would take on 2, 4 ... 64")
+    info.add_argument("--peak", action="store_true", help="also what the machine reaches, after a trial of a second")
     info.add_argument("--batch-size", type=whole(1, 1_000_000), metavar="N",
                       help="with --parallel: rows of a step (default: 32)")
     info.add_argument("--optimizer", type=one_of("optimizer", tuple(_CLASSES)), metavar="NAME",
@@ -258,21 +259,11 @@ def _run_evaluate(options: Namespace) -> int:
 
 def _run_info(options: Namespace) -> int:
     if options.parallel is not None:
+        if options.peak:
+            raise ValueError("--peak is given with --parallel, expected one of them; ask for one after the other")
         from fastbp.cli import parallel
         return parallel.run(options.parallel, options.batch_size or 32, options.optimizer or "sgd")
     if (option := csv_options.said(options, ("batch_size", "optimizer"))) is not None:
         raise ValueError(f"{option} is given without --parallel, expected both; say --parallel MODEL, or leave it out")
-    build = cpu.build()
-    rows = [
-        ("fastbp", __version__),
-        ("ISA in use", f"{cpu.selected()} (available here: {', '.join(cpu.available())}; FASTBP_ISA chooses)"),
-        ("threads", f"{cpu.threads()} ({cpu.thread_reason()})"),
-        ("OpenMP", "yes" if build["openmp"] else "no: built without it, so everything runs on one thread"),
-        *((name, str(value)) for name, value in build.items() if name not in ("openmp", "version")),
-        ("Python", f"{platform.python_version()} ({platform.python_implementation()}) on {platform.platform()}"),
-        ("NumPy", np.__version__),
-        ("installed in", os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
-    ]
-    for name, value in rows:
-        row(name, value)
-    return 0
+    from fastbp.cli import info
+    return info.run(options.peak)
