@@ -113,7 +113,10 @@ def warn_of_serial_build(cpus):
         )
 
 
-def default_count(openmp=True, environ=os.environ, root="/", cpus=None, limit=MOST, limited=""):
+def default_count(
+    openmp: bool = True, environ: Mapping[str, str] = os.environ, root: str | Path = "/", cpus: set[int] | None = None,
+    limit: int = MOST, limited: str = "",
+) -> tuple[int, str]:
     """(number of threads, why in words). root: where /sys and /proc are looked for; cpus: those that teams may run on,
     by default those of the process; limit: what OpenMP itself sets, for the reason `limited`; 0
     where it can start none beside this one."""
@@ -146,7 +149,7 @@ def _wanted(environ, root, cpus):
     return count, reason
 
 
-def affinity():
+def affinity() -> set[int]:
     """The CPUs this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)

@@ -1,4 +1,4 @@
-"""`fastbp info`: what a report needs of this machine, this build and what decided; and what is wrong, with what to do."""
+"""`fastbp info`: what a report needs of this machine, this build and what decided; what is wrong, with what to do."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def wrong(environ: Mapping[str, str] = os.environ) -> list[str]:
     if "quota" in why:
         found.append(f"{why} allows fewer threads than there are cores: raise it (docker --cpus), if that is not meant")
     elif len(threads.affinity()) < threads.CPUS:
-        found.append(f"this process may use {len(threads.affinity())} of {threads.CPUS} CPUs: start it without taskset, "
-                     "or with more of them, if that is not meant")
+        found.append(f"this process may use {len(threads.affinity())} of {threads.CPUS} CPUs: start it without "
+                     "taskset, or with more of them, if that is not meant")
     if environ.get("OMP_PROC_BIND", "").strip().lower() not in ("", "false") and cpu.threads() > 1:
         found.append("OMP_PROC_BIND binds each thread to a CPU, where others may be at work: unset it on a shared "
                      "machine")
