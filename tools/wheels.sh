@@ -82,7 +82,7 @@ PYTHON
     say "Python $version: installed where there is no compiler, tried by $tests"
     "$work/venv/bin/python" -m pip install --quiet "$wheel[test]"
     mkdir "$work/elsewhere"
-    cp -r "$work/alone/tests" "$work/alone/docs" "$work/alone"/*.md "$work/alone"/pyproject.toml "$work/elsewhere/"
+    cp -r "$work/alone/tests" "$work/alone/csrc" "$work/alone/docs" "$work/alone"/*.md "$work/alone"/pyproject.toml "$work/elsewhere/"
     (
         cd "$work/elsewhere"
         export PATH="$work/venv/bin:$work/bin"
