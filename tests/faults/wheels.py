@@ -66,4 +66,11 @@ FAULTS = [
         new='"cp314-*", "cp314t-*"]',
         red=("tests/test_project.py::test_there_are_wheels_for_every_python_that_the_suite_runs_on",),
     ),
+    Fault(
+        what="the highest tile writes whole vectors where a row of C ends in one",
+        file="csrc/gemm.inc",
+        old="    if (tail == V)\n        UNROLL",
+        new="    if (tail == V || rows == 2 * MR)\n        UNROLL",
+        red=("tests/csrc/test_gemm.py::test_gemm_with_a_row_of_ones_adds_up_the_rows_of_b",),
+    ),
 ]
