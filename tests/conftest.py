@@ -104,13 +104,15 @@ def saved(tmp_path):
 
 @pytest.fixture
 def run_line(capsys):
-    """Runs a command line, given word by word; gives exit code, stdout and stderr."""
+    """Runs a command line, given word by word; gives exit code, stdout and stderr. Afterwards there is one default number
+    of threads."""
 
     def run(*line):
         code = cli.main([str(each) for each in line])
         return code, *capsys.readouterr()
 
-    return run
+    yield run
+    cpu.set_threads(None)
 
 
 @pytest.fixture

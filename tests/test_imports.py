@@ -127,8 +127,8 @@ def test_what_is_needed_is_declared():
 
 # What `import fastbp` brings along: NumPy, and of the standard library what is small. What else is needed is imported
 # by the function that needs it.
-LARGE = {"argparse", "asyncio", "csv", "ctypes", "decimal", "difflib", "doctest", "email", "html", "http", "json",
-         "logging", "multiprocessing", "pdb", "pickle", "platform", "pydoc", "random", "socket", "ssl", "statistics",
+LARGE = {"argparse", "asyncio", "csv", "ctypes", "decimal", "difflib", "doctest", "email", "html", "http", "logging",
+         "multiprocessing", "pdb", "pickle", "platform", "pydoc", "random", "socket", "ssl", "statistics",
          "subprocess", "tempfile", "unittest", "urllib.request", "xml", "zipfile"}
 ALONE = """
 import pathlib, sys, time

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastbp._compiler.plan_cache import BoundPlan
 from fastbp._compiler.use import Use
-from fastbp._core import timing
+from fastbp._core import cpu, timing
 from fastbp._models import network_programs
 from fastbp._models.traffic import Traffic, lanes_of
 
@@ -163,6 +163,8 @@ def sizes(most: int) -> list[int]:
 def this_machine() -> Machine | None:
     """The Machine at hand, measured in some 30 ms; None where it has no two threads, or one of them does not come. Its
     threads are taken for cores, of which there are as many as one likes."""
+    if cpu.threads() < 2:
+        return None
     few, many = 1 << 12, 1 << 17
     barrier, first, all_ = timing.barrier(200), timing.crossing(few, 200), timing.crossing(many, 100)
     if barrier is None or first is None or all_ is None:

@@ -1,9 +1,5 @@
 """fastbp/_core/timing.pyx: what is measured for a model of many threads."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from programs import NETWORKS
@@ -75,17 +71,3 @@ def test_an_order_of_less_than_a_batch_is_refused():
 def test_two_threads_are_measured_or_nothing_is(measure):
     found = measure()
     assert found is None or found > 0
-    fb.cpu.force_teams(False)
-    try:
-        available = fb.cpu.threads() > 1
-        assert available or measure() is None
-    finally:
-        fb.cpu.force_teams(True)
-
-
-def test_one_cpu_has_no_two_threads():
-    code = "from fastbp._core import timing; print(timing.barrier(9), timing.crossing(64, 9))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert (done.stdout, done.stderr) == ("None None\n", "")

@@ -1,5 +1,8 @@
 """fastbp/_models/scaling.py: what a step would take on many threads, worked by hand where it is small."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise, product
 
 import numpy as np
@@ -117,6 +120,14 @@ def test_weights_that_do_not_stay_in_the_cache_come_from_memory():
 
 def test_sizes_of_teams():
     assert scaling.sizes(1) == [1] and scaling.sizes(6) == [1, 2, 4, 6] and scaling.sizes(64)[-1] == 64
+
+
+def test_who_has_one_thread_is_told_of_no_more():
+    code = "from fastbp._models import scaling; print(scaling.this_machine())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert (done.stdout, done.stderr) == ("None\n", "")
 
 
 def test_this_machine_has_figures():
