@@ -104,8 +104,8 @@ def saved(tmp_path):
 
 @pytest.fixture
 def run_line(capsys):
-    """Runs a command line, given word by word; gives exit code, stdout and stderr. Afterwards there is one default number
-    of threads."""
+    """Runs a command line, given word by word; gives exit code, stdout and stderr. Afterwards the number of threads is
+    the default one."""
 
     def run(*line):
         code = cli.main([str(each) for each in line])

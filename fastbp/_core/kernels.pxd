@@ -24,7 +24,7 @@ cdef extern from "fastbp.h" nogil:
                              const void *w, Py_ssize_t m, Py_ssize_t n, double scale, double param) noexcept
     ctypedef int fbp_update(void *p, void *s0, void *s1, const void *g, Py_ssize_t n, const double *h) noexcept
     ctypedef void fbp_reduce_partials(void *g, const void *partials, Py_ssize_t stride, Py_ssize_t slices,
-                                         Py_ssize_t n) noexcept
+                                      Py_ssize_t n) noexcept
     ctypedef double fbp_reduce(const void *x, Py_ssize_t n) noexcept
     ctypedef double fbp_penalty(void *g, const void *W, Py_ssize_t n, double l1, double l2) noexcept
     ctypedef void fbp_dropout(void *Y, Py_ssize_t ldy, const void *X, Py_ssize_t ldx, Py_ssize_t m, Py_ssize_t n,
@@ -40,7 +40,7 @@ cdef extern from "fastbp.h" nogil:
     ctypedef double fbp_total(const void *A, Py_ssize_t rsa, Py_ssize_t csa, const void *B, Py_ssize_t rsb,
                               Py_ssize_t csb, Py_ssize_t m, Py_ssize_t n) noexcept
     ctypedef void fbp_embedding_lookup(void *Y, Py_ssize_t ldy, const void *W, Py_ssize_t ldw, const int32_t *index,
-                                          Py_ssize_t m, Py_ssize_t n) noexcept
+                                       Py_ssize_t m, Py_ssize_t n) noexcept
     ctypedef void fbp_scatter(void *dW, Py_ssize_t lddw, const void *dY, Py_ssize_t lddy, const int32_t *index,
                               Py_ssize_t first, Py_ssize_t count, Py_ssize_t m, Py_ssize_t n) noexcept
     ctypedef void fbp_convert(void *out, Py_ssize_t ldo, const void *source, Py_ssize_t source_bytes,
