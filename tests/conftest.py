@@ -37,6 +37,17 @@ def teams_of_any_size():
     cpu.force_teams(False)
 
 
+THREADS = cpu.threads()
+
+
+@pytest.fixture(autouse=True)
+def default_number_of_threads():
+    """Whatever a test sets, in the environment as well: this is set up first, and so is the last to end."""
+    yield
+    if cpu.threads() != THREADS:
+        cpu.set_threads(None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible():
     """Ctrl-C is an exception here and in every process a test starts, also where the tests were started by a shell in
@@ -104,15 +115,13 @@ def saved(tmp_path):
 
 @pytest.fixture
 def run_line(capsys):
-    """Runs a command line, given word by word; gives exit code, stdout and stderr. Afterwards the number of threads is
-    the default one."""
+    """Runs a command line, given word by word; gives exit code, stdout and stderr."""
 
     def run(*line):
         code = cli.main([str(each) for each in line])
         return code, *capsys.readouterr()
 
-    yield run
-    cpu.set_threads(None)
+    return run
 
 
 @pytest.fixture

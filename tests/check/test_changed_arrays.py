@@ -275,7 +275,7 @@ def replace():
         optimizer.state = np.zeros((2, net.params.size), "float32")
 thread = threading.Thread(target=replace)
 thread.start()
-for _ in range(40):
+for _ in range(15):
     net.fit(X, y, optimizer=optimizer, batch_size=64, progress=False)
 over = True
 thread.join()
