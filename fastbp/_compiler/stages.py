@@ -23,15 +23,15 @@ def stages(program, scheme, itemsize, nr):
     found = []
     for sweep in program.sweeps:
         cuts = _cuts(program, sweep, scheme, itemsize, nr)
-        edges = sorted({sweep.row, sweep.row_end, *cuts, *(end for end, _ in cuts.values())})
+        edges = sorted({sweep.row, sweep.row_end, *cuts, *(end for end, *_ in cuts.values())})
         invariant = sweep.invariant
         for first, last in zip(edges, edges[1:] or edges, strict=False):  # a sweep without rows has one edge
-            units = cuts[first][1] if first in cuts else 0
             if first == last and invariant == sweep.invariant_end:
                 continue  # nothing to do
+            _, units, blocks = cuts.get(first, (last, 0, 1))
             if units:
                 program.operations[first].packed_a = False
-            found.append(Stage(invariant, sweep.invariant_end, first, last, units, _blocks(program, first, units)))
+            found.append(Stage(invariant, sweep.invariant_end, first, last, units, blocks))
             invariant = sweep.invariant_end
     return found
 
@@ -49,7 +49,7 @@ def whole_rows(program):
 
 
 def _cuts(program, sweep, scheme, itemsize, nr):
-    """{the first operation of a stage that is cut by units: (the first after it, units of a task)}."""
+    """{the first operation of a stage that is cut by units: (the first after it, units of a task, blocks of them)}."""
     if not (scheme.by_range and scheme.shared and not scheme.splits):
         return {}
     found, operations = {}, program.operations
@@ -61,7 +61,7 @@ def _cuts(program, sweep, scheme, itemsize, nr):
             end = i + 1
             while end < sweep.row_end and _follows(operations[end], product, n):
                 end += 1
-            found[i] = end, units
+            found[i] = end, units, -(-n // units)
     return found
 
 
@@ -82,8 +82,3 @@ def _follows(operation, product, n):
         and (operation.group, operation.rows, operation.n_out) == (1, 0, n)
         and product.out in (operation.x, operation.y)
     )
-
-
-def _blocks(program, first, units):
-    """How many blocks of units a stage has, which begins with this operation."""
-    return -(-_shape(program.operations[first])[0] // units) if units else 1

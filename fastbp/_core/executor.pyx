@@ -86,7 +86,8 @@ cdef void run_slice(Program *p, const Call *call, Place *at, int task) noexcept 
             p.ops[i].drive(&p.ops[i], at)
         at.row += at.rows
         at.opens_slice = at.opens_step = False
-    at.unit = at.units = 0
+    if stage.blocks > 1:
+        at.unit = at.units = 0
 
 
 cdef void run_split(Program *p, Place *at, int index) noexcept nogil:
@@ -301,7 +302,7 @@ cdef double loss_of(const Program *p) noexcept nogil:
 
 
 cdef void enter(WorkerState *worker, const Call *call, int member) noexcept nogil:
-    """A thread's state before its first task: nothing to prefetch, no packed copies of weights (sweep -1)."""
+    """A thread's state before its first task: nothing to prefetch, no packed copies of weights (stage -1)."""
     memset(worker, 0, sizeof(WorkerState))
     worker.at.prefetch, worker.at.thread, worker.at.order, worker.at.stage = &worker.prefetch, member, call.order, -1
 

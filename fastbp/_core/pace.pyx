@@ -7,7 +7,7 @@ say, and hyper-threads of one core share its arithmetic. Who computes changes no
 What is in use is measured all the time. At first each size is tried twice, all threads before the others. Later another size
 is tried now and then, for a third of a millisecond (a step, where that takes longer): one that ever was faster than what is in
 use, after 40 ms, so that a busy neighbour is felt no longer than that; a neighbour of the size in use after a second; all others
-after ten. A trial of long steps costs as much as it loses, and the next one waits 25 times that. A team that is found faster and
+after ten. A trial of long steps costs as much as it loses, and the next one waits 25 times that for each neighbour. A team that is found faster and
 drops behind again soon, as beside a busy neighbour, is tried more seldom, up to three times a second.
 
 Of a team every moment counts. Of one thread the usual step does: when the system puts the caller aside, that would have held

@@ -8,22 +8,13 @@ import re
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from fastbp import _check as check
 from fastbp import losses
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 MSE, CE, BCE, POISSON = (losses.get(name) for name in ("mse", "cross_entropy", "binary_cross_entropy", "poisson"))
-
-
-def refused(kind, parts, function, *arguments, **settings):
-    """The call raises exactly this kind of exception, and its message holds every part."""
-    with pytest.raises((ValueError, TypeError)) as caught:
-        function(*arguments, **settings)
-    message = str(caught.value)
-    assert type(caught.value) is kind, message
-    for part in parts:
-        assert part in message, f"{part!r} is not in: {message}"
 
 
 # ---- numbers and names ------------------------------------------------------------------------------------------

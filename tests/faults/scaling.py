@@ -58,9 +58,8 @@ FAULTS = [
     Fault(
         what="after a stage that is cut, columns of the next tasks begin where its last one did",
         file="fastbp/_core/executor.pyx",
-        old="    at.unit, at.units = index // p.slices * stage.units, stage.units\n",
-        new="    if stage.units:\n        at.unit, at.units = index // p.slices * stage.units, stage.units\n    else:\n"
-            "        at.unit = (at.unit + 8) % 32\n",
+        old="    if stage.blocks > 1:\n        at.unit = at.units = 0\n",
+        new="",
         red=(BITS,),
     ),
     Fault(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from derivatives import agree_with_differences, differentiate, gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -20,23 +21,6 @@ from fastbp.reference.operations import OPERATIONS
 from fastbp.reference.value import apply
 
 EXACT = {"rtol": 1e-13, "atol": 1e-15}
-
-
-def gradients(result, inputs):
-    result.backward()
-    return [x.grad for x in inputs]
-
-
-def differentiate(f, *numbers):
-    """The value and the gradient of f, a function of Values, at the given numbers."""
-    inputs = [Value(x) for x in numbers]
-    result = f(*inputs)
-    return result.data, gradients(result, inputs)
-
-
-def agree_with_differences(f, *numbers):
-    _, gradient = differentiate(f, *numbers)
-    return gradcheck(lambda x: f(*map(Value, x)).data, numbers, gradient).error < 1e-8
 
 
 # ---- by hand ---------------------------------------------------------------------------------------------------------
