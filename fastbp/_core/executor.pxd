@@ -34,7 +34,7 @@ cdef struct Call:
     Py_ssize_t stop             # the step that it runs to for now
     Py_ssize_t done             # steps that were completed
     double loss                 # of the step at hand
-    uint64_t key                # of its dropout masks
+    Py_ssize_t row, next_row    # the first row of its batch, and of the next step's, or -1
     double hyper[H_COUNT]       # of its update
 
 cdef void enter(WorkerState *worker, const Call *call, int member) noexcept nogil

@@ -77,7 +77,7 @@ cdef void run_slice(Program *p, const Call *call, Place *at, int task) noexcept 
         at.slice_ = index % p.slices
         at.unit, at.units = index // p.slices * stage.units, stage.units
     at.opens_step = at.stage != number
-    at.stage, at.key = number, call.key
+    at.stage, at.seed, at.draw = number, call.seed, call.draws + <uint64_t>call.done
     at.row = at.slice_ * p.slice_rows
     end = min(at.row + p.slice_rows, p.batch)
     while at.row < end:
@@ -122,7 +122,7 @@ cdef void run_group(Program *p, const Call *call, Place *at, const Group *group,
         if updates_now:
             updates.update(index, g, p, call.hyper, call.done + 1 < call.steps)
     if more and group.split >= 0:
-        set_step(p, call, at, call.done + 1)
+        at.first, at.next = call.next_row, first_row(p, call, call.done + 2)
         run_split(p, at, group.split)
     at.prefetch = own
 
@@ -137,14 +137,14 @@ cdef inline bint waits(const Program *p) noexcept nogil:
     return p.update is not NULL and p.clip_norm > 0
 
 
-cdef inline void set_step(const Program *p, const Call *call, Place *at, Py_ssize_t step) noexcept nogil:
-    at.first = call.first + step % call.epoch * p.batch
-    at.next = call.first + (step + 1) % call.epoch * p.batch if step + 1 < call.steps else -1
+cdef inline Py_ssize_t first_row(const Program *p, const Call *call, Py_ssize_t step) noexcept nogil:
+    """The first row of a step's batch, or -1 where the call has no such step."""
+    return call.first + step % call.epoch * p.batch if step < call.steps else -1
 
 
 cdef void run_task(Program *p, const Call *call, Place *at, int index) noexcept nogil:
     """A task of the phase at hand."""
-    set_step(p, call, at, call.done)
+    at.first, at.next = call.row, call.next_row
     if call.phase == ROWS:
         run_slice(p, call, at, index)
     elif call.phase == PARAMETERS:
@@ -169,7 +169,7 @@ cdef int begin(Program *p, Call *call) noexcept nogil:
         return open_phase(p, call, CHECKS)
     for i in range(p.n_splits):     # what the last call prefetched may be gone
         memset(&p.splits[i].prefetch, 0, sizeof(fbp_prefetch))
-    call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
+    call.row, call.next_row = first_row(p, call, call.done), first_row(p, call, call.done + 1)
     return open_phase(p, call, PACK)
 
 
@@ -278,7 +278,7 @@ cdef Phase end_step(Program *p, Call *call) noexcept nogil:
     call.done += 1
     if call.done == call.stop:
         return OVER
-    call.key = cpu.threefry(call.seed, call.draws + <uint64_t>call.done)
+    call.row, call.next_row = call.next_row, first_row(p, call, call.done + 1)
     call.stage = 0
     return ROWS if splits_made or p.n_splits == 0 else SPLITS
 

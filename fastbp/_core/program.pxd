@@ -42,7 +42,7 @@ cdef struct Place:
     bint opens_slice            # the block is the first of its slice: sums start here
     bint opens_step             # the block is this thread's first of the stage: copies of the weights are stale
     Py_ssize_t stage            # the stage, counted over all steps, whose weights this thread has copies of, or -1
-    uint64_t key                # of the step's dropout masks
+    uint64_t seed, draw         # of the step's dropout masks
     fbp_prefetch *prefetch      # what the thread prefetches while it computes
     Py_ssize_t next             # as `first`, of the step that follows, or -1
     const int64_t *order        # (n,) the caller's rows in the order of training, or NULL

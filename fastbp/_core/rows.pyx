@@ -47,7 +47,7 @@ cdef void activation_gradient(const Op *op, const Place *at) noexcept nogil:
 
 cdef void dropout(const Op *op, const Place *at) noexcept nogil:
     """out (rows, n_out) = x kept or zeroed by the step's mask; the same operation is its own derivative."""
-    cdef uint64_t key = cpu.threefry(at.key, op.number)
+    cdef uint64_t key = cpu.threefry(cpu.threefry(at.seed, at.draw), op.number)
     (<fbp_dropout *>op.kernel)(rows_of(op.out, at), op.out.ld, rows_of(op.x, at), op.x.ld, at.rows, op.n_out,
                                <uint64_t>at.row, key, op.param)
 
