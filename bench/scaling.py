@@ -107,7 +107,8 @@ def model(result, options, first):
     for case in options.only:
         step = measured_step(CASES[case], 0.02 if options.quick else 0.3)
         found = result["inputs"].setdefault(case, inputs(scaling.this_machine() or first))
-        here = scaling.Machine(*(1e-6 * found[name] for name in ("barrier us", "latency us")), 1e9 * found["GB/s"])
+        here = scaling.Machine(*(1e-6 * found[name] for name in ("barrier us", "latency us")), 1e9 * found["GB/s"],
+                               write_bandwidth=1e9 * found["GB/s written"])
         result["model"][case] = {
             "one thread": 1e6 * step.seconds, "bytes of weights and state": step.weight_bytes,
             "tasks": [[phase.kind, phase.stage, len(phase.seconds), 1e6 * float(phase.seconds.max())]
@@ -121,7 +122,8 @@ def model(result, options, first):
             values.setdefault(name, []).append(value)
     said = {name: f"{min(found):.3g} - {max(found):.3g}" for name, found in values.items()}
     print(f"\nmodel of this machine with more cores: a barrier {said['barrier us']} us, {said['latency us']} us and "
-          f"{said['GB/s']} GB/s from another core; us a step\n" + model_table(result, "here"))
+          f"{said['GB/s']} GB/s from another core, {said['GB/s written']} GB/s where another has read; us a step\n"
+          + model_table(result, "here"))
     print(f"\nmodel of 16 CPUs: {there.peak / 1e9:.0f} GFLOP/s of one and {there.all_peak / 1e9:.0f} of all (tasks "
           f"were timed on a thread of {gflops:.0f}), a barrier {1e6 * there.barrier:.2f} us, "
           f"{1e6 * there.latency:.2f} us and {there.bandwidth / 1e9:.1f} GB/s of a core and "
@@ -136,7 +138,8 @@ def model(result, options, first):
 
 def inputs(found):
     """What was measured of this machine, as it is printed and stored."""
-    return {"barrier us": 1e6 * found.barrier, "latency us": 1e6 * found.latency, "GB/s": found.bandwidth / 1e9}
+    return {"barrier us": 1e6 * found.barrier, "latency us": 1e6 * found.latency, "GB/s": found.bandwidth / 1e9,
+            "GB/s written": (found.write_bandwidth or found.bandwidth) / 1e9}
 
 
 def measured_step(case, seconds):

@@ -16,10 +16,11 @@ cdef class Executable:
     cdef readonly int team          # the largest team the arena has room for
     cdef readonly Py_ssize_t batch, nbytes
     cdef char *base                 # of the arena, on a cache line
-    cdef char *packed_a             # room for MC rows of a left operand, for each thread `packed_a_bytes`
+    cdef Py_ssize_t thread_bytes    # from one thread's own memory in the arena to the next one's
+    cdef Py_ssize_t packed_a        # where in it there is room for MC rows of a left operand
     cdef char *partials             # slice 0's sums for the parameters, `slice_bytes` before the next slice's
     cdef char *extras               # slice 0's other sums, `extra_bytes` before the next slice's
-    cdef Py_ssize_t size, slice_bytes, extra_bytes, packed_a_bytes
+    cdef Py_ssize_t size, slice_bytes, extra_bytes
     cdef object arena, params, grads
     cdef tuple places               # where slots, invariant values and packed weights begin in the arena
     cdef dict found                 # {kernel: its address}

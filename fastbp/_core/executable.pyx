@@ -6,7 +6,7 @@ from fastbp._core.cpu cimport find, table_for, table_of_columns
 from fastbp._core.drivers cimport driver_named, range_driver_named
 from fastbp._core.kernels cimport (fbp_any, fbp_reduce_partials, fbp_gemm, fbp_map, fbp_pack_a, fbp_pack_b, fbp_penalty,
                                    fbp_reduce, fbp_table, itemsize_of)
-from fastbp._core.program cimport (APART, DIRECT, INVARIANT, LINE, LOCAL, ORDERED, SHARED, Group, Op, Operand,
+from fastbp._core.program cimport (APART, DIRECT, FAR, INVARIANT, LINE, LOCAL, ORDERED, SHARED, Group, Op, Operand,
                                    Packing, RangeGradient, ColumnSplit, Stage, Range, Value)
 
 import numpy as np
@@ -128,35 +128,41 @@ cdef class Executable:
         return rounded((n + table.nr - 1) // table.nr * b_tile_bytes(table, k), APART)
 
     cdef int _lay_out(self, program, const fbp_table *table) except -1:
-        """The arena: rows, invariant values, packed B and A, the slices' sums. offsets: where each of them begins."""
+        """The arena: first each thread's own memory, all of it together; then shared rows, invariant values, shared packed B,
+        the slices' sums. places: where each of them begins."""
         cdef Program *p = &self.program
-        cdef Py_ssize_t size = 0, row_bytes
+        cdef Py_ssize_t size = 0, scratch
         slots, invariant, packed_b = [], {}, []
         for slot in program.slots:
-            row_bytes = self._row_bytes(slot)
             slots.append(size)
             if slot.mode == "local":
-                size += rounded(row_bytes * p.block_rows, APART) * self.team
-            else:
-                size += rounded(row_bytes * p.batch, APART)
+                size += rounded(self._row_bytes(slot) * p.block_rows, LINE)
+        for operation in program.operations:
+            packed_b.append(size)
+            if operation.packed_b == "own":
+                size += self._packed_b_bytes(operation)
+        self.packed_a = size
+        if any(operation.packed_a for operation in (*program.operations, *program.gradients)):
+            size += rounded(packed_a_bytes(table), LINE)
+        scratch = size
+        apart = [item.count for item in program.ranges if item.partial is None or p.slices > 1]  # see gradient_of
+        size += rounded(max(apart, default=0) * p.item, LINE)
+        self.thread_bytes = rounded(size, APART) + (FAR if self.team > 1 else 0)
+        size = self.thread_bytes * self.team
+        for i, slot in enumerate(program.slots):
+            if slot.mode == "shared":
+                slots[i] = size
+                size += rounded(self._row_bytes(slot) * p.batch, APART)
         for i, value in enumerate(program.values):
             if value.mode == "invariant" and value.base is None:
                 size = rounded(size, LINE if value.rows * value.width > 1 else p.item)
                 invariant[i] = size
                 size += value.rows * value.width * p.item
-        for operation in program.operations:
-            size = rounded(size, APART)
-            packed_b.append(size)
-            size += {None: 0, "own": self.team, "shared": 1}[operation.packed_b] * self._packed_b_bytes(operation)
         size = rounded(size, APART)
-        packed_a = size
-        if any(operation.packed_a for operation in (*program.operations, *program.gradients)):
-            self.packed_a_bytes = rounded(packed_a_bytes(table), APART)
-        size += self.packed_a_bytes * self.team
-        scratch = size
-        apart = [item.count for item in program.ranges if item.partial is None or p.slices > 1]  # see gradient_of
-        p.scratch_bytes = rounded(max(apart, default=0) * p.item, APART)
-        size += p.scratch_bytes * self.team
+        for i, operation in enumerate(program.operations):
+            if operation.packed_b == "shared":
+                packed_b[i] = size
+                size += self._packed_b_bytes(operation)
         if program.partials and p.slices > 1:
             self.slice_bytes = rounded(program.size * p.item, APART)
         self.extra_bytes = rounded(program.extra * p.item, APART)
@@ -165,8 +171,7 @@ cdef class Executable:
         self.nbytes = size
         self.arena = aligned_zeros(size, np.uint8)
         self.base = <char *>cnp.PyArray_DATA(self.arena)
-        self.packed_a = self.base + <Py_ssize_t>packed_a
-        p.scratch = self.base + <Py_ssize_t>scratch
+        p.scratch, p.scratch_bytes = self.base + scratch, self.thread_bytes
         # the sums of a single slice are the gradient
         self.partials = p.grads if p.slices == 1 else self.base + <Py_ssize_t>sums
         self.extras = self.base + <Py_ssize_t>sums + self.slice_bytes * p.slices
@@ -200,7 +205,7 @@ cdef class Executable:
             if item.slot is not None:
                 value.row_bytes = self._row_bytes(program.slots[item.slot])
                 value.base = self.base + <Py_ssize_t>slots[item.slot]
-                value.thread_bytes = rounded(value.row_bytes * p.block_rows, APART)
+                value.thread_bytes = self.thread_bytes
             value.ld = value.row_bytes // <Py_ssize_t>item.itemsize
         for i, item in enumerate(program.values):
             if item.base is None:
@@ -243,7 +248,7 @@ cdef class Executable:
             if operation.packed_b is not None:
                 p.ops[i].packed_b = self.base + <Py_ssize_t>self.places[2][i]
                 if operation.packed_b == "own":
-                    p.ops[i].packed_b_bytes = self._packed_b_bytes(operation)
+                    p.ops[i].packed_b_bytes = self.thread_bytes
         for i, operation in enumerate(program.invariant):
             self._make_operation(&p.invariant[i], operation, table)
         for i, stage in enumerate(program.stages):
@@ -269,7 +274,7 @@ cdef class Executable:
         op.gemm = <fbp_gemm *>self._find(products, "gemm")
         op.pack_b = <fbp_pack_b *>self._find(products, "pack_b_transposed" if transposed else "pack_b")
         op.pack_a = <fbp_pack_a *>self._find(products, "pack_a") if operation.packed_a else NULL
-        op.packed_a, op.packed_a_bytes = self.packed_a, self.packed_a_bytes
+        op.packed_a, op.packed_a_bytes = self.base + self.packed_a, self.thread_bytes
         op.copy = <fbp_map *>self._find(table, "copy")
         op.mr, op.nr, op.mc, op.kc, op.item = products.mr, products.nr, products.mc, products.kc, p.item
         op.b_row = b_row_bytes(products)

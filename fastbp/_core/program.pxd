@@ -9,6 +9,7 @@ from fastbp._core.kernels cimport (fbp_prefetch, fbp_any, fbp_reduce_partials, f
 cdef enum:
     LINE = 64           # bytes of a cache line
     APART = 128         # bytes between what two threads write: prefetchers fetch lines in pairs
+    FAR = 4096          # between what they read and write from end to end: prefetchers run ahead of it, up to the page's end
 
 cdef enum Mode:
     LOCAL       # one block of rows, each thread has its own; forgotten when the block is done

@@ -1,5 +1,5 @@
 """Where the time of a step goes: each of its tasks on one thread, what a barrier of a team costs, and how fast a core reads
-what another one has written. What a model of many threads is fed with (fastbp/_models/scaling.py); nothing here is part of a
+what another one has written, and writes what another one has read. What a model of many threads is fed with (fastbp/_models/scaling.py); nothing here is part of a
 training."""
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
@@ -123,7 +123,7 @@ cdef enum:
 
 # What a task leaves, apart from what the other one writes.
 cdef struct Result:
-    double seconds
+    double read, wrote      # seconds
     int64_t sum             # of what was read, so that it is
     const WorkerState *worker
     char apart[APART]
@@ -139,6 +139,7 @@ cdef struct Exchange:
     double begun            # when the phase at hand was opened
     Result results[2]
     double *found           # (wanted,) seconds: of the slower one of the two that read; without memory, of a phase beyond BUSY
+    double *wrote           # (wanted,) seconds in which the slower one of the two wrote, in the phase before
     Py_ssize_t count, wanted
 
 
@@ -162,7 +163,10 @@ cdef void write_or_read(const Job *job, WorkerState *worker, int task) noexcept 
     else:
         for i in range(size // <Py_ssize_t>sizeof(int64_t)):
             sum += other[i]
-    exchange.results[task].seconds = teams.seconds() - begun
+    if writes:
+        exchange.results[task].wrote = teams.seconds() - begun
+    else:
+        exchange.results[task].read = teams.seconds() - begun
     exchange.results[task].sum, exchange.results[task].worker = sum, worker
 
 
@@ -173,9 +177,10 @@ cdef int next_exchange(const Job *job) noexcept nogil:
     cdef bint shared = results[0].worker != results[1].worker
     cdef double now = teams.seconds(), seconds = now - exchange.begun - BUSY
     if exchange.size > 0:
-        seconds = max(results[0].seconds, results[1].seconds)
+        seconds = max(results[0].read, results[1].read)
     if shared and (exchange.size == 0 or exchange.shared and exchange.phase % 2 == 1):
         exchange.found[exchange.count] = max(seconds, 1e-9)
+        exchange.wrote[exchange.count] = max(results[0].wrote, results[1].wrote, 1e-9)
         exchange.count += 1
     exchange.shared, exchange.begun = shared, now
     exchange.phase += 1
@@ -183,27 +188,34 @@ cdef int next_exchange(const Job *job) noexcept nogil:
 
 
 cdef _exchanged(Py_ssize_t size, Py_ssize_t times):
-    """The median of what so many phases of two threads gave; None where there are no two, or one of them never came."""
+    """The medians of what so many phases of two threads gave, (found, wrote); None where there are no two, or one of them
+    never came."""
     cdef Exchange exchange
-    cdef cnp.ndarray memory = np.zeros(2 * size + APART, np.uint8), seconds = np.zeros(times)
+    cdef cnp.ndarray memory = np.zeros(2 * size + APART, np.uint8)
+    cdef cnp.ndarray seconds = np.zeros(times), wrote = np.zeros(times)
     if team_limit(2) < 2:
         return None
     memset(&exchange, 0, sizeof(exchange))
     exchange.base.enter, exchange.base.run, exchange.base.advance = enter_exchange, write_or_read, next_exchange
     exchange.memory, exchange.found = <char *>cnp.PyArray_DATA(memory), <double *>cnp.PyArray_DATA(seconds)
+    exchange.wrote = <double *>cnp.PyArray_DATA(wrote)
     exchange.size, exchange.wanted, exchange.begun = size, times, teams.seconds()
     with nogil:
         teams.work_in_team(&exchange.base, 2, 2)
-    return float(np.median(seconds[:exchange.count])) if exchange.count * 2 > times else None
+    if exchange.count * 2 <= times:
+        return None
+    return float(np.median(seconds[:exchange.count])), float(np.median(wrote[:exchange.count]))
 
 
 def barrier(Py_ssize_t times):
     """Seconds that a barrier of two threads costs, the median of so many: what a phase takes beyond its tasks, which are equally
     long. None where there are no two threads that come."""
-    return _exchanged(0, times)
+    found = _exchanged(0, times)
+    return found[0] if found else None
 
 
 def crossing(Py_ssize_t size, Py_ssize_t times):
-    """Seconds that a core takes to read `size` bytes (a multiple of 8, 8 or more) that another has just written, the median of so
-    many times. None where there are no two threads that come."""
+    """Seconds that a core takes to read `size` bytes (a multiple of 8, 8 or more) that another has just written, and to write
+    as many that another has just read, (read, written), medians of so many times. None where there are no two threads that
+    come."""
     return _exchanged(size, times)

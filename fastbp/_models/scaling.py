@@ -2,8 +2,9 @@
 
 A step is a row of phases; a phase is over when its last task is. So on T threads it takes as long as the busiest of
 them, idle ones taking tasks of others (simulated here, task by task), what crosses from core to core (bytes that
-follow from the program, traffic.py, at the speed at which a core reads what another has written), what one thread does
-between two phases, and a barrier. The tasks' times are measured on one thread. `Machine` holds the rest: of this
+follow from the program, traffic.py, at the speeds at which a core reads what another has written and writes what
+another has read), what one thread does between two phases, and a barrier. Where fewer threads are faster, a training
+takes fewer (_core/pace.pyx). The tasks' times are measured on one thread. `Machine` holds the rest: of this
 machine it is measured, and other constants say how the work would be shared out elsewhere.
 """
 
@@ -18,7 +19,7 @@ from fastbp._compiler.plan_cache import BoundPlan
 from fastbp._compiler.use import Use
 from fastbp._core import cpu, timing
 from fastbp._models import network_programs
-from fastbp._models.traffic import Traffic, lanes_of
+from fastbp._models.traffic import Crossing, Traffic, lanes_of
 
 if TYPE_CHECKING:
     from fastbp._check.types import Array, Doubles
@@ -29,8 +30,9 @@ MOST_THREADS = 64
 
 class Machine(NamedTuple):
     """What the model must know of a machine. barrier: seconds; latency: seconds until a core has the first of what
-    another has written; bandwidth: bytes a second that it then reads, of others or of memory; all_bandwidth: that all
-    read together, None for as many times that as there are threads. threads: how many it has. peak, all_peak: FLOP a
+    another has written; bandwidth: bytes a second that it then reads, of others or of memory; write_bandwidth: that it
+    writes where another has read, None for the same; all_bandwidth: that all read together, None for as many times
+    that as there are threads. threads: how many it has. peak, all_peak: FLOP a
     second of one thread and of all; measured_peak: of the thread that the tasks were timed on; None for threads like
     that one. cache: bytes of a core's own cache, where weights stay from step to step; None: not looked at."""
 
@@ -43,12 +45,18 @@ class Machine(NamedTuple):
     all_peak: float | None = None
     measured_peak: float | None = None
     cache: float | None = None
+    write_bandwidth: float | None = None
 
     def slowdown(self, threads: int) -> float:
         """What a task takes on one of so many threads, in units of what was measured."""
         if self.peak is None or self.all_peak is None or self.measured_peak is None:
             return 1.0
         return self.measured_peak / min(self.peak, self.all_peak / threads)
+
+    def seconds_to_cross(self, found: Crossing) -> float:
+        """What a lane spends with others' data in a phase."""
+        write_bandwidth = self.write_bandwidth or self.bandwidth
+        return found.pieces * self.latency + found.read / self.bandwidth + found.written / write_bandwidth
 
     def seconds_of(self, bytes_: float, all_bytes: float) -> float:
         """To read so many bytes, the most of any thread and of all together."""
@@ -113,18 +121,19 @@ class Step:
         return 2 * self.state_bytes + self.itemsize * (read + packed)
 
     def times(self, machine: Machine, threads: int) -> Times:
-        """The Times of a step on so many threads of a Machine."""
+        """The Times of a step on so many threads of a Machine, all of them or the fewer that a training would take."""
+        return min((self.times_of_team(machine, size) for size in sizes(threads)), key=lambda times: times.total)
+
+    def times_of_team(self, machine: Machine, threads: int) -> Times:
+        """The Times of a step on exactly so many threads."""
         traffic = Traffic(self.program, self.itemsize, threads) if threads > 1 else None
         rows = parameters = 0.0
         for phase in self.phases:
             slow = machine.slowdown(min(threads, len(phase.seconds)))
             crossing = traffic.of(phase.kind, phase.stage) if traffic else {}
-            waits = {
-                lane: found.pieces * machine.latency + found.bytes / machine.bandwidth
-                for lane, found in crossing.items()
-            }
+            waits = {lane: machine.seconds_to_cross(found) for lane, found in crossing.items()}
             end = seconds_of_phase(phase, threads, slow, waits)
-            all_bytes = sum(found.bytes for found in crossing.values())
+            all_bytes = sum(found.read + found.written for found in crossing.values())
             end = max(end, machine.seconds_of(0, all_bytes)) + phase.after * machine.slowdown(1)
             if phase.kind == "parameters":
                 parameters += end
@@ -169,8 +178,9 @@ def this_machine() -> Machine | None:
     barrier, first, all_ = timing.barrier(200), timing.crossing(few, 200), timing.crossing(many, 100)
     if barrier is None or first is None or all_ is None:
         return None
-    bandwidth = (many - few) / max(1e-9, all_ - first)
-    return Machine(barrier, max(0.0, first - few / bandwidth), bandwidth)
+    bandwidth = (many - few) / max(1e-9, all_[0] - first[0])
+    latency = max(0.0, first[0] - few / bandwidth)
+    return Machine(barrier, latency, bandwidth, write_bandwidth=many / all_[1])
 
 
 def measured(

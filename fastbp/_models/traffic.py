@@ -25,10 +25,12 @@ def lanes_of(kind, tasks, threads):
 
 
 class Crossing(NamedTuple):
-    """What a lane takes from others in a phase: bytes, and in how many pieces, each of which begins with a wait."""
+    """What crosses to a lane and from it in a phase: bytes that it reads, which others wrote, in so many pieces, each of
+    which begins with a wait; and bytes that it writes, which others hold."""
 
-    bytes: int
+    read: int
     pieces: int
+    written: int
 
 
 class Traffic:
@@ -72,9 +74,12 @@ class Traffic:
             before = self.read.get(value)
             self.read[value] = np.array(pieces) if before is None else np.concatenate([before, pieces])
         return {
-            lane: Crossing(self.itemsize * sum(found.values()), sum(numbers > 0 for numbers in found.values()))
+            lane: Crossing(self._bytes(found, True), _pieces(found), self._bytes(found, False))
             for lane, found in taken.items()
         }
+
+    def _bytes(self, found, is_read):
+        return self.itemsize * sum(numbers for key, numbers in found.items() if key[0] is is_read)
 
     # ---- the pieces of a task: (whether it is read, value, (first row, last), (first column, last)) ------------------
 
@@ -145,6 +150,10 @@ class Traffic:
         width = self.program.values[root].width
         line, column = divmod(offset, width) if whole.mode == "parameter" else (0, offset)
         return root, (rows[0] + line, rows[1] + line), (columns[0] + column, columns[1] + column)
+
+
+def _pieces(found):
+    return sum(numbers > 0 for key, numbers in found.items() if key[0])
 
 
 def _within(units, width):

@@ -43,7 +43,7 @@ def run(path: str, batch: int, name: str) -> int:
         return 0
     row("a barrier", f"{_us(machine.barrier)} us, measured with 2 threads; there are {len(step.phases)} in a step")
     row("crossing", f"{_us(machine.latency)} us, then {machine.bandwidth / 1e9:.3g} GB/s, of what another core has "
-                    "written, measured")
+                    f"written; {(machine.write_bandwidth or machine.bandwidth) / 1e9:.3g} GB/s to where it has read; measured")
     print()
     print(table(step, machine), flush=True)
     print("\nPredicted from these figures, for cores like those of this machine; fit takes as many threads, up to "

@@ -101,7 +101,7 @@ def arena(net, kind, batch, **options):
 def test_the_arena_of_a_small_plan_counted_by_hand():
     net = net_of(4, 8, 3, dtype="float64")
     # tanh outputs (10, 8), outputs (10, 3), their gradients (10, 3) and (10, 8), in one block of 10 rows, each rounded
-    # up to 128 bytes; W1^T in one tile of packed B; the gradient of the one slice goes straight into net.grads
+    # up to a cache line; W1^T in one tile of packed B; the gradient of the one slice goes straight into net.grads
     columns = cpu.tile(cpu.selected(), "float64")[2]
     blocks = 2 * (10 * 8 * 8) + 2 * 256
     packed = 3 * -(-8 // columns) * columns * 8
@@ -134,9 +134,10 @@ def test_prediction_needs_no_more_memory_for_more_rows():
 
 def test_each_thread_has_blocks_of_its_own_and_no_more_threads_than_slices():
     net = net_of(60, 48, 10)
-    sizes = [arena(net, "train", 2000, threads=count) for count in (1, 2, 3)]
+    sizes = [arena(net, "train", 2000, threads=count) for count in (1, 2, 3, 4)]
     assert sizes[0] < sizes[1] < sizes[2]
-    assert sizes[2] - sizes[1] == sizes[1] - sizes[0]
+    assert sizes[3] - sizes[2] == sizes[2] - sizes[1] < sizes[1] - sizes[0]  # one thread has nothing beside it
+    assert sizes[2] - sizes[1] >= 4096  # what one thread reads to its end must not have another's beginning prefetched
     assert arena(net, "train", 4, threads=9) == arena(net, "train", 4, threads=1)
 
 

@@ -7,6 +7,23 @@ BITS = f"{STAGES}::test_the_cut_changes_no_bit"
 
 FAULTS = [
     Fault(
+        what="what is a thread's own lies beside another one's",
+        file="fastbp/_core/executable.pyx",
+        old="(FAR if self.team > 1 else 0)",
+        new="0",
+        red=(
+            "tests/compiler/test_plan_cache.py"
+            "::test_each_thread_has_blocks_of_its_own_and_no_more_threads_than_slices",
+        ),
+    ),
+    Fault(
+        what="the model takes all threads where fewer are faster",
+        file="fastbp/_models/scaling.py",
+        old="for size in sizes(threads)), key",
+        new="for size in [threads]), key",
+        red=(f"{SCALING}::test_a_large_network_scales_and_a_tiny_one_does_not",),
+    ),
+    Fault(
         what="what all tasks of a stage read makes room for what they write",
         file="fastbp/_compiler/buffers.py",
         old="for value in [value for value in dying if until.get(value, 0) > i]:",

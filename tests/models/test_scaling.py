@@ -12,7 +12,7 @@ from programs import NETWORKS, of_network
 import fastbp as fb
 from fastbp._models import scaling
 from fastbp._models.scaling import Machine, Phase, Step, seconds_of_phase
-from fastbp._models.traffic import Traffic
+from fastbp._models.traffic import Crossing, Traffic
 
 CORES = Machine(barrier=1e-6, latency=0.0, bandwidth=1e10)
 
@@ -44,6 +44,12 @@ def test_threads_share_the_arithmetic_of_all():
     assert CORES.slowdown(64) == 1
 
 
+def test_writing_where_another_core_has_read_costs_more_than_reading():
+    cores = Machine(0, latency=1e-6, bandwidth=10e9, write_bandwidth=2e9)
+    assert cores.seconds_to_cross(Crossing(10_000, 3, 4_000)) == pytest.approx(3e-6 + 1e-6 + 2e-6)
+    assert cores._replace(write_bandwidth=None).seconds_to_cross(Crossing(0, 0, 4_000)) == pytest.approx(0.4e-6)
+
+
 # ---- a step ----------------------------------------------------------------------------------------------------------
 
 
@@ -63,7 +69,7 @@ def test_more_threads_are_never_better_than_as_many_times_as_fast(name):
     alone = step.times(CORES, 1)
     assert alone.total == pytest.approx(step.seconds) and alone.barriers == alone.memory == 0
     for threads in scaling.sizes(64)[1:]:
-        times = step.times(CORES, threads)
+        times = step.times_of_team(CORES, threads)
         assert times.barriers == pytest.approx(1e-6 * len(step.phases))
         assert times.total > step.seconds / threads
         assert times.rows > 0 and times.parameters > 0
@@ -72,7 +78,7 @@ def test_more_threads_are_never_better_than_as_many_times_as_fast(name):
 def test_each_piece_that_crosses_waits():
     program = of_network(*NETWORKS["batch-parallel"])
     step = of_equal_tasks(program, 1e-4)
-    more = step.times(CORES._replace(latency=1e-6), 2).total - step.times(CORES, 2).total
+    more = step.times_of_team(CORES._replace(latency=1e-6), 2).total - step.times_of_team(CORES, 2).total
     pieces = [max(crossing.pieces for crossing in found.values()) for found in Traffic(program, 4, 2).phases]
     assert more == pytest.approx(1e-6 * sum(pieces))
 
@@ -92,7 +98,8 @@ def test_a_large_network_scales_and_a_tiny_one_does_not():
     tiny = of_equal_tasks(of_network(*NETWORKS["tiny"]), 1e-6)
     few = large.times(cores, 4).total
     assert large.times(cores, 16).total < few < large.seconds / 3
-    assert tiny.times(cores, 16).total >= tiny.seconds
+    assert tiny.times_of_team(cores, 16).total >= tiny.seconds
+    assert tiny.times(cores, 16).total == pytest.approx(tiny.seconds)  # a training takes one thread then
 
 
 @pytest.mark.parametrize(("slots", "cut"), list(product([0, 2], [False, True])))
@@ -134,4 +141,4 @@ def test_this_machine_has_figures():
     found = scaling.this_machine()
     if found is None:
         pytest.skip("there are no two threads")
-    assert found.barrier >= 0 and found.bandwidth > 0 and found.peak is None
+    assert found.barrier >= 0 and found.bandwidth > 0 and found.write_bandwidth > 0 and found.peak is None

@@ -20,7 +20,7 @@ def test_a_lane_of_rows_has_neighbours_and_one_of_parameters_every_nth(tasks, th
 def test_one_thread_reads_only_what_it_wrote():
     for name in NETWORKS:
         program = of_network(*NETWORKS[name])
-        assert all(crossing == (0, 0) for found in Traffic(program, 4, 1).phases for crossing in found.values()), name
+        assert all(crossing == (0, 0, 0) for found in Traffic(program, 4, 1).phases for crossing in found.values()), name
 
 
 def test_crossing_bytes_of_slices():
@@ -36,10 +36,12 @@ def test_crossing_bytes_of_slices():
         updated[number % 2] += sum(item.count for item in program.ranges[group.first:group.last])
     assert sum(updated) == size
     for lane, crossing in traffic.of("parameters", 0).items():
-        assert crossing.bytes == pytest.approx(4 * updated[lane] * (slices // 2 + 1), rel=0.02)
+        assert crossing.read == pytest.approx(4 * updated[lane] * slices // 2, rel=0.02)
+        assert crossing.written == pytest.approx(4 * updated[lane], rel=0.02)
     sums = [4 * slices // 2 * updated[1 - lane] for lane in (0, 1)]
     for lane, crossing in traffic.of("rows", 0).items():
-        assert crossing.bytes == pytest.approx(sums[lane] + 4 * updated[1 - lane], rel=0.02)
+        assert crossing.read == pytest.approx(4 * updated[1 - lane], rel=0.02)
+        assert crossing.written == pytest.approx(sums[lane], rel=0.02)
 
 
 def test_crossing_bytes_of_blocks_of_units():
@@ -51,7 +53,8 @@ def test_crossing_bytes_of_blocks_of_units():
     number = [i for i, stage in enumerate(program.stages) if stage.units][1]
     rows, weights, written = 128 * 512 * 15 / 16, 512 * 32 * 15 / 16, 128 * 32
     for crossing in traffic.of("rows", number).values():
-        assert crossing.bytes == pytest.approx(4 * (rows + weights + written), rel=0.05)
-        assert crossing.pieces == 4 + 1 + 4  # rows of each slice, weights, and again
+        assert crossing.read == pytest.approx(4 * (rows + weights), rel=0.05)
+        assert crossing.written == 4 * written
+        assert crossing.pieces == 4 + 1  # rows of each slice, and weights
     whole = Traffic(program, 4, 64).of("rows", number)
-    assert max(crossing.bytes for crossing in whole.values()) < 4 * (128 * 512 + 512 * 64 + 128 * 64)
+    assert max(crossing.read + crossing.written for crossing in whole.values()) < 4 * (128 * 512 + 512 * 64 + 128 * 64)
