@@ -25,8 +25,8 @@ def lanes_of(kind, tasks, threads):
 
 
 class Crossing(NamedTuple):
-    """What crosses to a lane and from it in a phase: bytes that it reads, which others wrote, in so many pieces, each of
-    which begins with a wait; and bytes that it writes, which others hold."""
+    """What crosses to a lane and from it in a phase: bytes that it reads, which others wrote, in so many pieces, each
+    of which begins with a wait; and bytes that it writes, which others hold."""
 
     read: int
     pieces: int

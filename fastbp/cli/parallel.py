@@ -42,8 +42,9 @@ def run(path: str, batch: int, name: str) -> int:
             "not looked at: no two threads ran side by side, the machine is too busy; try again")
         return 0
     row("a barrier", f"{_us(machine.barrier)} us, measured with 2 threads; there are {len(step.phases)} in a step")
+    writes = machine.write_bandwidth or machine.bandwidth
     row("crossing", f"{_us(machine.latency)} us, then {machine.bandwidth / 1e9:.3g} GB/s, of what another core has "
-                    f"written; {(machine.write_bandwidth or machine.bandwidth) / 1e9:.3g} GB/s to where it has read; measured")
+                    f"written; {writes / 1e9:.3g} GB/s to where it has read; measured")
     print()
     print(table(step, machine), flush=True)
     print("\nPredicted from these figures, for cores like those of this machine; fit takes as many threads, up to "

@@ -20,7 +20,8 @@ def test_a_lane_of_rows_has_neighbours_and_one_of_parameters_every_nth(tasks, th
 def test_one_thread_reads_only_what_it_wrote():
     for name in NETWORKS:
         program = of_network(*NETWORKS[name])
-        assert all(crossing == (0, 0, 0) for found in Traffic(program, 4, 1).phases for crossing in found.values()), name
+        phases = Traffic(program, 4, 1).phases
+        assert all(crossing == (0, 0, 0) for found in phases for crossing in found.values()), name
 
 
 def test_crossing_bytes_of_slices():
