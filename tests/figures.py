@@ -9,7 +9,8 @@ from matplotlib.text import Text
 
 def faults(figure):
     """A list of words, empty for a figure whose texts neither overlap nor leave it and whose legends cover no axes."""
-    FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
     everything = figure.bbox
     legends = figure.findobj(Legend)
     boxes = [("legend", legend.get_window_extent()) for legend in legends]

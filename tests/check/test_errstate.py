@@ -168,9 +168,11 @@ def doors(dtype):
     net = fb.mlp(6, 3, loss="cross_entropy", dtype=dtype)
     history = net.fit(X, labels, epochs=3)
     net.layers[0].W[0] = 1e-38
-    for figure in (plot.history(history, "curves.png"), plot.weights(net, "weights.png", image_shape=(2, 3)),
-                   plot.mistakes(net, X, labels, "mistakes.png", image_shape=(2, 3))):
-        seen.append(len(figure.axes))
+    pictures = [lambda: plot.weights(net, "weights.png", image_shape=(2, 3))]
+    if dtype == "float64":  # the others show the same in each dtype
+        pictures += [lambda: plot.history(history, "curves.png"),
+                     lambda: plot.mistakes(net, X, labels, "mistakes.png", image_shape=(2, 3))]
+    seen += [len(draw().axes) for draw in pictures]
     x = np.linspace(-1, 1, 30)
     fitter = CurveFitter(times(x, 1e-150), times(x, 1e-307), 2, dtype=dtype)
     runs = [fitter.run(steps=20), fitter.run("perturb", steps=20)]

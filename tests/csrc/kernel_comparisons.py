@@ -37,6 +37,13 @@ def sizes(lanes, least=0):
     return sorted({n for n in (0, 1, lanes - 1, lanes, lanes + 1, 4 * lanes + 3, 9 * lanes + 1) if n >= least})
 
 
+def shapes_around(lanes):
+    """(m, n) of elementwise kernels: every number of columns around the vector's width in few rows, and every number of
+    rows in few columns, where rows are done as one."""
+    found = [*itertools.product((0, 1, 2, 5), sizes(lanes)), *itertools.product(sizes(lanes), (1, 2))]
+    return list(dict.fromkeys(found))
+
+
 def exact(*arrays):
     return [np.asarray(a, dtype=np.float64) if np.asarray(a).dtype.kind == "f" else a for a in arrays]
 
@@ -235,7 +242,7 @@ def compare_map(kernel, ref, tolerance):
     params = {"power": POWERS, "variable_power": (0.0, 1.0, 2.0)}.get(kernel.name)
     params = [{}] if params is None else [{"param": p} for p in params]
     count = len(operands_of(kernel.name))
-    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes)):
+    for m, n in shapes_around(kernel.lanes):
         shapes = dict.fromkeys([(m, n), (1, n), (m, 1), (1, 1)])
         for chosen, param in itertools.product(itertools.product(shapes, repeat=count), params):
             if np.broadcast_shapes(*chosen) != (m, n):
@@ -259,7 +266,7 @@ def compare_row_reduce(kernel, ref, tolerance):
 
 def operand_pairs(kernel):
     """A and B (or None) that broadcast together, and the shape to which they do."""
-    for m, n in itertools.product(sizes(kernel.lanes), sizes(kernel.lanes)):
+    for m, n in shapes_around(kernel.lanes):
         for of_a, of_b in itertools.product(dict.fromkeys([(m, n), (1, n), (m, 1), (1, 1)]), repeat=2):
             if np.broadcast_shapes(of_a, of_b) == (m, n):
                 yield draw(kernel.dtype, *of_a), draw(kernel.dtype, *of_b, seed=1), (m, n)
