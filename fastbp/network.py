@@ -16,6 +16,7 @@ from fastbp._core import random
 from fastbp._core.updates import penalty
 from fastbp._models import network_evaluation, network_passes, network_programs, per_sample
 from fastbp._models.fast_calls import FastCalls, may_repeat
+from fastbp._models.summary import Summary
 from fastbp._training import accuracy, network_fit
 from fastbp._training.trainable import Trainable
 from fastbp.layers import Dense, Dropout
@@ -324,6 +325,11 @@ class Sequential(Trainable):
         head = Sequential(*layers, loss="mae", dtype=self.dtype, input_scale=self.input_scale)
         head.params[:] = self.params[: head.params.size]
         return head
+
+    def summary(self) -> Summary:
+        """A table of the layers, which text and notebooks show: the shape of what each gives, its parameters, and its
+        multiply-adds for a row."""
+        return Summary(self)
 
     def __repr__(self) -> str:
         parts = [*map(repr, self.layers), f"loss={self.loss!r}", f"dtype={self.dtype.name!r}", f"seed={self.seed}"]

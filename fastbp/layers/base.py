@@ -123,6 +123,11 @@ class Layer:
         return sum(each.size for each in self.parameters())
 
     @property
+    def multiply_adds(self) -> int:
+        """Those of the layer's matrix products for one row, forward: each number of a matrix is multiplied once."""
+        return sum(each.size for each in self.parameters() if len(each.shape) == 2)
+
+    @property
     def output_only(self) -> bool:
         """Whether this layer may only be the last one: softmax ties the outputs of a sample together."""
         return self.activation == "softmax"
