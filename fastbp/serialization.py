@@ -16,17 +16,16 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fastbp import _check as check
 from fastbp._files import checkpoint_schema, signatures
 from fastbp._files.schema import AGAIN, DTYPES, FORMAT, PARAMETERS, Schema, check_format, keys
 from fastbp._files.streams import OR_OPEN, failed, is_stream, target, write
-from fastbp._files.tensors import Tensors
+from fastbp._files.tensors import FileFails, NoTensors, Tensors, plain
 from fastbp._files.writing import path_of, write_atomically
 from fastbp.layers import from_config as layer_from_config
 
@@ -87,15 +86,16 @@ def read_network(path: File, make: Callable[[Config], _T]) -> tuple[_T, Array, C
     make: gives the model of a config; what it refuses is told as something wrong with the file.
     """
     with _opened(path, "model saved by net.save or fastbp train") as file:
-        config = _read_config(file)
+        config, digest = _read_config(file)
         total = sum(layer_from_config(row).size for row in config["layers"])
-        tensor = file.get_slice("params")
-        shape, dtype = list(tensor.get_shape()), tensor.get_dtype()
-        if DTYPES.get(dtype) != config["dtype"]:
-            raise ValueError(f"the parameters are {DTYPES.get(dtype, dtype)}, expected {config['dtype']}, as the "
-                             f"description says; {AGAIN}")
+        shape, dtype = list(file.shape("params")), file.dtype("params")
+        if dtype != config["dtype"]:
+            raise ValueError(f"the parameters are {dtype}, expected {config['dtype']}, as the description says; "
+                             f"{AGAIN}")
         if shape != [total]:
             raise ValueError(f"the parameters have shape {shape}, expected [{total}], as the layers need; {AGAIN}")
+        if digest:
+            _read_tensors(file)
         params = file.get_tensor("params")
         _check_finite(params)
         model = make(config)
@@ -137,44 +137,42 @@ def load_parameters(parameters: Mapping[str, Array], path: File) -> Counts:
             raise ValueError(f"its description is another one, expected {PARAMETERS}; {AGAIN}")
         if counts != {}:  # as older files have none
             Schema().trained(counts)
-        keys(list(file.keys()), tuple(parameters), "the file", "parameter", remedy=_SAME)
-        tensors = {name: _read_tensor(file, name, array) for name, array in parameters.items()}
+        keys(file.keys(), tuple(parameters), "the file", "parameter", remedy=_SAME)
+        for name, array in parameters.items():
+            _check_fits(file, name, array)
+        tensors = {name: file.get_tensor(name) for name in parameters}
+        for name, values in tensors.items():
+            _check_finite(values.ravel(), f"{name}: ")
     for name, tensor in tensors.items():
         parameters[name][...] = tensor
     return counts
 
 
-def _read_tensor(file: Any, name: str, array: Array) -> Array:
-    """The tensor of this name, if it is as the array that it will be written into."""
-    tensor = file.get_slice(name)
-    shape, dtype = tuple(tensor.get_shape()), DTYPES.get(tensor.get_dtype(), tensor.get_dtype())
+def _check_fits(file: Tensors, name: str, array: Array) -> None:
+    """Refuses a tensor that is not as the array that it would be written into."""
+    shape, dtype = file.shape(name), file.dtype(name)
     if (shape, dtype) != (array.shape, array.dtype.name):
         raise ValueError(f"{name} is {dtype} of shape {shape}, expected {array.dtype} of shape {array.shape}; "
                          f"{_SAME}")
-    values: Array = file.get_tensor(name)
-    _check_finite(values.ravel(), f"{name}: ")
-    return values
 
 
 @contextmanager
-def _opened(path: Any, what: str) -> Iterator[Any]:
+def _opened(path: Any, what: str) -> Iterator[Tensors]:
     """The safetensors file at `path`, or at which an open file is, that should be a `what`; anything wrong with it is a
     ValueError that says so."""
-    if is_stream(path, "read"):
-        path, file = f"path {check.shown(path)}", path
-        try:
-            opened = nullcontext(Tensors(file))
-        except SafetensorError as error:
-            raise _none(path, what, str(error)) from None
-    else:
+    given, by_path = path, not is_stream(path, "read")
+    if by_path:
         path = path_of(path, instead=OR_OPEN)
         _check_file(path, what)
-        opened = None
+    else:
+        path = f"path {check.shown(path)}"
     try:
-        with opened or safe_open(path, framework="numpy") as file:
-            yield file
-    except SafetensorError:                                       # its words may be the file's
-        raise _none(path, what, signatures.seems(path)) from None
+        with open(path, "rb") if by_path else nullcontext(given) as file:
+            yield Tensors(file, path=path if by_path else "")
+    except FileFails as told:
+        raise told.error from None
+    except NoTensors as error:
+        raise _none(path, what, str(error)) from None
     except OSError as error:
         raise failed(error, f"{path}: cannot be read", f"give a {what} that can") from None
     except (ValueError, TypeError) as error:
@@ -218,25 +216,26 @@ def _description(metadata: Mapping[str, str] | None) -> Any:
         raise ValueError("its metadata has no entry 'fastbp', expected one: it is a safetensors file of another "
                          "program; give a file saved by fastbp")
     try:
-        return json.loads(metadata["fastbp"], object_pairs_hook=_no_repeats, parse_constant=_no_constants)
+        return plain(metadata["fastbp"], "its description")
     except json.JSONDecodeError as error:
         raise ValueError(f"its description is not JSON ({error}), expected an object; {AGAIN}") from None
     except RecursionError:
         raise ValueError(f"its description is nested too deeply, expected a flat one; {AGAIN}") from None
 
 
-def _read_config(file: Any) -> Config:
+def _read_config(file: Tensors) -> tuple[Config, bool]:
+    """(the description of a network, whether it is that of a checkpoint)."""
     config: Config = _description(file.metadata())
     if isinstance(config, dict) and config.get("kind") == checkpoint_schema.KIND:
-        return _config_of_checkpoint(*_read_checkpoint(file))
-    names = list(file.keys())
+        return _config_of_checkpoint(*_read_checkpoint(file)), True
+    names = file.keys()
     if isinstance(config, dict) and config.get("kind") == PARAMETERS["kind"]:
         raise ValueError("it has the parameters of an expression, expected a network; compile the graph, and read it "
                          "with plan.load")
     if names != ["params"]:
         raise ValueError(f"it has {len(names)} tensor{'s' * (len(names) != 1)}, expected one, called 'params'; {AGAIN}")
     Schema().config(config)
-    return config
+    return config, False
 
 
 # ---- checkpoints ---------------------------------------------------------------------------------------------------
@@ -285,28 +284,33 @@ def read_checkpoint(path: str) -> tuple[Config, Config, dict[str, Array]]:
     truncated or damaged file, one of a newer version, what the schema does not name.
     """
     with _opened(path, "checkpoint of fb.Checkpoint") as file:
-        return _read_checkpoint(file)
+        return *_read_checkpoint(file), _read_tensors(file)
 
 
-def _read_checkpoint(file: Any) -> tuple[Config, Config, dict[str, Array]]:
-    metadata = file.metadata()
-    description = _description(metadata)
+def _read_checkpoint(file: Tensors) -> tuple[Config, Config]:
+    """The description, checked, and the tensors as far as its header tells of them; they are not read yet."""
+    description = _description(file.metadata())
     check_format(description)
-    names = list(file.keys())
-    unknown = sorted({str(file.get_slice(name).get_dtype()) for name in names} - set(DTYPES))
+    checkpoint_schema.CheckpointSchema(remedy="go on from another checkpoint").description(description)
+    unknown = sorted({file.dtype(name) for name in file.keys()} - {*DTYPES.values()})  # noqa: SIM118 -- it is no dict
     if unknown:
         raise ValueError(f"it has tensors of {', '.join(unknown)}, expected {' or '.join(DTYPES)}; {AGAIN}")
-    tensors = {name: file.get_tensor(name) for name in names}
-    written = metadata.get("sha256")
-    if description.get("kind") == checkpoint_schema.KIND and written != _digest(metadata["fastbp"], tensors):
+    found = {name: (file.shape(name), file.dtype(name)) for name in file.keys()}  # noqa: SIM118
+    checkpoint_schema.check_tensors(description["state"], found)
+    return description["training"], description["state"]
+
+
+def _read_tensors(file: Tensors) -> dict[str, Array]:
+    """All tensors of a checkpoint, of which its checksum is."""
+    metadata: Any = file.metadata()
+    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if metadata.get("sha256") != _digest(metadata["fastbp"], tensors):
         raise ValueError("its checksum is another one, expected that of what it holds: it is damaged; go on from an "
                          "older checkpoint")
-    checkpoint_schema.CheckpointSchema(remedy="go on from another checkpoint").description(description)
-    checkpoint_schema.check_tensors(description["state"], tensors)
-    return description["training"], description["state"], tensors
+    return tensors
 
 
-def _config_of_checkpoint(training: Config, state: Config, tensors: Mapping[str, Array]) -> Config:
+def _config_of_checkpoint(training: Config, state: Config) -> Config:
     """The description of a network that a checkpoint has."""
     model = training["model"]
     if not isinstance(model, dict) or model.get("kind") != "network":
@@ -317,15 +321,3 @@ def _config_of_checkpoint(training: Config, state: Config, tensors: Mapping[str,
     del config["kind"]
     Schema().config(config)
     return config
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> Config:
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError(f"its description has a key twice, expected different ones; {AGAIN}")
-    return dict(pairs)
-
-
-def _no_constants(text: str) -> NoReturn:
-    raise ValueError(f"its description holds {text}, expected finite numbers; {AGAIN}")
-
-

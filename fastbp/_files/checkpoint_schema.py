@@ -113,8 +113,8 @@ class CheckpointSchema(Values):
 
 
 def check_tensors(state: Any, tensors: Any) -> None:
-    """Raises ValueError where the tensors are not those that the state speaks of: {name: array}. What is of the model's
-    size is looked at where there is a model."""
+    """Raises ValueError where the tensors are not those that the state speaks of: {name: (shape, dtype)}. What is of
+    the model's size is looked at where there is a model."""
     wanted = {"params", "history", "losses", "correct_counts"} | {"state"} & tensors.keys()
     if state["epoch"] and not state["history"]:
         raise ValueError(f"state.history is a list of 0, expected the values of {state['epoch']} epochs; {AGAIN}")
@@ -124,7 +124,7 @@ def check_tensors(state: Any, tensors: Any) -> None:
     shapes: dict[str, Any] = {"history": [(len(state["history"]), state["epoch"])], "losses": [(state["step"],)],
               "correct_counts": [(0,), (state["step"],)]}
     for name, expected in shapes.items():
-        found = tensors[name]
-        if found.shape not in expected or found.dtype.name != "float64":
-            raise ValueError(f"tensor {name!r} is {found.dtype} of shape {found.shape}, expected float64 of shape "
+        shape, dtype = tensors[name]
+        if shape not in expected or dtype != "float64":
+            raise ValueError(f"tensor {name!r} is {dtype} of shape {shape}, expected float64 of shape "
                              f"{expected[-1]}; {AGAIN}")

@@ -62,7 +62,7 @@ def check_format(config: object) -> None:
     if not isinstance(config, dict) or "format" not in config:
         raise ValueError(f"its description has no 'format', expected {FORMAT}; {AGAIN}")
     number = config["format"]
-    if number != FORMAT or isinstance(number, bool):
+    if number != FORMAT or type(number) is not int:
         found = number if type(number) is int and 0 <= number < 10**6 else kind(number)
         raise ValueError(f"format is {found}, expected {FORMAT}, which this version of fastbp reads; install the "
                          "version that saved the model, or a newer one")

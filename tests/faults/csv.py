@@ -178,7 +178,7 @@ FAULTS = [
     Fault(
         what="a network's file at its end is none of safetensors",
         file="fastbp/_files/tensors.py",
-        old="        if not start:\n",
+        old="        if not start and not path:\n",
         new="        if False:\n",
         red=("tests/files/test_paths.py::test_a_file_at_its_end_is_not_said_to_be_empty",),
     ),

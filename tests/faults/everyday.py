@@ -115,8 +115,8 @@ FAULTS = [
     Fault(
         what="an open file is read to its end",
         file="fastbp/_files/tensors.py",
-        old="            data = read(file, end, shown)\n",
-        new="            data = read(file, end + 1, shown)[:end]\n",
+        old="            data = np.frombuffer(self._read(self.size), np.uint8)\n",
+        new="            data = np.frombuffer(self._read(self.size + 1)[: self.size], np.uint8)\n",
         red=("tests/files/test_streams.py::test_each_reads_its_own_and_leaves_the_rest",),
     ),
     Fault(
@@ -129,8 +129,8 @@ FAULTS = [
     Fault(
         what="a gzip file's checksum is not looked at",
         file="fastbp/_files/tensors.py",
-        old="        file.peek(1)\n",
-        new="        pass\n",
+        old="            self.file.peek(1)\n",
+        new="            pass\n",
         red=("tests/files/test_tensors.py::test_a_gzip_file_that_is_damaged_or_cut_off",),
     ),
     Fault(

@@ -241,7 +241,7 @@ def test_an_error_with_arguments_of_its_own_is_told_as_an_oserror(tmp_path, monk
     with pytest.raises(OSError, match=r"cannot be read \(gone\); make it possible, or choose another") as caught:
         fb.load(file)
     assert (type(caught.value), caught.value.errno) == (OSError, errno.EIO)
-    monkeypatch.setattr(fb.serialization, "safe_open", fail)
+    monkeypatch.setattr("builtins.open", fail)
     with pytest.raises(OSError, match=r"net: cannot be read \(gone\); give a model saved by net\.save") as caught:
         fb.load(tmp_path / "net")
     assert (type(caught.value), caught.value.errno) == (OSError, errno.EIO)

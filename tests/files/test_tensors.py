@@ -12,6 +12,7 @@ from model_files import example
 from safetensors.numpy import save as to_bytes
 
 import fastbp as fb
+from fastbp._files.schema import DTYPES
 from fastbp._files.tensors import Tensors
 
 
@@ -19,6 +20,10 @@ def saved(dtype="float32"):
     file = io.BytesIO()
     example(dtype).save(file)
     return file.getvalue()
+
+
+def description_of(data):
+    return json.loads(Tensors(io.BytesIO(data)).metadata()["fastbp"])
 
 
 def refused(data, message):
@@ -40,8 +45,9 @@ def test_it_says_what_safe_open_says(tmp_path):
     with safe_open(tmp_path / "file", framework="numpy") as theirs:
         assert (ours.metadata(), sorted(ours.keys())) == (theirs.metadata(), sorted(theirs.keys()))
         for name in theirs.keys():  # noqa: SIM118
-            a, b = ours.get_slice(name), theirs.get_slice(name)
-            assert (list(a.get_shape()), a.get_dtype()) == (list(b.get_shape()), b.get_dtype())
+            told = theirs.get_slice(name)
+            assert list(ours.shape(name)) == told.get_shape()
+            assert ours.dtype(name) == DTYPES.get(told.get_dtype())
             x, y = ours.get_tensor(name), theirs.get_tensor(name)
             assert (x.dtype, x.shape, x.tobytes()) == (y.dtype, y.shape, y.tobytes())
 
@@ -73,8 +79,14 @@ def test_headers_that_lie_are_refused(header):
 
 
 def test_a_header_that_claims_much_takes_no_memory():
-    header = json.dumps({"params": {"dtype": "F32", "shape": [2**58], "data_offsets": [0, 2**60]}}).encode()
-    refused(struct.pack("<Q", len(header)) + header + bytes(64), "truncated")
+    """The description says the same: so it is asked for, and 64 bytes come."""
+    net = description_of(saved())
+    net["layers"][:] = [{**net["layers"][0], "inputs": 2**20, "units": 2**20}]
+    net["data_spec"], count = None, 2**40 + 2**20
+    header = {"__metadata__": {"fastbp": json.dumps(net)},
+              "params": {"dtype": "F32", "shape": [count], "data_offsets": [0, 4 * count]}}
+    text = json.dumps(header).encode()
+    refused(struct.pack("<Q", len(text)) + text + bytes(64), "truncated")
 
 
 @pytest.mark.parametrize("at", [30, -20, -6])

@@ -1,0 +1,37 @@
+"""Faults of what loses nothing: files that lie, disks that fail, interrupts, processes."""
+
+from tests.faults import Fault
+
+HOSTILE = "tests/files/test_hostile_files.py"
+
+FAULTS = [
+    Fault(
+        what="of two tensors of one name the last one is taken",
+        file="fastbp/_files/tensors.py",
+        old="        if len(dict(pairs)) != len(pairs):\n",
+        new="        if False:\n",
+        red=(f"{HOSTILE}::test_what_a_header_claims_is_refused[a tensor twice]",
+             f"{HOSTILE}::test_what_a_header_claims_is_refused[a description twice]"),
+    ),
+    Fault(
+        what="tensors may overlap",
+        file="fastbp/_files/tensors.py",
+        old="        if entry is None or entry.begin != place:\n",
+        new="        if entry is None:\n",
+        red=(f"{HOSTILE}::test_what_a_header_claims_is_refused[two that overlap a little]",),
+    ),
+    Fault(
+        what="a checkpoint's tensors are read before they are looked at",
+        file="fastbp/serialization.py",
+        old="    checkpoint_schema.check_tensors(description[\"state\"], found)\n",
+        new="    _read_tensors(file)\n",
+        red=(f"{HOSTILE}::test_nothing_is_read_of_tensors_that_do_not_fit",),
+    ),
+    Fault(
+        what="a format with a point is one",
+        file="fastbp/_files/schema.py",
+        old="    if number != FORMAT or type(number) is not int:\n",
+        new="    if number != FORMAT or isinstance(number, bool):\n",
+        red=(f"{HOSTILE}::test_what_a_description_claims_is_refused[<lambda>-format is a number, expected 1]",),
+    ),
+]
