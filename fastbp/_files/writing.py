@@ -86,7 +86,8 @@ def write_atomically(path: str, data: bytes | Sequence[Any]) -> None:
             os.replace(aside, path)
             aside = None
     except OSError as error:
-        raise failed(error, given, folder) from None
+        if aside is not None:   # else it is in its place, synchronised: what closing it says is of no matter
+            raise failed(error, given, folder) from None
     finally:
         if aside is not None:
             with contextlib.suppress(OSError):

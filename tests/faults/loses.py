@@ -2,6 +2,7 @@
 
 from tests.faults import Fault
 
+DISKS = "tests/files/test_disks.py"
 HOSTILE = "tests/files/test_hostile_files.py"
 
 FAULTS = [
@@ -33,5 +34,20 @@ FAULTS = [
         old="    if number != FORMAT or type(number) is not int:\n",
         new="    if number != FORMAT or isinstance(number, bool):\n",
         red=(f"{HOSTILE}::test_what_a_description_claims_is_refused[<lambda>-format is a number, expected 1]",),
+    ),
+    Fault(
+        what="a file that is in its place is said not to be, as closing it failed",
+        file="fastbp/_files/writing.py",
+        old="        if aside is not None:   # else",
+        new="        if True:   # else",
+        red=(f"{DISKS}::test_a_save_of_which_anything_fails[5-a_network]",),
+    ),
+    Fault(
+        what="a training ends where a checkpoint cannot be written",
+        file="fastbp/_training/checkpointing.py",
+        old="                self._tell(saver, error)\n                continue\n",
+        new="                raise error\n",
+        red=(f"{DISKS}::test_a_training_of_which_any_save_fails[28]",
+             f"{DISKS}::test_a_disk_that_is_full_and_one_that_is_read_only"),
     ),
 ]

@@ -1,4 +1,4 @@
-"""Files that earlier versions have written, one of each layout that a file of today's format has had, are read for good.
+"""Files that earlier versions have written, one of each layout that there has been, are read for good.
 
 Nobody can write them again: what they are, and what their own versions made of them, stands in older/expected.json.
 Their number of the format is that of today, as what was added since may be left out: a network's file had no scale of

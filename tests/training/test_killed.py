@@ -1,6 +1,6 @@
 """A training that is killed again and again, and goes on each time, ends with the bits of one that ran through.
 
-FASTBP_KILLS says how many times, 8 by default.
+FASTBP_KILLS says how many times, 8 by default; by other signals as often, 4 times by default.
 """
 
 import os
@@ -16,6 +16,7 @@ import pytest
 import fastbp as fb
 
 KILLS = int(os.environ.get("FASTBP_KILLS", "8"))
+OTHERS = int(os.environ.get("FASTBP_KILLS", "4"))
 # what is run again after each end that it meets; "through" is one that is left alone
 PROGRAM = """
 import os, sys, time
@@ -133,6 +134,6 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(kind, tmp_path):
 @pytest.mark.parametrize(("kind", "how"), [("network", signal.SIGTERM), ("network", signal.SIGINT),
                                            ("many", signal.SIGINT)])  # fmt: skip
 def test_other_signals_end_it_as_well(kind, how, tmp_path):
-    whole, _ = through(tmp_path, kind, 150)
-    sent, amid = end_again_and_again(tmp_path, kind, 150, how, 4, seed=how)
+    whole, _ = through(tmp_path, kind, 40 * OTHERS)
+    sent, amid = end_again_and_again(tmp_path, kind, 40 * OTHERS, how, OTHERS, seed=how)
     assert sent and amid and same(tmp_path, kind, whole)
