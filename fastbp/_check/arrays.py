@@ -103,6 +103,8 @@ def numeric(value: Any, name: str, classes: bool = False) -> Array:
     given = value if type(value) is np.ndarray else converted(value, name, classes)
     try:
         result = np.asarray(given)
+    except MemoryError:
+        raise
     except Exception as error:
         raise not_an_array(value, name, error) from error
     kind = result.dtype.kind

@@ -1,5 +1,7 @@
 """Entrances to the executor: one pass, one update; what every entrance looks at first, and what it counts."""
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject_GenericSetAttr
 cimport numpy as cnp
 from fastbp._core.binding cimport bind, check_vectors, complete, unbind
@@ -9,6 +11,7 @@ from fastbp._core.kernels cimport H_CONSTANTS, fbp_update
 from fastbp._core.memory cimport is_as_made
 from fastbp._core.executable cimport Executable
 from fastbp._core.program cimport Program
+from fastbp._core.teams cimport seconds
 
 from . import cpu
 from .memory import not_as_made
@@ -18,11 +21,14 @@ cnp.import_array()
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
 
+cdef double BETWEEN = 0.05      # seconds between two looks at signals, if a batch takes less
+
 
 # ---- what is counted -------------------------------------------------------------------------------------------------
-# Ctrl-C, or whatever else the handler of a signal raises, comes between two instructions of Python's interpreter, and never
-# inside of a function of C. So parameters and what is counted beside them change in one such function, and nobody ever finds
-# the ones without the others: an optimizer's steps and a model's draws are those of its parameters, wherever Ctrl-C comes.
+# Ctrl-C, or whatever else the handler of a signal raises, comes between two instructions of Python's interpreter, and inside of
+# a function of C only where that asks for it: in `run`, of passes that change nothing. So parameters and what is counted
+# beside them change in one such function, and nobody ever finds the ones without the others: an optimizer's steps and a
+# model's draws are those of its parameters, wherever Ctrl-C comes.
 
 
 cdef int count(owner, str name, Py_ssize_t more) except -1:
@@ -111,6 +117,8 @@ def run(Executable plan, list arrays, int first_op, int last_op, bint learns, Py
         dropout,
         int team, model=None, double[::1] correct_counts=None):
     """`len(losses)` passes over consecutive batches without an update; losses (steps,) is filled (0 if there is none).
+    What a signal's handler raises, as Ctrl-C does, ends them between two batches, some 50 ms later at most or after one batch,
+    where they change nothing but the arrays that they fill.
 
     arrays: [(value, array), ...] of the plan's direct values; the first batch begins at their row `first`. The row
     operations [first_op, last_op) run (last_op -1: to the end), then, if `learns`, the gradients of all parameters.
@@ -118,18 +126,35 @@ def run(Executable plan, list arrays, int first_op, int last_op, bint learns, Py
     correct_counts: (steps,), filled with how many answers of a step were right, by a plan that counts them; or None.
     """
     cdef Call call
-    check_correct_counts(plan, correct_counts, losses.shape[0])
-    prepare(plan, &call, arrays, None, first_op, last_op, learns, first + losses.shape[0] * plan.batch)
-    call.first, call.steps, call.epoch, call.losses = first, losses.shape[0], losses.shape[0], &losses[0]
-    if correct_counts is not None:
-        call.correct_counts = &correct_counts[0]
+    cdef Py_ssize_t steps = losses.shape[0], done = 0
+    cdef bint interruptible = steps > 1 and model is None and not learns
+    cdef double begun
+    check_correct_counts(plan, correct_counts, steps)
+    prepare(plan, &call, arrays, None, first_op, last_op, learns, first + steps * plan.batch)
     call.seed, call.draws = dropout
+    call.steps = 1 if interruptible else steps
     try:
-        start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
+        while True:
+            call.first, call.losses, call.epoch, call.done = first + done * plan.batch, &losses[done], call.steps, 0
+            if correct_counts is not None:
+                call.correct_counts = &correct_counts[done]
+            begun = seconds()
+            start(&plan.program, &call, &plan.program.passes, min(team, plan.team))
+            done += call.done
+            call.draws += <uint64_t>call.done
+            if call.done < call.steps or done == steps:
+                break
+            PyErr_CheckSignals()
+            call.steps = portion(steps - done, (seconds() - begun) / call.steps)
         if model is not None:
-            count(model, "_draws", call.done)
+            count(model, "_draws", done)
     finally:
         plan.bound.clear()
+
+
+cdef Py_ssize_t portion(Py_ssize_t left, double step) noexcept:
+    """How many of the steps that are left to take before signals are looked at, where one takes so many seconds."""
+    return max(1, min(left, <Py_ssize_t>(BETWEEN / max(step, 1e-9))))
 
 
 cdef int set_update(Executable plan, optimizer) except -1:

@@ -16,6 +16,7 @@ import re
 import stat
 import time
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -28,6 +29,7 @@ from fastbp._files import signatures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import BinaryIO
 
     from fastbp._check.types import Path
 
@@ -70,13 +72,13 @@ def write_atomically(path: str, data: bytes | Sequence[Any]) -> None:
     path = os.path.realpath(given)                                # a link keeps pointing to its file
     folder = os.path.dirname(path)
     _remove_remains(folder)
-    handle: int | None = None
+    new: BinaryIO | None = None
     aside: Any = None
     try:
-        while handle is None:
+        while new is None:
             aside = os.path.join(folder, aside_name())            # known before it is there, whatever comes in between
-            handle = _create(aside, 0o666 if old is None else 0o600)
-        with os.fdopen(handle, "wb") as file:                     # closing it gives back the lock
+            new = _create(aside, 0o666 if old is None else 0o600)
+        with new as file:                                         # closing it gives back the lock
             pieces: Sequence[Any] = [data] if isinstance(data, bytes) else data
             file.writelines(pieces)
             file.flush()
@@ -149,17 +151,18 @@ def failed(error: OSError, path: str, folder: str) -> OSError:
 
 
 def _create(aside, mode):
-    """The handle of a new, locked file; mode as the umask leaves it. None where it was removed meanwhile."""
-    handle = os.open(aside, os.O_CREAT | os.O_EXCL | _FLAGS, mode)
+    """A new, locked file; mode as the umask leaves it. None where it was removed meanwhile."""
+    # made within a function of C, so that Ctrl-C never comes between the descriptor and the object that closes it
+    file = open(aside, "xb", opener=partial(os.open, mode=mode))  # noqa: SIM115 -- it is the caller's
     if fcntl is None:
-        return handle
+        return file
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:       # else another save took it for remains before it was locked
-            return handle
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:        # else another save took it for remains before it was locked
+            return file
     except OSError:                         # a file system without locks: nobody removes it but by its age
-        return handle
-    os.close(handle)
+        return file
+    file.close()
     return None
 
 
@@ -190,12 +193,13 @@ def _make_like(handle, path, old):
 
 def sync(folder: str) -> None:
     """Have the new name on the disk as well, where a folder can be synchronised. OSError where the disk fails."""
+    handles: list[int] = []
     try:
-        handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            handles.extend(map(os.open, [folder], [os.O_RDONLY]))  # as in _create: Ctrl-C comes before it, or after it
+            os.fsync(handles[0])
         finally:
-            os.close(handle)
+            _close(handles)
     except OSError as error:
         if error.errno in _OF_THE_DISK:
             told = type(error)(f"{folder}: what was written there may not be on the disk ({error.strerror}); look "
@@ -217,8 +221,11 @@ def _remove_remains(folder):
 
 
 def _remove_if_dead(path, name):
-    handle = os.open(path, getattr(os, "O_NONBLOCK", 0) | _FLAGS)      # a pipe of such a name must not hold us up
+    handles: list[int] = []
     try:
+        # a pipe of such a name must not hold us up
+        handles.extend(map(os.open, [path], [getattr(os, "O_NONBLOCK", 0) | _FLAGS]))
+        handle = handles[0]
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             return
@@ -236,7 +243,13 @@ def _remove_if_dead(path, name):
         if os.path.samestat(found, os.lstat(path)):
             os.unlink(path)
     finally:
-        os.close(handle)
+        _close(handles)
+
+
+def _close(handles):
+    """Closes those that were opened."""
+    while handles:
+        os.close(handles.pop())
 
 
 def _machine():

@@ -54,6 +54,8 @@ def _array(value, name):
         value = check.converted(value, name)
     try:
         return np.asanyarray(value)
+    except MemoryError:
+        raise
     except Exception as error:
         raise check.not_an_array(value, name, error) from error
 

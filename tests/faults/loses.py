@@ -3,6 +3,7 @@
 from tests.faults import Fault
 
 DISKS = "tests/files/test_disks.py"
+EVALUATION, MOMENTS = "tests/models/test_network_evaluation.py", "tests/training/test_moments.py"
 HOSTILE = "tests/files/test_hostile_files.py"
 
 FAULTS = [
@@ -49,5 +50,33 @@ FAULTS = [
         new="                raise error\n",
         red=(f"{DISKS}::test_a_training_of_which_any_save_fails[28]",
              f"{DISKS}::test_a_disk_that_is_full_and_one_that_is_read_only"),
+    ),
+    Fault(
+        what="Ctrl-C in a long prediction is noticed at its end",
+        file="fastbp/_core/calls.pyx",
+        old="    cdef bint interruptible = steps > 1 and model is None and not learns\n",
+        new="    cdef bint interruptible = False\n",
+        red=(f"{EVALUATION}::test_a_long_one_is_interrupted_between_two_of_its_batches[1-<lambda>0]",),
+    ),
+    Fault(
+        what="the second part of a prediction begins at its first row again",
+        file="fastbp/_core/calls.pyx",
+        old="            call.first, call.losses, call.epoch, call.done = first + done * plan.batch,",
+        new="            call.first, call.losses, call.epoch, call.done = first,",
+        red=("tests/models/test_network_evaluation.py",),
+    ),
+    Fault(
+        what="a shortage of memory is said to be no array",
+        file="fastbp/_check/arrays.py",
+        old="    except MemoryError:\n        raise\n",
+        new="",
+        red=(f"{MOMENTS}::test_data_that_raise_are_refused_before_the_first_step[X-error3]",),
+    ),
+    Fault(
+        what="a training that is ended amid an epoch leaves the network taken",
+        file="fastbp/_core/fast_call.pyx",
+        old="            return function(*arguments)\n        finally:\n            fastbp_release(&self.taken)\n",
+        new="            return function(*arguments)\n        finally:\n            pass\n",
+        red=(f"{MOMENTS}::test_at_any_moment_of_a_training[network-KeyboardInterrupt-False]",),
     ),
 ]

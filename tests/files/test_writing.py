@@ -244,10 +244,10 @@ def test_what_the_system_refuses_is_one_sentence_with_its_number(tmp_path, monke
     path, real = tmp_path / "net", getattr(os, call)
     path.write_bytes(b"old")
 
-    def refuse(where, *rest):
+    def refuse(where, *rest, **options):
         if call != "open" or ".part" in str(where):
             raise OSError(number, os.strerror(number))
-        return real(where, *rest)
+        return real(where, *rest, **options)
     with monkeypatch.context() as patch, pytest.raises(OSError, match=rf"net: cannot be written .*{remedy}") as error:
         patch.setattr(os, call, refuse)
         writing.write_atomically(path, b"new")

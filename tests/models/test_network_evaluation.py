@@ -1,5 +1,8 @@
 """`evaluate`: losses and accuracies of a network, in chunks, and which of them it has."""
 
+import signal
+import time
+
 import numpy as np
 import pytest
 
@@ -86,3 +89,32 @@ def test_accuracy_of_yes_or_no():
 def test_no_accuracy_of_numbers():
     net = made((4, 6, 1), loss="mse")
     assert list(net.evaluate(rows(net), np.ones(20))) == ["loss"]
+
+
+@pytest.mark.parametrize("work", [lambda net, X: net.predict(X), lambda net, X: net.evaluate(X, X[:, :3])])
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no timers")
+def test_a_long_one_is_interrupted_between_two_of_its_batches(work, threads):
+    """Not only at its end: the arrays that it fills are given up, and all else is as it was."""
+    net = made((100, 400, 3))
+    X = np.zeros((2048, 100), "f")
+    first = net.predict(X)
+    begun = time.perf_counter()
+    work(net, X)
+    many = np.broadcast_to(X[0], (2048 * max(2, int(6 / (time.perf_counter() - begun))), 100))  # 6 seconds of them
+
+    def stops(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stops)
+    begun = time.perf_counter()
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(TimeoutError):
+            work(net, many)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.perf_counter() - begun < 4
+    assert (net.predict(X) == first).all()
+    with net._exclusive:  # it is free
+        pass
