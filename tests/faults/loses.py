@@ -4,7 +4,7 @@ from tests.faults import Fault
 
 DISKS = "tests/files/test_disks.py"
 EVALUATION, MOMENTS = "tests/models/test_network_evaluation.py", "tests/training/test_moments.py"
-HOSTILE = "tests/files/test_hostile_files.py"
+HOSTILE, PROCESSES = "tests/files/test_hostile_files.py", "tests/core/test_processes.py"
 
 FAULTS = [
     Fault(
@@ -73,10 +73,24 @@ FAULTS = [
         red=(f"{MOMENTS}::test_data_that_raise_are_refused_before_the_first_step[X-error3]",),
     ),
     Fault(
-        what="a training that is ended amid an epoch leaves the network taken",
-        file="fastbp/_core/fast_call.pyx",
-        old="            return function(*arguments)\n        finally:\n            fastbp_release(&self.taken)\n",
-        new="            return function(*arguments)\n        finally:\n            pass\n",
-        red=(f"{MOMENTS}::test_at_any_moment_of_a_training[network-KeyboardInterrupt-False]",),
+        what="a quota of 1.5 CPUs is two threads",
+        file="fastbp/_core/threads.py",
+        old="        count = max(1, int(quota))\n",
+        new="        count = max(1, round(quota + 0.01))\n",
+        red=(f"{PROCESSES}::test_quotas_of_containers[v1-1.5-1]", f"{PROCESSES}::test_quotas_of_containers[v2-2.5-2]"),
+    ),
+    Fault(
+        what="two threads predict with one plan",
+        file="fastbp/_compiler/plan_cache.py",
+        old="            plan = self.idle[key].pop()  # atomic",
+        new="            plan = self.idle[key][-1]  # atomic",
+        red=(f"{PROCESSES}::test_threads_that_want_one_network",),
+    ),
+    Fault(
+        what="a copy in another process has forgotten the optimizer's steps",
+        file="fastbp/optimizers.py",
+        old="    def __getstate__(self) -> dict[str, Any]:\n",
+        new="    def __getstate__(self) -> dict[str, Any]:\n        self.steps = 0\n",
+        red=(f"{PROCESSES}::test_processes_of_multiprocessing[fork]",),
     ),
 ]
