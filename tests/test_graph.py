@@ -184,6 +184,15 @@ REFUSED = {
         r"select: shapes \(batch, 3\), \(3, 4\), \(\) do not broadcast",
     ),
     "clip: words": (lambda: g.clip(X, "a", 1), TypeError, r"operand is 'a', expected a node"),
+    "clip: bounds": (
+        lambda: g.clip(X, 3, 1),
+        ValueError,
+        r"^low is 3 \(int\) and high is 1 \(int\), expected low <= high; swap them$",
+    ),
+    "clip: one of several": (lambda: g.clip(X, [0, 0, 2], 1), ValueError, r"^low is \[0, 0, 2\] .*, expected low"),
+    "clip: constants": (lambda: g.clip(X, g.constant(3.0), 1), ValueError, r"^low is .* and high is 1 .*, expected"),
+    "clip: NaN": (lambda: g.clip(X, -1, float("nan")), ValueError, r"^high is nan.*, expected numbers; pass -inf"),
+    "clip: shapes": (lambda: g.clip(X, [0, 0], [1, 1, 1]), ValueError, r"clip: shapes \(2,\), \(3,\) do not"),
     "a layer: width": (
         lambda: fb.Dense(2, 3)(X),
         ValueError,

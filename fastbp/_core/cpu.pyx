@@ -12,6 +12,8 @@ from fastbp._core.kernels cimport fbp_any, fbp_forward, fbp_reduce, fbp_table, i
 import os
 import platform
 
+import numpy as np
+
 from . import threads as _threads
 from .shown import shown
 
@@ -100,7 +102,7 @@ cpdef long version() noexcept:
 # ---- what the table holds ------------------------------------------------------------------------------------------
 
 cdef const fbp_table *_table_named(isa, dtype) except NULL:
-    cdef const fbp_table *table = fbp_find_table(isa.encode(), itemsize_of(dtype))
+    cdef const fbp_table *table = fbp_find_table(isa.encode(), itemsize_of(dtype)) if isinstance(isa, str) else NULL
     if table is NULL:
         raise ValueError(f"isa is {shown(isa)}, expected one of: {', '.join(available())}; choose one of them")
     return table
@@ -214,19 +216,23 @@ def thread_reason():
 
 
 def team(wanted):
-    """How many threads a call that wants `wanted` will have; they are started, if they are not there yet."""
-    return team_limit(wanted)
+    """How many threads a call that wants `wanted` will have; they are started, if they are not there yet. Raises ValueError for
+    what is no int, 1 or more."""
+    return team_limit(_threads.checked("wanted", wanted))
 
 
-def force_teams(bint forced):
+def force_teams(forced):
     """Whether a call of so many threads has so many, also where there are fewer CPUs, or one thread is faster: for tests, and
-    to measure teams."""
+    to measure teams. Raises TypeError for what is no bool."""
+    if not isinstance(forced, (bool, np.bool_)):
+        raise TypeError(f"forced is {shown(forced)}, expected True or False; pass one of them")
     teams.force(forced)
 
 
 def capped(wanted):
-    """The size of a team of at most `wanted` threads. Warns, once, where that is more than anybody needs."""
-    return teams.capped(wanted)
+    """The size of a team of at most `wanted` threads. Warns, once, where that is more than anybody needs. Raises ValueError for
+    what is no int, 1 or more."""
+    return teams.capped(_threads.checked("wanted", wanted))
 
 
 def _allowed():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbp._check.errstate import quiet
+from fastbp._core.shown import shown
 from fastbp._ir.node import OPERATIONS, Node, Operation, broadcast, constant, is_number, node_of
 
 if TYPE_CHECKING:
@@ -267,7 +268,15 @@ def minimum(a: Operand, b: Operand) -> Node:
 
 
 def clip(x: Operand, low: Operand, high: Operand) -> Node:
-    """minimum(maximum(x, low), high)."""
+    """minimum(maximum(x, low), high). Raises ValueError for bounds that are known and NaN, or low above high."""
+    lower, upper = ends = [node_of(low), node_of(high)]
+    for name, given, end in zip(("low", "high"), (low, high), ends, strict=True):
+        if end.op == "constant" and np.isnan(end.value).any():
+            raise ValueError(f"{name} is {shown(given)}, expected numbers; pass -inf or inf for no bound")
+    if lower.op == upper.op == "constant" and not (lower.per_batch or upper.per_batch):
+        broadcast("clip", ends)
+        if (lower.value > upper.value).any():
+            raise ValueError(f"low is {shown(low)} and high is {shown(high)}, expected low <= high; swap them")
     return minimum(maximum(x, low), high)
 
 

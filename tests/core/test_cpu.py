@@ -214,6 +214,18 @@ def test_openmps_own_limit(tmp_path, monkeypatch):
         assert run(code, OMP_THREAD_LIMIT="1", FASTBP_NUM_THREADS="3").stdout == "1 OMP_THREAD_LIMIT=1\n"
 
 
+@pytest.mark.parametrize("value", ["x", None, 1.5, 0, -1, True, [1]])
+def test_teams_of_what_is_no_number_are_refused(value):
+    for call in (cpu.team, cpu.capped):
+        with pytest.raises(ValueError, match=r"^wanted is .*, expected a whole number of threads, 1 or more; set it"):
+            call(value)
+    with pytest.raises(ValueError, match=r"^isa is .*, expected one of: .*; choose one of them$"):
+        cpu.kernels(value, "float32")
+    if not isinstance(value, bool):
+        with pytest.raises(TypeError, match=r"^forced is .*, expected True or False; pass one of them$"):
+            cpu.force_teams(value)
+
+
 BINDINGS = [
     {"OMP_PROC_BIND": "true"}, {"OMP_PROC_BIND": "spread"}, {"OMP_PROC_BIND": "close", "OMP_PLACES": "cores"},
     {"OMP_PLACES": "threads"}, {"OMP_PLACES": "sockets"}, {"GOMP_CPU_AFFINITY": "0-1"}, {"OMP_PROC_BIND": "false"},

@@ -135,7 +135,7 @@ QUOTAS = [(0.5, 1), (0.75, 1), (1, 1), (1.5, 1), (2, 2), (2.5, 2), (2.99, 2), (3
 @pytest.mark.parametrize(("quota", "count"), QUOTAS)
 @pytest.mark.parametrize("layout", ["v2", "v2 nested", "v1", "v1 nested", "v1 and v2"])
 def test_quotas_of_containers(layout, quota, count, tmp_path, monkeypatch):
-    """Whole CPUs of the smallest quota on the way to the root, at least one; other groups and larger ones do nothing."""
+    """Whole CPUs of the smallest quota on the way to the root, at least one; other groups and larger do nothing."""
     machine, period = Machine(tmp_path, monkeypatch), 100_000
     group = "/pod/box" if "nested" in layout else "/"
     inside, outside = (group, "/pod") if "nested" in layout else ("", "")
@@ -209,8 +209,8 @@ def test_an_affinity_that_changes_amid_a_training():
 
 @LINUX
 def test_a_limit_of_memory():
-    """`ulimit -v`: what is too large is a MemoryError, whoever asked for it; what there is of threads and of networks goes
-    on, with the same bits."""
+    """`ulimit -v`: what is too large is a MemoryError, whoever asked for it; what there is of threads and of networks
+    goes on, with the same bits."""
     words, errors = run("""
         import resource
         import numpy as np
@@ -278,7 +278,8 @@ def test_threads_that_want_one_network():
             states[whole.params.tobytes()] = count
             whole.fit(X, Y, batch_size=64, optimizer=optimizer, shuffle=False)
         net, optimizer, other, wrong, done = made(), fb.SGD(lr=0.01), made(), [], [0] * 4
-        expected = other.predict(X).tobytes()
+        rows = [np.random.default_rng(i).random((3000, 6)).astype("f4") for i in range(4)]
+        expected = [other.predict(each).tobytes() for each in rows]
         def trains(number):
             while sum(done) < 300:
                 try:
@@ -289,12 +290,12 @@ def test_threads_that_want_one_network():
                         wrong.append(str(error))
                 except BaseException as error:
                     wrong.append(repr(error))
-        def predicts():
-            for _ in range(300):
-                if other.predict(X[:64]).tobytes() != expected:
+        def predicts(number):
+            for _ in range(100):
+                if other.predict(rows[number]).tobytes() != expected[number]:
                     wrong.append("another prediction")
         threads = [threading.Thread(target=trains, args=(i,)) for i in range(4)]
-        threads += [threading.Thread(target=predicts) for _ in range(4)]
+        threads += [threading.Thread(target=predicts, args=(i,)) for i in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -1,5 +1,6 @@
 """Disks that fail: whatever a save asks of the system fails once, disks are full, folders read-only. There is always
-one whole file, the old or the new; nothing is left beside it; the error says which file and why; the network is usable."""
+one whole file, the old or the new; nothing is left beside it; the error says which file and why; the network is
+usable."""
 
 import errno
 import os

@@ -263,3 +263,37 @@ def test_older_files_and_pickles_have_had_none(data, tmp_path):
         again.__setstate__(state)
         assert again.epochs == 0
         assert again.params.tobytes() == model.params.tobytes()
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))], ids=["copy", "pickle"])
+def test_copies_made_amid_an_epoch_and_by_a_callback_go_on(data, how):
+    """Model and optimizer together, with what a plateau has seen; the copy and what it is of go their own ways."""
+    X, Y, _ = data
+
+    def begun():
+        return made(dropout=0.3), fb.Adam(lr=fb.schedules.ReduceOnPlateau(0.5, patience=0))
+
+    def steps(net, optimizer, batches):
+        for xb, yb in batches:
+            net.loss_and_grad(xb, yb)
+            optimizer.step(net)
+
+    (net, optimizer), batches = begun(), list(fb.batches(X, Y, 16, seed=3))
+    steps(net, optimizer, batches[:2])
+    twin, other = how((net, optimizer))
+    for both in ((net, optimizer), (twin, other)):
+        steps(*both, batches[2:])
+    assert bits(net) == bits(twin) and optimizer.steps == other.steps == 4
+    assert optimizer.state.tobytes() == other.state.tobytes()
+    (net, optimizer), kept = begun(), []
+
+    def copies(net, epoch, logs):
+        if epoch == 1:
+            kept.extend(how((net, optimizer)))
+
+    net.fit(X, Y, epochs=2, batch_size=16, optimizer=optimizer, callbacks=[copies])
+    for each, its in ((net, optimizer), kept):
+        its.observe({"loss": 9.9})
+        each.fit(X, Y, epochs=3, batch_size=16, optimizer=its)
+    assert bits(net) == bits(kept[0]) and net.epochs == kept[0].epochs == 5
+    assert optimizer.lr.current == kept[1].lr.current
