@@ -27,7 +27,7 @@ FAULTS = [
     Fault(
         what="a live save is taken for remains",
         file="fastbp/_files/writing.py",
-        old="        fcntl.flock(handle, fcntl.LOCK_EX)\n",
+        old="        fcntl.flock(file.fileno(), fcntl.LOCK_EX)\n",
         new="",
         red=(
             "tests/files/test_writing.py::test_remains_of_a_killed_save_go_with_the_next_one_and_a_live_one_stays",
