@@ -37,7 +37,7 @@ FAULTS = [
     Fault(
         what="a file that another save removed before it was locked is written",
         file="fastbp/_files/writing.py",
-        old="if os.fstat(handle).st_nlink:",
+        old="if os.fstat(file.fileno()).st_nlink:",
         new="if True:",
         red=("tests/files/test_writing.py::test_a_save_that_lost_its_file_before_it_was_locked_begins_again",),
     ),
