@@ -274,12 +274,12 @@ class Callbacks(Callback):
         self.savers: list[tuple[str, Any]] = []  # [(how messages name it, the callback), ...]
         fits, self.names, self.undeclared = names or (), list(names or ()), False
         for i, callback in enumerate(callbacks):
-            self._names.append(f"callbacks[{i}] ({getattr(callback, '__qualname__', None) or repr(callback)})")
             if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
                 raise TypeError(
                     f"callbacks[{i}] is {check.shown(callback)}, expected a Callback object or a function "
                     "callback(net, epoch, logs); pass one of the two"
                 )
+            self._names.append(f"callbacks[{i}] ({getattr(callback, '__qualname__', None) or repr(callback)})")
             if not isinstance(callback, Callback):
                 callback = _Function(callback)
             if names is not None and callback.monitor is not None:

@@ -172,7 +172,9 @@ def _axis(x: Node, axis: int | None) -> int | None:
         return -1 if x.batched or len(x.shape) == 2 else None
     if axis == 0:
         return 0
-    raise ValueError(f"axis is {axis!r} of {x!r}, expected None, 0 or -1; reshape it first for another axis")
+    raise ValueError(
+        f"axis is {check.written(axis)} of {x!r}, expected None, 0 or -1; reshape it first for another axis"
+    )
 
 
 def max(x: _Operand) -> Node:

@@ -91,7 +91,9 @@ class Sequential(Trainable):
                     f"write into it: net.{name}[:] = ..."
                 )
             if name in ("layers", "loss", "dtype", "input_scale", "inputs", "units"):
-                raise AttributeError(f"{name} of a network cannot be replaced (by {value!r}); make a new network")
+                raise AttributeError(
+                    f"{name} of a network cannot be replaced (by {check.written(value)}); make a new network"
+                )
             if name == "seed":
                 value = check.seed("seed", value)
         object.__setattr__(self, name, value)

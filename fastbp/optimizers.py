@@ -85,7 +85,8 @@ class Optimizer(_State):
             object.__setattr__(self, "_ahead", None)
         elif name in self._fixed:
             raise AttributeError(
-                f"{name} of an optimizer cannot change (to {value!r}), expected only lr to; make a new optimizer"
+                f"{name} of an optimizer cannot change (to {check.written(value)}), expected only lr to; make a new "
+                "optimizer"
             )
         elif name == "state":
             value = optimizer_state.own(self, value)

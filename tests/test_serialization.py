@@ -88,6 +88,8 @@ def test_every_loss_comes_back(tmp_path, loss):
     ('{"format": 1, "format": 1}', "has a key twice, expected different ones; save"),
     ('{"format": NaN}', "holds NaN"),
     ("[" * 200_000, "nested too deeply"),
+    ('{"format": ' + "1" * 401 + "}", "a number of 401 digits, expected at most 400; save the model again"),
+    ('{"format": ' + "9" * 10_000 + "}", "a number of 10000 digits, expected at most 400"),
     ("null", "no 'format'"),
 ])
 def test_description_that_is_not_one(saved, text, message):

@@ -16,7 +16,7 @@ from fastbp._check.names import build, choice, nearest, settings
 from fastbp._check.numbers import dtype, flag, fraction, integer, number, seed, settings_of, threads
 from fastbp._check.targets import is_labels, one_hot, targets, weights
 from fastbp._check.text import printable
-from fastbp._core.shown import shown
+from fastbp._core.shown import shown, written
 
 __all__ = [
     "apart",
@@ -53,4 +53,5 @@ __all__ = [
     "vectors",
     "weights",
     "with_missing",
+    "written",
 ]

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbp._core import cpu
-from fastbp._core.shown import shown
+from fastbp._core.shown import shown, written
 
 if TYPE_CHECKING:
     from fastbp._check.types import Config
 
 SEEDS = 2**64  # so many different ones: what is beyond would be taken for one of these
+COUNTS = 2**256  # no number of anything is as large; products of two are still less than any float holds
 
 
 def number(
@@ -73,7 +74,9 @@ def integer(name: str, value: Any, minimum: int | None = None, maximum: int | No
     except TypeError:
         raise TypeError(f"{name} is {shown(value)}, expected {wanted}; write it as an int, such as 16") from None
     if (minimum is not None and result < minimum) or (maximum is not None and result > maximum):
-        raise ValueError(f"{name} is {result}, expected {wanted}; choose {name} in that range")
+        raise ValueError(f"{name} is {written(result)}, expected {wanted}; choose {name} in that range")
+    if abs(result) >= COUNTS:
+        raise ValueError(f"{name} is {written(result)}, expected {wanted} that counts something; choose a smaller one")
     return result
 
 
@@ -112,7 +115,7 @@ def dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
     """np.dtype float32 or float64 from a name, a NumPy type or a dtype."""
     try:
         result: np.dtype[Any] | None = np.dtype(value) if value is not None else None
-    except TypeError:
+    except Exception:  # a TypeError; or what was raised as NumPy wrote the value into its message
         result = None
     if result is None or result not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"{name} is {shown(value)}, expected 'float32' or 'float64'; pass one of the two")

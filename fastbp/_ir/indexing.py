@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp._core.shown import shown
+from fastbp._core.shown import shown, written
 from fastbp._ir.elementwise import divide, equal, exp, like, multiply, reshape, row_sum, subtract, summed_to
 from fastbp._ir.node import OPERATIONS, Node, Operation, constant
 
@@ -123,7 +123,13 @@ def item(x: Node, key: Any) -> Node:
     begins, shape, kept = [], [], []
     for axis, (one, length) in enumerate(zip(keys, x.shape, strict=True)):
         if isinstance(one, slice):
-            begin, end, step = one.indices(length)
+            try:
+                begin, end, step = one.indices(length)
+            except TypeError:
+                raise IndexError(
+                    f"index {_written([one])} on axis {axis}, expected ints, or nothing, on both sides; for rows by "
+                    "number use gather"
+                ) from None
             if step != 1 or end <= begin:
                 raise IndexError(
                     f"index {_written([one])} on axis {axis} of length {length} takes nothing or has a step, expected "
@@ -138,8 +144,10 @@ def item(x: Node, key: Any) -> Node:
                 f"index {shown(one)} on axis {axis}, expected an int or a slice; for rows by number use gather"
             )
         if not -length <= one < length:
-            raise IndexError(f"index {one} is outside axis {axis} of {x!r}, expected -{length} to {length - 1}; "
-                             "choose one of these")
+            raise IndexError(
+                f"index {written(int(one))} is outside axis {axis} of {x!r}, expected -{length} to {length - 1}; "
+                "choose one of these"
+            )
         begins.append(int(one) % length)
         shape.append(1)
     result = tuple(kept)
@@ -150,9 +158,11 @@ def item(x: Node, key: Any) -> Node:
 
 def _written(keys):
     def one(key):
+        if key is None or key is Ellipsis:
+            return "..." if key is Ellipsis else "None"
         if not isinstance(key, slice):
-            return "..." if key is Ellipsis else str(key)
-        return f"{'' if key.start is None else key.start}:{'' if key.stop is None else key.stop}"
+            return written(int(key) if isinstance(key, np.integer) else key)
+        return ":".join("" if end is None else one(end) for end in (key.start, key.stop))
 
     return ", ".join(map(one, keys))
 

@@ -141,7 +141,9 @@ class Layer:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._fixed:
             remedy = f"write into it: layer.{name}[:] = ..." if name in self._view_names() else "make a new network"
-            raise AttributeError(f"{name} of a network's layer cannot be replaced (by {value!r}); {remedy}")
+            raise AttributeError(
+                f"{name} of a network's layer cannot be replaced (by {check.written(value)}); {remedy}"
+            )
         object.__setattr__(self, name, value)
 
     def _given(self) -> dict[str, Any]:

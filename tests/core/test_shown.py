@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 
 from fastbp import _check as check
-from fastbp._core.shown import LONGEST, shown
+from fastbp._core.shown import LONGEST, shown, written
 
 
 class Lines:
     def __repr__(self):
         return "Lines(\n      a,\n      b)"
+
+
+class Silent:
+    def __repr__(self):
+        raise RuntimeError("no")
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -28,3 +33,20 @@ def test_a_long_one_is_cut():
     long = shown(list(range(10**5)))
     assert long.startswith("[0, 1, 2, ") and long.endswith("... (list)") and len(long) == LONGEST + len(" (list)")
     assert check.shown is shown
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (Silent(), "one that cannot be shown (Silent)"), ([Silent()], "one that cannot be shown (list)"),
+    (10**5000, "2^16609 or more (int)"), (-(10**5000), "-2^16609 or more (int)"),  # Python writes 4300 digits
+    ([10**5000], "one that cannot be shown (list)"), (10**100, "1" + "0" * 56 + "... (int)"),
+], ids=range(6))
+def test_what_python_cannot_write_is_told_of_in_other_words(value, text):
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (3, "3"), (-3, "-3"), (2**256 - 1, str(2**256 - 1)), (2**256, "2^256 or more"), (-(2**300), "-2^300 or more"),
+    (True, "True"), ("3", "'3'"), (2.0, "2.0"), ([2], "[2] (list)"),
+])
+def test_a_number_is_written_without_its_type_and_never_in_a_screenful(value, text):
+    assert written(value) == text
