@@ -17,12 +17,11 @@ import hashlib
 import os
 import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from tests.faults.__main__ import BUILD, CRASHES, ROOT
@@ -32,8 +31,7 @@ from tests.mutations.sites import sites
 MEMORY = 12 << 30  # bytes of address space for a mutant that allocates without an end
 PROCESSOR, WALL = 600, 1800  # seconds that a set of tests may take: several times what it takes without a mutation
 LIVES, AMONG_ALL = "lives among the tests of its file", "lives among the scalar kernels"
-# [(what is tried, in a scalar build, by which stages of tests from .. to, what those are that live)]: what takes longest
-# comes last
+# [(what is tried, in a scalar build, stages of tests from .. to, what those are that live)]: what takes longest is last
 PASSES = [(None, True, 0, 1, LIVES), (LIVES, True, 1, 2, AMONG_ALL), (AMONG_ALL, False, 0, 2, "survived")]
 DISPATCH = "csrc/dispatch.c"  # a source of the module that owns the kernels, and of no other
 NOT_HERE = "tests/csrc/test_dispatch.py::test_cpu_flags_and_tables_agree"  # of a build that has all the machine's ISAs
@@ -72,11 +70,24 @@ class Copy:
         self.folder = Path(place, "scalar" if scalar else "whole")
         settings = {"OMP_WAIT_POLICY": "passive", "FASTBP_SCALAR": str(int(scalar)), "PYTHONPATH": str(self.folder)}
         self.environ = {**os.environ, **settings, "PYTHONDONTWRITEBYTECODE": "1"}
-        shutil.copytree(ROOT, self.folder, ignore=shutil.ignore_patterns(*nearest.BUILT, "*.so"))
-        setup = self.folder / "setup.py"
-        setup.write_text(setup.read_text(encoding="utf-8").replace('"-O3", ', '"-O1", '), encoding="utf-8")
+        self.renew()
         subprocess.run(BUILD, cwd=self.folder, env=self.environ, check=True, capture_output=True)
         self.clean = {path: path.read_bytes() for path in self.folder.glob("fastbp/_core/*.so")}
+
+    def renew(self):
+        """The sources as they are now. What is as it was keeps its date, so that it is not built again."""
+        for folder in ("csrc", "fastbp", "tests", "docs", "bench", "."):
+            for path in (ROOT / folder).glob("*" if folder == "." else "**/*"):
+                there = self.folder / path.relative_to(ROOT)
+                made = path.suffix in (".so", ".pyc") or (path.parent.name == "_core" and path.suffix == ".c")
+                if not path.is_file() or made:
+                    continue
+                content = path.read_bytes()
+                if path == ROOT / "setup.py":
+                    content = content.replace(b'"-O3", ', b'"-O1", ')
+                if not there.exists() or there.read_bytes() != content:
+                    there.parent.mkdir(parents=True, exist_ok=True)
+                    there.write_bytes(content)
 
     @contextmanager
     def mutated(self, mutation):
@@ -183,6 +194,7 @@ def arguments(given=None):
     parser.add_argument(
         "--done", type=Path, metavar="FILE", help="results, a line each; those in it are not tried again"
     )
+    parser.add_argument("--copies", type=Path, metavar="FOLDER", help="where built copies are kept for another time")
     parser.add_argument("--show", action="store_true", help="only list what would be tried")
     options = parser.parse_args(given)
     if wrong := [part for part in options.parts if part not in nearest.PARTS]:
@@ -205,7 +217,8 @@ def main():
         for line in options.done.read_text(encoding="utf-8").splitlines():
             mark, result = line.split("\t")[:2]
             results[mark] = result  # the last one holds
-    with tempfile.TemporaryDirectory(prefix="mutations-") as place:
+    kept = nullcontext(options.copies) if options.copies else tempfile.TemporaryDirectory(prefix="mutations-")
+    with kept as place:
         copies = {}
         for before, scalar, first, last, after in PASSES:
             for each in mutations:

@@ -7,7 +7,6 @@ PARTS = {
     "core": ("fastbp/_core/*.pyx",),
     "check": ("fastbp/_check/*.py",),
 }
-BUILT = (".git", "build", "__pycache__", ".*_cache", ".hypothesis", "results", "_core/*.c")  # not copied
 LEFT_OUT = {"types.py", "__init__.py"}  # nothing in them is computed
 
 # Tests of threads and of time, which may fail on a busy machine.
