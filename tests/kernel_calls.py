@@ -63,10 +63,12 @@ class Prefetch(ctypes.Structure):
 
 
 class Layout(NamedTuple):
-    """pad: elements between rows. offset: elements by which every array is moved off its alignment."""
+    """pad: elements between rows. offset: elements by which every array is moved off its alignment. only: which of a
+    call's arrays has the pad, None for all of them."""
 
     pad: int = 0
     offset: int = 0
+    only: int | None = None
 
 
 PACKED, PADDED = Layout(), Layout(pad=3, offset=1)
@@ -136,7 +138,8 @@ class Call:
         self.layout, self.arrays = layout, []
 
     def input(self, values, **how):
-        self.arrays.append(Guarded(values, self.layout, **how))
+        alone = self.layout.only not in (None, len(self.arrays))
+        self.arrays.append(Guarded(values, self.layout._replace(pad=0) if alone else self.layout, **how))
         return self.arrays[-1]
 
     def output(self, values):

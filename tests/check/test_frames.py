@@ -68,6 +68,24 @@ def test_columns_of_a_tables_own_dtypes_are_joined():
     assert check.numeric(mixed, "X").tolist() == [[1, 1.5], [0, 2.5]]
 
 
+class Arrow:
+    """A table of one column of Arrow's, which NumPy reads as objects where a value is missing."""
+
+    null_count, type, column_names = 1, "their own", ["a"]
+
+    def __init__(self, *values):
+        self.values, self.columns = values, [self]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, object)
+
+
+def test_truth_with_gaps_is_read_from_columns_that_count_their_gaps():
+    assert np.array_equal(check.numeric(Arrow(True, None, False), "X"), [[1], [np.nan], [0]], equal_nan=True)
+    refused(Arrow("x", "y"), r"X\['a'\] has dtype their own, expected real numbers .*; encode it as numbers")
+    refused(Arrow("x", None), r"X\['a'\] has dtype their own, expected real numbers")
+
+
 @pytest.mark.parametrize("values, hint", [
     (["x", "y"], "encode it as numbers, such as a column of 0 and 1 for each value, or leave it out"),
     ([datetime.date(2020, 1, 1)] * 2, "make numbers of it, such as the days since the first one, or leave it out"),

@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 import pytest
-from kernel_calls import PADDED, Kernel, bits, draw
+from kernel_calls import PADDED, Kernel, Layout, bits, draw
 
 from fastbp._core import cpu
 from fastbp.reference import kernels as reference
@@ -46,6 +46,14 @@ def test_tables_of_one_build_are_the_same(isa, dtype):
 def test_agrees_with_reference(isa, dtype, name, layout, tolerance):
     kernel = Kernel(isa, dtype, name, layout)
     comparisons.compare(kernel, name, tolerance)
+
+
+@pytest.mark.parametrize("only", range(3))
+@pytest.mark.parametrize("name", names("forward") + names("backward") + names("dropout"))
+def test_rows_of_which_one_operand_has_gaps(isa, dtype, name, only, tolerance, monkeypatch):
+    """What is written as one long row, if all operands are that, is not where one of them is none."""
+    monkeypatch.setattr(comparisons, "sizes", lambda lanes, least=0: (3, 2 * lanes + 1))
+    comparisons.compare(Kernel(isa, dtype, name, Layout(pad=3, only=only)), name, tolerance)
 
 
 @pytest.mark.smoke

@@ -66,7 +66,7 @@ NEAREST = {
     "fastbp/_check/arrays.py": ("check/test_check.py", "check/test_kinds_of_arrays.py"),
     "fastbp/_check/memory.py": ("check/test_check.py", "check/test_public_vectors.py"),
     "fastbp/_check/missing.py": ("check/test_missing.py",),
-    "fastbp/_check/numbers.py": ("check/test_check.py",),
+    "fastbp/_check/numbers.py": ("check/test_check.py", "check/test_unspeakable.py"),
     "fastbp/_check/text.py": ("check/test_check.py",),
 }
 # ... and those of its part, which a mutant is tried by that lives there
