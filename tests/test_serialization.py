@@ -88,8 +88,10 @@ def test_every_loss_comes_back(tmp_path, loss):
     ('{"format": 1, "format": 1}', "has a key twice, expected different ones; save"),
     ('{"format": NaN}', "holds NaN"),
     ("[" * 200_000, "nested too deeply"),
-    ('{"format": ' + "1" * 401 + "}", "a number of 401 digits, expected at most 400; save the model again"),
-    ('{"format": ' + "9" * 10_000 + "}", "a number of 10000 digits, expected at most 400"),
+    ("[" * 42 + "]" * 42, "nested too deeply, expected a flat one; save the model again"),
+    ("[" * 41 + "]" * 41, "no 'format'"),
+    ('{"format": ' + "1" * 1001 + "}", "a number of 1001 digits, expected at most 1000; save the model again"),
+    ('{"format": ' + "9" * 10_000 + "}", "a number of 10000 digits, expected at most 1000"),
     ("null", "no 'format'"),
 ])
 def test_description_that_is_not_one(saved, text, message):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HEADER = 100_000_000  # bytes of the longest header that the format has
+_DEPTH = 40  # of lists and objects in each other: less than what Python's own functions go down to
 _DIGITS = 1000  # of a whole number: longer ones take long to read, and Python refuses them in words of its own
 # bits of a number of each dtype that the format has
 _BITS = {
@@ -154,7 +155,7 @@ def _of_file(function, *arguments):
 
 def plain(text: str, what: str) -> Any:
     """What JSON says that a file holds, `what` in words. ValueError for a key that is there twice, and for numbers that
-    are none or longer than any; json.JSONDecodeError and RecursionError as of json.loads."""
+    are none or longer than any; json.JSONDecodeError as of json.loads, RecursionError for what is nested too deeply."""
 
     def no_repeats(pairs):
         if len(dict(pairs)) != len(pairs):
@@ -169,7 +170,18 @@ def plain(text: str, what: str) -> Any:
             raise ValueError(f"{what} holds a number of {len(digits)} digits, expected at most {_DIGITS}; {AGAIN}")
         return int(digits)
 
-    return json.loads(text, object_pairs_hook=no_repeats, parse_constant=no_constants, parse_int=whole)
+    found = json.loads(text, object_pairs_hook=no_repeats, parse_constant=no_constants, parse_int=whole)
+    level, depth = [found], 0
+    while level := [inner for each in level for inner in _inside(each)]:
+        if (depth := depth + 1) > _DEPTH:
+            raise RecursionError
+    return found
+
+
+def _inside(value: Any) -> list[Any]:
+    """The lists and objects in a value."""
+    holder = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [each for each in holder if isinstance(each, list | dict)]
 
 
 def _parsed(header):

@@ -103,6 +103,15 @@ def rewritten(saved, path, change):
     return path
 
 
+
+def warmed_up(times):
+    """The config of a schedule that warms up to another one, and so on."""
+    found = {"name": "constant", "value": 0.1}
+    for _ in range(times):
+        found = {"name": "warm_up", "schedule": found, "steps": 3}
+    return found
+
+
 CHANGES = {
     "a newer version": (lambda d, t: d.update(format=2), "format is 2, expected 1, which this version of"),
     "a step too many": (lambda d, t: (d["state"].update(step=3), t.update(losses=np.zeros(3))), "its step is not as"),
@@ -117,6 +126,7 @@ CHANGES = {
     "a memory of no schedule": (lambda d, t: d["state"].update(memory=[1]), "its rate .* is not as it was written"),
     "a rate below 0": (lambda d, t: d["state"].update(rate=-1), "its rate .lr is -1"),
     "a schedule that is none": (lambda d, t: d["state"].update(rate={"name": "none"}), "its rate"),
+    "a schedule in a schedule, and so on": (lambda d, t: d["state"].update(rate=warmed_up(400)), "nested too deeply"),
     "something more": (lambda d, t: d.update(more=1), "1 unknown key"),
     "another kind": (lambda d, t: d.update(kind="parameters"), "expected a checkpoint"),
 }
