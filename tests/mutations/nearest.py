@@ -63,10 +63,12 @@ NEAREST = {
         "training/test_training_in_parts.py",
     ),
     "fastbp/_core/updates.pyx": (*STEPS, "test_optimizers.py"),
-    "fastbp/_check/arrays.py": ("check/test_check.py", "check/test_kinds_of_arrays.py"),
+    "fastbp/_check/arrays.py": ("check/test_check.py", "check/test_hints.py", "check/test_kinds_of_arrays.py"),
     "fastbp/_check/memory.py": ("check/test_check.py", "check/test_public_vectors.py"),
     "fastbp/_check/missing.py": ("check/test_missing.py",),
     "fastbp/_check/numbers.py": ("check/test_check.py", "check/test_unspeakable.py"),
+    "fastbp/_check/names.py": ("check/test_names.py", "check/test_hints.py"),
+    "fastbp/_check/targets.py": ("check/test_targets.py", "check/test_hints.py", "test_losses.py"),
     "fastbp/_check/text.py": ("check/test_check.py",),
 }
 # ... and those of its part, which a mutant is tried by that lives there
