@@ -15,8 +15,8 @@ from fastbp import graph as g
 ])
 def test_labels_that_are_none(labels, remedy):
     net = fb.mlp(2, 3, loss="cross_entropy")
-    refused(ValueError, [f"expected labels 0 .. 2 for a network of 3 outputs; {remedy}, or make the last layer as wide"],
-            net.fit, np.zeros((3, 2)), labels)
+    parts = [f"expected labels 0 .. 2 for a network of 3 outputs; {remedy}, or make the last layer as wide"]
+    refused(ValueError, parts, net.fit, np.zeros((3, 2)), labels)
 
 
 @pytest.mark.parametrize(("dtype", "remedy"), [
@@ -26,7 +26,8 @@ def test_labels_that_are_none(labels, remedy):
     ("U3", "use X.astype(float) where all are numbers, or encode the columns that are not"),
 ])
 def test_what_is_no_number(dtype, remedy):
-    refused(TypeError, ["expected real numbers (float, int or bool); " + remedy], check.numeric, np.zeros((2, 2), dtype), "X")
+    parts = ["expected real numbers (float, int or bool); " + remedy]
+    refused(TypeError, parts, check.numeric, np.zeros((2, 2), dtype), "X")
 
 
 @pytest.mark.parametrize(("rows", "found"), [
@@ -40,8 +41,8 @@ def test_rows_of_different_lengths(rows, found):
 
 @pytest.mark.parametrize("rows", [[[0, 1]], [], 1])
 def test_numbers_of_rows_that_are_no_list(rows):
-    refused(ValueError, [f"rows has shape {np.shape(rows)}, expected (m,) with m >= 1 numbers of rows of X; pass these"],
-            check.rows, "rows", rows, 3)
+    parts = [f"rows has shape {np.shape(rows)}, expected (m,) with m >= 1 numbers of rows of X; pass these"]
+    refused(ValueError, parts, check.rows, "rows", rows, 3)
 
 
 @pytest.mark.parametrize("value", [3, ["mse"], None, {"mse": 1}])
