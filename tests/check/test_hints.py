@@ -24,7 +24,7 @@ def test_labels_that_are_none(labels, remedy):
     ("m8[s]", "make numbers of it, such as the days since the first"), ("V4", "make numbers of it first"),
     ("complex64", "use X.real, or its real and imaginary parts as two columns"),
     ("U3", "use X.astype(float) where all are numbers, or encode the columns that are not"),
-])
+], ids=["date", "time", "bytes", "complex", "text"])
 def test_what_is_no_number(dtype, remedy):
     parts = ["expected real numbers (float, int or bool); " + remedy]
     refused(TypeError, parts, check.numeric, np.zeros((2, 2), dtype), "X")

@@ -34,3 +34,10 @@ def test_our_own_classes_have_no_misnamed_method(base):
     assert hooks.misnamed(base(), callbacks.Callback) == []
     mine = type("Mine", (base,), {"on_epoch_ends": print, "on_epoch_end": print})
     assert hooks.misnamed(mine(), callbacks.Callback) == [("on_epoch_ends", "on_epoch_end")]
+
+
+def test_a_name_without_on_is_a_helper_only_beside_the_hook():
+    alone = type("Alone", (callbacks.Callback,), {"epoch_end": print})
+    assert hooks.misnamed(alone(), callbacks.Callback) == [("epoch_end", "on_epoch_end")]
+    beside = type("Beside", (callbacks.Callback,), {"epoch_end": print, "on_epoch_end": print})
+    assert hooks.misnamed(beside(), callbacks.Callback) == []

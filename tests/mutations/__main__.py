@@ -160,7 +160,8 @@ class Copy:
         if -process.returncode in (*CRASHES, signal.SIGKILL, signal.SIGXCPU):
             return f"the process ended with {signal.Signals(-process.returncode).name}"
         last = output.rstrip().rpartition("\n")[2]
-        return next(iter(re.findall(r"^(?:FAILED|ERROR) (.*?)(?: - |$)", output, re.MULTILINE)), last[:80])
+        # a test with all its parameters: what stands in brackets may be anything
+        return next(iter(re.findall(r"^(?:FAILED|ERROR) (\S+?\.py(?:::\w+)*)", output, re.MULTILINE)), last[:80])
 
 
 def limits():
