@@ -83,7 +83,8 @@ class Arrow:
 def test_truth_with_gaps_is_read_from_columns_that_count_their_gaps():
     assert np.array_equal(check.numeric(Arrow(True, None, False), "X"), [[1], [np.nan], [0]], equal_nan=True)
     refused(Arrow("x", "y"), r"X\['a'\] has dtype their own, expected real numbers .*; encode it as numbers")
-    refused(Arrow("x", None), r"X\['a'\] has dtype their own, expected real numbers")
+    for words in (("x", None), (None, "x")):
+        refused(Arrow(*words), r"X\['a'\] has dtype their own, expected real numbers .*; encode it as numbers")
 
 
 @pytest.mark.parametrize("values, hint", [

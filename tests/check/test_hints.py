@@ -65,3 +65,21 @@ def test_a_layer_is_called_on_rows_of_its_width(node):
 def test_a_number_that_its_dtype_cannot_hold():
     refused(ValueError, ["expected a finite number that float32 can hold; pass another"],
             check.array, "init", 1e300, (), np.dtype("float32"))
+
+
+def test_numbers_of_rows_are_those_from_0_to_the_last():
+    assert check.rows("rows", [2, 0, 2], 3).tolist() == [2, 0, 2]
+    for rows in ([0, 3], [-1]):
+        refused(ValueError, ["expected", "0 .. 2"], check.rows, "rows", rows, 3)
+
+
+@pytest.mark.parametrize("config", [3, None, "cosine", ["name"]])
+def test_a_config_that_is_no_dict(config):
+    refused(TypeError, ["schedule is ", "expected a dict such as the one config() gives; pass that"],
+            fb.schedules.from_config, config)
+
+
+def test_where_every_row_is_missing_none_is_a_class():
+    rows = np.array([[0.0, 1.0], [np.nan, np.nan]])
+    assert check.one_hot(rows, missing=True) and not check.one_hot(rows)
+    assert not check.one_hot(rows[1:], missing=True)

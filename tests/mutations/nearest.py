@@ -69,6 +69,7 @@ NEAREST = {
     "fastbp/_check/numbers.py": ("check/test_check.py", "check/test_unspeakable.py"),
     "fastbp/_check/names.py": ("check/test_names.py", "check/test_hints.py"),
     "fastbp/_check/targets.py": ("check/test_targets.py", "check/test_hints.py", "test_losses.py"),
+    "fastbp/_check/logs.py": ("check/test_logs.py", "check/test_monitors.py"),
     "fastbp/_check/text.py": ("check/test_check.py",),
 }
 # ... and those of its part, which a mutant is tried by that lives there
