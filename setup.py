@@ -4,7 +4,8 @@ csrc/kernels.c is compiled once for each ISA of csrc/isa/isas.def and each real,
 says. These objects and dispatch.c belong to the module that owns the kernel tables (fastbp._core.cpu), portable.c to
 fastbp._core.portable, queue.c to fastbp._core.teams. The other modules reach them through Cython's cimport. OpenMP is
 used where the compiler has it; without it the same code runs serially, and the build says so. FASTBP_SCALAR=1 leaves
-out all ISAs but scalar, which is compiled in seconds: for trials of the kernels' mathematics.
+out all ISAs but scalar, which is compiled in seconds: for trials of the kernels' mathematics. On Windows clang-cl
+compiles, as the kernels are written in GNU C.
 
 What every module with memory views would have of Cython's own code stands once, in SHARED. What was built is used
 again, by pip as well, as long as nothing that it was made of, or with, has changed.
@@ -13,6 +14,7 @@ again, by pip as well, as long as nothing that it was made of, or with, has chan
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,13 +43,16 @@ KERNELS, OWNER, SHARED = "csrc/kernels.c", "fastbp._core.cpu", "fastbp._core.fas
 # Modules that only prepare what others run: half the time to compile, and no kernel, row or step passes through them.
 GLUE = {"fastbp._core.executable", SHARED}
 REALS = ("f32", "f64")
-OPENMP_FLAGS = (["-Xpreprocessor", "-fopenmp"], ["-lomp"]) if sys.platform == "darwin" else (["-fopenmp"], ["-fopenmp"])
+OPENMP_FLAGS = {"darwin": (["-Xpreprocessor", "-fopenmp"], ["-lomp"]), "win32": (["/openmp"], ["libomp.lib"])}.get(
+    sys.platform, (["-fopenmp"], ["-fopenmp"])
+)
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 SERIAL = """
 ******************************************************************************************************************
 fastbp: THIS BUILD RUNS ON ONE THREAD. {compiler} made no program with OpenMP of {flags}.
 For all cores install the compiler's OpenMP and build again:
     Clang on Linux   apt install libomp-dev (its version that of clang), or build with CC=gcc
+    Windows          LLVM of llvm.org, which has clang-cl and its OpenMP
     macOS            brew install libomp, then
                      CPATH=$(brew --prefix libomp)/include LIBRARY_PATH=$(brew --prefix libomp)/lib pip install ...
 `fastbp info` says what an installed build has. FASTBP_NO_OPENMP=1 builds a serial one without this warning.
@@ -63,6 +68,25 @@ def isas():
             for name in names}
     known = os.environ.get("FASTBP_SCALAR", "0") == "0"  # an ISA without its flags has empty tables
     return {name: found[1].split() if found and known else [] for name, found in said.items()}
+
+
+def spelt(flags):
+    """Flags of Clang's or GCC's as the compiler of this system takes them: clang-cl's own words are Microsoft's."""
+    return [f"/clang:{flag}" for flag in flags] if sys.platform == "win32" else flags
+
+
+def use_clang_cl(compiler):
+    """Has setuptools' Microsoft compiler call clang-cl: that of the PATH, or of LLVM where its installer puts it."""
+    compiler.initialize()  # finds Microsoft's headers, libraries and linker
+    llvm = Path(os.environ.get("PROGRAMFILES", r"C:\Program Files"), "LLVM")
+    found = shutil.which("clang-cl") or shutil.which("clang-cl", path=str(llvm / "bin"))
+    if found is None:
+        raise CompileError(
+            "there is no clang-cl, which compiles fastbp on Windows; install LLVM (winget install LLVM.LLVM)"
+        )
+    compiler.cc = found
+    compiler.compile_options = [flag for flag in compiler.compile_options if flag != "/GL"]  # for Microsoft's linker
+    compiler.add_library_dir(str(Path(found).parent.parent / "lib"))  # libomp.lib
 
 
 def openmp_wanted():
@@ -86,10 +110,13 @@ class BuildCore(build_ext):
     started = None  # the kernels' compilation: a list of objects for each (ISA, real) pair
 
     def build_extensions(self):
-        compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], ["-pthread"])
+        if sys.platform == "win32":
+            use_clang_cl(self.compiler)
+        serial = [] if sys.platform == "win32" else ["-pthread"]
+        compile_flags, link_flags = OPENMP_FLAGS if self.openmp_works() else ([], serial)
         description = " ".join(C_FLAGS + compile_flags)
         for extension in self.extensions:
-            extension.extra_compile_args = C_FLAGS + compile_flags + ["-O1"] * (extension.name in GLUE)
+            extension.extra_compile_args = spelt(C_FLAGS) + compile_flags + spelt(["-O1"]) * (extension.name in GLUE)
             extension.extra_link_args = link_flags + (STRIP if extension.name != OWNER else [])
             extension.define_macros = [
                 ("FASTBP_BUILD_FLAGS", f'"{description}"'),
@@ -113,9 +140,13 @@ class BuildCore(build_ext):
         """The file that says what the modules in the folder of builds were made with."""
         return Path(self.build_temp, "made_with.txt")
 
+    def command(self):
+        """The words that call the compiler; of Microsoft's setuptools has only the path."""
+        return [str(word) for word in getattr(self.compiler, "compiler_so", None) or [self.compiler.cc]]
+
     def made_with(self, description):
         """All but the sources that what is built depends on: compiler, flags, versions."""
-        command = [str(word) for word in getattr(self.compiler, "compiler_so", None) or [self.compiler.compiler_type]]
+        command = self.command()
         link = [str(word) for word in getattr(self.compiler, "linker_so", None) or []]
         try:  # of all the words, as in "ccache gcc"
             version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
@@ -175,7 +206,7 @@ class BuildCore(build_ext):
             [KERNELS],
             output_dir=str(Path(self.build_temp, f"{isa}_{real}")),
             macros=[("ISA", isa), ("REAL", real)],
-            extra_postargs=[*extension.extra_compile_args, *flags],
+            extra_postargs=[*extension.extra_compile_args, *spelt(flags)],
         )
 
     def openmp_works(self):
@@ -189,8 +220,7 @@ class BuildCore(build_ext):
                 objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=OPENMP_FLAGS[0])
                 self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=OPENMP_FLAGS[1])
             except (CompileError, LinkError):
-                compiler = " ".join(getattr(self.compiler, "compiler_so", [])[:1]) or "the compiler"
-                sys.stderr.write(SERIAL.format(compiler=compiler, flags=" ".join(OPENMP_FLAGS[0])))
+                sys.stderr.write(SERIAL.format(compiler=self.command()[0], flags=" ".join(OPENMP_FLAGS[0])))
                 return False
         return True
 

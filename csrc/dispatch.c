@@ -7,17 +7,33 @@
 
 /* ---- tables ------------------------------------------------------------------------------------------------ */
 
-/* What the rows of x86's ISAs ask. The builtin asks the operating system too: a register it does not save counts as one
- * the CPU does not have. */
+/* What the rows of x86's ISAs ask: a feature by the compiler's name, and where CPUID says it, a bit of ECX of leaf 1 or of EBX
+ * of leaf 7. The builtin asks the operating system too: a register it does not save counts as one the CPU does not have. On
+ * Windows what it asks stands in a library that is not linked, so the same is asked here (Intel's manual, volume 1, 14.3 and
+ * 15.2). */
 #if defined __x86_64__ || defined __i386__
-#define X86_HAS(feature) __builtin_cpu_supports(feature)
 static int x86_has_f16c(void) /* which not all compilers' builtins know */
 {
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
 }
+#if defined _WIN32 || defined FBP_ASK_CPUID
+static int x86_has(unsigned leaf, unsigned bit)
+{
+    const unsigned saved = leaf == 7 && bit >= 16 ? 0xE6 : 0x06; /* of XCR0: vectors of 64 bytes and masks, or of 32 bytes */
+    unsigned a, b, c, d, low, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if ((low & saved) != saved) return 0;
+    if (leaf == 1) return c >> bit & 1;
+    return __get_cpuid_count(leaf, 0, &a, &b, &c, &d) && b >> bit & 1;
+}
+#define X86_HAS(feature, leaf, bit) x86_has(leaf, bit)
 #else
-#define X86_HAS(feature) 0
+#define X86_HAS(feature, leaf, bit) __builtin_cpu_supports(feature)
+#endif
+#else
+#define X86_HAS(feature, leaf, bit) 0
 #define x86_has_f16c() 0
 #endif
 

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #else
-#include <pthread.h>
+#include "threads.h"
 #endif
 #include "fastbp.h"
 
@@ -35,26 +35,26 @@ static void wakes(int32_t *word, uint32_t bits)
 }
 void fbp_forked(void) {}
 #else
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static fbp_mutex lock = FBP_MUTEX_INIT;
+static fbp_condition changed = FBP_CONDITION_INIT;
 static void sleeps_on(int32_t *word, int32_t seen, uint32_t bits)
 {
     (void)bits;
-    pthread_mutex_lock(&lock);
-    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == seen) pthread_cond_wait(&changed, &lock);
-    pthread_mutex_unlock(&lock);
+    fbp_mutex_lock(&lock);
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == seen) fbp_condition_wait(&changed, &lock);
+    fbp_mutex_unlock(&lock);
 }
 static void wakes(int32_t *word, uint32_t bits)
 {
     (void)word, (void)bits;
-    pthread_mutex_lock(&lock);
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
+    fbp_mutex_lock(&lock);
+    fbp_condition_broadcast(&changed);
+    fbp_mutex_unlock(&lock);
 }
 void fbp_forked(void)
 {
-    pthread_mutex_init(&lock, NULL);
-    pthread_cond_init(&changed, NULL);
+    fbp_mutex_init(&lock);
+    fbp_condition_init(&changed);
 }
 #endif
 

@@ -58,11 +58,14 @@ def test_every_part_of_ci_is_told_of_and_runs_by_default():
 @HERE
 def test_the_workflow_runs_what_ci_runs_on_every_python_there_is():
     text = WORKFLOW.read_text(encoding="utf-8")
-    assert re.findall(r"^ +- run: (.*)$", text, re.MULTILINE) == ["bash .ci/run", "bash .ci/run suite"]
+    runs = re.findall(r"^ +- run: (.*)$", text, re.MULTILINE)
+    assert runs == ["bash .ci/run", "bash .ci/run suite", "bash .ci/run smoke"]
     pythons = re.findall(r'"(3\.\d+)"', re.search(r"python: \[(.*)\]", text)[1])
     assert pythons == [f"3.{minor}" for minor in range(10, 15)]
     assert re.search(r'^requires-python = ">=(.*)"$', PYPROJECT, re.MULTILINE)[1] == pythons[0]
     assert re.search(r"os: \[(.*)\]", text)[1] == "ubuntu-latest, macos-latest"
+    windows = text.split("\n  windows:\n")[1]
+    assert "runs-on: windows-2022" in windows and f'python: ["{pythons[0]}", "{pythons[-1]}"]' in windows
 
 
 @HERE
@@ -88,6 +91,9 @@ def test_there_are_wheels_for_every_python_that_the_suite_runs_on():
     wheels = re.findall(r'"(cp\w+)-\*"', re.search(r"^build = \[(.*)\]$", table, re.MULTILINE)[1])
     assert wheels == [f"cp{python.replace('.', '')}" for python in pythons] + ["cp314t"]
     text = (ROOT / ".github" / "workflows" / "wheels.yml").read_text(encoding="utf-8")
+    for system in ("linux", "macos", "windows"):
+        assert f"\n[tool.cibuildwheel.{system}]\narchs = " in PYPROJECT
+    assert {"ubuntu", "macos", "windows"} <= set(re.findall(r"\w+", re.search(r"os: \[(.*)\]", text)[1]))
     assert "password" not in re.sub(r"#.*", "", text) and "id-token: write" in text  # trusted publishing
 
 

@@ -270,3 +270,42 @@ def test_a_build_that_failed_is_begun_again(core, monkeypatch):
     with pytest.raises(CompileError):
         build(core, SideBySide(1, "a.c"), ["a.c"], 1, monkeypatch)
     assert not core.record().exists()
+
+
+# ---- Windows ---------------------------------------------------------------------------------------------------------
+
+
+class Microsofts:
+    """What setup.py changes of setuptools' Microsoft compiler."""
+
+    def __init__(self):
+        self.cc, self.compile_options, self.library_dirs = None, [], []
+
+    def initialize(self):
+        self.cc, self.compile_options = "cl.exe", ["/nologo", "/O2", "/W3", "/GL", "/DNDEBUG", "/MD"]
+
+    def add_library_dir(self, folder):
+        self.library_dirs.append(folder)
+
+
+def test_on_windows_clang_cl_compiles_with_flags_in_its_words(setup, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    windows = runpy.run_path(str(SETUP))
+    assert windows["OPENMP_FLAGS"] == (["/openmp"], ["libomp.lib"]) and windows["STRIP"] == []
+    assert windows["spelt"](["-O3", "-mavx2"]) == ["/clang:-O3", "/clang:-mavx2"]
+    monkeypatch.setattr("shutil.which", lambda name, path=None: f"/LLVM/bin/{name}.exe" if path is None else None)
+    compiler = Microsofts()
+    windows["use_clang_cl"](compiler)
+    assert compiler.cc == "/LLVM/bin/clang-cl.exe" and Path(compiler.library_dirs[0]) == Path("/LLVM/lib")
+    assert compiler.compile_options == ["/nologo", "/O2", "/W3", "/DNDEBUG", "/MD"]
+
+
+def test_on_windows_without_clang_cl_the_build_says_what_to_install(setup, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
+    with pytest.raises(CompileError, match=r"no clang-cl, .*install LLVM \(winget install LLVM\.LLVM\)"):
+        setup["use_clang_cl"](Microsofts())
+
+
+def test_elsewhere_flags_are_as_they_are(setup, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert setup["spelt"](["-O3"]) == ["-O3"]

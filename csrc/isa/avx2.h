@@ -3,7 +3,7 @@
  * flags on x86_64: -mavx2 -mfma -mf16c
  */
 #if !defined REAL
-ISA(avx2, X86_HAS("avx2") && X86_HAS("fma") && x86_has_f16c())
+ISA(avx2, X86_HAS("avx2", 7, 5) && X86_HAS("fma", 1, 12) && x86_has_f16c())
 #elif defined __AVX2__ && defined __FMA__ && defined __F16C__
 #include <immintrin.h>
 

@@ -3,7 +3,8 @@
  * flags on x86_64: -mavx512f -mavx512bw -mavx512dq -mavx512vl -mf16c
  */
 #if !defined REAL
-ISA(avx512, X86_HAS("avx512f") && X86_HAS("avx512bw") && X86_HAS("avx512dq") && X86_HAS("avx512vl") && x86_has_f16c())
+ISA(avx512, X86_HAS("avx512f", 7, 16) && X86_HAS("avx512bw", 7, 30) && X86_HAS("avx512dq", 7, 17) &&
+                X86_HAS("avx512vl", 7, 31) && x86_has_f16c())
 #elif defined __AVX512F__ && defined __AVX512BW__ && defined __AVX512DQ__ && defined __AVX512VL__ && defined __F16C__
 #include <immintrin.h>
 

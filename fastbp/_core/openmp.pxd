@@ -3,8 +3,10 @@
 cdef extern from *:
     """
     #ifndef FASTBP_OPENMP
-    #include <dlfcn.h>
     #include <stddef.h>
+    #ifndef _WIN32
+    #include <dlfcn.h>
+    #endif
     #define FASTBP_MAY_BE_UNUSED static inline __attribute__((unused))
     #ifdef _OPENMP
     #include <omp.h>
@@ -28,11 +30,15 @@ cdef extern from *:
     FASTBP_MAY_BE_UNUSED void fastbp_place_cpus(int place, int *cpus) { (void)place, (void)cpus; }
     #endif
 
-    /* The file of the runtime, or NULL; and whether it is LLVM's or Intel's, under whatever name. */
+    /* The file of the runtime, or NULL; and whether it is LLVM's or Intel's, under whatever name. On Windows Clang has no other,
+     * and nobody asks for the file, which matters in forked processes. */
     FASTBP_MAY_BE_UNUSED const char *fastbp_runtime(int *llvm)
     {
         *llvm = 0;
-    #if FASTBP_OPENMP
+    #if FASTBP_OPENMP && defined _WIN32
+        *llvm = 1;
+        return NULL;
+    #elif FASTBP_OPENMP
         Dl_info found;
         if (dladdr((void *)&omp_get_thread_limit, &found) == 0 || found.dli_fname == NULL) return NULL;
         void *library = dlopen(found.dli_fname, RTLD_LAZY | RTLD_NOLOAD);

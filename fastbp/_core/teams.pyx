@@ -11,11 +11,10 @@ from cython.parallel cimport parallel
 from libc.math cimport INFINITY
 from libc.stdint cimport SIZE_MAX, uint64_t
 from libc.string cimport memset
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from fastbp._core cimport openmp
 from fastbp._core.kernels cimport fbp_queue
+from fastbp._core.locks cimport *
 from fastbp._core.os_threads cimport STACK, hold_signals, run_anywhere, stack_left, startable, take_signals
-from fastbp._core.pthreads cimport *
 
 from . import threads as _threads
 
@@ -60,8 +59,8 @@ cdef str _refused = ""              # why there can be no teams, in words
 
 # The team as it is. `lock` guards what the owner thread, the workers and the thread that lets the team grow write.
 cdef struct Team:
-    pthread_mutex_t lock
-    pthread_cond_t changed
+    fbp_mutex lock
+    fbp_condition changed
     bint owned                      # there is an owner thread
     long region                     # the number of the parallel region that is open, or is opened next
     int wanted                      # its threads, the owner included
@@ -91,7 +90,7 @@ cdef int begin(bint recovers, size_t stack, int cpus, str why) except -1:
     _recovers, _worker_stack, _refused, _openmp_threads = recovers, stack, why, openmp.most_threads()
     _cpus = _most if why else cpus      # a call that wants a team shall be told why there is none
     forget_threads()
-    if pthread_atfork(NULL, NULL, after_fork) != 0:
+    if fbp_at_fork(after_fork) != 0:
         raise MemoryError("no memory to watch forks")
     return 0
 
@@ -106,8 +105,8 @@ cdef void after_fork() noexcept nogil:
 
 cdef void forget_threads() noexcept nogil:
     memset(&the_team, 0, sizeof(the_team))
-    pthread_mutex_init(&the_team.lock, NULL)
-    pthread_cond_init(&the_team.changed, NULL)
+    fbp_mutex_init(&the_team.lock)
+    fbp_condition_init(&the_team.changed)
     the_team.size = 1
     fbp_start(&queue)
 
@@ -187,11 +186,11 @@ cdef void *own_region(void *argument) noexcept nogil:
     if openmp.places() == 0:
         run_anywhere()
     while True:
-        pthread_mutex_lock(&the_team.lock)
+        fbp_mutex_lock(&the_team.lock)
         while the_team.region == region:
-            pthread_cond_wait(&the_team.changed, &the_team.lock)
+            fbp_condition_wait(&the_team.changed, &the_team.lock)
         region, wanted = the_team.region, the_team.wanted
-        pthread_mutex_unlock(&the_team.lock)
+        fbp_mutex_unlock(&the_team.lock)
         fbp_start(&queue)
         with parallel(num_threads=wanted):
             if openmp.thread_number() == 0:
@@ -203,48 +202,45 @@ cdef void *own_region(void *argument) noexcept nogil:
 
 cdef void wait_for_next(long region) noexcept nogil:
     """The owner thread, within its region, which stays open until another one is wanted."""
-    pthread_mutex_lock(&the_team.lock)
+    fbp_mutex_lock(&the_team.lock)
     the_team.granted = openmp.threads_here()
-    pthread_cond_broadcast(&the_team.changed)
+    fbp_condition_broadcast(&the_team.changed)
     while the_team.region == region:
-        pthread_cond_wait(&the_team.changed, &the_team.lock)
-    pthread_mutex_unlock(&the_team.lock)
+        fbp_condition_wait(&the_team.changed, &the_team.lock)
+    fbp_mutex_unlock(&the_team.lock)
 
 
 cdef void join_team() noexcept nogil:
     cdef size_t left = stack_left()
-    pthread_mutex_lock(&the_team.lock)
+    fbp_mutex_lock(&the_team.lock)
     the_team.present += 1
     the_team.least_stack = min(the_team.least_stack, left)
-    pthread_cond_broadcast(&the_team.changed)
-    pthread_mutex_unlock(&the_team.lock)
+    fbp_condition_broadcast(&the_team.changed)
+    fbp_mutex_unlock(&the_team.lock)
 
 
 cdef bint has_owner() noexcept nogil:
     """Whether there is an owner thread; it is started when it is first needed."""
-    cdef pthread_t thread
-    cdef pthread_attr_t attr
+    cdef fbp_thread thread
     if not the_team.owned:
-        pthread_attr_init(&attr)
-        pthread_attr_setstacksize(&attr, OWNER_STACK)
         # where other libraries want more of every thread's stack than that, it has the usual one
-        the_team.owned = pthread_create(&thread, &attr, own_region, NULL) == 0 or pthread_create(&thread, NULL, own_region, NULL) == 0
-        pthread_attr_destroy(&attr)
+        the_team.owned = (fbp_thread_start(&thread, OWNER_STACK, own_region, NULL) == 0
+                          or fbp_thread_start(&thread, 0, own_region, NULL) == 0)
         if the_team.owned:
-            pthread_detach(thread)
+            fbp_thread_detach(thread)
     return the_team.owned
 
 
 cdef void form_team(int wanted) noexcept nogil:
     """Lets the owner thread open a region of `wanted` threads, itself included, and waits until they are there."""
     fbp_end(&queue)
-    pthread_mutex_lock(&the_team.lock)
+    fbp_mutex_lock(&the_team.lock)
     the_team.region += 1
     the_team.wanted, the_team.granted, the_team.present, the_team.least_stack = wanted, 0, 0, SIZE_MAX
-    pthread_cond_broadcast(&the_team.changed)
+    fbp_condition_broadcast(&the_team.changed)
     while the_team.granted == 0 or the_team.present < the_team.granted - 1:
-        pthread_cond_wait(&the_team.changed, &the_team.lock)
-    pthread_mutex_unlock(&the_team.lock)
+        fbp_condition_wait(&the_team.changed, &the_team.lock)
+    fbp_mutex_unlock(&the_team.lock)
 
 
 cdef int team_of(int wanted) except -1:
@@ -330,6 +326,4 @@ cdef int warn_of_fewer(int wanted, int team, why) except -1:
 
 cdef double seconds() noexcept nogil:
     """Seconds since some moment."""
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return now.tv_sec + 1e-9 * now.tv_nsec
+    return fbp_seconds()

@@ -231,8 +231,10 @@ def renews_after_fork(environ=os.environ):
 
 
 def unusable(places):
-    """The CPUs of those sets of CPUs that a thread of this process cannot be bound to."""
+    """The CPUs of those sets of CPUs that a thread of this process cannot be bound to; none where none can be bound."""
     found = set()
+    if not hasattr(os, "sched_setaffinity"):
+        return found
 
     def bind():
         for place in places:

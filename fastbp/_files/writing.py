@@ -85,6 +85,8 @@ def write_atomically(path: str, data: bytes | Sequence[Any]) -> None:
             if old is not None:
                 _make_like(file.fileno(), path, old)
             os.fsync(file.fileno())
+            if fcntl is None:           # Windows renames no file that is open; elsewhere the lock is held until then
+                file.close()
             os.replace(aside, path)
             aside = None
     except OSError as error:
@@ -103,7 +105,7 @@ def check_place(path: str) -> os.stat_result | None:
     try:
         old = os.stat(path)
     except FileNotFoundError:
-        if path.endswith(os.sep):
+        if path.endswith((os.sep, os.altsep or os.sep)):
             raise IsADirectoryError(f"{path}: the path of a folder, expected that of a file to write; put its name "
                                      "behind it") from None
         return None
@@ -225,31 +227,38 @@ def _remove_if_dead(path, name):
     try:
         # a pipe of such a name must not hold us up
         handles.extend(map(os.open, [path], [getattr(os, "O_NONBLOCK", 0) | _FLAGS]))
-        handle = handles[0]
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            return
-        old = time.time() - found.st_mtime > _DAY
-        if not old and (name is None or name[1] != _machine()):
-            return
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:                                        # it is being written
-            return
-        except (OSError, AttributeError):                              # no locks here
-            if not old:
-                return
-        # it may have been renamed since: a path that is another file's by now is left alone
-        if os.path.samestat(found, os.lstat(path)):
+        dead = _is_dead(handles[0], path, name)
+        if dead and fcntl is not None:                                 # while the lock is held
             os.unlink(path)
     finally:
         _close(handles)
+    if dead and fcntl is None:                                         # Windows removes no file that is open
+        os.unlink(path)
 
 
 def _close(handles):
     """Closes those that were opened."""
     while handles:
         os.close(handles.pop())
+
+
+def _is_dead(handle, path, name):
+    """Whether the file, open by `handle`, was left by a save that was killed; its lock is then held."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    old = time.time() - found.st_mtime > _DAY
+    if not old and (name is None or name[1] != _machine()):
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:                                            # it is being written
+        return False
+    except (OSError, AttributeError):                                  # no locks here
+        if not old:
+            return False
+    # it may have been renamed since: a path that is another file's by now is left alone
+    return os.path.samestat(found, os.lstat(path))
 
 
 def _machine():

@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "fastbp.h"
+#include "threads.h" /* and windows.h */
+#if !defined _WIN32
 #include <sys/mman.h>
 #include <unistd.h>
-#include "fastbp.h"
+#endif
 
 enum { ARRAYS = 5, REGION = 1 << 20, MARGIN = 256, CANARY = 0xFF };
 
@@ -20,17 +23,35 @@ static array set[2][ARRAYS]; /* [0]: what is expected, [1]: what the kernel unde
 static int itemsize;
 static char doing[200];
 
-static void allocate(void)
+/* REGION bytes before a page that may not be touched; their end, or NULL. */
+#if defined _WIN32
+static char *guarded(void)
+{
+    SYSTEM_INFO system;
+    DWORD before;
+    GetSystemInfo(&system);
+    char *region = VirtualAlloc(NULL, REGION + system.dwPageSize, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    if (region == NULL || !VirtualProtect(region + REGION, system.dwPageSize, PAGE_NOACCESS, &before)) return NULL;
+    return region + REGION;
+}
+#else
+static char *guarded(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *region = mmap(NULL, REGION + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return region == MAP_FAILED || mprotect(region + REGION, page, PROT_NONE) != 0 ? NULL : region + REGION;
+}
+#endif
+
+static void allocate(void)
+{
     for (int s = 0; s < 2; s++)
         for (int a = 0; a < ARRAYS; a++) {
-            char *region = mmap(NULL, REGION + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            if (region == MAP_FAILED || mprotect(region + REGION, page, PROT_NONE) != 0) {
-                perror("kernels_check: memory");
+            set[s][a].end = guarded();
+            if (set[s][a].end == NULL) {
+                printf("kernels_check: there is no memory\n");
                 exit(2);
             }
-            set[s][a].end = region + REGION;
         }
 }
 

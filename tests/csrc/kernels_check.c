@@ -5,7 +5,6 @@
  *
  * check_arrays.h has the arrays, check_products.h the matrix products. */
 #define _DEFAULT_SOURCE
-#include <pthread.h>
 #include <signal.h>
 #include "check_arrays.h"
 
@@ -202,22 +201,23 @@ static long check(const fbp_table *table, const fbp_kernel *kernel, const fbp_ke
 enum { JOBS = 40, PHASES_OF_JOB = 50, PHASES = JOBS * PHASES_OF_JOB, TASKS = 7 };
 static fbp_queue queue;
 static int phase, done[PHASES][TASKS];
+static long wrong_by[3]; /* what each thread saw */
 
 /* A thread of the team, until it is to leave; thread 0 until the job is over. */
 static void *take_tasks(void *member)
 {
-    long wrong = 0;
+    long *wrong = &wrong_by[(size_t)member];
     uint64_t job;
     for (int task; (task = fbp_take(&queue, (int)(size_t)member, &job)) >= 0;) {
-        wrong += job != (uint64_t)(phase / PHASES_OF_JOB + 1);
+        *wrong += job != (uint64_t)(phase / PHASES_OF_JOB + 1);
         if (phase > 0)
-            for (int i = 0; i < TASKS; i++) wrong += done[phase - 1][i] != 1;
+            for (int i = 0; i < TASKS; i++) *wrong += done[phase - 1][i] != 1;
         done[phase][task]++;
         if (!fbp_finish(&queue)) continue;
         phase++;
         fbp_open(&queue, phase % PHASES_OF_JOB ? TASKS : 0);
     }
-    return (void *)wrong;
+    return NULL;
 }
 
 static int has_bits(double x, uint64_t bits) { return memcmp(&x, &bits, sizeof x) == 0; }
@@ -237,30 +237,27 @@ static int check_portable(void)
 
 static int check_dispatch(void)
 {
-    pthread_t thread[2];
+    fbp_thread thread[2];
     long wrong = fbp_threefry(0x0370734413198A2E, 0x85A308D3243F6A88) != 0x483DF7A0C4923A9C;
     fbp_start(&queue);
-    for (size_t i = 0; i < 2; i++) pthread_create(&thread[i], NULL, take_tasks, (void *)(i + 1));
+    for (size_t i = 0; i < 2; i++) wrong += fbp_thread_start(&thread[i], 0, take_tasks, (void *)(i + 1)) != 0;
     for (int job = 0; job < JOBS; job++) {
         fbp_post(&queue, NULL, 3, job % 2, TASKS);
-        wrong += (long)take_tasks(0);
+        take_tasks(0);
     }
     fbp_end(&queue);
-    for (size_t i = 0; i < 2; i++) {
-        void *early;
-        pthread_join(thread[i], &early);
-        wrong += (long)early;
-    }
+    for (size_t i = 0; i < 2; i++) fbp_thread_join(thread[i]);
+    for (size_t i = 0; i < 3; i++) wrong += wrong_by[i];
     printf("%-6s     %-30s %s\n", "", "threefry, queue", wrong ? "WRONG" : "ok");
     return wrong == 0;
 }
 
 static void crashed(int number)
 {
-    (void)!write(1, doing, strlen(doing));
-    (void)!write(1, ": crashed\n", 10);
     (void)number;
-    _exit(1);
+    printf("%s: crashed\n", doing);
+    fflush(stdout);
+    _Exit(1);
 }
 
 int main(int argc, char **argv)
@@ -268,7 +265,9 @@ int main(int argc, char **argv)
     int right = 1, found = 0;
     allocate();
     signal(SIGSEGV, crashed);
+#if defined SIGBUS
     signal(SIGBUS, crashed);
+#endif
     signal(SIGILL, crashed);
     right &= check_dispatch() & check_portable();
     for (int i = 0; fbp_known_isa(i) != NULL; i++)

@@ -1,11 +1,15 @@
 """csrc/dispatch.c: the choice of a table, the random generator and gather."""
 
 import ctypes
+import platform
+import shutil
+import subprocess
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_ssize_t, c_uint64, c_void_p
 
 import numpy as np
 import pytest
 from kernel_calls import LISTED, said
+from source_files import ROOT
 
 from fastbp._core import cpu
 from fastbp.reference.kernels import threefry2x32
@@ -54,6 +58,26 @@ def test_cpu_flags_and_tables_agree():
         if line:  # of the compiler's flags, -m and the name of what the processor has
             assert (isa in cpu.available()) == ({flag[2:] for flag in line.split()} <= flags), isa
     assert sum(line is not None for line in needs.values()) >= 2
+
+
+def test_the_processor_says_what_the_builtin_says(tmp_path):
+    """On Windows the processor is asked by CPUID, as the builtin's library is not linked."""
+    compiler = shutil.which("cc")
+    if compiler is None or platform.machine() != "x86_64":
+        pytest.skip("no C compiler, or no x86 processor")
+    source = tmp_path / "asks.c"
+    source.write_text(
+        '#include <stdio.h>\n#include "dispatch.c"\n'
+        "#define ISA(name, is_here) const fbp_table fbp_##name##_f32, fbp_##name##_f64;\n"
+        '#include "isa/isas.def"\n'
+        'int main(void)\n{\n#define ISA(name, is_here) if (name##_is_here()) puts(#name);\n#include "isa/isas.def"\n}\n'
+    )
+    told = []
+    for asked in ("builtin", "FBP_ASK_CPUID"):
+        flags = ["-std=gnu99", f"-D{asked}", "-I", str(ROOT / "csrc"), "-o", str(tmp_path / asked)]
+        subprocess.run([compiler, *flags, str(source)], check=True, timeout=60)
+        told.append(subprocess.run([str(tmp_path / asked)], capture_output=True, check=True, timeout=60).stdout.split())
+    assert told[0] == told[1] and b"scalar" in told[0]
 
 
 def test_what_is_not_there_is_null():

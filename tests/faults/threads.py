@@ -111,8 +111,8 @@ FAULTS = [
     Fault(
         what="threads are tried with stacks of the default size",
         file=OS_THREADS,
-        old="    if stack > 0:",
-        new="    if False:",
+        old="fbp_thread_start(&probes[started].thread, stack, ",
+        new="fbp_thread_start(&probes[started].thread, 0, ",
         red=(OF_OS_THREADS + "fewer_threads_than_the_system_starts",),
     ),
     Fault(
