@@ -3,6 +3,7 @@
 #
 #     bash tools/wheels.sh                    into dist/, each checked, installed and tried by the smoke tests
 #     bash tools/wheels.sh --suite            tried by all tests
+#     bash tools/wheels.sh --torch            torch, some 750 MB, stands beside it (tests/test_neighbours.py)
 #     bash tools/wheels.sh --python 3.11      for one Python alone
 #
 # Pythons are those of pyenv, and python3. The wheels are built from the sdist, which stands alone; auditwheel gives each its
@@ -10,12 +11,13 @@
 # uploaded. Each is then installed into a fresh environment and tried from another folder, with no compiler on the PATH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-root=$PWD tests=smoke only=""
+root=$PWD tests=smoke only="" neighbours=""
 while [ $# -gt 0 ]; do
     case $1 in
         --suite) tests=suite; shift ;;
+        --torch) neighbours=torch; shift ;;
         --python) [ $# -gt 1 ] || { echo "--python has no value, expected a version such as 3.11; say one"; exit 2; }; only=$2; shift 2 ;;
-        *) echo "tools/wheels.sh has no option '$1', expected --suite or --python VERSION; leave it out"; exit 2 ;;
+        *) echo "tools/wheels.sh has no option '$1', expected --suite, --torch or --python VERSION; leave it out"; exit 2 ;;
     esac
 done
 [ "$(uname -s)" = Linux ] || { echo "this system is $(uname -s), expected Linux; see cibuildwheel in pyproject.toml for others"; exit 2; }
@@ -80,7 +82,7 @@ if size > 2.3 or installed > 6:
 PYTHON
 
     say "Python $version: installed where there is no compiler, tried by $tests"
-    "$work/venv/bin/python" -m pip install --quiet "$wheel[test]"
+    "$work/venv/bin/python" -m pip install --quiet "$wheel[test]" $neighbours
     mkdir "$work/elsewhere"
     cp -r "$work/alone/tests" "$work/alone/csrc" "$work/alone/docs" "$work/alone"/*.md "$work/alone"/pyproject.toml "$work/elsewhere/"
     (
@@ -90,6 +92,7 @@ PYTHON
         fastbp info
         if [ "$tests" = smoke ]; then
             python -m pytest -q -p no:cacheprovider -m smoke
+            python -m pytest -q -p no:cacheprovider tests/test_neighbours.py
         else
             OMP_WAIT_POLICY=passive python -m pytest -q -p no:cacheprovider -n 2
         fi
