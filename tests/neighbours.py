@@ -14,7 +14,9 @@ y = (X.sum(1) > 32).astype(np.int64)
 
 def fastbp():
     import fastbp as fb
+    from fastbp._core import cpu
 
+    cpu.force_teams(True)  # two threads, whether they pay or not
     net = fb.mlp(64, 128, 64, 2, loss="cross_entropy", seed=0)
     net.fit(X, y, epochs=3, batch_size=100, optimizer=fb.Adam(lr=0.01), threads=2)
     return net.params.tobytes()

@@ -101,11 +101,4 @@ FAULTS = [
         new='X86_HAS("avx512dq", 7, 15)',
         red=("tests/csrc/test_dispatch.py::test_the_processor_says_what_the_builtin_says",),
     ),
-    Fault(
-        what="a forked process believes in the team that it has left behind",
-        file="fastbp/_core/teams.pyx",
-        old="    fbp_forked()\n    forget_threads()",
-        new="    fbp_forked()",
-        red=("tests/test_neighbours.py::test_each_trains_beside_the_others_and_in_forks",),
-    ),
 ]
