@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from fastbp._compiler.use import Use
     from fastbp._core.fast_call import Ready
 
-MOST = 64  # plans kept for a network; a loop over ever new batch sizes does not fill the memory
+# Plans that a model keeps, of its own ones, and again of those that are free to be taken: a loop over ever new
+# batch sizes does not fill the memory. A plan has packed copies of the weights, so 64 of a large network are too many.
+MOST = 64  # of any size
+MOST_BYTES = 64 << 20  # of more than LATEST
+LATEST = 4  # whatever they hold: whole batches and the rest, of a training and of its validation
 
 
 def chunks(n: int, most: int) -> Iterator[tuple[int, int, int]]:
@@ -45,9 +49,10 @@ _PARTS = {
 class BoundPlan:
     """A compiled plan and the names of its arrays. executable: the core's Executable; forward: the operations before
     backward; batch: rows of a step; grads: the vector that gradients are written to; invariant: {name: the plan's own
-    array} of invariant values that are given or wanted; key: of a Cache, what it was made for."""
+    array} of invariant values that are given or wanted; nbytes: memory that it holds; key: of a Cache, what it was made
+    for."""
 
-    __slots__ = ("batch", "data", "executable", "forward", "grads", "invariant", "key", "widths")
+    __slots__ = ("batch", "data", "executable", "forward", "grads", "invariant", "key", "nbytes", "widths")
 
     key: tuple[Use, str]  # of one that was taken
 
@@ -55,6 +60,7 @@ class BoundPlan:
     def __init__(self, params: Array, grads: Array, program: Any, team: int) -> None:
         self.batch, self.forward, self.grads = program.batch, program.forward, grads
         self.executable = Executable(params, grads, program, cpu.capped(min(team, program.most_threads)))
+        self.nbytes = self.executable.nbytes + self.executable.structs
         self.data, self.invariant, self.widths = {}, {}, {}
         for name, index in program.data.items():
             if program.values[index].mode in ("direct", "ordered"):
@@ -122,6 +128,19 @@ def lowered(forward, loss, gradients, dtype, **options):
     )
 
 
+def superfluous(kept: Sequence[tuple[Any, Sequence[BoundPlan]]], nbytes: int) -> list[Any]:
+    """The keys of the plans that go where one of `nbytes` comes. kept: [(key, its plans), ...], first those that go
+    first."""
+    sizes = [sum(plan.nbytes for plan in plans) for _, plans in kept]
+    count, total, gone = len(kept) + 1, sum(sizes) + nbytes, []
+    for (key, _), size in zip(kept, sizes, strict=True):
+        if count <= LATEST or (count <= MOST and total <= MOST_BYTES):
+            break
+        gone.append(key)
+        count, total = count - 1, total - size
+    return gone
+
+
 class Cache:
     """The plans of a network or an expression, by Use and ISA. make: a function of a Use that gives its BoundPlan.
 
@@ -139,11 +158,12 @@ class Cache:
     def get(self, use: Use) -> BoundPlan:
         """The plan of a Use; the caller is the only one to use it."""
         key = use, cpu.selected()
-        plan = self.plans.get(key)
+        plan = self.plans.pop(key, None)
         if plan is None:
-            if len(self.plans) >= MOST:
-                self.plans.clear()
-            plan = self.plans[key] = self.make(use)
+            plan = self.make(use)
+            for old in superfluous([(key, [each]) for key, each in self.plans.items()], plan.nbytes):
+                del self.plans[old]
+        self.plans[key] = plan  # what was used last goes last
         return plan
 
     def take(self, use: Use) -> BoundPlan:
@@ -154,13 +174,15 @@ class Cache:
         except LookupError:
             plan = self.make(use)
             plan.key = key
+            for old in superfluous(list(self.idle.items()), plan.nbytes):  # a list of them at one moment
+                self.idle.pop(old, None)
         return plan
 
     def give_back(self, plan: BoundPlan) -> None:
         """Leaves a plan that was taken to the next who needs one."""
-        if len(self.idle) > MOST:
-            self.idle.clear()
-        self.idle.setdefault(plan.key, []).append(plan)
+        idle = self.idle.setdefault(plan.key, [])
+        if not idle or (len(idle) + 1) * plan.nbytes <= MOST_BYTES:  # a hundred threads at once leave no hundred copies
+            idle.append(plan)
 
     @contextmanager
     def borrowed(self, use: Use) -> Iterator[BoundPlan]:

@@ -14,7 +14,7 @@ cdef class Executable:
     cdef RangeGradient *gradients   # of all ranges
     cdef double *sums               # (sums, slices) losses and totals
     cdef readonly int team          # the largest team the arena has room for
-    cdef readonly Py_ssize_t batch, nbytes
+    cdef readonly Py_ssize_t batch, nbytes, structs     # nbytes: of the arena; structs: bytes of what is beside it
     cdef char *base                 # of the arena, on a cache line
     cdef Py_ssize_t thread_bytes    # from one thread's own memory in the arena to the next one's
     cdef Py_ssize_t packed_a        # where in it there is room for MC rows of a left operand
@@ -37,6 +37,7 @@ cdef class Executable:
     cdef double clip_norm
     cdef list bound                 # the caller's arrays, kept alive while a call reads them
     cdef int _find_uses(self, program) except -1
+    cdef void *_zeros(self, Py_ssize_t count, Py_ssize_t size) except NULL
     cdef int _allocate(self, program) except -1
     cdef Py_ssize_t _row_bytes(self, slot) except -1
     cdef Py_ssize_t _packed_b_bytes(self, operation) except -1

@@ -42,7 +42,7 @@ cdef class Executable:
     program: the fastbp._compiler.program.Program that `lower` made of the graph.
     team: the largest number of threads that will run it.
 
-    The arena (`nbytes`) is allocated here, once; running a plan allocates nothing.
+    The arena, of `nbytes`, and `structs` bytes of structs are allocated here, once; running a plan allocates nothing.
     """
 
     def __cinit__(self, params, grads, program, int team):
@@ -85,6 +85,14 @@ cdef class Executable:
         free(self.program.packings)
         free(self.program.penalties)
 
+    cdef void *_zeros(self, Py_ssize_t count, Py_ssize_t size) except NULL:
+        """`count` structs of `size` bytes, all zero, which __dealloc__ frees; of none a pointer nevertheless."""
+        cdef void *found = calloc(max(1, count), size)
+        if found is NULL:
+            raise MemoryError("no memory for a plan")
+        self.structs += count * size
+        return found
+
     cdef int _allocate(self, program) except -1:
         cdef Program *p = &self.program
         self.n_values = <int>len(program.values)
@@ -94,21 +102,17 @@ cdef class Executable:
         p.n_groups = <int>len(program.groups)
         p.n_splits = <int>len(program.splits)
         p.n_packings = <int>len(program.packings)
-        self.values = <Value *>calloc(max(1, self.n_values), sizeof(Value))
-        p.ops = <Op *>calloc(max(1, p.n_ops + len(program.gradients)), sizeof(Op))
-        p.invariant = <Op *>calloc(max(1, len(program.invariant)), sizeof(Op))
-        p.stages = <Stage *>calloc(max(1, p.n_stages), sizeof(Stage))
-        p.ranges = <Range *>calloc(max(1, p.n_ranges), sizeof(Range))
-        p.groups = <Group *>calloc(max(1, p.n_groups), sizeof(Group))
-        p.splits = <ColumnSplit *>calloc(max(1, p.n_splits), sizeof(ColumnSplit))
-        self.gradients = <RangeGradient *>calloc(max(1, sum(len(item.gradients) for item in program.ranges)),
-                                                 sizeof(RangeGradient))
-        p.packings = <Packing *>calloc(max(1, p.n_packings), sizeof(Packing))
-        p.penalties = <double *>calloc(max(1, 2 * p.n_ranges + p.slices * program.sums), sizeof(double))
-        if (self.values is NULL or p.ops is NULL or p.invariant is NULL or p.stages is NULL or p.ranges is NULL or
-                p.groups is NULL or p.splits is NULL or self.gradients is NULL or p.packings is NULL or p.penalties is
-                NULL):
-            raise MemoryError("no memory for a plan")
+        self.values = <Value *>self._zeros(self.n_values, sizeof(Value))
+        p.ops = <Op *>self._zeros(p.n_ops + len(program.gradients), sizeof(Op))
+        p.invariant = <Op *>self._zeros(len(program.invariant), sizeof(Op))
+        p.stages = <Stage *>self._zeros(p.n_stages, sizeof(Stage))
+        p.ranges = <Range *>self._zeros(p.n_ranges, sizeof(Range))
+        p.groups = <Group *>self._zeros(p.n_groups, sizeof(Group))
+        p.splits = <ColumnSplit *>self._zeros(p.n_splits, sizeof(ColumnSplit))
+        self.gradients = <RangeGradient *>self._zeros(sum(len(item.gradients) for item in program.ranges),
+                                                      sizeof(RangeGradient))
+        p.packings = <Packing *>self._zeros(p.n_packings, sizeof(Packing))
+        p.penalties = <double *>self._zeros(2 * p.n_ranges + p.slices * program.sums, sizeof(double))
         p.squares = p.penalties + p.n_ranges
         self.sums = p.squares + p.n_ranges
         return 0
@@ -356,9 +360,7 @@ cdef class Executable:
                     else:
                         use[2] = True
         self.n_uses = <int>len(found)
-        self.uses = <Use *>calloc(max(1, self.n_uses), sizeof(Use))
-        if self.uses is NULL:
-            raise MemoryError("no memory for a plan")
+        self.uses = <Use *>self._zeros(self.n_uses, sizeof(Use))
         for i, (index, (first, last, learns)) in enumerate(found.items()):
             self.uses[i] = Use(index, first, last, learns)
         return 0

@@ -67,6 +67,65 @@ def test_ever_new_batch_sizes_do_not_fill_the_memory():
     assert len(net._plans.idle) <= plan_cache.MOST + 1
 
 
+def kept(cache):
+    return [[*cache.plans.values()], [plan for idle in cache.idle.values() for plan in idle]]
+
+
+def test_plans_of_a_large_network_are_kept_by_their_bytes(monkeypatch):
+    """A plan of it has copies of the weights: a few plans stay, and no more than a number of bytes beside them."""
+    monkeypatch.setattr(plan_cache, "MOST_BYTES", 500_000)
+    net = net_of(200, 300, 200)
+    for batch in range(1, 40):
+        net.loss_and_grad(np.ones((batch, 200)), np.ones((batch, 200)))
+        net.evaluate(np.ones((batch + 60, 200)), np.ones((batch + 60, 200)))
+    for plans in kept(net._plans):
+        assert len(plans) == plan_cache.LATEST
+        assert sum(plan.nbytes for plan in plans) > plan_cache.MOST_BYTES  # of these few, whatever they hold
+    assert [use.batch for use, _ in net._plans.plans] == [36, 37, 38, 39]
+    monkeypatch.setattr(plan_cache, "MOST_BYTES", 10_000_000)
+    for batch in range(1, 40):
+        net.loss_and_grad(np.ones((batch, 200)), np.ones((batch, 200)))
+    plans, _ = kept(net._plans)
+    assert plan_cache.LATEST < len(plans) < plan_cache.MOST
+    assert 5_000_000 < sum(plan.nbytes for plan in plans) <= plan_cache.MOST_BYTES
+
+
+def test_the_plan_that_is_used_most_stays_among_ever_new_ones(monkeypatch):
+    monkeypatch.setattr(plan_cache, "MOST_BYTES", 0)
+    cache = net_of(4, 3)._plans
+    first = cache.get(Use("train", 100))
+    for batch in range(1, 30):
+        cache.get(Use("train", batch))
+        assert cache.get(Use("train", 100)) is first
+
+
+def test_threads_at_once_leave_no_more_large_plans_than_there_is_room_for(monkeypatch):
+    net = net_of(4, 3)
+    use = Use("predict", 8)
+    size = net._plans.make(use).nbytes
+    monkeypatch.setattr(plan_cache, "MOST_BYTES", 3 * size)
+    taken = [net._plans.take(use) for _ in range(10)]
+    for plan in taken:
+        net._plans.give_back(plan)
+    assert kept(net._plans)[1] == taken[:3]
+    monkeypatch.setattr(plan_cache, "MOST_BYTES", 0)
+    taken = [net._plans.take(Use("predict", 9)) for _ in range(3)]
+    for plan in taken:
+        net._plans.give_back(plan)
+    assert net._plans.idle[taken[0].key] == taken[:1]  # one stays, whatever it holds
+
+
+def test_a_plan_knows_what_it_holds():
+    """Its arena, and the structs of its operations, which are most of a graph of many operations."""
+    x = y = g.input("x", 1)
+    for _ in range(1000):
+        y = g.tanh(y) * 0.5
+    plan = g.compile(g.mean(g.square(y - x)))
+    bound = plan._plans.make(Use("train", 4))
+    assert bound.nbytes == bound.executable.nbytes + bound.executable.structs
+    assert bound.executable.structs > 2000 * 300 > bound.executable.nbytes
+
+
 def test_a_borrowed_plan_is_nobody_elses():
     cache = net_of(4, 3)._plans
     with cache.borrowed(Use("predict", 8)) as first:
