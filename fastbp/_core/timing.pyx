@@ -43,10 +43,11 @@ def task_times(Executable plan, list arrays, optimizer, int64_t[::1] order, Py_s
     cdef WorkerState worker
     cdef cnp.ndarray losses = np.empty(steps + 1), rates = np.zeros(steps + 1)
     cdef Py_ssize_t capacity = (steps + 1) * most_tasks(p), count = 0, i
-    cdef int32_t *where = <int32_t *>malloc(4 * capacity * sizeof(int32_t))
-    cdef double *spent = <double *>malloc(capacity * sizeof(double))
+    cdef int32_t *where
+    cdef double *spent
     if order is not None and order.shape[0] < p.batch:
         raise ValueError(f"order has {order.shape[0]} rows, expected {p.batch} or more, those of a batch; give it more")
+    where, spent = <int32_t *>malloc(4 * capacity * sizeof(int32_t)), <double *>malloc(capacity * sizeof(double))
     try:
         if where is NULL or spent is NULL:
             raise MemoryError("no memory for the times of a step's tasks")
