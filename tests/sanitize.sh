@@ -75,7 +75,7 @@ part_queue() {
         echo "sanitize.sh: queue: a planted race was not reported"
         exit 1
     fi
-    grep -m 1 SUMMARY "$work/planted.log" | sed "s/^.*SUMMARY/a planted race is reported:/"
+    grep -m 1 SUMMARY "$work/planted.log" | sed "s/^.*SUMMARY: /a planted race is reported: /"
 }
 
 part_threads() {

@@ -1,6 +1,6 @@
-"""All that fastbp does on several threads, one kind after another: run by tests/sanitize.sh under ThreadSanitizer, which
-says where two of them reach the same memory and nothing orders them. `python threads_at_once.py KIND ...` runs some of them;
-`race` is none of fastbp's: what must be reported, or nothing would be."""
+"""All that fastbp does on several threads, one kind after another: run by tests/sanitize.sh under ThreadSanitizer,
+which says where two of them reach the same memory and nothing orders them. `python threads_at_once.py KIND ...` runs
+some of them; `race` is none of fastbp's: what must be reported, or nothing would be."""
 
 import ctypes
 import os

@@ -7,6 +7,7 @@ from programs import NETWORKS, named, names, of_converted, of_expression, of_net
 from fastbp import graph as g
 from fastbp._compiler import lowering, partitioning, plan_cache, select_elementwise, select_nn, select_sums
 from fastbp._compiler.program import Data
+from fastbp._core import cpu
 from fastbp._ir import leaves
 from fastbp._ir.elementwise import total_of
 from fastbp._ir.nn import dense
@@ -124,7 +125,10 @@ def test_the_products_of_splits_cover_the_inputs_and_their_sum_is_activated():
         assert (W.offset, W.rows, product.n_in) == (part.offset * 24, part.width, part.width)
         columns.append((part.offset, part.width))
         terms.append(product.out)
-    assert columns == [(0, 128), (128, 128), (256, 128), (384, 136)]  # whole tiles of 16 rows
+    if cpu.available() == ["scalar"]:  # a build of these kernels alone, of tiles of 2 rows
+        assert columns == [(0, 130), (130, 130), (260, 130), (390, 130)]
+    else:
+        assert columns == [(0, 128), (128, 128), (256, 128), (384, 136)]  # whole tiles of 16 rows
     sweep = program.operations[program.sweeps[0].row:]
     adds = [operation for operation in sweep if operation.kernel == "add"]
     assert [operation.b.value for operation in adds] == terms[1:]

@@ -123,7 +123,8 @@ def times_refused(net):
 CALLS = {call.__name__: (made, call) for made, call in [
     (lambda: None, make), (network, predict), (network, evaluate), (network, gradients), (network, step),
     (network, fit), (lambda: [network(0), network(1)], fit_many), (network, save_and_load),
-    (network, pickle_and_unpickle), (lambda: None, compile_expression), (expression, fit_expression), (network, times), (network, times_refused),
+    (network, pickle_and_unpickle), (lambda: None, compile_expression), (expression, fit_expression),
+    (network, times), (network, times_refused),
 ]}  # fmt: skip
 
 
