@@ -61,8 +61,14 @@ python -m coverage combine --quiet --rcfile="$work/coverage.ini"
 printf '\n== Python\n'
 python -m coverage report --rcfile="$work/coverage.ini" | tee "$work/python.txt"
 printf '\n== C, scalar\n'
-find build -name '*.gcda' | while read -r data; do gcov -b -c -o "$data" "$data"; done >"$work/gcov.txt" 2>/dev/null
-python "$root/tests/gcov_sums.py" "$work/tree" | tee "$work/c.txt"
+# in a folder for each object, as what is included by kernels.c is written again for each dtype
+number=0
+while read -r data; do
+    number=$((number + 1))
+    mkdir -p "$work/gcov/$number"
+    (cd "$work/gcov/$number" && gcov -b -c "$data") >/dev/null 2>&1
+done < <(find "$PWD/build" -name '*.gcda')
+python "$root/tests/gcov_sums.py" "$work/gcov" | tee "$work/c.txt"
 for file in python c; do
     share=$(tail -n 1 "$work/$file.txt" | grep -o '[0-9.]*%' | tail -n 1 | tr -d %)
     [ "${share%.*}" -ge "${FASTBP_COVERAGE:-0}" ] || { echo "coverage.sh: $file: $share %, expected ${FASTBP_COVERAGE} % or more"; failed=1; }
