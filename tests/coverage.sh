@@ -66,6 +66,7 @@ number=0
 while read -r data; do
     number=$((number + 1))
     mkdir -p "$work/gcov/$number"
+    ln -s "$PWD/csrc" "$work/gcov/$number/csrc" # gcov says nothing of a source that it does not find
     (cd "$work/gcov/$number" && gcov -b -c "$data") >/dev/null 2>&1
 done < <(find "$PWD/build" -name '*.gcda')
 python "$root/tests/gcov_sums.py" "$work/gcov" | tee "$work/c.txt"
