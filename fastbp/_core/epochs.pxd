@@ -12,6 +12,8 @@ cdef class Epochs:
     cdef Penalty *penalties
     cdef Py_ssize_t rows_needed         # rows that the data must have
     cdef Py_ssize_t first               # epochs that the model had before
+    cdef Py_ssize_t others              # that it was trained for meanwhile, by other threads or by a callback
+    cdef Py_ssize_t trained             # the model's count of all of them when this training was last at it
     cdef Py_ssize_t first_result_epoch  # the epoch, counted from 0, of the first row of results
     cdef list plans                     # of the call at hand
     cdef Snapshot before                # what a call that fails goes back to, or None

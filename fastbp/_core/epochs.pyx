@@ -53,7 +53,8 @@ cdef class Epochs:
         cdef int64_t[::1] numbers
         cdef Py_ssize_t i
         memset(state, 0, sizeof(TrainingState))
-        self.model, self.optimizer, self.plans, self.first = model, optimizer, [], model.epochs
+        self.model, self.optimizer, self.plans = model, optimizer, []
+        self.first, self.trained = model.epochs, model._epochs_of_all
         state.n, state.batch, state.seed = n, batch, seed
         state.whole.steps, state.rest.steps = n // batch, 1
         state.whole.weight, state.rest.weight = batch / <double>n, n % batch / <double>n
@@ -147,7 +148,8 @@ cdef class Epochs:
         if not 0 <= step < state.steps or len(losses) != step or len(correct_counts) != (step if state.counted > 0 else 0):
             raise ValueError(f"step is {step} with {len(losses)} losses, expected one for each of fewer than {state.steps} "
                              "steps; pass those of the epoch at hand")
-        self.first, state.epoch, state.step, self.first_result_epoch = first, epoch, step, epoch
+        self.first, self.trained, self.others = first, self.model._epochs_of_all, 0
+        state.epoch, state.step, self.first_result_epoch = epoch, step, epoch
         state.lr, state.begun = lr, teams.seconds() - seconds
         self.losses, self.correct_counts = np.array(losses, np.float64), np.array(correct_counts, np.float64)
         if step > 0:
@@ -268,7 +270,10 @@ cdef class Epochs:
         if state.done < state.wanted and not state.stopped:
             return self.go_back()
         count(self.model, "_draws", state.done)
-        PyObject_GenericSetAttr(self.model, "_epochs", self.first + state.epoch)
+        self.others += self.model._epochs_of_all - self.trained
+        count(self.model, "_epochs_of_all", state.epoch - self.first_result_epoch)
+        self.trained = self.model._epochs_of_all
+        PyObject_GenericSetAttr(self.model, "_epochs", self.first + self.others + state.epoch)
         if self.optimizer is not None:
             count(self.optimizer, "steps", state.done)
         if stopping is not None:

@@ -31,7 +31,8 @@ class Trainable:
 
     From here it has:
 
-    * `epochs`: those it has been trained for; `_epochs` is the number itself, which the core sets.
+    * `epochs`: those it has been trained for; `_epochs` is the number itself, which the core sets. `_epochs_of_all`
+      counts on whatever `epochs` is set to, so that a training finds out about another one's.
     * `_draws`: the steps that have drawn dropout masks; `_dropout_key`: the key that they are drawn from. The core
       counts draws, steps and epochs together, so that Ctrl-C never finds one without the others.
     * `_exclusive`: whoever trains the model, or makes gradients, has it alone; a second thread gets an error.
@@ -53,7 +54,7 @@ class Trainable:
 
     def _begin(self, refusal: str) -> None:
         """Nothing has been trained, compiled or drawn. refusal: what a second thread is told."""
-        self._epochs = self._draws = 0
+        self._epochs = self._draws = self._epochs_of_all = 0
         self._dropout_key = random.fold(self.seed, 0x64726F70)  # "drop": apart from the initial parameters' streams
         self._exclusive = ExclusiveUse(refusal)
         self._plans = Cache(self._make_plan)

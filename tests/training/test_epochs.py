@@ -148,6 +148,17 @@ def test_epochs_that_a_callback_sets_are_those_of_the_training_again(data):
     assert net.epochs == 8
 
 
+def test_what_a_callback_trains_counts_as_well(data):
+    net = made()
+
+    def more(net, epoch, logs):
+        if epoch == 1:
+            net.fit(*data[:2], epochs=3)
+
+    history = net.fit(*data[:2], epochs=4, callbacks=more)
+    assert history.epoch == list(range(4)) and net.epochs == 7
+
+
 def test_callbacks_hear_of_the_end_whatever_is_raised_there(data, monkeypatch):
     heard = []
 
