@@ -4,15 +4,13 @@ limits of memory and of stacks, threads that want one network. Each is a row of 
 FASTBP_FORKS says how many processes are forked, 6 by default.
 """
 
-import itertools
 import os
 import sys
 import textwrap
-from importlib.util import find_spec
 
 import pytest
 
-from .processes import HAS_FORK, OPENMP, TRAIN, run, run_all
+from .processes import HAS_FORK, OPENMP, TRAIN, run
 from .test_cpu import Machine
 
 FORKS = int(os.environ.get("FASTBP_FORKS", "6"))
@@ -88,43 +86,6 @@ def test_workers_of_joblib(backend):
         print((work(0).params == alone[0].params).all())
     """)
     assert words == ["True"] * (3 if backend == "threading" else 2), errors
-
-
-# ---- other libraries beside ----------------------------------------------------------------------------------------
-
-BESIDE = {
-    "fastbp": "assert train() == bits()",
-    "sklearn": """
-from sklearn.ensemble import HistGradientBoostingClassifier
-X = np.random.default_rng(0).random((600, 5))
-assert HistGradientBoostingClassifier(max_iter=5, random_state=0).fit(X, X[:, 0] > 0.5).score(X, X[:, 0] > 0.5) > 0.9
-""",
-    "torch": """
-import torch
-torch.set_num_threads(2)
-x = torch.ones(400, 400, requires_grad=True)
-(x @ x).sum().backward()
-assert float(x.grad[0, 0]) == 800
-""",
-}
-ORDERS = list(itertools.permutations(sorted(name for name in BESIDE if name == "fastbp" or find_spec(name))))
-
-
-def test_libraries_in_every_order_in_one_process():
-    """With teams of their own: what is first loaded brings the runtime, or another one comes. Twice around, and in a
-    fork, where of the others only scikit-learn says that it works."""
-    if len(ORDERS) == 1:
-        pytest.skip("there is no other library here")
-    code = "\n".join([
-        "import numpy as np", "found = []",
-        "def bits():", "    found.append(train(threads=1))", "    return found[0]",
-        "for _ in range(2):", "    for name in os.environ['ORDER'].split():", "        exec(WORK[name])",
-        "print(len(set(found)))",
-        "if hasattr(os, 'fork'):", "    print(child(lambda: train() == found[0]))", "else:", "    print(True)",
-    ])
-    code = f"WORK = {BESIDE!r}\n{code}"
-    for words, errors in run_all(code, [{"ORDER": " ".join(order)} for order in ORDERS]):
-        assert words == ["1", "True"], errors
 
 
 # ---- quotas, and CPUs that come and go -----------------------------------------------------------------------------

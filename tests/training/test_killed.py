@@ -1,6 +1,6 @@
 """A training that is killed again and again, and goes on each time, ends with the bits of one that ran through.
 
-FASTBP_KILLS says how many times, 8 by default; by other signals as often, 4 times by default.
+FASTBP_KILLS says how many times, 5 by default; by other signals as often, 4 times by default.
 """
 
 import os
@@ -15,7 +15,7 @@ import pytest
 
 import fastbp as fb
 
-KILLS = int(os.environ.get("FASTBP_KILLS", "8"))
+KILLS = int(os.environ.get("FASTBP_KILLS", "5"))
 OTHERS = int(os.environ.get("FASTBP_KILLS", "4"))
 # what is run again after each end that it meets; "through" is one that is left alone
 PROGRAM = """

@@ -1,4 +1,4 @@
-"""Many fits of every kind in one process: nothing grows. FASTBP_FITS says how many, 150 by default."""
+"""Many fits of every kind in one process: nothing grows. FASTBP_FITS says how many, 60 by default."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 import fastbp as fb
 
-FITS = int(os.environ.get("FASTBP_FITS", "150"))
+FITS = int(os.environ.get("FASTBP_FITS", "60"))
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc, where a process sees what it holds")

@@ -1,7 +1,7 @@
 """A training that is ended at a random moment, by whatever: its parameters, optimizer and counts are those of a whole
 step of one that nobody ends, locks are free, no thread and no descriptor more is there, and it goes on.
 
-FASTBP_MOMENTS says at how many moments each, 20 by default. Moments of test_interrupted.py are instructions of Python's
+FASTBP_MOMENTS says at how many moments each, 10 by default. Moments of test_interrupted.py are instructions of Python's
 interpreter, one after another; these are of the clock, as those of a hand on a keyboard.
 """
 
@@ -20,7 +20,7 @@ from fastbp import graph as g
 from fastbp._training import job
 from fastbp.sklearn import MLPRegressor
 
-MOMENTS = int(os.environ.get("FASTBP_MOMENTS", "20"))
+MOMENTS = int(os.environ.get("FASTBP_MOMENTS", "10"))
 EPOCHS, BATCH, SAMPLES = 60, 8, 20  # steps of 8, 8 and 4 samples
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((SAMPLES, INPUTS)).astype("f"), RNG.standard_normal((SAMPLES, UNITS)).astype("f")
