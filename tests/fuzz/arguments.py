@@ -51,7 +51,7 @@ def rows(draw, n, width):
             array = array.astype(dtype) if dtype.kind != "V" else array.astype("f4").view("V4")
         except (TypeError, ValueError):
             return draw.of(SCALARS)
-    if draw.below(6) == 1 and array.size and array.dtype.kind in "fO":
+    if draw.below(6) == 1 and array.size and array.dtype.kind in ("f", "O"):
         array.flat[draw.below(array.size)] = draw.of((np.nan, np.inf, -np.inf, 1e38, 60000.0, 1e-40, -1.0))
     if draw.below(9) == 1 and array.size and array.dtype.kind in "iu":
         array.flat[draw.below(array.size)] = draw.of((127, 5, 2, 1, 0))
