@@ -7,6 +7,7 @@ from fastbp._core.updates cimport Penalty
 cdef class Epochs:
     cdef TrainingState at
     cdef object model, optimizer
+    cdef object penalty_factors         # float64 (steps,) or None: the training state's
     cdef object rows, order             # int64 (n,) or None: the memory of the training state's
     cdef object losses, correct_counts, val_losses, val_correct_counts, results, best_params
     cdef Penalty *penalties

@@ -116,6 +116,33 @@ cdef class Epochs:
             make_order(&self.at)
         return self.order
 
+    def set_order(self, order, penalty_factors=None, double penalty_weight=1):
+        """What the epoch at hand, and those that follow it, are like, until this is called again.
+
+        order: int64 (n,), the rows in their order, of a training that was given `rows` and does not shuffle; or None, as it is.
+        penalty_factors: float64 (steps,), by which the penalties count in each step of an epoch, or None for 1; the losses
+        then count what they are times penalty_weight. ValueError where they are not so, with nothing changed."""
+        cdef TrainingState *state = &self.at
+        cdef double[::1] factors
+        if order is not None:
+            if self.order is None or state.shuffled:
+                raise ValueError("order is given to a training without rows, or that shuffles, expected None; make it with rows")
+            order = np.asarray(order)
+            if order.dtype != np.int64 or order.shape != (state.n,) or order.min() < 0 or order.max() >= self.rows_needed:
+                raise ValueError(f"order is {order.dtype} {order.shape}, expected int64 ({state.n},) of rows below "
+                                 f"{self.rows_needed}; pass a permutation of the rows")
+        if penalty_factors is not None:
+            penalty_factors = np.array(penalty_factors, np.float64)
+            if penalty_factors.shape != (state.steps,) or not np.isfinite(penalty_factors).all():
+                raise ValueError(f"penalty_factors is {penalty_factors.shape}, expected finite numbers ({state.steps},), one for "
+                                 "each step of an epoch; pass as many")
+        if order is not None:
+            self.order[...] = order
+        self.penalty_factors, state.penalty_factors, state.penalty_weight = penalty_factors, NULL, penalty_weight
+        if penalty_factors is not None:
+            factors = penalty_factors
+            state.penalty_factors = &factors[0]
+
     def last_losses(self):
         """The losses of the last call's steps, float64: of whole epochs, or of a part of one."""
         return self.losses[:self.at.done]

@@ -23,6 +23,8 @@ cdef struct Call:
     const int64_t *order        # (n,) or NULL for the rows as they lie
     const double *lr            # (steps,)
     const double *constants     # (H_CONSTANTS,) the optimizer's
+    const double *penalty_factors   # (steps,) by which the penalties' gradients count in each step; NULL where all are 1
+    double penalty_weight       # by which the loss counts what they then are; read where there are factors
     double *losses              # (steps,)
     double *correct_counts      # (steps,) how many answers were correct, of a plan that counts them; or NULL
     int64_t taken               # updates taken before this call

@@ -23,24 +23,26 @@ A call begins with PACK, or with CHECKS where it is an update by gradients that 
 notes its loss. The next step begins with ROWS if the updates have computed its column splits already, else with SPLITS. A
 call is OVER after its last step, or after the step in which a number stopped being finite.
 """
-from libc.math cimport isfinite
+from libc.math cimport isfinite, sqrt
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from fastbp._core cimport cpu, pace as paces, teams, updates
 from fastbp._core.gemm cimport pack_rows
-from fastbp._core.kernels cimport (FBP_LANES, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_LOG1, H_LOG1_LOW, H_LOG2,
+from fastbp._core.kernels cimport (FBP_LANES, H_CORRECTION1, H_CORRECTION2, H_COUNT, H_EPS, H_LOG1, H_LOG1_LOW, H_LOG2,
                                    H_LOG2_LOW, H_LR, H_SCALE, fbp_prefetch, get_real)
 from fastbp._core.portable cimport power_of_log
 from fastbp._core.program cimport Group, Pace, Place, Program, Stage
 from fastbp._core.teams cimport WorkerState, Job
 
 cdef void fill_hyper(double *hyper, const double *constants, double lr, double t) noexcept nogil:
-    """hyper (H_COUNT,) = the optimizer's constants (H_CONSTANTS,) and what depends on the step, t = 1, 2 ..."""
+    """hyper (H_COUNT,) = the optimizer's constants (H_CONSTANTS,) and what depends on the step, t = 1, 2 ... An eps below 0 is,
+    negated, the epsilon hat of Kingma and Ba, section 2: added to the root of the second moment before that is corrected."""
     memcpy(hyper, constants, H_COUNT * sizeof(double))
     hyper[H_LR] = lr
     hyper[H_CORRECTION1] = 1 - power_of_log(constants[H_LOG1], constants[H_LOG1_LOW], t)
     hyper[H_CORRECTION2] = 1 - power_of_log(constants[H_LOG2], constants[H_LOG2_LOW], t)
     hyper[H_SCALE] = 1
+    if hyper[H_EPS] < 0: hyper[H_EPS] /= -sqrt(hyper[H_CORRECTION2])
 
 
 cdef double clip_scale(const Program *p) noexcept nogil:
@@ -107,6 +109,7 @@ cdef void run_group(Program *p, const Call *call, Place *at, const Group *group,
     cdef fbp_prefetch *own = at.prefetch
     cdef bint more = updates_now and goes_on(p, call)
     cdef bint kept = not (makes and more)
+    cdef double factor = call.penalty_factors[call.done] if call.penalty_factors is not NULL else 1
     cdef char *g
     cdef int index
     if group.split >= 0:
@@ -116,7 +119,7 @@ cdef void run_group(Program *p, const Call *call, Place *at, const Group *group,
         g = updates.gradient_of(index, p, at, kept)
         if makes:
             updates.make_gradient(index, g, p, at)
-            updates.finish_gradient(index, g, p)
+            updates.finish_gradient(index, g, p, factor)
         if checks:
             updates.check_gradient(index, p)
         if updates_now:
@@ -248,7 +251,7 @@ cdef Phase after_parameters(Program *p, Call *call) noexcept nogil:
     cdef int i
     if p.penalised:
         for i in range(p.n_ranges):
-            call.loss += p.penalties[i]
+            call.loss += p.penalties[i] if call.penalty_factors is NULL else call.penalty_weight * p.penalties[i]
         if p.update is not NULL and not isfinite(call.loss):    # by the penalties: what was updated meanwhile is put back
             p.broken = True
             return end_step(p, call)

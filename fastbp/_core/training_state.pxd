@@ -41,6 +41,8 @@ cdef struct TrainingState:
     uint64_t seed               # of the first epoch's order
     const int64_t *rows         # (n,) numbers of the data's rows, or NULL for all as they lie
     int64_t *order              # (n,) the rows of the epoch at hand, or NULL for the data as they lie
+    const double *penalty_factors   # (steps,) of each epoch's steps, or NULL where all are 1
+    double penalty_weight       # by which the losses count these penalties
     double counted, val_counted  # answers that an accuracy counts
     # where it is
     Py_ssize_t epoch, step      # epochs finished since the beginning, steps of the epoch at hand

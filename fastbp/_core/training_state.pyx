@@ -38,6 +38,8 @@ cdef Py_ssize_t train_steps(TrainingState *state, Segment *segment, Py_ssize_t f
     cdef Py_ssize_t at = state.base + state.step
     call.lr = state.rates + state.done if state.rates is not NULL else NULL
     call.taken, call.draws, call.order = state.taken + state.done, state.draws + <uint64_t>state.done, state.order
+    call.penalty_factors = state.penalty_factors + state.step if state.penalty_factors is not NULL else NULL
+    call.penalty_weight = state.penalty_weight
     steps = run_segment(state, segment, first, steps, state.losses + at,
                         state.correct_counts + at if state.correct_counts is not NULL else NULL, team)
     state.broken = segment.program.broken
@@ -94,7 +96,7 @@ cdef void end_epoch(TrainingState *state, double seconds, int team) noexcept nog
 
 cdef bint is_contiguous(const TrainingState *state) noexcept nogil:
     """Whether nothing is to be done between this epoch and the next: all are one row of steps."""
-    return (state.step == 0 and state.wanted - state.done > state.steps and not state.shuffled
+    return (state.step == 0 and state.wanted - state.done > state.steps and not state.shuffled and state.penalty_factors is NULL
             and state.rest.program is NULL and state.n_evaluated == 0 and state.early_stopping.monitored < 0)
 
 

@@ -38,14 +38,14 @@ cdef void make_gradient(int index, char *g, Program *program, const Place *at) n
         memset(g, 0, range_.count * program.item)     # nothing but a penalty
 
 
-cdef void finish_gradient(int index, char *g, Program *program) noexcept nogil:
-    """Adds the penalty's gradient to g, and notes the penalty and, for clipping, the squared norm."""
+cdef void finish_gradient(int index, char *g, Program *program, double factor) noexcept nogil:
+    """Adds the penalty's gradient, times a factor, to g, and notes the penalty and, for clipping, the squared norm."""
     cdef const Range *range_ = &program.ranges[index]
     if program.penalised:
         program.penalties[index] = 0
         if range_.l1 != 0 or range_.l2 != 0:
             program.penalties[index] = program.penalty(g, program.params + range_.begin * program.item, range_.count,
-                                                       range_.l1, range_.l2)
+                                                       factor * range_.l1, factor * range_.l2)
     if program.clip_norm > 0:
         program.squares[index] = program.sum_squares(g, range_.count)
 

@@ -189,10 +189,11 @@ def estimators(dtype):
 
     X, Y, labels = data("float32")
     weights = np.full(50, 1e-30)
-    classifier = MLPClassifier(epochs=3, dtype=dtype, random_state=0, validation_split=0.2, l2=1e-30,
-                               optimizer=fb.SGD(lr=fb.schedules.Exponential(0.1, 1e-6)))
-    classifier.fit(X, labels, weights).set_params(validation_split=0.0).partial_fit(X, labels)
-    regressor = MLPRegressor(epochs=3, dtype=dtype, random_state=0).fit(X, times(Y, 1e-30), weights)
+    classifier = MLPClassifier(max_iter=3, dtype=dtype, random_state=0, alpha=1e-30, early_stopping=fb.EarlyStopping(),
+                               solver=fb.SGD(lr=fb.schedules.Exponential(0.1, 1e-6)))
+    classifier.fit(X, labels, weights).set_params(early_stopping=None).partial_fit(X, labels)
+    regressor = MLPRegressor(tol=1e300, n_iter_no_change=1, dtype=dtype, random_state=0, early_stopping=True)
+    regressor.fit(X, times(Y, 1e-30), weights)
     return [classifier.predict_proba(times(X, 1e-30)), classifier.predict(X), regressor.predict(times(X, 1e-30))]
 
 

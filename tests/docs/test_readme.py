@@ -45,7 +45,7 @@ def test_what_is_for_every_day_does_what_it_says():
     pytest.importorskip("sklearn")
     said = float(re.search(r"\.score\(X_test, y_test\)\s*# ([0-9.]+)", block)[1])
     scope = {}
-    exec(block.replace("MLPClassifier(h", "score = MLPClassifier(h"), scope)
+    exec(block.replace("MLPClassifier((", "score = MLPClassifier(("), scope)
     assert scope["score"] == pytest.approx(said, abs=0.015)
     worst = scope["history"].history["worst_accuracy"]
     assert len(worst) < 30

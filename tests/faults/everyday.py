@@ -29,9 +29,9 @@ FAULTS = [
     ),
     Fault(
         what="partial_fit ignores what is of fit",
-        file="fastbp/sklearn.py",
-        old="            if value is not None and value != without:\n",
-        new="            if False:\n",
+        file="fastbp/sklearn/_base.py",
+        old="                if (value := getattr(self, name)) not in (None, False):\n",
+        new="                if (value := getattr(self, name)) is self:\n",
         red=("tests/test_sklearn.py::test_partial_fit_refuses_what_it_would_ignore",),
     ),
     Fault(
@@ -99,10 +99,11 @@ FAULTS = [
     ),
     Fault(
         what="a pickled estimator forgets its optimizer",
-        file="fastbp/sklearn.py",
-        old="class MLPClassifier(ClassifierMixin, _MLP):\n",
-        new="_MLP.__getstate__ = lambda self: {k: v for k, v in vars(self).items() if k != 'optimizer_'}\n\n\n"
-        "class MLPClassifier(ClassifierMixin, _MLP):\n",
+        file="fastbp/sklearn/_classifier.py",
+        old="class MLPClassifier(ClassifierMixin, MultilayerPerceptron):\n",
+        new="MultilayerPerceptron.__getstate__ = lambda self: "
+        "{**vars(self), 'optimizer_': self.optimizer_.fresh()}\n\n\n"
+        "class MLPClassifier(ClassifierMixin, MultilayerPerceptron):\n",
         red=(f"{PARTS}::test_an_estimators_partial_fits_are_its_fit",),
     ),
     Fault(

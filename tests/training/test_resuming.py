@@ -227,16 +227,19 @@ def test_a_number_that_is_not_finite_leaves_the_last_good_step_after_going_on(tm
 def test_estimators_go_on(tmp_path, data):
     X, Y, labels = data
     for cls, y in ((MLPClassifier, labels), (MLPRegressor, Y)):
-        options = {"hidden": 5, "random_state": 3, "validation_split": 0.2, "dropout": 0.1}
+        options = {"hidden_layer_sizes": 5, "batch_size": 16, "random_state": 3, "dropout": 0.1}
+        options["early_stopping"] = fb.EarlyStopping(patience=9)
         folder = tmp_path / cls.__name__
-        whole = cls(epochs=6, **options).fit(X, y)
-        cls(epochs=3, checkpoint=fb.Checkpoint(folder), **options).fit(X, y)
-        found = cls(epochs=6, checkpoint=fb.Checkpoint(folder), **options).fit(X, y, resume=folder)
+        whole = cls(max_iter=6, **options).fit(X, y)
+        cls(max_iter=3, checkpoint=fb.Checkpoint(folder), **options).fit(X, y)
+        found = cls(max_iter=6, checkpoint=fb.Checkpoint(folder), **options).fit(X, y, resume=folder)
         assert np.array_equal(found.net_.params, whole.net_.params) and found.n_iter_ == 6
+        assert found.loss_curve_ == whole.loss_curve_ and found.t_ == whole.t_
         with pytest.raises(ValueError, match=r"^checkpoint is Checkpoint.*, expected None for partial_fit"):
-            cls(checkpoint=fb.Checkpoint(folder), hidden=5).partial_fit(X, y)
+            cls(checkpoint=fb.Checkpoint(folder), hidden_layer_sizes=5).partial_fit(
+                X, y, **({"classes": np.unique(y)} if cls is MLPClassifier else {}))
         with pytest.raises(ValueError, match=r"^seed is \d+ \(int\), expected \d+ \(int\), as in the checkpoint"):
-            cls(epochs=6, **{**options, "random_state": 4}).fit(X, y, resume=folder)
+            cls(max_iter=6, **{**options, "random_state": 4}).fit(X, y, resume=folder)
 
 
 def test_where_nothing_is_a_training_begins_if_it_is_to_save_there(tmp_path, data):

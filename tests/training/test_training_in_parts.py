@@ -107,13 +107,17 @@ def test_an_estimators_partial_fits_are_its_fit(data, name, through):
     estimators = pytest.importorskip("fastbp.sklearn")
     X, _, labels = data
     make = getattr(estimators, name)
-    settings = {"hidden": (8,), "dropout": 0.3, "batch_size": 16, "random_state": 3, "optimizer": fb.Adam(lr=0.01)}
-    whole, part = make(epochs=6, **settings).fit(X, labels), make(**settings)
+    settings = {"hidden_layer_sizes": (8,), "dropout": 0.3, "batch_size": 16, "shuffle": False, "random_state": 3,
+                "solver": fb.Adam(lr=0.01), "early_stopping": None}
+    with pytest.warns(UserWarning, match="^Stochastic Optimizer: Maximum iterations \\(6\\) reached"):
+        whole, part = make(max_iter=6, **settings).fit(X, labels), make(**settings)
+    more = {"classes": np.unique(labels)} if name == "MLPClassifier" else {}
     for _ in range(6):
-        part = through(part.partial_fit(X, labels))
+        part = through(part.partial_fit(X, labels, **more))
     assert part.net_.params.tobytes() == whole.net_.params.tobytes()
     assert part.optimizer_.state.tobytes() == whole.optimizer_.state.tobytes()
-    assert part.n_iter_ == part.net_.epochs == 6
+    assert part.n_iter_ == 1 and len(part.loss_curve_) == part.net_.epochs == 6
+    assert part.loss_curve_ == whole.loss_curve_
 
 
 def test_a_loop_by_hand_goes_on_from_fit_and_fit_from_the_loop(data):

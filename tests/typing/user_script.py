@@ -176,8 +176,8 @@ def everything_else(X: NDArray[np.float32], y: NDArray[np.int64], folder: Path) 
     nets = [fb.mlp(2, 4, 2, loss="cross_entropy", seed=seed) for seed in range(3)]
     rows = [None, [0, 1, 2], np.arange(9)]
     histories: list[fb.History] = fb.fit_many(nets, X, y, epochs=2, rows=rows, progress=False)
-    classifier = MLPClassifier(hidden=(8,), epochs=2, random_state=0).fit(X, y)
-    regressor = MLPRegressor(epochs=1, random_state=0).fit(X, y)
+    classifier = MLPClassifier((8,), tol=1.0, n_iter_no_change=1, random_state=0).fit(X, y)
+    regressor = MLPRegressor(solver=fb.SGD(lr=0.01), tol=1.0, n_iter_no_change=1).fit(X, y)
     assert classifier.predict_proba(X).shape == (len(X), 2) and len(regressor.predict(X)) == len(X)
     table_path = folder / "table.csv"
     table_path.write_text("a,b,kind\n" + "".join(f"{i},{i % 3},{'xy'[i % 2]}\n" for i in range(12)))
