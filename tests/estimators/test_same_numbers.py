@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+pytest.importorskip("sklearn", minversion="1.7", reason="its networks know no weights of samples before")
 
 from sklearn import neural_network as theirs
 from sklearn.datasets import load_iris, make_multilabel_classification
