@@ -231,3 +231,35 @@ def test_what_diverges_says_so():
         model.fit(X, X[:, 0] * 1e3)
     with pytest.raises(ValueError, match="Solver produced non-finite"):
         MLPRegressor(solver="lbfgs").fit(X * 1e300, X[:, 0] * 1e300)
+
+
+def test_a_batch_without_weight_adds_nothing():
+    weights = np.r_[np.zeros(40), np.ones(110)]
+    settings = {**SHORT, "batch_size": 40, "shuffle": False, "solver": "sgd", "momentum": 0, "max_iter": 1}
+    for targets in (X[:, 0], X[:, :2]):
+        model = MLPRegressor(**settings).fit(X, targets, weights)
+        twin = MLPRegressor(**settings).fit(X[40:], targets[40:])
+        np.testing.assert_allclose(model.net_.params, twin.net_.params, rtol=1e-12)
+        found = MLPRegressor(**settings).fit(sparse.csr_matrix(X), targets, weights)
+        np.testing.assert_allclose(found.net_.params, twin.net_.params, rtol=1e-12)
+
+
+def test_ctrl_c_keeps_what_was_trained():
+    def interrupt(net, epoch, logs):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    model = MLPClassifier(callbacks=[interrupt], **SHORT)
+    with pytest.warns(UserWarning, match="^Training interrupted by user"):
+        model.fit(X, LABELS)
+    assert model.n_iter_ == len(model.loss_curve_) == 3 and model.predict(X).shape == (150,)
+    short = MLPClassifier(**{**SHORT, "max_iter": 3}).fit(X, LABELS)
+    assert bits(model) == bits(short)
+
+
+@pytest.mark.parametrize("dtype", ["float32", np.float32, np.dtype("float32")])
+def test_a_dtype_that_is_asked_for(dtype):
+    model = MLPRegressor(dtype=dtype, **SHORT).fit(X, X[:, 0])
+    assert model.coefs_[0].dtype == np.float32 and model.predict(X).dtype == np.float64
+    assert model.predict(X.astype("float32")).dtype == np.float32
+    assert MLPRegressor(**SHORT).fit((10 * X).astype(int), X[:, 0]).coefs_[0].dtype == np.float64
