@@ -42,7 +42,7 @@ cdef void fill_hyper(double *hyper, const double *constants, double lr, double t
     hyper[H_CORRECTION1] = 1 - power_of_log(constants[H_LOG1], constants[H_LOG1_LOW], t)
     hyper[H_CORRECTION2] = 1 - power_of_log(constants[H_LOG2], constants[H_LOG2_LOW], t)
     hyper[H_SCALE] = 1
-    if hyper[H_EPS] < 0: hyper[H_EPS] /= -sqrt(hyper[H_CORRECTION2])
+    hyper[H_EPS] = constants[H_EPS] if constants[H_EPS] >= 0 else -constants[H_EPS] / sqrt(hyper[H_CORRECTION2])
 
 
 cdef double clip_scale(const Program *p) noexcept nogil:

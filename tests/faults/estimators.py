@@ -24,8 +24,8 @@ FAULTS = [
     Fault(
         what="the epsilon hat is corrected",
         file="fastbp/_core/executor.pyx",
-        old="hyper[H_EPS] /= -sqrt(hyper[H_CORRECTION2])",
-        new="hyper[H_EPS] = -hyper[H_EPS]",
+        old="-constants[H_EPS] / sqrt(hyper[H_CORRECTION2])",
+        new="-constants[H_EPS]",
         red=(f"{ORDER}test_an_epsilon_beside_the_uncorrected_root", f"{SAME}test_coefficients_agree"),
     ),
     Fault(
