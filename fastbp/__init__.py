@@ -7,7 +7,7 @@ net.fit(X, y, epochs=30, batch_size=100, optimizer=fb.SGD(lr=3.0))
 net.predict(X)
 
 Modules that not every program needs are there as attributes too, imported when first used: fb.graph, fb.datasets,
-fb.serialization, fb.plot, fb.curve, fb.sklearn, fb.reference.
+fb.serialization, fb.plot, fb.convert, fb.curve, fb.sklearn, fb.reference.
 """
 
 import sys
@@ -25,6 +25,7 @@ from .network import Sequential, load, mlp
 from .optimizers import *  # noqa: F403 -- each optimizer, by optimizers.__all__
 
 if TYPE_CHECKING:  # for editors; at run time __getattr__ imports them
+    from . import convert as convert
     from . import curve as curve
     from . import datasets as datasets
     from . import graph as graph
@@ -56,7 +57,7 @@ __all__ = [
 __all__ += layers.__all__
 __all__ += optimizers.__all__
 
-_MODULES = ("curve", "datasets", "graph", "plot", "reference", "serialization", "sklearn")
+_MODULES = ("convert", "curve", "datasets", "graph", "plot", "reference", "serialization", "sklearn")
 _moved.install()
 
 

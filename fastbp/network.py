@@ -16,6 +16,7 @@ from fastbp._core import random
 from fastbp._core.updates import penalty
 from fastbp._models import network_evaluation, network_passes, network_programs, per_sample
 from fastbp._models.fast_calls import FastCalls, may_repeat
+from fastbp._models.network_exports import Exports
 from fastbp._models.summary import Summary
 from fastbp._training import accuracy, network_fit
 from fastbp._training.trainable import Trainable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from fastbp.losses import Loss
 
 
-class Sequential(Trainable):
+class Sequential(Exports, Trainable):
     """A network of layers in a row.
 
     layers: objects of fastbp.layers, such as Dense and Dropout, each as wide as the one before it gives out; kept as

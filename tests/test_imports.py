@@ -11,14 +11,15 @@ ORDER = (
     "initializers", "losses", "schedules", "optimizers", "layers", "callbacks",
     "_files", "serialization", "checkpoints", "_training", "_models",
     "network", "graph", "ensemble", "gradcheck",
-    "sklearn", "curve", "datasets", "plot", "cli", "__main__",
+    "convert", "sklearn", "curve", "datasets", "plot", "cli", "__main__",
 )
 # Doors: each can be taken away alone, so none knows another; the command opens them all.
-DOORS = ("sklearn", "curve", "datasets", "plot")
+DOORS = ("convert", "sklearn", "curve", "datasets", "plot")
 # Doors that are opened by who stands before them, and only when a function is called that needs them.
 OPENED = {
     ("callbacks", "plot"),  # History.plot
     ("graph", "plot"),  # graph.draw
+    ("_models", "convert"),  # net.to_c and its like
     ("_files", "datasets"),  # a model's file that has a table
 }
 FACE = {"fastbp", "fastbp._moved"}  # what shows them all

@@ -11,7 +11,7 @@ import pytest
 
 import fastbp as fb
 
-LATE = ("curve", "datasets", "graph", "plot", "reference", "serialization", "sklearn")
+LATE = ("convert", "curve", "datasets", "graph", "plot", "reference", "serialization", "sklearn")
 
 
 def python(program):
@@ -22,7 +22,7 @@ def python(program):
 
 def test_a_module_is_an_attribute_without_an_import_of_its_own():
     """In one process, in an order in which none imports a later one of those that come late."""
-    names = ["losses", "schedules", "reference", "serialization", "datasets", "graph", "curve", "plot"]
+    names = ["losses", "schedules", "reference", "serialization", "datasets", "graph", "curve", "convert", "plot"]
     names += ["sklearn"] * (importlib.util.find_spec("sklearn") is not None)
     assert {*names, "sklearn"} == {*LATE, "losses", "schedules"}
     seen = "f'fastbp.{name}' in sys.modules, getattr(fb, name).__name__"

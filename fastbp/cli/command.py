@@ -78,6 +78,18 @@ examples:
   fastbp evaluate fastbp-flowers/model.safetensors other-flowers.csv
   fastbp evaluate fastbp-mnist/model.safetensors t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
 """
+_EXPORT = """\
+Write a saved model for other programs. The ending of FILE says what is written: .h, one C99 header, in float32, without
+malloc and <math.h>.
+
+What is written computes what net.predict does, from the network's own inputs: what fastbp predict does before, to the
+columns of a CSV file or to the pixels of an image, is not in it.
+"""
+_EXPORT_EXAMPLES = """\
+examples:
+  fastbp export fastbp-digits/model.safetensors digits.h
+  fastbp export --name net fastbp-digits/model.safetensors digits.h
+"""
 _INFO = """\
 Show the version, the instruction set (ISA) in use and those available, the number of threads and why that many, the
 build, Python, NumPy and optional packages, and what is wrong, if anything is, with what to do. Paste it into a bug
@@ -150,7 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="fastbp", description="Neural networks trained by backpropagation at compiled speed.",
                      epilog="Start with: fastbp train", allow_abbrev=False, formatter_class=Help)
     parser.add_argument("--version", action="version", version=f"fastbp {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="train | predict | evaluate | curve | info")
+    commands = parser.add_subparsers(dest="command", required=True,
+                                     metavar="train | predict | evaluate | export | curve | info")
     _train_parser(commands)
     predict = command(commands, "predict", "predict with a saved model", _PREDICT, _PREDICT_EXAMPLES, _run_predict)
     predict.add_argument("model", metavar="MODEL", help="a model saved by fastbp train or net.save")
@@ -166,6 +179,11 @@ def _parser() -> argparse.ArgumentParser:
                           help="rows with missing values that the model fills in nothing for: refuse (the default) or "
                                "drop")
     _for_models(evaluate)
+    export = command(commands, "export", "write a saved model for other programs", _EXPORT, _EXPORT_EXAMPLES,
+                     _run_export)
+    export.add_argument("model", metavar="MODEL", help="a model saved by fastbp train or net.save")
+    export.add_argument("file", metavar="FILE", help="the file to write: a .h")
+    export.add_argument("--name", metavar="NAME", help="what the names in a header begin with (default: FILE's name)")
     curve.add(commands)
     info = command(commands, "info", "show the machine, the build and the choices made", _INFO, None, _run_info)
     info.add_argument("--parallel", metavar="MODEL", help="instead: what a step of training this saved model takes on "
@@ -255,6 +273,11 @@ def _run_predict(options: Namespace) -> int:
 def _run_evaluate(options: Namespace) -> int:
     from fastbp.cli import evaluate
     return evaluate.run(options)
+
+
+def _run_export(options: Namespace) -> int:
+    from fastbp.cli import export
+    return export.run(options)
 
 
 def _run_info(options: Namespace) -> int:

@@ -1,0 +1,27 @@
+"""Faults in what a network is written as, and read from."""
+
+from tests.faults import Fault
+
+FAULTS = [
+    Fault(
+        what="the scale of the inputs is left out of a header",
+        file="fastbp/convert/c_header.py",
+        old='f" * {_number(step.factor)}" if step.kind == "scale" else ""',
+        new='""',
+        red=("tests/convert/test_c_header.py::test_the_header_says_what_predict_says[scaled]",),
+    ),
+    Fault(
+        what="the weights are written as they lie, not transposed",
+        file="fastbp/convert/c_header.py",
+        old='_constant(arrays, step, "W", step.W.T)',
+        new='_constant(arrays, step, "W", step.W)',
+        red=("tests/convert/test_c_header.py::test_the_header_says_what_predict_says[one layer]",),
+    ),
+    Fault(
+        what="a small result of tanh loses its digits",
+        file="fastbp/convert/c_math.h",
+        old="t = -m / (m + 2.0f)",
+        new="t = 2.0f / (m + 2.0f) - 1.0f",
+        red=("tests/convert/test_c_math.py::test_functions_are_within_4_units_in_the_last_place[tanh]",),
+    ),
+]
