@@ -33,8 +33,11 @@ if TYPE_CHECKING:  # for editors; at run time __getattr__ imports them
     from . import reference as reference
     from . import serialization as serialization
     from . import sklearn as sklearn
+    from .convert import from_onnx as from_onnx
 
 __version__ = "0.2.0"
+# Functions of the door convert, each imported when it is first used.
+_CONVERTERS = ("from_onnx",)
 # What `from fastbp import *` takes. The modules below are not in it: it would import them all, and scikit-learn with
 # them, and hide the caller's own `sklearn`, `datasets` and `plot`.
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
 ]
 __all__ += layers.__all__
 __all__ += optimizers.__all__
+__all__ += _CONVERTERS
 
 _MODULES = ("convert", "curve", "datasets", "graph", "plot", "reference", "serialization", "sklearn")
 _moved.install()
@@ -66,6 +70,8 @@ def _late(name: str) -> Any:
     if name in _MODULES or name in _moved.MOVED:
         __import__(f"{__name__}.{name}")  # no frame of Python's comes between a warning and its line
         return sys.modules[f"{__name__}.{name}"]
+    if name in _CONVERTERS:
+        return getattr(_late("convert"), name)
     if name.startswith("__"):  # Python asks for names of its own, such as __wrapped__, to see whether they are there
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import difflib  # only for somebody who has mistyped a name

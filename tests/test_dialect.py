@@ -19,6 +19,7 @@ OF_PYTHON = {"AttributeError", "NotImplementedError"}  # a name that is missing,
 PASSED_ON = {
     "{error}, or ask with `is` whether two nodes are the same one",
     "{path}: not a usable {what}: {error}",
+    "{step.where}: {error}",
     "{column.at(row)}: {self._wrong(texts[row], notation, count, len(texts))}",
     "{column.at(row)}: {self._wrong(text, self.unknown(column))}",
 }

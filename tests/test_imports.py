@@ -25,7 +25,7 @@ OPENED = {
 FACE = {"fastbp", "fastbp._moved"}  # what shows them all
 # scikit-learn's estimators are subclasses of its own, so this door, imported by nobody, cannot do without.
 HEAVY = {"matplotlib", "PIL", "sklearn", "pooch", "graphviz", "scipy", "pandas", "torch", "jax", "numba",
-         "threadpoolctl"}
+         "threadpoolctl", "onnx", "onnxruntime"}
 # The modules behind it are imported by it alone.
 HEAVY_AT_THE_DOOR = {(module, "sklearn") for module in MODULES if module.startswith("fastbp.sklearn")}
 
@@ -121,7 +121,7 @@ def test_importing_fastbp_imports_no_heavy_library():
 def test_what_is_needed_is_declared():
     """Everything imported is NumPy, safetensors, tqdm, the standard library, or one of the extras."""
     declared = {"numpy", "safetensors", "tqdm", "fastbp", "matplotlib", "PIL", "sklearn", "scipy", "threadpoolctl",
-                "pooch", "graphviz",
+                "pooch", "graphviz", "onnx",
                 "libc", "cpython", "cython"}
     for module, targets in IMPORTS.items():
         for target, _ in targets:

@@ -22,3 +22,13 @@ class Exports:
         from fastbp.convert.c_header import to_c
 
         to_c(cast("Sequential", self), path, name)
+
+    def to_onnx(self, path: File) -> None:
+        """Writes an ONNX model (opset 17, float32): input "X" (n, inputs), output "Y" (n, units), for any n.
+
+        path: a path or an open binary file. Dropout is left out. Raises ImportError without the package onnx (the extra
+        "onnx"), else as `to_c`.
+        """
+        from fastbp.convert.onnx_export import to_onnx
+
+        to_onnx(cast("Sequential", self), path)

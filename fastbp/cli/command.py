@@ -80,7 +80,7 @@ examples:
 """
 _EXPORT = """\
 Write a saved model for other programs. The ending of FILE says what is written: .h, one C99 header, in float32, without
-malloc and <math.h>.
+malloc and <math.h>; .onnx, an ONNX model, for which the extra "onnx" is needed.
 
 What is written computes what net.predict does, from the network's own inputs: what fastbp predict does before, to the
 columns of a CSV file or to the pixels of an image, is not in it.
@@ -89,6 +89,7 @@ _EXPORT_EXAMPLES = """\
 examples:
   fastbp export fastbp-digits/model.safetensors digits.h
   fastbp export --name net fastbp-digits/model.safetensors digits.h
+  fastbp export fastbp-digits/model.safetensors digits.onnx
 """
 _INFO = """\
 Show the version, the instruction set (ISA) in use and those available, the number of threads and why that many, the
@@ -182,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     export = command(commands, "export", "write a saved model for other programs", _EXPORT, _EXPORT_EXAMPLES,
                      _run_export)
     export.add_argument("model", metavar="MODEL", help="a model saved by fastbp train or net.save")
-    export.add_argument("file", metavar="FILE", help="the file to write: a .h")
+    export.add_argument("file", metavar="FILE", help="the file to write: a .h or an .onnx")
     export.add_argument("--name", metavar="NAME", help="what the names in a header begin with (default: FILE's name)")
     curve.add(commands)
     info = command(commands, "info", "show the machine, the build and the choices made", _INFO, None, _run_info)

@@ -12,7 +12,7 @@ from fastbp.network import load
 if TYPE_CHECKING:
     from argparse import Namespace
 
-_ENDINGS = (".h",)
+_ENDINGS = (".h", ".onnx")
 
 
 def run(options: Namespace) -> int:
@@ -21,8 +21,14 @@ def run(options: Namespace) -> int:
     if ending not in _ENDINGS:
         raise ValueError(f"FILE is {check.shown(options.file)}, expected a name that ends with "
                          f"{' or '.join(_ENDINGS)}; give one, as the ending says what is written")
+    if ending != ".h" and options.name is not None:
+        raise ValueError(f"--name is given with {options.file}, expected a header, whose names begin with it; leave it "
+                         "out")
     net = load(options.model)
-    net.to_c(options.file, options.name)
+    if ending == ".h":
+        net.to_c(options.file, options.name)
+    else:
+        net.to_onnx(options.file)
     row("written", f"{options.file}, {os.path.getsize(options.file):,} bytes")
     if net.data_spec is not None:
         row("inputs", "those of the network: what fastbp predict does to a file's columns or pixels is not in it")

@@ -1,5 +1,7 @@
-"""A door to other formats and libraries: C headers. A library is imported when a function that needs it is called."""
+"""A door to other formats and libraries. A library is imported when a function that needs it is called."""
 
 from fastbp.convert.c_header import to_c
+from fastbp.convert.onnx_export import to_onnx
+from fastbp.convert.onnx_import import from_onnx
 
-__all__ = ["to_c"]
+__all__ = ["from_onnx", "to_c", "to_onnx"]

@@ -22,6 +22,14 @@ def test_a_header_is_written_by_the_ending_of_its_name(run, model):
     assert (model / "again.h").read_text("ascii") == text
 
 
+def test_an_onnx_model_is_written_by_the_ending_of_its_name(run, model):
+    pytest.importorskip("onnx")
+    code, out, err = run("export model.safetensors net.onnx")
+    assert (code, err, out.split()[:2]) == (0, "", ["written", "net.onnx,"])
+    X = [[0.5, -1, 2]]
+    assert abs(fb.from_onnx("net.onnx").predict(X) - fb.load("model.safetensors").predict(X)).max() < 1e-6
+
+
 def test_the_names_may_begin_with_another_word(run, model):
     assert run("export --name brain model.safetensors net.h")[0] == 0
     assert "brain_predict(" in (model / "net.h").read_text("ascii")
@@ -34,7 +42,8 @@ def test_what_a_table_needs_besides_is_said(run, place):
 
 
 @pytest.mark.parametrize(("line", "said"), [
-    ("export model.safetensors net.hpp", "FILE is 'net.hpp', expected a name that ends with .h"),
+    ("export model.safetensors net.hpp", "FILE is 'net.hpp', expected a name that ends with .h or .onnx"),
+    ("export --name a model.safetensors net.onnx", "--name is given with net.onnx, expected a header"),
     ("export model.safetensors net", "FILE is 'net', expected a name that ends with .h"),
     ("export none.safetensors net.h", "none.safetensors: no such file"),
     ("export --name 1 model.safetensors net.h", "--name is '1', expected letters, digits and _"),

@@ -24,4 +24,21 @@ FAULTS = [
         new="t = 2.0f / (m + 2.0f) - 1.0f",
         red=("tests/convert/test_c_math.py::test_functions_are_within_4_units_in_the_last_place[tanh]",),
     ),
+    Fault(
+        what="a value from before a layer is read as if it came from behind it",
+        file="fastbp/convert/onnx_import.py",
+        old="        self.place += 1\n",
+        new="",
+        red=("tests/convert/test_onnx_import.py::test_the_first_node_that_cannot_be_taken_is_named[a skip connection]",),
+    ),
+    Fault(
+        what="a network is written without its loss's link",
+        file="fastbp/convert/steps.py",
+        old="    if link and net.loss.link is not None:\n",
+        new="    if False:\n",
+        red=(
+            "tests/convert/test_c_header.py::test_the_header_says_what_predict_says[link of poisson]",
+            "tests/convert/test_onnx_export.py::test_onnx_runtime_says_what_predict_says[link of cross_entropy]",
+        ),
+    ),
 ]
