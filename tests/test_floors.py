@@ -134,7 +134,8 @@ def test_the_build_has_no_dangerous_flags():
 
 
 # Modules whose tests are those of the module beside them that is named: the command is tried as a whole.
-TESTED_BY = {"cli/train": "cli/command", "cli/csv_options": "cli/tables", "gradcheck": "agreement"}
+TESTED_BY = {"cli/train": "cli/command", "cli/csv_options": "cli/tables", "gradcheck": "agreement",
+             "convert/torch_exponential": "convert/torch"}
 OF_CHECK = {"arrays", "numbers", "text", "memory", "missing"}  # tests/check/test_check.py
 
 

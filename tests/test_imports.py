@@ -23,11 +23,12 @@ OPENED = {
     ("_files", "datasets"),  # a model's file that has a table
 }
 FACE = {"fastbp", "fastbp._moved"}  # what shows them all
-# scikit-learn's estimators are subclasses of its own, so this door, imported by nobody, cannot do without.
+# scikit-learn's estimators and torch's modules are subclasses of theirs, so these modules cannot do without; nobody
+# imports them at once.
 HEAVY = {"matplotlib", "PIL", "sklearn", "pooch", "graphviz", "scipy", "pandas", "torch", "jax", "numba",
          "threadpoolctl", "onnx", "onnxruntime"}
-# The modules behind it are imported by it alone.
 HEAVY_AT_THE_DOOR = {(module, "sklearn") for module in MODULES if module.startswith("fastbp.sklearn")}
+HEAVY_AT_THE_DOOR.add(("fastbp.convert.torch_exponential", "torch"))
 
 
 def part(module):
@@ -108,7 +109,8 @@ def test_heavy_libraries_are_imported_where_they_are_used():
     heavy = {(module, target.partition(".")[0]) for module, targets in IMPORTS.items() for target, at_once in targets
              if at_once and target.partition(".")[0] in HEAVY}
     assert heavy <= HEAVY_AT_THE_DOOR
-    assert not any(target.startswith("fastbp.sklearn") for module, targets in IMPORTS.items() for target, _ in targets
+    at_doors = {module for module, _ in HEAVY_AT_THE_DOOR}
+    assert not any(target in at_doors and at_once for module, targets in IMPORTS.items() for target, at_once in targets
                    if not module.startswith("fastbp.sklearn"))
 
 
@@ -121,7 +123,7 @@ def test_importing_fastbp_imports_no_heavy_library():
 def test_what_is_needed_is_declared():
     """Everything imported is NumPy, safetensors, tqdm, the standard library, or one of the extras."""
     declared = {"numpy", "safetensors", "tqdm", "fastbp", "matplotlib", "PIL", "sklearn", "scipy", "threadpoolctl",
-                "pooch", "graphviz", "onnx",
+                "pooch", "graphviz", "onnx", "torch",
                 "libc", "cpython", "cython"}
     for module, targets in IMPORTS.items():
         for target, _ in targets:

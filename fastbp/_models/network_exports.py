@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from fastbp._check.types import File
@@ -32,3 +32,13 @@ class Exports:
         from fastbp.convert.onnx_export import to_onnx
 
         to_onnx(cast("Sequential", self), path)
+
+    def to_torch(self, link: bool = True) -> Any:
+        """A torch.nn.Sequential, in evaluation mode, with copies of the parameters, of the network's dtype.
+
+        link: False leaves out the loss's link, softmax say: the outputs are logits then, as torch's losses take them.
+        The scale of the inputs is in the first layer. Raises ImportError without torch, else as `to_c`.
+        """
+        from fastbp.convert.torch import to_torch
+
+        return to_torch(cast("Sequential", self), link)

@@ -29,7 +29,7 @@ FAULTS = [
         file="fastbp/convert/onnx_import.py",
         old="        self.place += 1\n",
         new="",
-        red=("tests/convert/test_onnx_import.py::test_the_first_node_that_cannot_be_taken_is_named[a skip connection]",),
+        red=("tests/convert/test_onnx_import.py::test_the_first_node_that_cannot_be_taken_is_named[two heads]",),
     ),
     Fault(
         what="a network is written without its loss's link",
@@ -40,5 +40,12 @@ FAULTS = [
             "tests/convert/test_c_header.py::test_the_header_says_what_predict_says[link of poisson]",
             "tests/convert/test_onnx_export.py::test_onnx_runtime_says_what_predict_says[link of cross_entropy]",
         ),
+    ),
+    Fault(
+        what="a subclass with a forward of its own is taken for its base",
+        file="fastbp/convert/torch.py",
+        old=" or kind.forward is not base.forward:",
+        new=":",
+        red=("tests/convert/test_torch.py::test_the_first_layer_that_cannot_be_taken_is_named[a forward of its own]",),
     ),
 ]
