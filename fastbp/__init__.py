@@ -34,11 +34,13 @@ if TYPE_CHECKING:  # for editors; at run time __getattr__ imports them
     from . import serialization as serialization
     from . import sklearn as sklearn
     from .convert import from_onnx as from_onnx
+    from .convert import from_sklearn as from_sklearn
     from .convert import from_torch as from_torch
+    from .convert import minimize as minimize
 
 __version__ = "0.2.0"
 # Functions of the door convert, each imported when it is first used.
-_CONVERTERS = ("from_onnx", "from_torch")
+_CONVERTERS = ("from_onnx", "from_sklearn", "from_torch", "minimize")
 # What `from fastbp import *` takes. The modules below are not in it: it would import them all, and scikit-learn with
 # them, and hide the caller's own `sklearn`, `datasets` and `plot`.
 __all__ = [

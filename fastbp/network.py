@@ -158,12 +158,15 @@ class Sequential(Exports, Trainable):
 
     # ---- use -------------------------------------------------------------------------------------------------------
 
-    def predict(self, X: Data) -> Floats:
+    def predict(self, X: Data, out: Floats | None = None) -> Floats:
         """What the network says of X (n, inputs): (n, units), probabilities where the loss is a classification's.
 
         The outputs through the loss's link: softmax for cross_entropy, sigmoid for binary_cross_entropy, exp for
         poisson, nothing for the others. Dropout is off. May be called from several threads at once.
+        out: None, or a C-contiguous array (n, units) of the network's dtype, apart from X and params, to write into.
         """
+        if out is not None:
+            return network_evaluation.predicted_into(self, X, out)
         Y = self._fast.predicted(X)
         if Y is None:
             X, dtypes = self._read(X)
