@@ -74,7 +74,7 @@ def _steps(torch: Any, module: Any, where: str) -> Iterator[Step]:
     if names:
         raise refused(place, "with hooks, which may change what it gives", "a module without", "remove them")
     base = next((one for one in kind.__mro__ if one.__module__.startswith(_HOMES)), None)
-    if base is None or base is nn.Module or kind.forward is not base.forward:
+    if base is None or base is nn.Module or kind.forward is not base.forward or "forward" in module.__dict__:
         raise refused(place, f"a {check.shown(kind.__qualname__)}", _TAKEN, "pass its layers in a torch.nn.Sequential")
     name = base.__name__
     if base is nn.Sequential:
@@ -138,11 +138,16 @@ def to_torch(net: Sequential, link: bool = True) -> Any:
         if step.kind == "scale":
             scale = step.factor
         elif step.kind == "dense":
-            modules.append(_filled(torch, torch.nn.Linear(*step.W.shape, dtype=_dtype(torch, net)),
-                                   weight=step.W.T * net.dtype.type(scale), bias=step.b))
+            with np.errstate(over="ignore"):
+                W = step.W.T * net.dtype.type(scale)
+            _check_scaled(net, bool(np.isfinite(W).all()))
+            modules.append(_filled(torch, torch.nn.Linear(*step.W.shape, dtype=_dtype(torch, net)), weight=W,
+                                   bias=step.b))
             scale = 1.0
         elif step.kind == "layer_norm":
-            made = torch.nn.LayerNorm(len(step.gamma), eps=step.eps / scale**2, dtype=_dtype(torch, net))
+            eps = step.eps / scale / scale
+            _check_scaled(net, scale == 1 or 1e-30 <= eps <= 1e30)  # what has a root and a square in float32
+            made = torch.nn.LayerNorm(len(step.gamma), eps=eps, dtype=_dtype(torch, net))
             modules.append(_filled(torch, made, weight=step.gamma, bias=step.beta))
             scale = 1.0
         elif step.kind == "dropout":
@@ -150,6 +155,13 @@ def to_torch(net: Sequential, link: bool = True) -> Any:
         else:
             modules.append(_activation(torch, step.name))
     return torch.nn.Sequential(*modules).eval()
+
+
+def _check_scaled(net: Sequential, fits: bool) -> None:
+    """Refuses a scale of the inputs that the first layer cannot have in it."""
+    if not fits:
+        raise ValueError(f"input_scale is {net.input_scale}, expected one that the first layer's numbers can be "
+                         "multiplied by; scale the data instead")
 
 
 def _dtype(torch: Any, net: Sequential) -> Any:

@@ -141,7 +141,14 @@ def hooked():
     return module
 
 
+def replaced():
+    module = nn.Sequential(nn.Linear(4, 2))
+    module.forward = lambda x: 2 * x
+    return module
+
+
 REFUSED = {
+    "a forward of the object's own": (replaced(), "module (Sequential) is a 'Sequential', expected Sequential, Linear"),
     "a convolution": (nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.Conv1d(1, 1, 2))), "module[1][0] (Conv1d) is"),
     "batch normalisation": (nn.Sequential(nn.Linear(4, 2), nn.BatchNorm1d(2)), "module[1] (BatchNorm1d) is"),
     "another slope": (nn.Sequential(nn.Linear(4, 2), nn.LeakyReLU(0.2)),
@@ -171,6 +178,16 @@ def test_the_first_layer_that_cannot_be_taken_is_named(name):
     module, said = REFUSED[name]
     with pytest.raises(ValueError, match=re.escape(said)):
         fb.from_torch(module)
+
+
+@pytest.mark.parametrize(("scale", "first"), [
+    (1e-25, fb.LayerNorm(4)), (1e25, fb.LayerNorm(4)), (3e38, fb.Dense(4, 4)),
+])
+def test_a_scale_that_the_first_layer_cannot_have_in_it_is_refused(scale, first):
+    net = fb.Sequential(first, fb.Dense(4, 2), input_scale=scale)
+    net.params[:] = 2
+    with pytest.raises(ValueError, match=r"input_scale is .*, expected one that the first layer's numbers can be"):
+        net.to_torch()
 
 
 def test_what_is_no_module_and_no_loss_is_refused():

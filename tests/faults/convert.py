@@ -44,8 +44,8 @@ FAULTS = [
     Fault(
         what="a subclass with a forward of its own is taken for its base",
         file="fastbp/convert/torch.py",
-        old=" or kind.forward is not base.forward:",
-        new=":",
+        old=" or kind.forward is not base.forward or",
+        new=" or",
         red=("tests/convert/test_torch.py::test_the_first_layer_that_cannot_be_taken_is_named[a forward of its own]",),
     ),
     Fault(
