@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What fastbp needs, and what its extras bring: names as pip has them.
-_PACKAGES = ("safetensors", "tqdm", "scikit-learn", "matplotlib", "pillow", "pooch", "graphviz")
+_PACKAGES = ("safetensors", "tqdm", "scikit-learn", "matplotlib", "pillow", "pooch", "graphviz", "onnx",
+             "onnxruntime")
 
 
 def run(with_peak: bool) -> int:
