@@ -87,7 +87,7 @@ def test_names_of_the_table_are_there():
         assert set(named) <= set(known), kind
 
 
-INSTALLED = {".py", ".pyi", ".pxd", ".csv", ".so", ".pyd", ".typed"}
+INSTALLED = {".py", ".pyi", ".pxd", ".csv", ".h", ".so", ".pyd", ".typed"}
 
 
 def test_it_is_as_large_as_it_says():

@@ -79,7 +79,7 @@ def refused(i):
 
 
 def estimator(i):
-    MLPClassifier(6, epochs=3, random_state=i).fit(X, LABELS).predict(X)
+    MLPClassifier((6,), max_iter=3, random_state=i).fit(X, LABELS).predict(X)
 
 
 KINDS = (network, validated, expression, many, saved, refused, estimator)

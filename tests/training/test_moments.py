@@ -244,7 +244,8 @@ class Array:
 @pytest.mark.parametrize("what", ["X", "y", "validation", "weight"])
 def test_data_that_raise_are_refused_before_the_first_step(what, error):
     """Whatever it was: an array that cannot be made is a ValueError that says why, what ends a process ends it."""
-    before, fitted = held(), MLPRegressor(hidden=(3,), epochs=1, random_state=0).fit(X, Y)
+    fitted = MLPRegressor(hidden_layer_sizes=(3,), tol=1e300, n_iter_no_change=1, random_state=0).fit(X, Y)
+    before = held()
     weights = np.ones(SAMPLES, "f")
     for wrap in (lambda rows: Source(rows, error, 7), lambda rows: Array(rows, error)):
         bad = {"X": wrap(X), "y": wrap(Y), "validation": (wrap(X), Y), "weight": wrap(weights)}[what]
