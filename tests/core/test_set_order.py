@@ -101,5 +101,5 @@ def test_what_it_refuses():
     assert np.array_equal(state.order_at_hand(), np.arange(N))
     for rows, shuffled in ((None, False), (np.arange(N), True)):
         state = Epochs(net, fb.SGD(lr=0.1), N, BATCH, rows, shuffled, 0)
-        with pytest.raises(ValueError, match="order is given to a training without rows, or that shuffles, expec"):
+        with pytest.raises(ValueError, match="order is given to a training without rows, or that shuffles, expected"):
             state.set_order(np.arange(N))
