@@ -6,15 +6,18 @@ the handler of a signal may raise it. What is found then is compared with a trai
 
 import contextlib
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_network import INPUTS, UNITS, made
+from small_network import INPUTS, UNITS
 
 import fastbp as fb
-from fastbp import graph as g
 from fastbp._training import job
+
+from . import ended_trainings
+from .ended_trainings import BATCH, X, Y, expression, network
 
 HERE = Path(fb.__file__).parent
 # what comes between the steps; the checks before them change nothing
@@ -22,10 +25,8 @@ FILES = {str(HERE / f"{name}.py") for name in (
     "_training/loop", "_training/job", "_training/network_fit", "_training/expression_fit", "_training/hints",
     "_models/expression", "_models/expression_inputs", "_models/network_evaluation", "_models/network_passes",
     "ensemble", "callbacks", "network", "schedules")}
-EPOCHS, BATCH, SAMPLES = 2, 8, 20  # steps of 8, 8 and 4 samples
+EPOCHS = 2
 STEPS = 3 * EPOCHS
-RNG = np.random.default_rng(0)
-X, Y = RNG.standard_normal((SAMPLES, INPUTS)).astype("f"), RNG.standard_normal((SAMPLES, UNITS)).astype("f")
 
 
 @pytest.fixture(autouse=True)
@@ -60,18 +61,7 @@ class Tracer:
         sys.settrace(self.before)
 
 
-def network():
-    return made(dropout=0.4)
-
-
-def expression():
-    x, y = g.input("x", INPUTS), g.input("y", UNITS)
-    return g.compile(g.squared_error(network()(x), y), seed=4)
-
-
-def fit(model, optimizer, **options):
-    data = (X, Y) if isinstance(model, fb.Sequential) else ({"x": X, "y": Y},)
-    return model.fit(*data, batch_size=BATCH, optimizer=optimizer, **{"epochs": EPOCHS, **options})
+fit = partial(ended_trainings.fit, epochs=EPOCHS)
 
 
 def begun(model, optimizer=None):

@@ -10,38 +10,27 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
-from small_network import INPUTS, UNITS, made
 
 import fastbp as fb
-from fastbp import graph as g
 from fastbp._training import job
 from fastbp.sklearn import MLPRegressor
 
+from . import ended_trainings
+from .ended_trainings import BATCH, SAMPLES, X, Y, expression, network
+
 MOMENTS = int(os.environ.get("FASTBP_MOMENTS", "10"))
-EPOCHS, BATCH, SAMPLES = 60, 8, 20  # steps of 8, 8 and 4 samples
-RNG = np.random.default_rng(0)
-X, Y = RNG.standard_normal((SAMPLES, INPUTS)).astype("f"), RNG.standard_normal((SAMPLES, UNITS)).astype("f")
+EPOCHS = 60
 
 
 class Mine(Exception):
     """What a user's code raises."""
 
 
-def network():
-    return made(dropout=0.4)
-
-
-def expression():
-    x, y = g.input("x", INPUTS), g.input("y", UNITS)
-    return g.compile(g.squared_error(network()(x), y), seed=4)
-
-
-def fit(model, optimizer, **options):
-    data = (X, Y) if isinstance(model, fb.Sequential) else ({"x": X, "y": Y},)
-    return model.fit(*data, batch_size=BATCH, optimizer=optimizer, **{"epochs": EPOCHS, **options})
+fit = partial(ended_trainings.fit, epochs=EPOCHS)
 
 
 def found(model, optimizer):
