@@ -1,6 +1,6 @@
 """Where the time of a step goes: each of its tasks on one thread, what a barrier of a team costs, and how fast a core reads
-what another one has written, and writes what another one has read. What a model of many threads is fed with (fastbp/_models/scaling.py); nothing here is part of a
-training."""
+what another one has written, and writes what another one has read. What a model of many threads is fed with
+(fastbp/_models/scaling.py); nothing here is part of a training."""
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
